@@ -1,0 +1,174 @@
+"""Writing files so that a crash leaves the old or the new one, and locks that die with their holder.
+
+Knows nothing of runs, jobs or profiles; it is what those rooms stand on.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.errors import BusyError, DamagedError, DiskFullError
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make renames and new names inside `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Replace `path` atomically. With `durable`, survive a power cut as well as a crash.
+
+    Raises DiskFullError when the disk is full; the old file is then untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with disk_errors(path):
+            with open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+            os.replace(temporary, path)
+            if durable:
+                fsync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, content: str, *, durable: bool = True) -> None:
+    write_bytes(path, content.encode(), durable=durable)
+
+
+def write_json(path: Path, content: Any, *, durable: bool = True) -> None:
+    write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode(), durable=durable)
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Parse `path`. Raises DamagedError naming `what` and the file where it is missing or not JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise DamagedError(f"{what} is missing: {path}") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise DamagedError(f"{what} is not readable JSON: {path} ({error})") from None
+    except OSError as error:
+        raise DamagedError(f"{what} cannot be read: {path} ({error.strerror})") from None
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn 'no space', 'quota' and 'file too large' into DiskFullError naming the place."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFullError(
+                f"no room to write {path}", "free some space (checkpoints prune, trash purge) and resume"
+            ) from error
+        raise
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes an unprivileged process may still write below `folder` (its nearest existing parent)."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def require_free(folder: Path, needed: int) -> None:
+    """Raise DiskFullError unless `needed` bytes (and a small margin) are free at `folder`."""
+    free = free_bytes(folder)
+    if free < needed + (16 << 20):
+        raise DiskFullError(
+            f"{folder} has {free / 1e6:,.0f} MB free and {needed / 1e6:,.0f} MB are needed",
+            "free some space (checkpoints prune, trash purge) and resume",
+        )
+
+
+class FileLock:
+    """An exclusive `flock` on a file, held until `release` or the end of every process that has the descriptor.
+
+    The lock, not a pid, says whether its holder lives. The descriptor may be handed to a child, which then
+    holds the same lock; `adopt` wraps such an inherited descriptor.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+
+    @classmethod
+    def try_acquire(cls, path: Path) -> "FileLock | None":
+        """Take the lock, or return None where another open file holds it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        return cls(path, descriptor)
+
+    @classmethod
+    def acquire(cls, path: Path, what: str, hint: str | None = None) -> "FileLock":
+        """Take the lock or raise BusyError saying what is busy and, where the holder wrote it, who has it."""
+        lock = cls.try_acquire(path)
+        if lock is None:
+            holder = lock_holder(path)
+            raise BusyError(f"{what} is in use by {holder or 'another process'}", hint)
+        return lock
+
+    @classmethod
+    def adopt(cls, path: Path, descriptor: int) -> "FileLock":
+        return cls(path, descriptor)
+
+    def describe(self, holder: str) -> None:
+        """Write who holds the lock into the file, for the message others get. Never used to decide anything."""
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, holder.encode(), 0)
+
+    def release(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def __enter__(self) -> "FileLock":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def lock_holder(path: Path) -> str | None:
+    """What the holder of a lock wrote about itself, if anything."""
+    try:
+        return path.read_text(errors="replace").strip() or None
+    except OSError:
+        return None
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some living process holds the lock at `path`."""
+    if not path.exists():
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
