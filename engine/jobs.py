@@ -1,0 +1,235 @@
+"""A job's folder: what a worker is asked to do, how far it is, how it ended.
+
+The service, the command line and the worker share these files and nothing else. Knows nothing of queues,
+processes or torch: who starts a worker, when, and what a state is called are not its business.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import time
+import uuid
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from engine.errors import DamagedError
+from engine.files import disk_errors, fsync_folder, is_locked, read_json, write_json
+from engine.home import Home, JobFolder
+
+FORMAT = 1
+
+Outcome = Literal["done", "stopped", "failed", "disk_full", "diverged", "busy"]
+"""How a worker says it ended. `busy`: it could not have its run's lock and did nothing."""
+
+Phase = Literal[
+    "starting",
+    "packing",
+    "compiling",
+    "training",
+    "validating",
+    "checkpointing",
+    "sampling",
+    "evaluating",
+    "writing",
+    "done",
+]
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_MISUSED = 2
+EXIT_DISK_FULL = 73
+"""A checkpoint is kept; the job may be resumed when there is room."""
+EXIT_STOPPED = 75
+"""Asked to stop (SIGTERM, first SIGINT, SIGHUP); a checkpoint was written."""
+EXIT_QUIT = 130
+"""Second SIGINT: quit at once, nothing written."""
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """spec.json: written once, before any worker starts, and never changed.
+
+    kind: train, sample, evaluate, pack, estimate, … · run: the run it belongs to, if any ·
+    device: "auto", "cpu", "cuda:0" · args: what the kind needs (training: {"to_epoch": 50}) ·
+    queue: what the queue keeps with a job so that it can be rebuilt (token, after, priority); nobody else
+    reads it · created: wall clock, seconds.
+    """
+
+    id: str
+    kind: str
+    run: str | None
+    device: str = "auto"
+    foreground: bool = False
+    args: dict[str, Any] = field(default_factory=dict)
+    queue: dict[str, Any] = field(default_factory=dict)
+    created: float = 0.0
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Progress:
+    """progress.json: where a living worker is. Replaced at most about four times a second, never fsynced.
+
+    done and total count `unit` ("steps", "pictures") of this job; step and epoch are the run's; times in
+    seconds; `time` is the wall clock when it was written.
+    """
+
+    phase: str = "starting"
+    done: int = 0
+    total: int = 0
+    unit: str = "steps"
+    text: str = ""
+    step: int | None = None
+    epoch: float | None = None
+    to_epoch: float | None = None
+    images_per_s: float | None = None
+    eta_s: float | None = None
+    loss: float | None = None
+    lr: float | None = None
+    device: str | None = None
+    time: float = 0.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """result.json: how the worker ended; atomic, fsynced, the last thing it writes.
+
+    `message` is one line, `hint` says what to do. `step`, `epoch`: how far the run is · `checkpoint`: the step
+    of the newest one · `sample`: the sample set's id · `ended`: wall clock, seconds · `extra`: what a kind of
+    job hands back (an estimate, an evaluation).
+    """
+
+    outcome: str
+    exit_code: int
+    message: str = ""
+    hint: str | None = None
+    run: str | None = None
+    step: int | None = None
+    epoch: float | None = None
+    checkpoint: int | None = None
+    sample: str | None = None
+    ended: float = 0.0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+_Record = TypeVar("_Record", JobSpec, Progress, Result)
+
+
+def new_job_folder(
+    home: Home,
+    kind: str,
+    run: str | None,
+    args: dict[str, Any],
+    device: str = "auto",
+    foreground: bool = False,
+    queue: dict[str, Any] | None = None,
+) -> JobFolder:
+    """Make a job's folder with a fresh id and its spec in it, durably; ids of all kinds come from one counter.
+
+    The folder appears whole or not at all: it is renamed into place, and the rename fails where another
+    process took the id first. Raises DiskFullError.
+    """
+    home.jobs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = home.jobs / f".new-{uuid.uuid4().hex[:12]}"
+    number = _highest_id(home) + 1
+    try:
+        with disk_errors(home.jobs):
+            temporary.mkdir(mode=0o700)
+            while True:
+                folder = JobFolder(home.jobs / f"{number:06d}")
+                spec = JobSpec(folder.id, kind, run, device, foreground, args, queue or {}, time.time())
+                write_json(JobFolder(temporary).spec, asdict(spec))
+                try:
+                    os.rename(temporary, folder.path)
+                except OSError as error:
+                    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                        raise
+                    number += 1
+                    continue
+                fsync_folder(home.jobs)
+                return folder
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _highest_id(home: Home) -> int:
+    return max((int(name) for name in os.listdir(home.jobs) if name.isdecimal()), default=0)
+
+
+def list_job_folders(home: Home) -> list[JobFolder]:
+    """Every job's folder, oldest first."""
+    try:
+        names = [name for name in os.listdir(home.jobs) if name.isdecimal()]
+    except FileNotFoundError:
+        return []
+    return [JobFolder(home.jobs / name) for name in sorted(names, key=int)]
+
+
+def read_spec(folder: JobFolder) -> JobSpec:
+    """Raises DamagedError where it is missing or not a spec of a format this program knows."""
+    content = read_json(folder.spec, f"the specification of job {folder.id}")
+    spec = _record(JobSpec, content, folder.spec)
+    if spec.format > FORMAT:
+        raise DamagedError(
+            f"{folder.spec} was written by a newer ddpm-tui (format {spec.format})", "update ddpm-tui"
+        )
+    return spec
+
+
+def write_progress(folder: JobFolder, progress: Progress) -> None:
+    """Replace progress.json. A full disk is no reason to stop a worker: the old progress then stays."""
+    with contextlib.suppress(OSError, DamagedError):
+        temporary = folder.progress.with_name(".progress.tmp")
+        temporary.write_text(json.dumps(asdict(progress)))
+        os.replace(temporary, folder.progress)
+
+
+def read_progress(folder: JobFolder) -> Progress | None:
+    """The last progress, or None where there is none that can be read."""
+    try:
+        return _record(Progress, json.loads(folder.progress.read_bytes()), folder.progress)
+    except (OSError, ValueError, DamagedError):
+        return None
+
+
+def write_result(folder: JobFolder, result: Result) -> None:
+    """Say how the job ended, durably. Raises DiskFullError."""
+    write_json(folder.result, asdict(result))
+
+
+def read_result(folder: JobFolder) -> Result | None:
+    """How the last worker ended; None where it said nothing (it lives, or it crashed: see `is_running`)."""
+    try:
+        return _record(Result, json.loads(folder.result.read_bytes()), folder.result)
+    except (OSError, ValueError, DamagedError):
+        return None
+
+
+def clear_result(folder: JobFolder) -> None:
+    """Before another worker starts on a job: what the last one said is no longer true."""
+    folder.result.unlink(missing_ok=True)
+    folder.progress.unlink(missing_ok=True)
+
+
+def is_running(folder: JobFolder) -> bool:
+    """Whether a worker lives on this job: its lock says so, and no pid does."""
+    return is_locked(folder.lock)
+
+
+def outcomes() -> tuple[str, ...]:
+    """Every outcome a result may have."""
+    return get_args(Outcome)
+
+
+def _record(kind: type[_Record], content: Any, path: Path) -> _Record:
+    """A record from JSON; keys of a newer version are left out, so an older reader goes on."""
+    if not isinstance(content, dict):
+        raise DamagedError(f"{path} does not hold a JSON object")
+    known = {f.name for f in fields(kind)}
+    try:
+        return kind(**{key: value for key, value in content.items() if key in known})
+    except TypeError as error:
+        raise DamagedError(f"{path} is incomplete ({error})") from None
