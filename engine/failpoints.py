@@ -1,0 +1,37 @@
+"""Named places where a test can make this process die or fail, in the program as shipped.
+
+`DDPM_FAILPOINTS="checkpoint.before_rename:2=kill,train.step:40=enospc"` acts on the second and fortieth time
+each place is reached. Without the variable, reaching a place costs one dictionary look-up.
+"""
+
+import errno
+import os
+import signal
+
+_plan: dict[str, tuple[int, str]] = {}
+_hits: dict[str, int] = {}
+
+for _entry in filter(None, os.environ.get("DDPM_FAILPOINTS", "").split(",")):
+    _place, _, _action = _entry.partition("=")
+    _name, _, _hit = _place.partition(":")
+    _plan[_name.strip()] = (int(_hit or 1), _action.strip())
+
+
+def reach(name: str) -> None:
+    """Say that the place `name` is reached; do what the plan wants there."""
+    if name not in _plan:
+        return
+    _hits[name] = _hits.get(name, 0) + 1
+    hit, action = _plan[name]
+    if _hits[name] != hit:
+        return
+    if action == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif action == "term":
+        os.kill(os.getpid(), signal.SIGTERM)
+    elif action == "enospc":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+    elif action == "oom":
+        raise MemoryError(f"failpoint {name}")
+    else:
+        raise RuntimeError(f"failpoint {name}")

@@ -1,0 +1,332 @@
+"""Checkpoints as folders: listing, verifying, naming (RUN@STEP, @TAG, @best), tagging, thinning out, publishing.
+
+Reads manifests only; the weights inside are the training room's business. Never imports torch.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import struct
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from engine.errors import DamagedError, DdpmError, UserError, unknown
+from engine.failpoints import reach
+from engine.files import disk_errors, fsync_folder, read_json, write_json
+from engine.home import CheckpointFolder, Home, RunFolder, check_name
+from engine.runs.record import find_run
+
+FORMAT = 1
+STANDING_TAGS = ("latest", "best")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What one checkpoint holds. `images` counts pictures seen, `position` those of the unfinished epoch."""
+
+    step: int
+    epoch: int
+    images: int
+    position: int
+    steps_per_epoch: int
+    architecture: str
+    chunk_end: bool = False
+    train_loss: float | None = None
+    val_loss: float | None = None
+    eps_error: float | None = None
+    lr: float | None = None
+    metrics_offset: int = 0
+    bad_steps: int = 0
+    bad_in_a_row: int = 0
+    scaler: dict[str, Any] | None = None
+    torch_version: str = ""
+    created: str = ""
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def epochs_seen(self) -> float:
+        return self.step / self.steps_per_epoch if self.steps_per_epoch else float(self.epoch)
+
+    @property
+    def whole_epoch(self) -> bool:
+        return self.position == 0
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """One folder below checkpoints/: its manifest, or what is wrong with it."""
+
+    folder: CheckpointFolder
+    manifest: Manifest | None
+    problem: str | None = None
+    tags: tuple[str, ...] = ()
+    best: bool = False
+
+    @property
+    def step(self) -> int:
+        return self.folder.step
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files as the manifest says; 0 where it is damaged."""
+        return sum(entry["size"] for entry in self.manifest.files.values()) if self.manifest else 0
+
+    def whole(self) -> Manifest:
+        """The manifest, or DamagedError."""
+        if self.manifest is None:
+            raise DamagedError(self.problem or f"checkpoint {self.folder.path} is damaged")
+        return self.manifest
+
+
+def read_manifest(folder: CheckpointFolder) -> Manifest:
+    """Parse manifest.json. Raises DamagedError naming it; UserError for a newer format."""
+    what = f"the manifest of checkpoint {folder.path.name}"
+    data = read_json(folder.manifest, what)
+    if not isinstance(data, dict) or not isinstance(data.get("format"), int):
+        raise DamagedError(f"{what} is not a manifest: {folder.manifest}")
+    if data["format"] > FORMAT:
+        raise UserError(f"{what} was written by a newer ddpm-tui", "update ddpm-tui")
+    known = {f.name for f in fields(Manifest)}
+    try:
+        return Manifest(**{key: value for key, value in data.items() if key in known})
+    except TypeError as error:
+        raise DamagedError(f"{what} is incomplete: {folder.manifest} ({error})") from None
+
+
+def checkpoint_folders(run: RunFolder) -> list[CheckpointFolder]:
+    """All published checkpoint folders, oldest step first, unread."""
+    try:
+        names = [name for name in os.listdir(run.checkpoints) if name.isdigit()]
+    except OSError:
+        return []
+    return [CheckpointFolder(run.checkpoints / name) for name in sorted(names, key=int)]
+
+
+def list_checkpoints(run: RunFolder) -> list[CheckpointInfo]:
+    """Every checkpoint by step, from manifests and file sizes; hashes are left to `verify`."""
+    tags: dict[int, list[str]] = {}
+    for tag, step in read_tags(run).items():
+        tags.setdefault(step, []).append(tag)
+    found = []
+    for folder in checkpoint_folders(run):
+        manifest, problem = None, None
+        try:
+            manifest = read_manifest(folder)
+            problem = _size_problem(folder, manifest)
+        except DdpmError as error:
+            problem = str(error)
+        found.append(
+            CheckpointInfo(folder, None if problem else manifest, problem, tuple(sorted(tags.get(folder.step, []))))
+        )
+    best = min(
+        (c for c in found if c.manifest and c.manifest.eps_error is not None),
+        key=lambda c: (c.manifest.eps_error, c.step),  # type: ignore[union-attr]
+        default=None,
+    )
+    return [
+        CheckpointInfo(c.folder, c.manifest, c.problem, c.tags, best=True) if c is best else c for c in found
+    ]
+
+
+def _size_problem(folder: CheckpointFolder, manifest: Manifest) -> str | None:
+    for name, entry in manifest.files.items():
+        try:
+            size = (folder.path / name).stat().st_size
+        except OSError:
+            return f"{folder.path / name} is missing"
+        if size != entry["size"]:
+            return f"{folder.path / name} is truncated ({size:,} of {entry['size']:,} bytes)"
+    return None
+
+
+def verify(folder: CheckpointFolder) -> str | None:
+    """Read every byte and compare with the manifest: None when whole, else the first problem."""
+    try:
+        manifest = read_manifest(folder)
+    except DdpmError as error:
+        return str(error)
+    problem = _size_problem(folder, manifest)
+    if problem:
+        return problem
+    for name, entry in manifest.files.items():
+        if sha256(folder.path / name) != entry["sha256"]:
+            return f"{folder.path / name} has been altered (SHA-256 differs)"
+    return None
+
+
+def sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def newest_whole(
+    run: RunFolder, complain: Callable[[str], None] = lambda _: None, before: int | None = None
+) -> CheckpointInfo | None:
+    """The newest checkpoint whose every byte is right; `complain` hears of each damaged one passed over."""
+    for info in reversed(list_checkpoints(run)):
+        if before is not None and info.step > before:
+            continue
+        problem = info.problem or verify(info.folder)
+        if problem is None:
+            return info
+        complain(f"checkpoint {info.step} is damaged and is passed over: {problem}")
+    return None
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """'RUN@WHICH' → (RUN, WHICH); WHICH is 'latest' where it is left out."""
+    run, at, which = reference.partition("@")
+    if not run or (at and not which):
+        raise UserError(f"{reference!r} does not name a checkpoint", "RUN, RUN@STEP, RUN@eEPOCH, RUN@TAG or RUN@best")
+    return run, which or "latest"
+
+
+def resolve(home: Home, reference: str) -> tuple[RunFolder, CheckpointInfo]:
+    """The run and checkpoint that a reference means now.
+
+    WHICH is a step, `eN` (the end of epoch N), `latest`, `best` (lowest eps error on held-out pictures) or a tag.
+    """
+    name, which = split_reference(reference)
+    run = find_run(home, name)
+    found = list_checkpoints(run)
+    if not found:
+        raise UserError(f"run {name!r} has no checkpoint yet", f"train it first: ddpm-tui train --run {name}")
+    whole = [c for c in found if c.manifest]
+    chosen: CheckpointInfo | None = None
+    if which == "latest":
+        chosen = whole[-1] if whole else found[-1]
+    elif which == "best":
+        chosen = next((c for c in found if c.best), None)
+        if chosen is None:
+            raise UserError(f"run {name!r} has no scored checkpoint", "its epochs were not validated; use @latest")
+    elif which.isdigit():
+        chosen = next((c for c in found if c.step == int(which)), None)
+    elif which[:1] == "e" and which[1:].isdigit():
+        chosen = next((c for c in whole if c.whole().whole_epoch and c.whole().epoch == int(which[1:])), None)
+    else:
+        chosen = next((c for c in found if which in c.tags), None)
+    if chosen is None:
+        known = [*STANDING_TAGS, *(t for c in found for t in c.tags), *(str(c.step) for c in found)]
+        raise unknown(f"checkpoint of {name!r}", which, known, f"see `checkpoints list {name}`")
+    chosen.whole()
+    return run, chosen
+
+
+# Tags: a small file in the run folder, so they travel with it.
+
+
+def read_tags(run: RunFolder) -> dict[str, int]:
+    """tag → step. A missing or damaged file is no tags."""
+    try:
+        data = json.loads(run.tags.read_bytes())
+        return {str(tag): int(step) for tag, step in data.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def set_tag(run: RunFolder, tag: str, step: int | None) -> None:
+    """Give `tag` to a checkpoint (moving it if another has it), or take it away with None."""
+    check_name("tag", tag)
+    if tag in STANDING_TAGS or tag.isdigit() or (tag[0] == "e" and tag[1:].isdigit()):
+        raise UserError(f"{tag!r} cannot be a tag: it already means something", "choose another word")
+    tags = read_tags(run)
+    if step is None:
+        if tags.pop(tag, None) is None:
+            raise unknown("tag", tag, tags)
+    else:
+        tags[tag] = step
+    write_json(run.tags, tags)
+
+
+# Thinning out.
+
+
+def prunable(
+    found: list[CheckpointInfo], keep_epochs: tuple[int, ...], keep_last: int, branched: frozenset[int] = frozenset()
+) -> list[CheckpointInfo]:
+    """What retention would remove: not the newest `keep_last`, chunk ends, kept epochs, best, tagged or branched ones."""
+    newest = {c.step for c in found[-max(1, keep_last) :]}
+    return [
+        c
+        for c in found
+        if c.manifest
+        and c.step not in newest
+        and c.step not in branched
+        and not c.tags
+        and not c.best
+        and not c.manifest.chunk_end
+        and not (c.manifest.whole_epoch and c.manifest.epoch in keep_epochs)
+    ]
+
+
+# Publishing.
+
+
+def publish(run: RunFolder, manifest: Manifest, write: Callable[[CheckpointFolder], None]) -> CheckpointFolder:
+    """Write a checkpoint so that readers meet all of it or nothing.
+
+    `write` puts the weight files into a temporary folder; they are hashed into the manifest, everything is
+    fsynced, and the folder is renamed to its step. A damaged folder of the same step is moved aside first.
+    Raises DiskFullError; nothing is left behind then.
+    """
+    target = run.checkpoint(manifest.step)
+    run.checkpoints.mkdir(parents=True, exist_ok=True)
+    building = CheckpointFolder(run.checkpoints / f".{target.path.name}.{uuid.uuid4().hex[:8]}.new")
+    try:
+        with disk_errors(building.path):
+            building.path.mkdir()
+            write(building)
+            reach("checkpoint.files_written")
+            files = {}
+            for path in sorted(building.path.iterdir()):
+                with open(path, "rb") as file:
+                    os.fsync(file.fileno())
+                files[path.name] = {"size": path.stat().st_size, "sha256": sha256(path)}
+            content = {**asdict(manifest), "files": files}
+            write_json(building.manifest, content)
+            fsync_folder(building.path)
+            reach("checkpoint.before_rename")
+            if target.path.exists():
+                if verify(target) is None:
+                    return target
+                aside = run.checkpoints / f".{target.path.name}.damaged-{uuid.uuid4().hex[:8]}"
+                target.path.rename(aside)
+            building.path.rename(target.path)
+            fsync_folder(run.checkpoints)
+            reach("checkpoint.after_rename")
+    finally:
+        shutil.rmtree(building.path, ignore_errors=True)
+    return target
+
+
+def remove_leftovers(run: RunFolder) -> int:
+    """Delete half-written checkpoint folders of workers that died. Only the holder of the run's lock calls this."""
+    if not run.checkpoints.is_dir():
+        return 0
+    found = [p for p in run.checkpoints.iterdir() if p.name.startswith(".") and p.name.endswith((".new", ".removed"))]
+    for path in found:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(found)
+
+
+def remove(folder: CheckpointFolder) -> None:
+    """Delete for good, never leaving a half-deleted folder under its published name."""
+    aside = folder.path.with_name(f".{folder.path.name}.removed")
+    folder.path.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes in a safetensors file, from its header alone. Raises DamagedError."""
+    try:
+        with open(path, "rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(min(length, 100 << 20)))
+        return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
+    except (OSError, ValueError, KeyError, struct.error, TypeError) as error:
+        raise DamagedError(f"{path} is not a whole safetensors file ({error})") from None

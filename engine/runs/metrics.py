@@ -1,0 +1,171 @@
+"""metrics.jsonl: an append-only file that one worker writes and any number of readers follow.
+
+A torn last line is left for the next look; a line that is not JSON is counted and skipped.
+"""
+
+import io
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic_core import from_json
+
+TRAIN_FIELDS = ("step", "epoch", "images", "loss", "lr", "grad_norm", "bad", "time", "images_per_s")
+EPOCH_FIELDS = ("step", "epoch", "images", "train_loss", "val_loss", "eps_error", "lr", "time", "seconds")
+
+
+class MetricsWriter:
+    """The one writer of a run's metrics. Lines are flushed at once and fsynced by `sync`."""
+
+    def __init__(self, path: Path, truncate_to: int | None = None) -> None:
+        """Open for appending. `truncate_to` cuts what was written after the checkpoint that is resumed."""
+        self._file: io.BufferedWriter = open(path, "ab")  # noqa: SIM115 - held for the run's life
+        if truncate_to is not None and truncate_to < self._file.tell():
+            self._file.truncate(truncate_to)
+            self._file.seek(truncate_to)
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Append one line. NaN and infinities become null, as JSON has neither."""
+        self._file.write((json.dumps(_finite(line), separators=(",", ":")) + "\n").encode())
+        self._file.flush()
+
+    def sync(self) -> int:
+        """Make everything written durable; the offset that a checkpoint stores."""
+        os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+class Metrics:
+    """A run's metrics as columns, followed cheaply: `poll` reads only what is new.
+
+    `train` and `epochs` map a field to a float64 array with NaN where a line had none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.events: list[dict[str, Any]] = []
+        self.corrupt_lines = 0
+        self._identity: tuple[int, int] | None = None
+        self._offset = 0
+        self._columns: dict[str, dict[str, list[np.ndarray]]] = {"train": {}, "epoch": {}}
+
+    @property
+    def train(self) -> dict[str, np.ndarray]:
+        return self._table("train", TRAIN_FIELDS)
+
+    @property
+    def epochs(self) -> dict[str, np.ndarray]:
+        return self._table("epoch", EPOCH_FIELDS)
+
+    def poll(self) -> bool:
+        """Read what was added since the last call. True where anything changed.
+
+        A file that was cut (a resume) or replaced is read again from its beginning.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                status = os.fstat(file.fileno())
+                identity = (status.st_dev, status.st_ino)
+                if identity != self._identity or status.st_size < self._offset or not self._still_there(file):
+                    self._reset()
+                    self._identity = identity
+                if status.st_size == self._offset:
+                    return False
+                file.seek(self._offset)
+                content = file.read()
+        except FileNotFoundError:
+            return False
+        end = content.rfind(b"\n") + 1
+        if not end:
+            return False
+        self._take(content[:end])
+        self._offset += end
+        self._tail = content[max(0, end - 64) : end]
+        return True
+
+    _tail = b""
+
+    def _still_there(self, file: io.BufferedReader) -> bool:
+        """Whether the last bytes read are still before our offset: a cut file may have grown past it again."""
+        if not self._tail:
+            return True
+        file.seek(self._offset - len(self._tail))
+        return file.read(len(self._tail)) == self._tail
+
+    def _reset(self) -> None:
+        self.events.clear()
+        self.corrupt_lines = 0
+        self._offset = 0
+        self._tail = b""
+        self._columns = {"train": {}, "epoch": {}}
+
+    def _take(self, content: bytes) -> None:
+        rows = parse_lines(content)
+        self.corrupt_lines += rows.count(None)
+        good = [row for row in rows if isinstance(row, dict)]
+        self.events += [row for row in good if row.get("kind") == "event"]
+        kinds: tuple[tuple[Literal["train", "epoch"], tuple[str, ...]], ...] = (
+            ("train", TRAIN_FIELDS),
+            ("epoch", EPOCH_FIELDS),
+        )
+        for kind, names in kinds:
+            chosen = [row for row in good if row.get("kind") == kind]
+            if chosen:
+                for name in names:
+                    values = np.array([_number(row.get(name)) for row in chosen])
+                    self._columns[kind].setdefault(name, []).append(values)
+
+    def _table(self, kind: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+        table = {}
+        for name in names:
+            pieces = self._columns[kind].get(name, [])
+            if len(pieces) > 1:  # joined once, so that looking again costs nothing
+                pieces[:] = [np.concatenate(pieces)]
+            table[name] = pieces[0] if pieces else np.empty(0)
+        return table
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
+
+
+def parse_lines(content: bytes) -> list[Any]:
+    """Each line's JSON value, None for a line that has none. One parse for all where every line is good."""
+    lines = [line for line in content.split(b"\n") if line.strip(b" \r\t\0")]
+    try:
+        rows = from_json(b"[" + b",".join(lines) + b"]")
+        if len(rows) == len(lines):
+            return list(rows)
+    except ValueError:
+        pass
+    rows = []
+    for line in lines:
+        try:
+            row = from_json(line)
+            rows.append(row if isinstance(row, dict) else None)
+        except ValueError:
+            rows.append(None)
+    return rows
+
+
+def read_metrics(path: Path) -> Metrics:
+    """Everything in the file now; empty where there is none."""
+    metrics = Metrics(path)
+    metrics.poll()
+    return metrics

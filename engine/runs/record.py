@@ -1,0 +1,182 @@
+"""run.json: the profile as it was frozen, where the run came from, and what the worker picked for it.
+
+A run folder can be copied to another machine and opened there; nothing about it is anywhere else.
+"""
+
+import shutil
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from engine.errors import DamagedError, UserError, unknown
+from engine.files import FileLock, fsync_folder, read_json, write_json
+from engine.home import Home, RunFolder, check_name
+from engine.profile import Profile
+from engine.profiles_store import build_profile, diff_profiles, override_profile
+
+FORMAT = 1
+
+BRANCH_KEYS = ("optim.", "training.", "sampling.", "objective.loss", "objective.min_snr_gamma", "data.flip")
+"""What a branch may change: everything else decides what the weights mean."""
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The checkpoint that a branch started from."""
+
+    parent: str
+    step: int
+    epoch: int
+    images: int
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run. `frozen` is what the worker decided at the first step and keeps: it changes bits."""
+
+    name: str
+    profile: Profile
+    profile_name: str = ""
+    created: str = ""
+    lineage: Lineage | None = None
+    frozen: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "created": self.created,
+            "profile_name": self.profile_name,
+            "lineage": asdict(self.lineage) if self.lineage else None,
+            "frozen": self.frozen,
+            "versions": self.versions,
+            "profile": self.profile.to_dict(),
+        }
+
+
+def create_run(
+    home: Home, name: str, profile: Profile, profile_name: str = "", lineage: Lineage | None = None
+) -> RunRecord:
+    """Make the run's folder with its profile frozen in it. Raises UserError where the name is taken."""
+    folder = home.create().run(name)
+    record = RunRecord(
+        name, profile, profile_name, datetime.now(UTC).isoformat(timespec="seconds"), lineage
+    )
+    building = home.runs / f".{name}.new"
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(mode=0o700)
+    write_json(RunFolder(building).record, record.to_json())
+    RunFolder(building).checkpoints.mkdir()
+    if folder.path.exists():
+        shutil.rmtree(building)
+        raise UserError(f"there is already a run named {name!r}", "choose another --run name, or resume it")
+    building.rename(folder.path)
+    fsync_folder(home.runs)
+    return record
+
+
+def free_run_name(home: Home, base: str) -> str:
+    """`base`-N with the first free N from 1."""
+    check_name("run", base)
+    number = 1
+    while home.run(f"{base}-{number}").path.exists():
+        number += 1
+    return f"{base}-{number}"
+
+
+def run_names(home: Home) -> list[str]:
+    """Names of all runs, oldest first by creation of the folder's record."""
+    if not home.runs.is_dir():
+        return []
+    found = [p for p in home.runs.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    return [p.name for p in sorted(found, key=lambda p: (_mtime(p), p.name))]
+
+
+def _mtime(path: Any) -> float:
+    try:
+        return float(RunFolder(path).path.stat().st_ctime)
+    except OSError:
+        return 0.0
+
+
+def find_run(home: Home, name: str) -> RunFolder:
+    """The folder of a run that exists. Raises UserError with the nearest name."""
+    if name not in (names := run_names(home)):
+        raise unknown("run", name, names, "see `runs list`, or start one with `train`")
+    return home.run(name)
+
+
+def load_run(home: Home, name: str) -> RunRecord:
+    """Read run.json. Raises UserError for an unknown or newer run, DamagedError for an unreadable one."""
+    return read_record(find_run(home, name))
+
+
+def read_record(folder: RunFolder) -> RunRecord:
+    data = read_json(folder.record, f"the record of run {folder.name!r}")
+    version = data.get("format") if isinstance(data, dict) else None
+    if not isinstance(version, int):
+        raise DamagedError(f"the record of run {folder.name!r} is not a run record: {folder.record}")
+    if version > FORMAT:
+        raise UserError(
+            f"run {folder.name!r} was written by a newer ddpm-tui (format {version}, this one reads {FORMAT})",
+            "update ddpm-tui: pipx upgrade ddpm-tui",
+        )
+    try:
+        lineage = data["lineage"]
+        return RunRecord(
+            folder.name,
+            build_profile(data["profile"], str(folder.record)),
+            data["profile_name"],
+            data["created"],
+            Lineage(**{**lineage, "changes": tuple(lineage["changes"])}) if lineage else None,
+            data["frozen"],
+            data["versions"],
+        )
+    except (KeyError, TypeError) as error:
+        raise DamagedError(f"the record of run {folder.name!r} lacks {error}: {folder.record}") from None
+
+
+def write_record(folder: RunFolder, record: RunRecord) -> None:
+    write_json(folder.record, record.to_json())
+
+
+def freeze(folder: RunFolder, **facts: Any) -> RunRecord:
+    """Add what the worker decided to the record. Only the holder of the run's lock calls this."""
+    record = read_record(folder)
+    record = replace(record, frozen={**record.frozen, **facts})
+    write_record(folder, record)
+    return record
+
+
+def branch_profile(profile: Profile, overrides: list[str]) -> tuple[Profile, tuple[str, ...]]:
+    """The profile of a branch and its changes in words. Refuses what cannot change, with the reason."""
+    changed = override_profile(profile, overrides)
+    rows = diff_profiles(profile, changed)
+    for key, before, after in rows:
+        if not key.startswith(BRANCH_KEYS):
+            raise UserError(
+                f"{key} cannot change in a branch ({before} → {after}): the checkpoint's weights were made for it",
+                f"start a new run with --set {key}={after}; a branch may change "
+                "optim, training, sampling, objective.loss, objective.min_snr_gamma and data.flip",
+            )
+    return changed, tuple(f"{key}: {before} → {after}" for key, before, after in rows)
+
+
+def rename_run(home: Home, old: str, new: str) -> None:
+    """Rename a run that nobody is using; its branches keep pointing at it by the new name."""
+    folder, target = find_run(home, old), home.run(new)
+    if target.path.exists():
+        raise UserError(f"there is already a run named {new!r}")
+    with FileLock.acquire(folder.lock, f"run {old!r}", "pause or wait for it first"):
+        folder.path.rename(target.path)
+        fsync_folder(home.runs)
+        write_record(target, replace(read_record(target), name=new))
+    for name in run_names(home):
+        try:
+            record = load_run(home, name)
+        except (DamagedError, UserError):
+            continue
+        if record.lineage and record.lineage.parent == old:
+            write_record(home.run(name), replace(record, lineage=replace(record.lineage, parent=new)))

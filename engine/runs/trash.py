@@ -1,0 +1,103 @@
+"""Deleting is moving to $DDPM_HOME/trash with a note of where it came from; `purge` is what frees the space."""
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from engine.errors import DamagedError, UserError, unknown
+from engine.files import FileLock, fsync_folder, read_json, write_json
+from engine.home import CheckpointFolder, Home, RunFolder
+
+Kind = Literal["run", "checkpoint", "samples"]
+NOTE = "trash.json"
+
+
+@dataclass(frozen=True)
+class Trashed:
+    """One deleted thing. `label` is what it was called: 'run-1' or 'run-1@1220'."""
+
+    id: str
+    kind: Kind
+    label: str
+    origin: Path
+    deleted: float
+    path: Path
+
+
+def discard(home: Home, kind: Kind, label: str, path: Path) -> Trashed:
+    """Move a run, checkpoint or sample set to the trash. Same file system, so one rename."""
+    home.create()
+    stamp = f"{time.time_ns():020d}"
+    place = home.trash / stamp
+    place.mkdir()
+    origin = str(path.relative_to(home.root))
+    write_json(place / NOTE, {"kind": kind, "label": label, "origin": origin, "deleted": time.time()})
+    try:
+        path.rename(place / path.name)
+    except FileNotFoundError:
+        shutil.rmtree(place)
+        raise UserError(f"{label} is already gone") from None
+    fsync_folder(home.trash)
+    fsync_folder(path.parent)
+    return _read(home, place)
+
+
+def discard_run(home: Home, run: RunFolder) -> Trashed:
+    """Move a whole run to the trash. Raises BusyError while a worker has it."""
+    with FileLock.acquire(run.lock, f"run {run.name!r}", "pause or cancel it first"):
+        return discard(home, "run", run.name, run.path)
+
+
+def discard_checkpoint(home: Home, run: RunFolder, folder: CheckpointFolder) -> Trashed:
+    return discard(home, "checkpoint", f"{run.name}@{folder.step}", folder.path)
+
+
+def list_trash(home: Home) -> list[Trashed]:
+    """Newest first; things without a readable note are left out."""
+    found = []
+    if home.trash.is_dir():
+        for place in sorted(home.trash.iterdir(), reverse=True):
+            try:
+                found.append(_read(home, place))
+            except (DamagedError, KeyError, StopIteration):
+                continue
+    return found
+
+
+def find_trashed(home: Home, label: str, kind: Kind) -> Trashed:
+    """The newest deleted thing of that name."""
+    found = [t for t in list_trash(home) if t.kind == kind]
+    for item in found:
+        if label in (item.label, item.id):
+            return item
+    raise unknown(f"deleted {kind}", label, [t.label for t in found], "see `trash list`")
+
+
+def restore(trashed: Trashed) -> Path:
+    """Move it back to where it was. Raises UserError where something else has its name, or its run is gone."""
+    if trashed.origin.exists():
+        raise UserError(f"{trashed.label} cannot be restored: {trashed.origin} exists", "rename or delete that first")
+    if not trashed.origin.parent.is_dir():
+        raise UserError(f"{trashed.label} cannot be restored: {trashed.origin.parent} is gone", "restore its run first")
+    trashed.path.rename(trashed.origin)
+    fsync_folder(trashed.origin.parent)
+    shutil.rmtree(trashed.path.parent)
+    return trashed.origin
+
+
+def purge(trashed: Trashed) -> int:
+    """Delete for good; the bytes that were freed."""
+    place = trashed.path.parent
+    size = sum(p.stat().st_size for p in place.rglob("*") if p.is_file())
+    shutil.rmtree(place)
+    return size
+
+
+def _read(home: Home, place: Path) -> Trashed:
+    note = read_json(place / NOTE, "a note in the trash")
+    content = next(p for p in place.iterdir() if p.name != NOTE)
+    return Trashed(
+        place.name, note["kind"], note["label"], home.root / note["origin"], note["deleted"], content
+    )
