@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,12 +113,17 @@ class FileLock:
         """Take the lock, or return None where another open file holds it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        return cls(path, descriptor)
+        for attempt in range(5):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # `is_locked` holds a shared lock for some microseconds: that is nobody working.
+                if attempt < 4:
+                    time.sleep(0.003)
+            else:
+                return cls(path, descriptor)
+        os.close(descriptor)
+        return None
 
     @classmethod
     def acquire(cls, path: Path, what: str, hint: str | None = None) -> "FileLock":

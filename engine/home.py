@@ -166,6 +166,11 @@ class JobFolder:
     def log(self) -> Path:
         return self.path / "worker.log"
 
+    @property
+    def queue_note(self) -> Path:
+        """The queue's own note of the job's state, from which a lost database is rebuilt."""
+        return self.path / "queue.json"
+
 
 @dataclass(frozen=True)
 class SourceFolder:

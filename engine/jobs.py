@@ -97,9 +97,9 @@ class Progress:
 class Result:
     """result.json: how the worker ended; atomic, fsynced, the last thing it writes.
 
-    `message` is one line, `hint` says what to do. `step`, `epoch`: how far the run is · `checkpoint`: the step
-    of the newest one · `sample`: the sample set's id · `ended`: wall clock, seconds · `extra`: what a kind of
-    job hands back (an estimate, an evaluation).
+    `message` is one line, `hint` says what to do. `step`, `epoch`: how far the run is · `checkpoint`: the
+    step of the newest one · `sample`: the sample set's id · `ended`: wall clock, seconds · `extra`: what a
+    kind of job hands back (an estimate, an evaluation).
     """
 
     outcome: str
@@ -127,7 +127,7 @@ def new_job_folder(
     foreground: bool = False,
     queue: dict[str, Any] | None = None,
 ) -> JobFolder:
-    """Make a job's folder with a fresh id and its spec in it, durably; ids of all kinds come from one counter.
+    """Make a job's folder with a fresh id and its spec in it, durably; one counter gives all ids.
 
     The folder appears whole or not at all: it is renamed into place, and the rename fails where another
     process took the id first. Raises DiskFullError.
@@ -143,7 +143,7 @@ def new_job_folder(
                 spec = JobSpec(folder.id, kind, run, device, foreground, args, queue or {}, time.time())
                 write_json(JobFolder(temporary).spec, asdict(spec))
                 try:
-                    os.rename(temporary, folder.path)
+                    temporary.rename(folder.path)
                 except OSError as error:
                     if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                         raise
@@ -156,13 +156,13 @@ def new_job_folder(
 
 
 def _highest_id(home: Home) -> int:
-    return max((int(name) for name in os.listdir(home.jobs) if name.isdecimal()), default=0)
+    return max((int(path.name) for path in home.jobs.iterdir() if path.name.isdecimal()), default=0)
 
 
 def list_job_folders(home: Home) -> list[JobFolder]:
     """Every job's folder, oldest first."""
     try:
-        names = [name for name in os.listdir(home.jobs) if name.isdecimal()]
+        names = [path.name for path in home.jobs.iterdir() if path.name.isdecimal()]
     except FileNotFoundError:
         return []
     return [JobFolder(home.jobs / name) for name in sorted(names, key=int)]
