@@ -1,0 +1,366 @@
+"""The data sets of $DDPM_HOME: which are known, where their pictures are, which are packed already.
+
+Needs neither torch nor NumPy, so that commands can list data sets at once. The data set "faces" is built in
+and always there. A packed folder is named by everything that decides its bytes, the source's fingerprint
+included: when pictures are added to a source, what was packed before stays as it is (runs go on with it),
+`check_source` says that the source has changed, and adding the same path again takes the new state, which is
+packed into a new folder.
+"""
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from engine import files
+from engine.data.recipes import RESAMPLING, check_recipe
+from engine.data.scan import Listing, scan
+from engine.errors import BusyError, DamagedError, UserError, nearest, unknown
+from engine.home import NAME, Home, PackedFolder, check_name
+
+FORMAT: Final = 1
+
+FACES: Final = "faces"
+FACES_COUNT: Final = 10_000
+"""How many built-in faces there are when no limit is given."""
+FACES_SEED: Final = 0
+FACES_VERSION: Final = 1
+"""To be raised whenever `engine.data.faces` draws the same number differently: packed faces are then drawn
+anew."""
+
+_PACKED_NAME: Final = re.compile(r"(.+)-([0-9a-f]{10})")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the pictures of a data set are, as they were when it was added."""
+
+    name: str
+    kind: Literal["folder", "zip", "built-in"]
+    path: str
+    """absolute; '' for the built-in faces"""
+    pictures: int
+    total_bytes: int
+    fingerprint: str
+    """of all names and sizes and the partition; see `engine.data.scan`"""
+    celeba: bool = False
+    partition: str | None = None
+    """the partition file that decides who trains, where there is one"""
+    ignored: int = 0
+    """files that are not pictures by their name"""
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class PackedManifest:
+    """What a packed folder holds. Written last: a folder with a manifest is whole. Holds no times, so
+    packing the same pictures twice gives the same bytes."""
+
+    dataset: str
+    size: int
+    recipe: str
+    """'drawn' for the built-in faces"""
+    resampling: str
+    limit: int | None
+    fingerprint: str
+    source: str
+    """the path they came from"""
+    count: int
+    train: int
+    held_out: int
+    test: int
+    split_by: str
+    """'partition' or 'name' (about 2 % held out by a hash of the name)"""
+    broken: int
+    celeba_shaped: int
+    """pictures on which a CelebA recipe's own box was used; the others gave their largest centred square"""
+    enlarged: int
+    """pictures whose crop was smaller than `size`"""
+    files: dict[str, dict[str, Any]]
+    """name → {"size", "sha256"}"""
+    format: int = FORMAT
+
+    @property
+    def identity(self) -> str:
+        """Stands for the packed bytes: a run that keeps it can tell whether it still trains on the same
+        pictures."""
+        return str(self.files["pictures.u8"]["sha256"])
+
+
+# Sources
+
+
+def add_source(home: Home, path: Path | str, name: str | None = None) -> Source:
+    """Make a folder or zip of pictures known as data set `name` (derived from the path where none is given).
+
+    Adding the same path again takes it as it is now. A data set whose pictures moved may be added from its
+    new place under the old name. Nothing is decoded yet.
+
+    Raises UserError where there are not at least two pictures, or the name is taken by other pictures.
+    """
+    where = Path(path).expanduser().absolute()
+    if name is not None:
+        _check_dataset_name(name)
+    listing = scan(where)
+    if len(listing.names) < 2:
+        raise _too_few(where, listing)
+    chosen = name or _derived_name(where, listing)
+    source = Source(
+        name=chosen,
+        kind=listing.kind,
+        path=str(where),
+        pictures=len(listing.names),
+        total_bytes=listing.total_bytes,
+        fingerprint=listing.fingerprint,
+        celeba=listing.celeba,
+        partition=listing.partition_at,
+        ignored=listing.ignored,
+    )
+    folder = home.source(chosen)
+    if folder.record.exists():
+        _check_same(load_source(home, chosen), source)
+    home.create()
+    folder.path.mkdir(parents=True, exist_ok=True)
+    files.write_json(folder.record, asdict(source))
+    return source
+
+
+def _check_same(old: Source, new: Source) -> None:
+    if old.path == new.path or (not Path(old.path).exists() and old.fingerprint == new.fingerprint):
+        return
+    if Path(old.path).exists():
+        raise UserError(f"the data set {old.name!r} already names {old.path}", "give another one with --name")
+    raise UserError(
+        f"the data set {old.name!r} named {old.path}, which is gone, and {new.path} holds other pictures",
+        f"give another name with --name, or first `ddpm-tui data remove {old.name}`",
+    )
+
+
+def _too_few(path: Path, listing: Listing) -> UserError:
+    if not listing.names:
+        others = f" ({listing.ignored:,} other files)" if listing.ignored else ""
+        return UserError(
+            f"there is no picture in {path}{others}", "give a folder of pictures or a zip of them"
+        )
+    return UserError(
+        f"there is only one picture in {path} ({listing.names[0]})",
+        "at least two are needed: one to train on and one to hold out",
+    )
+
+
+def _derived_name(path: Path, listing: Listing) -> str:
+    if listing.celeba:
+        return "celeba"
+    stem = path.stem if listing.kind == "zip" and path.suffix.lower() == ".zip" else path.name
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:60] or "pictures"
+    if name == FACES or _PACKED_NAME.fullmatch(name):
+        name += "-pictures"
+    return name
+
+
+def _check_dataset_name(name: str) -> None:
+    check_name("data set", name)
+    if name == FACES:
+        raise UserError(f"{FACES!r} is the built-in data set", "give another name with --name")
+    if _PACKED_NAME.fullmatch(name):
+        raise UserError(
+            f"{name!r} looks like a packed folder's name", "give one that does not end in ten digits"
+        )
+
+
+def faces_source() -> Source:
+    """The built-in data set."""
+    return Source(FACES, "built-in", "", FACES_COUNT, 0, f"faces-{FACES_VERSION}-{FACES_SEED}")
+
+
+def load_source(home: Home, name: str) -> Source:
+    """The data set `name`. Raises UserError with the nearest name where there is none, DamagedError for a
+    bad file."""
+    if name == FACES:
+        return faces_source()
+    record = home.source(name).record if NAME.fullmatch(name) else None
+    if record is None or not record.exists():
+        hint = "add it with `ddpm-tui data add PATH`"
+        if name == "celeba" and nearest(name, set(_names(home)) - {name}) is None:
+            hint = "add it with `ddpm-tui data add PATH` (its folder or zip) or `ddpm-tui data add celeba`"
+        raise unknown("data set", name, _names(home), hint)
+    content = files.read_json(record, f"the record of data set {name!r}")
+    if isinstance(content, dict) and int(content.get("format", 0)) > FORMAT:
+        raise UserError(f"{record} was written by a newer ddpm-tui", "update ddpm-tui")
+    try:
+        return Source(**content)
+    except TypeError as error:
+        raise DamagedError(f"the record of data set {name!r} is damaged: {record}", "add it again") from error
+
+
+def list_sources(home: Home) -> list[Source]:
+    """All data sets by name, the built-in one first."""
+    return [load_source(home, name) for name in _names(home)]
+
+
+def _names(home: Home) -> list[str]:
+    found = sorted(record.parent.name for record in home.data.glob("*/source.json"))
+    return [FACES, *(name for name in found if name != FACES)]
+
+
+def check_source(home: Home, name: str) -> str | None:
+    """One line where the pictures are gone or have changed since they were added, else None. Decodes
+    nothing."""
+    source = load_source(home, name)
+    try:
+        open_source(source)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def open_source(source: Source) -> Listing:
+    """List the pictures of a source again.
+
+    Raises UserError where they have moved, or are not those that were added.
+    """
+    path = Path(source.path)
+    if not path.exists():
+        raise UserError(
+            f"the pictures of {source.name!r} are no longer at {source.path}",
+            f"bring them back, or `ddpm-tui data add NEW_PATH --name {source.name}`",
+        )
+    listing = scan(path)
+    if listing.fingerprint != source.fingerprint:
+        raise UserError(
+            f"{source.path} has changed since {source.name!r} was added "
+            f"({source.pictures:,} pictures then, {len(listing.names):,} now)",
+            f"`ddpm-tui data add {source.path} --name {source.name}` takes its new state; what is packed stays",
+        )
+    return listing
+
+
+def remove_source(home: Home, name: str) -> list[Path]:
+    """Forget a data set: its record and its packed folders go to the trash; the pictures themselves stay.
+
+    Returns where they lay. Raises UserError for the built-in one, BusyError while it is being packed.
+    """
+    if name == FACES:
+        raise UserError(f"{FACES!r} is built in and cannot be removed")
+    load_source(home, name)
+    from engine.runs.trash import discard
+
+    folders = [folder for folder, _ in packed_folders(home, name, whole_only=False)]
+    for folder in folders:
+        if files.is_locked(folder.lock):
+            raise BusyError(f"{name!r} is being packed", "wait for it or stop it first")
+    gone = [*(folder.path for folder in folders), home.source(name).path]
+    for path in gone:
+        discard(home, "data", path.name, path)
+    return gone
+
+
+# Packed folders
+
+
+def packed_folder(
+    home: Home, dataset: str, size: int, recipe: str, limit: int | None, fingerprint: str | None = None
+) -> PackedFolder:
+    """Where this data set is packed under this recipe, whether it is there yet or not.
+
+    `fingerprint` asks for the state of the pictures that a run was started with; the default is the newest.
+    """
+    source = load_source(home, dataset)
+    return home.packed(dataset, packed_identity(source, size, recipe, limit, fingerprint))
+
+
+def packed_identity(
+    source: Source, size: int, recipe: str, limit: int | None, fingerprint: str | None = None
+) -> dict[str, object]:
+    """Everything that decides the packed bytes. Recipe and limit are normalised where they change nothing."""
+    check_recipe(recipe)
+    built_in = source.kind == "built-in"
+    if built_in:
+        limit = limit or FACES_COUNT
+    elif limit is not None and limit >= source.pictures:
+        limit = None
+    return {
+        "format": FORMAT,
+        "size": size,
+        "recipe": "drawn" if built_in else recipe,
+        "resampling": "none" if built_in else RESAMPLING,
+        "limit": limit,
+        "fingerprint": fingerprint or source.fingerprint,
+    }
+
+
+def load_manifest(folder: PackedFolder) -> PackedManifest:
+    """Raises DamagedError where it is missing, unreadable or from a newer version."""
+    content = files.read_json(folder.manifest, "the manifest of a packed data set")
+    try:
+        if int(content["format"]) > FORMAT:
+            raise DamagedError(
+                f"{folder.path} was packed by a newer ddpm-tui", "update ddpm-tui, or pack it again"
+            )
+        return PackedManifest(**content)
+    except (TypeError, KeyError, ValueError) as error:
+        raise DamagedError(
+            f"the manifest of a packed data set is damaged: {folder.manifest}",
+            "delete the folder; it is packed again",
+        ) from error
+
+
+def packed_folders(
+    home: Home, dataset: str | None = None, *, whole_only: bool = True
+) -> list[tuple[PackedFolder, PackedManifest | None]]:
+    """The packed folders (of one data set), with their manifests; None for damaged and unfinished ones."""
+    found: list[tuple[PackedFolder, PackedManifest | None]] = []
+    for path in sorted(home.data.glob("*")):
+        match = _PACKED_NAME.fullmatch(path.name)
+        if not match or (dataset is not None and match[1] != dataset) or not path.is_dir():
+            continue
+        folder = PackedFolder(path)
+        try:
+            manifest = load_manifest(folder)
+        except DamagedError:
+            manifest = None
+        if manifest is not None or not whole_only:
+            found.append((folder, manifest))
+    return found
+
+
+def quick_problems(folder: PackedFolder, manifest: PackedManifest) -> list[str]:
+    """Files that are missing or have the wrong length; reads none of them."""
+    found = []
+    for name, facts in manifest.files.items():
+        try:
+            size = (folder.path / name).stat().st_size
+        except OSError as error:
+            found.append(f"{folder.path / name}: {error.strerror}")
+            continue
+        if size != facts["size"]:
+            found.append(f"{folder.path / name} has {size:,} bytes instead of {facts['size']:,}")
+    return found
+
+
+def verify_packed(folder: PackedFolder) -> list[str]:
+    """Everything that is wrong with a packed folder, one line each: files, lengths, SHA-256, counts. Reads
+    it all."""
+    import hashlib
+
+    try:
+        manifest = load_manifest(folder)
+    except DamagedError as error:
+        return [str(error)]
+    found = quick_problems(folder, manifest)
+    if found:
+        return found
+    for name, facts in manifest.files.items():
+        with open(folder.path / name, "rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != facts["sha256"]:
+                found.append(f"{folder.path / name} is altered (SHA-256 differs)")
+    bytes_each = 3 * manifest.size * manifest.size
+    if manifest.files["pictures.u8"]["size"] != manifest.count * bytes_each:
+        found.append(
+            f"{folder.pictures} does not hold {manifest.count:,} pictures of {manifest.size}×{manifest.size}"
+        )
+    split = folder.split.read_bytes()
+    counts = tuple(split.count(code) for code in (0, 1, 2))
+    if len(split) != manifest.count or counts != (manifest.train, manifest.held_out, manifest.test):
+        found.append(f"{folder.split} does not agree with the manifest")
+    return found

@@ -1,0 +1,127 @@
+"""The decoding process: `python -m engine.data.decoder FD`. Blocks of work come in on a socket, pixels go
+out.
+
+It is started fresh, not forked, because its parent may have torch and a GPU in it; it must import neither.
+It ends when the socket does, so it never outlives a parent that was killed.
+"""
+
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Literal
+
+import numpy as np
+
+from engine.data.decode import MAX_BYTES, BrokenPictureError, decode
+from engine.data.zips import UnreadableEntryError, read_entry
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is the same for every block of one packing."""
+
+    kind: Literal["folder", "zip", "faces"]
+    path: str
+    recipe: str
+    size: int
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some pictures in a row: from folders (name,), from zips (offset, stored, size, method, crc), or faces
+    (n,)."""
+
+    index: int
+    items: tuple[tuple[object, ...], ...]
+
+
+@dataclass
+class Result:
+    """The pixels of a block without its broken pictures."""
+
+    index: int
+    pixels: bytes = b""
+    """uint8 (good, 3, size, size)"""
+    good: int = 0
+    broken: list[tuple[int, str]] = field(default_factory=list)
+    """(place in the block, reason)"""
+    celeba_shaped: int = 0
+    enlarged: int = 0
+
+
+class Decoder:
+    """Does the work of one process; also used in place where starting processes would not pay."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._zip = os.open(task.path, os.O_RDONLY | os.O_CLOEXEC) if task.kind == "zip" else -1
+
+    def work(self, block: Block) -> Result:
+        """Decode one block. Pictures that are broken are named in the result, never raised."""
+        if self.task.kind == "faces":
+            return self._faces(block)
+        result = Result(block.index)
+        size = self.task.size
+        pixels = np.empty((len(block.items), 3, size, size), np.uint8)
+        for place, item in enumerate(block.items):
+            try:
+                decoded = decode(self._read(item), self.task.recipe, size)
+            except (BrokenPictureError, UnreadableEntryError) as error:
+                result.broken.append((place, str(error)))
+                continue
+            pixels[result.good] = decoded.pixels
+            result.good += 1
+            result.celeba_shaped += decoded.celeba_shaped
+            result.enlarged += decoded.enlarged
+        result.pixels = pixels[: result.good].tobytes()
+        return result
+
+    def _read(self, item: tuple[object, ...]) -> bytes:
+        try:
+            if self.task.kind == "zip":
+                offset, stored, size, method, crc = (int(str(number)) for number in item)
+                if max(stored, size) > MAX_BYTES:
+                    raise BrokenPictureError(f"longer than {MAX_BYTES >> 20} MiB")
+                return read_entry(self._zip, offset, stored, size, method, crc)
+            with open(os.path.join(self.task.path, str(item[0])), "rb") as file:  # noqa: PTH118 - a hot loop
+                content = file.read(MAX_BYTES + 1)
+            if len(content) > MAX_BYTES:
+                raise BrokenPictureError(f"longer than {MAX_BYTES >> 20} MiB")
+            return content
+        except OSError as error:
+            raise BrokenPictureError(f"cannot be read: {error.strerror}") from error
+
+    def _faces(self, block: Block) -> Result:
+        from engine.data.faces import faces
+
+        numbers = [int(str(item[0])) for item in block.items]
+        drawn = faces(self.task.seed, numbers[0], numbers[-1] + 1, self.task.size)
+        pixels = np.ascontiguousarray(drawn.transpose(0, 3, 1, 2))
+        return Result(block.index, pixels.tobytes(), len(numbers))
+
+    def close(self) -> None:
+        if self._zip >= 0:
+            os.close(self._zip)
+            self._zip = -1
+
+
+def main(descriptor: int) -> None:
+    """Serve blocks until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to us too; the parent decides
+    with Connection(descriptor) as connection:
+        try:
+            decoder = Decoder(connection.recv())
+            while True:
+                connection.send(decoder.work(connection.recv()))
+        except (EOFError, ConnectionError):
+            return
+
+
+if __name__ == "__main__":
+    # Results must be pickled as this module's, not as __main__'s, to be known at the other end.
+    from engine.data import decoder
+
+    decoder.main(int(sys.argv[1]))

@@ -1,0 +1,265 @@
+"""Packing: every picture of a data set decoded, cropped and scaled once into one uint8 file.
+
+Can be killed at any point and goes on from the last finished block with the same bytes as if undisturbed.
+Needs no torch. Knows folders only through `engine.home`, sources only through `engine.data.catalog`.
+
+While it works, the folder holds the growing pictures and a journal of finished blocks with their checksums;
+the manifest is written last and makes the folder whole.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from engine import files
+from engine.data import catalog
+from engine.data.catalog import PackedManifest, Source
+from engine.data.decoder import Block, Decoder, Result, Task
+from engine.data.journal import Journal, Progress
+from engine.data.pool import DecoderPool, available_cores
+from engine.data.scan import Listing
+from engine.data.split import HELD_OUT, TEST, TRAIN, Partition, assign, choose
+from engine.errors import DamagedError, DdpmError, UserError
+from engine.files import FileLock
+from engine.home import Home, PackedFolder
+
+Report = Callable[[int, int, str], None]
+"""Called with (pictures done, pictures in all, what is going on)."""
+
+BROKEN_SHARE: Final = 0.01
+"""More broken pictures than this are an error."""
+
+BLOCK_BYTES: Final = 1 << 20
+BLOCK_PICTURES: Final = 64
+
+
+class PackingStoppedError(DdpmError):
+    """`should_stop` said so. Packing goes on from there the next time."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be packed, in order."""
+
+    task: Task
+    source: Source
+    identity: dict[str, object]
+    listing: Listing | None
+    """None for the built-in faces"""
+    chosen: list[int] | None
+    """indices into the listing where a limit leaves some out"""
+    total: int
+    per_block: int
+
+    @property
+    def picture_bytes(self) -> int:
+        return 3 * self.task.size * self.task.size
+
+    def index(self, place: int) -> int:
+        return self.chosen[place] if self.chosen is not None else place
+
+    def name(self, place: int) -> str:
+        return self.listing.names[self.index(place)] if self.listing else f"{place:06d}"
+
+    def blocks(self, first: int) -> Iterator[Block]:
+        for index in range(first, -(-self.total // self.per_block)):
+            start = index * self.per_block
+            places = range(start, min(start + self.per_block, self.total))
+            listing = self.listing
+            items = tuple(listing.item(self.index(p)) if listing else (p,) for p in places)
+            yield Block(index, items)
+
+
+def pack(
+    home: Home,
+    dataset: str,
+    size: int,
+    recipe: str,
+    limit: int | None = None,
+    report: Report = lambda done, total, text: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    processes: int | None = None,
+) -> PackedFolder:
+    """Return the packed folder of a data set, packing it first where that has not been done.
+
+    A whole folder is returned at once, without a look at the source. Another process packing the same is
+    waited for. Uses all cores, and memory that does not grow with the number of pictures (their names
+    aside).
+
+    Raises UserError (unknown data set or recipe; source moved or changed; more than 1 % broken, or too few
+    left), DiskFullError, PackingStoppedError.
+    """
+    source = catalog.load_source(home, dataset)
+    folder = catalog.packed_folder(home, dataset, size, recipe, limit)
+    if _is_whole(folder):
+        return folder
+    home.create()
+    with _wait_for_lock(folder, dataset, report, should_stop) as lock:
+        if _is_whole(folder):
+            return folder
+        lock.describe(f"process {os.getpid()}, which packs {dataset}")
+        plan = _plan(source, size, recipe, limit)
+        journal = Journal(folder, plan.identity, plan.picture_bytes, plan.per_block)
+        with journal:
+            progress = _decode_all(plan, journal, report, should_stop, processes)
+            _publish(plan, folder, journal, progress)
+    return folder
+
+
+def _is_whole(folder: PackedFolder) -> bool:
+    if not folder.manifest.exists():
+        return False
+    try:
+        return not catalog.quick_problems(folder, catalog.load_manifest(folder))
+    except DamagedError:
+        return False  # derived data: it is simply packed again
+
+
+def _wait_for_lock(
+    folder: PackedFolder, dataset: str, report: Report, should_stop: Callable[[], bool]
+) -> FileLock:
+    while (lock := FileLock.try_acquire(folder.lock)) is None:
+        if should_stop():
+            raise PackingStoppedError(f"stopped while another process was packing {dataset}")
+        holder = files.lock_holder(folder.lock) or f"another process, which packs {dataset}"
+        report(0, 1, f"waiting for {holder}")
+        time.sleep(0.2)
+    return lock
+
+
+def _plan(source: Source, size: int, recipe: str, limit: int | None) -> _Plan:
+    identity = catalog.packed_identity(source, size, recipe, limit)
+    limit = identity["limit"] if isinstance(identity["limit"], int) else None
+    per_block = max(1, min(BLOCK_PICTURES, BLOCK_BYTES // (3 * size * size)))
+    if source.kind == "built-in":
+        task = Task("faces", "", "drawn", size, catalog.FACES_SEED)
+        return _Plan(task, source, identity, None, None, limit or catalog.FACES_COUNT, per_block)
+    listing = catalog.open_source(source)
+    chosen = choose(listing.names, limit) if limit is not None else None
+    task = Task(listing.kind, str(listing.path), recipe, size)
+    total = len(chosen) if chosen is not None else len(listing.names)
+    return _Plan(task, source, identity, listing, chosen, total, per_block)
+
+
+def _decode_all(
+    plan: _Plan,
+    journal: Journal,
+    report: Report,
+    should_stop: Callable[[], bool],
+    processes: int | None,
+) -> Progress:
+    """Decode whatever the journal does not have yet."""
+    progress = journal.resume()
+    files.require_free(
+        journal.folder.path, plan.total * plan.picture_bytes - progress.good * plan.picture_bytes
+    )
+    text = f"packing {plan.source.name} at {plan.task.size}×{plan.task.size}"
+    done = progress.blocks * plan.per_block
+    report(min(done, plan.total), plan.total, text)
+    _check_broken(plan, journal, progress)
+    for result in _results(plan, progress.blocks, should_stop, processes):
+        journal.append(result)
+        _check_broken(plan, journal, progress)
+        done = min(progress.blocks * plan.per_block, plan.total)
+        report(done, plan.total, text)
+    if progress.blocks * plan.per_block < plan.total:
+        raise PackingStoppedError(
+            f"packing {plan.source.name} stopped at {done:,} of {plan.total:,} pictures",
+            "start it again to go on from there",
+        )
+    return progress
+
+
+def _results(
+    plan: _Plan, first: int, should_stop: Callable[[], bool], processes: int | None
+) -> Iterator[Result]:
+    left = -(-plan.total // plan.per_block) - first
+    if left <= 1 and processes is None:  # starting processes would take longer than the work
+        decoder = Decoder(plan.task)
+        try:
+            for block in plan.blocks(first):
+                if should_stop():
+                    return
+                yield decoder.work(block)
+        finally:
+            decoder.close()
+        return
+    with DecoderPool(plan.task, min(left, processes or available_cores())) as pool:
+        yield from pool.results(plan.blocks(first), should_stop)
+
+
+def _check_broken(plan: _Plan, journal: Journal, progress: Progress) -> None:
+    """More than 1 % broken is an error, as soon as it is certain. The report stays, the pixels go."""
+    if len(progress.broken) <= plan.total * BROKEN_SHARE:
+        return
+    place, reason = next(iter(progress.broken))
+    first = f"the first is {plan.name(place)!r}: {reason}"
+    _write_report(plan, journal.folder, progress)
+    journal.discard()
+    raise UserError(
+        f"more than 1 % of the pictures of {plan.source.name!r} are broken "
+        f"({len(progress.broken):,} of {plan.total:,}; {first})",
+        f"{journal.folder.report} names them; mend or remove them and add the data set again",
+    )
+
+
+def _write_report(plan: _Plan, folder: PackedFolder, progress: Progress) -> None:
+    lines = []
+    for place, reason in progress.broken:
+        name = plan.name(place).encode("utf-8", "backslashreplace").decode()
+        lines.append(f"{name}\t{reason}".replace("\n", "\\n") + "\n")
+    files.write_text(folder.report, "".join(lines))
+
+
+def _publish(plan: _Plan, folder: PackedFolder, journal: Journal, progress: Progress) -> None:
+    """Split, report, names in place, and the manifest last."""
+    broken = {place for place, _ in progress.broken}
+    names = [plan.name(place) for place in range(plan.total) if place not in broken]
+    if len(names) < 2:
+        raise UserError(
+            f"{plan.source.name!r} has {len(names)} usable picture{'s' * (len(names) != 1)} here",
+            "at least two are needed: one to train on and one to hold out",
+        )
+    content = plan.listing.partition if plan.listing else None
+    split, by_partition = assign(names, Partition(content) if content else None)
+    if split.count(TRAIN) == 0:
+        raise UserError(
+            f"the partition of {plan.source.name!r} leaves no picture to train on ({plan.source.partition})",
+            "mend it, or raise the limit",
+        )
+    files.write_bytes(folder.split, bytes(split))
+    _write_report(plan, folder, progress)
+    pictures = journal.finish()
+    limit = plan.identity["limit"]
+    manifest = PackedManifest(
+        dataset=plan.source.name,
+        size=plan.task.size,
+        recipe=str(plan.identity["recipe"]),
+        resampling=str(plan.identity["resampling"]),
+        limit=limit if isinstance(limit, int) else None,
+        fingerprint=plan.source.fingerprint,
+        source=plan.source.path,
+        count=len(names),
+        train=split.count(TRAIN),
+        held_out=split.count(HELD_OUT),
+        test=split.count(TEST),
+        split_by="partition" if by_partition else "name",
+        broken=len(broken),
+        celeba_shaped=progress.celeba_shaped,
+        enlarged=progress.enlarged,
+        files={
+            folder.pictures.name: pictures,
+            folder.split.name: files_facts(bytes(split)),
+        },
+    )
+    files.write_json(folder.manifest, asdict(manifest))
+    journal.forget()
+
+
+def files_facts(content: bytes) -> dict[str, object]:
+    """The manifest's entry for a file with this content."""
+    import hashlib
+
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}

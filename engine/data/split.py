@@ -1,0 +1,80 @@
+"""Who trains, who is held out: by the data set's own partition, else by a hash of each picture's name.
+
+A picture's lot depends on its name alone, so it stays on its side when others are added or left out.
+Knows names only.
+"""
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from heapq import nsmallest
+from typing import Final
+
+TRAIN: Final = 0
+HELD_OUT: Final = 1
+TEST: Final = 2
+
+HELD_OUT_SHARE: Final = 0.02
+
+
+class Partition:
+    """CelebA's list_eval_partition: lines of a name and 0 (train), 1 (validation) or 2 (test); commas are
+    fine."""
+
+    def __init__(self, content: bytes) -> None:
+        lines: list[str] = []
+        for line in content.decode("utf-8", "replace").splitlines():
+            words = line.replace(",", " ").split()
+            if len(words) == 2 and words[1] in ("0", "1", "2"):
+                lines.append(f"{words[0]} {words[1]}")
+        lines.sort()
+        self._lines = lines  # sorted lines and a search, not a dictionary: a third of the memory
+
+    def code(self, name: str) -> int | None:
+        """0, 1 or 2 by the relative name or its last part, None where the file does not name it."""
+        for known in dict.fromkeys((name, name.rpartition("/")[2])):
+            at = bisect_left(self._lines, f"{known} ")
+            if at < len(self._lines) and self._lines[at].startswith(f"{known} "):
+                return int(self._lines[at][-1])
+        return None
+
+
+def assign(names: Sequence[str], partition: Partition | None) -> tuple[bytearray, bool]:
+    """One of TRAIN, HELD_OUT, TEST for each name, and whether the partition was used.
+
+    A partition that names none of the pictures is not theirs. Pictures it does not name train. About 2 % are
+    held out where there is no partition (or it holds none of these out); at least one, and at least one
+    trains.
+
+    Raises ValueError for fewer than two names.
+    """
+    if len(names) < 2:
+        raise ValueError("at least two pictures are needed")
+    codes = [partition.code(name) for name in names] if partition else []
+    used = any(code is not None for code in codes)
+    split = bytearray(code or TRAIN for code in codes) if used else bytearray(len(names))
+    training = [index for index, code in enumerate(split) if code == TRAIN]
+    if HELD_OUT not in split and len(training) >= 2:
+        for index in training:
+            if _lot(names[index], b"held-out") < HELD_OUT_SHARE:
+                split[index] = HELD_OUT
+        if HELD_OUT not in split:
+            split[min(training, key=_key(names, b"held-out"))] = HELD_OUT
+    if TRAIN not in split and not used:
+        split[max(range(len(names)), key=_key(names, b"held-out"))] = TRAIN
+    return split, used
+
+
+def choose(names: Sequence[str], limit: int) -> list[int]:
+    """The indices of `limit` pictures, spread over all of them by a hash of the name; ascending."""
+    return sorted(nsmallest(limit, range(len(names)), key=_key(names, b"limit")))
+
+
+def _key(names: Sequence[str], purpose: bytes) -> "Callable[[int], tuple[float, str]]":
+    return lambda index: (_lot(names[index], purpose), names[index])
+
+
+def _lot(name: str, purpose: bytes) -> float:
+    """Uniform in [0, 1) by name; independent for each purpose."""
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=6, person=purpose).digest()
+    return int.from_bytes(digest, "big") / 2**48
