@@ -10,7 +10,7 @@ from engine.errors import DamagedError, UserError, unknown
 from engine.files import FileLock, fsync_folder, read_json, write_json
 from engine.home import CheckpointFolder, Home, RunFolder
 
-Kind = Literal["run", "checkpoint", "samples"]
+Kind = Literal["run", "checkpoint", "samples", "data"]
 NOTE = "trash.json"
 
 
@@ -27,7 +27,7 @@ class Trashed:
 
 
 def discard(home: Home, kind: Kind, label: str, path: Path) -> Trashed:
-    """Move a run, checkpoint or sample set to the trash. Same file system, so one rename."""
+    """Move a run, checkpoint, sample set or data set to the trash. Same file system, so one rename."""
     home.create()
     stamp = f"{time.time_ns():020d}"
     place = home.trash / stamp
@@ -78,9 +78,13 @@ def find_trashed(home: Home, label: str, kind: Kind) -> Trashed:
 def restore(trashed: Trashed) -> Path:
     """Move it back to where it was. Raises UserError where something else has its name, or its run is gone."""
     if trashed.origin.exists():
-        raise UserError(f"{trashed.label} cannot be restored: {trashed.origin} exists", "rename or delete that first")
+        raise UserError(
+            f"{trashed.label} cannot be restored: {trashed.origin} exists", "rename or delete that first"
+        )
     if not trashed.origin.parent.is_dir():
-        raise UserError(f"{trashed.label} cannot be restored: {trashed.origin.parent} is gone", "restore its run first")
+        raise UserError(
+            f"{trashed.label} cannot be restored: {trashed.origin.parent} is gone", "restore its run first"
+        )
     trashed.path.rename(trashed.origin)
     fsync_folder(trashed.origin.parent)
     shutil.rmtree(trashed.path.parent)
