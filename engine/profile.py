@@ -103,7 +103,8 @@ class OptimSection(Section):
     schedule: Literal["constant", "cosine", "step"] = "cosine"
     warmup_steps: Count = 200
     horizon_epochs: Positive | None = Field(
-        None, description="where cosine reaches final_lr; frozen when the run starts; absent = training.epochs"
+        None,
+        description="where cosine reaches final_lr; frozen when the run starts; absent = training.epochs",
     )
     final_lr: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         0.0, description="what cosine decays to, and what every later epoch uses"
@@ -200,25 +201,33 @@ class Profile(Section):
             channels = model.width * multiplier
             if channels % model.groups:
                 raise _at(
-                    "model.groups", f"{channels} channels (width × {multiplier}) do not divide by {model.groups}"
+                    "model.groups",
+                    f"{channels} channels (width × {multiplier}) do not divide by {model.groups}",
                 )
             if attention != "none" and channels % model.head_dim:
-                raise _at("model.head_dim", f"{channels} channels do not divide into heads of {model.head_dim}")
+                raise _at(
+                    "model.head_dim", f"{channels} channels do not divide into heads of {model.head_dim}"
+                )
         if model.attention_middle != "none" and model.width * model.multipliers[-1] % model.head_dim:
             raise _at("model.head_dim", f"the middle's channels do not divide into heads of {model.head_dim}")
         if self.diffusion.zero_terminal_snr and self.objective.prediction == "eps":
             raise _at(
-                "diffusion.zero_terminal_snr", "cannot go with prediction = 'eps' (division by zero)", "use 'v'"
+                "diffusion.zero_terminal_snr",
+                "cannot go with prediction = 'eps' (division by zero)",
+                "use 'v'",
             )
         if self.diffusion.beta_start > self.diffusion.beta_end:
             raise _at("diffusion.beta_start", "is above beta_end")
         if self.sampling.steps > self.diffusion.steps:
             raise _at(
-                "sampling.steps", f"{self.sampling.steps} is more than diffusion.steps = {self.diffusion.steps}"
+                "sampling.steps",
+                f"{self.sampling.steps} is more than diffusion.steps = {self.diffusion.steps}",
             )
         micro = self.micro_batch
         if micro and self.training.batch_size % micro:
-            raise _at("training.micro_batch", f"{micro} does not divide batch_size = {self.training.batch_size}")
+            raise _at(
+                "training.micro_batch", f"{micro} does not divide batch_size = {self.training.batch_size}"
+            )
         steps = self.optim.lr_steps
         if self.optim.schedule == "step" and not steps:
             raise _at("optim.lr_steps", "is empty, and schedule = 'step' needs it")

@@ -67,7 +67,9 @@ def find_profile(home: Home, name: str) -> ProfileFile:
     if "/" in name or name.endswith(".toml"):
         path = Path(name).expanduser()
         if not path.is_file():
-            raise UserError(f"no profile file at {path}", "give a name from `profiles list` or an existing .toml")
+            raise UserError(
+                f"no profile file at {path}", "give a name from `profiles list` or an existing .toml"
+            )
         return ProfileFile(path.stem, path, "user")
     profiles = {profile.name: profile for profile in list_profiles(home)}
     if name not in profiles:
@@ -215,7 +217,9 @@ def _read(path: Path) -> str:
 
 def _problem(item: Any, text: str) -> Problem:
     """One pydantic error in the words of profiles."""
-    location = [part for part in item["loc"] if not (isinstance(part, str) and ("[" in part or part in _TAGS))]
+    location = [
+        part for part in item["loc"] if not (isinstance(part, str) and ("[" in part or part in _TAGS))
+    ]
     context = item.get("ctx", {})
     error = context.get("error")
     kind = item["type"]

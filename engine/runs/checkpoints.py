@@ -40,8 +40,7 @@ class Manifest:
     eps_error: float | None = None
     lr: float | None = None
     metrics_offset: int = 0
-    bad_steps: int = 0
-    bad_in_a_row: int = 0
+    sums: dict[str, float] | None = None
     scaler: dict[str, Any] | None = None
     torch_version: str = ""
     created: str = ""
@@ -121,7 +120,9 @@ def list_checkpoints(run: RunFolder) -> list[CheckpointInfo]:
         except DdpmError as error:
             problem = str(error)
         found.append(
-            CheckpointInfo(folder, None if problem else manifest, problem, tuple(sorted(tags.get(folder.step, []))))
+            CheckpointInfo(
+                folder, None if problem else manifest, problem, tuple(sorted(tags.get(folder.step, [])))
+            )
         )
     best = min(
         (c for c in found if c.manifest and c.manifest.eps_error is not None),
@@ -182,7 +183,9 @@ def split_reference(reference: str) -> tuple[str, str]:
     """'RUN@WHICH' → (RUN, WHICH); WHICH is 'latest' where it is left out."""
     run, at, which = reference.partition("@")
     if not run or (at and not which):
-        raise UserError(f"{reference!r} does not name a checkpoint", "RUN, RUN@STEP, RUN@eEPOCH, RUN@TAG or RUN@best")
+        raise UserError(
+            f"{reference!r} does not name a checkpoint", "RUN, RUN@STEP, RUN@eEPOCH, RUN@TAG or RUN@best"
+        )
     return run, which or "latest"
 
 
@@ -203,7 +206,9 @@ def resolve(home: Home, reference: str) -> tuple[RunFolder, CheckpointInfo]:
     elif which == "best":
         chosen = next((c for c in found if c.best), None)
         if chosen is None:
-            raise UserError(f"run {name!r} has no scored checkpoint", "its epochs were not validated; use @latest")
+            raise UserError(
+                f"run {name!r} has no scored checkpoint", "its epochs were not validated; use @latest"
+            )
     elif which.isdigit():
         chosen = next((c for c in found if c.step == int(which)), None)
     elif which[:1] == "e" and which[1:].isdigit():
@@ -247,7 +252,10 @@ def set_tag(run: RunFolder, tag: str, step: int | None) -> None:
 
 
 def prunable(
-    found: list[CheckpointInfo], keep_epochs: tuple[int, ...], keep_last: int, branched: frozenset[int] = frozenset()
+    found: list[CheckpointInfo],
+    keep_epochs: tuple[int, ...],
+    keep_last: int,
+    branched: frozenset[int] = frozenset(),
 ) -> list[CheckpointInfo]:
     """What retention would remove: not the newest `keep_last`, chunk ends, kept epochs, best, tagged or branched ones."""
     newest = {c.step for c in found[-max(1, keep_last) :]}
@@ -267,7 +275,9 @@ def prunable(
 # Publishing.
 
 
-def publish(run: RunFolder, manifest: Manifest, write: Callable[[CheckpointFolder], None]) -> CheckpointFolder:
+def publish(
+    run: RunFolder, manifest: Manifest, write: Callable[[CheckpointFolder], None]
+) -> CheckpointFolder:
     """Write a checkpoint so that readers meet all of it or nothing.
 
     `write` puts the weight files into a temporary folder; they are hashed into the manifest, everything is
@@ -308,7 +318,11 @@ def remove_leftovers(run: RunFolder) -> int:
     """Delete half-written checkpoint folders of workers that died. Only the holder of the run's lock calls this."""
     if not run.checkpoints.is_dir():
         return 0
-    found = [p for p in run.checkpoints.iterdir() if p.name.startswith(".") and p.name.endswith((".new", ".removed"))]
+    found = [
+        p
+        for p in run.checkpoints.iterdir()
+        if p.name.startswith(".") and p.name.endswith((".new", ".removed"))
+    ]
     for path in found:
         shutil.rmtree(path, ignore_errors=True)
     return len(found)

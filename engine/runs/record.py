@@ -61,9 +61,7 @@ def create_run(
 ) -> RunRecord:
     """Make the run's folder with its profile frozen in it. Raises UserError where the name is taken."""
     folder = home.create().run(name)
-    record = RunRecord(
-        name, profile, profile_name, datetime.now(UTC).isoformat(timespec="seconds"), lineage
-    )
+    record = RunRecord(name, profile, profile_name, datetime.now(UTC).isoformat(timespec="seconds"), lineage)
     building = home.runs / f".{name}.new"
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(mode=0o700)

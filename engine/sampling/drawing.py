@@ -1,0 +1,130 @@
+"""From a trained network to pictures: batches, seeds, steps and what is kept of the denoising."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engine.diffusion.samplers import PictureNoise, sample, to_uint8
+from engine.diffusion.schedule import Schedule
+from engine.errors import UserError
+from engine.profile import Profile, SamplerName
+from engine.training.precision import Plan, autocast
+
+MAX_FRAMES = 61
+"""Frames kept of a trajectory; longer ones are thinned out evenly."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a set is drawn. Everything here, with the weights, decides every pixel."""
+
+    sampler: SamplerName
+    steps: int
+    spacing: Literal["trailing", "linspace", "leading"]
+    eta: float
+    variance: Literal["fixed_small", "fixed_large"]
+    clip: bool
+    weights: Literal["ema", "raw"]
+    seed: int = 0
+
+    @classmethod
+    def from_profile(cls, profile: Profile, **changes: object) -> "Settings":
+        """The profile's defaults with what is not None in `changes`. Raises UserError for impossible ones."""
+        section = profile.sampling
+        base = cls(**{f.name: getattr(section, f.name) for f in dataclasses.fields(cls) if f.name != "seed"})
+        settings = dataclasses.replace(base, **{k: v for k, v in changes.items() if v is not None})  # type: ignore[arg-type]
+        if not 1 <= settings.steps <= profile.diffusion.steps:
+            raise UserError(
+                f"--steps {settings.steps} is not within 1…{profile.diffusion.steps}, the run's diffusion steps"
+            )
+        return settings
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One batch. pictures: uint8 (n, H, W, C); frames: uint8 (f, n, H, W, C) or None, noise first."""
+
+    indices: range
+    pictures: np.ndarray
+    frames: np.ndarray | None
+
+
+def draw(
+    model: nn.Module,
+    schedule: Schedule,
+    profile: Profile,
+    plan: Plan,
+    settings: Settings,
+    count: int,
+    batch: int,
+    *,
+    keep_frames: int = 0,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[Drawn]:
+    """Draw pictures 0 … count−1 of the set in batches; the batch size changes no noise.
+
+    The first `keep_frames` pictures keep their denoising. `on_step(done, total)` counts network calls times
+    pictures; it may raise to stop. `model` is in evaluation mode and holds the weights to use.
+    """
+    device = torch.device(plan.device)
+    shape = (3, profile.data.size, profile.data.size)
+    total, done = count * settings.steps, 0
+
+    def denoise(x_t: Tensor, t: Tensor) -> Tensor:
+        with autocast(plan):
+            output: Tensor = model(x_t, t)
+        return output.float()
+
+    for start in range(0, count, batch):
+        indices = range(start, min(start + batch, count))
+        kept = max(0, min(keep_frames - start, len(indices)))
+        wanted = frame_steps(settings.steps)
+        noise = PictureNoise(settings.seed, list(indices), shape, device)
+        initial = noise.initial()
+        frames = [to_uint8(initial[:kept])] if kept else []
+
+        def step_done(index: int, x_t: Tensor, x_0: Tensor) -> None:
+            nonlocal done
+            if kept and index + 1 in wanted:  # noqa: B023 - called only within this turn of the loop
+                frames.append(to_uint8(x_t[:kept]))  # noqa: B023
+            done += len(indices)  # noqa: B023
+            on_step(done, total)
+
+        with torch.no_grad():
+            x = sample(
+                denoise,
+                schedule,
+                profile.objective.prediction,
+                initial,
+                sampler=settings.sampler,
+                steps=settings.steps,
+                spacing=settings.spacing,
+                eta=settings.eta,
+                clip=settings.clip,
+                variance=settings.variance,
+                noise=noise,
+                on_step=step_done,
+            )
+        pictures = to_uint8(x).cpu().numpy()
+        yield Drawn(indices, pictures, np.stack([f.cpu().numpy() for f in frames]) if frames else None)
+
+
+def frame_steps(steps: int) -> frozenset[int]:
+    """Which step counts are kept as frames: all of a short trajectory, an even choice of a long one."""
+    count = min(steps, MAX_FRAMES - 1)
+    return frozenset(round((i + 1) * steps / count) for i in range(count))
+
+
+def batch_that_fits(profile: Profile, plan: Plan, free_bytes: int) -> int:
+    """Pictures a batch when sampling, from free memory: activations of the widest level, without gradients."""
+    size, width = profile.data.size, profile.model.width
+    bytes_per_value = 4 if plan.precision == "fp32" else 2
+    # About a dozen full-resolution feature maps live at once: the skips of the first level and one block's.
+    per_picture = 12 * size * size * width * bytes_per_value
+    limit = 64 if plan.kind == "cpu" else 1024
+    return int(max(1, min(limit, free_bytes // 2 // per_picture)))

@@ -1,0 +1,171 @@
+"""A sampling job: a set of pictures from one checkpoint, kept in the run's samples/ with everything that made it."""
+
+import dataclasses
+import datetime
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from PIL import Image
+
+from engine.errors import UserError
+from engine.failpoints import reach
+from engine.files import disk_errors, require_free, write_json
+from engine.home import RunFolder, SampleFolder
+from engine.jobs import EXIT_DONE, Result
+from engine.runs.checkpoints import resolve
+from engine.sampling.drawing import Drawn, Settings, batch_that_fits, draw
+from engine.sampling.load import Loaded, load
+from engine.sampling.sheets import grid, save_gif, save_png, strip
+from engine.work import Work
+
+DEFAULT_COUNT = 64
+
+
+def run_sampling(work: Work) -> Result:
+    """Draw what the spec asks for. args: checkpoint, n, sampler, steps, spacing, eta, variance, clip, weights,
+    seed, batch, trajectory (pictures whose denoising is kept), grid, trajectory_file, out."""
+    args = work.spec.args
+    run, info = resolve(work.home, args["checkpoint"])
+    work.report("starting", text="loading the checkpoint")
+    loaded = load(run, info, args.get("weights") or "ema", work.spec.device)
+    settings = Settings.from_profile(
+        loaded.profile,
+        **{f.name: args.get(f.name) for f in dataclasses.fields(Settings)},
+    )
+    if args.get("weights") is None and settings.weights == "raw":
+        loaded = load(run, info, "raw", work.spec.device)
+    count = int(args.get("n") or DEFAULT_COUNT)
+    if count < 1:
+        raise UserError(f"-n {count}: draw at least one picture")
+    kept = min(count, int(args.get("trajectory") or 0))
+    batch = int(args.get("batch") or batch_that_fits(loaded.profile, loaded.plan, _free_memory(loaded)))
+    size = loaded.profile.data.size
+    require_free(run.path, count * size * size * 3 * 3)
+    work.say(
+        f"{count} pictures from {run.name}@{info.step}: {settings.sampler}, {settings.steps} steps, "
+        f"{settings.weights} weights, seed {settings.seed}, on {loaded.plan.summary()}"
+    )
+    started = time.monotonic()
+
+    def on_step(done: int, total: int) -> None:
+        work.raise_if_stopping()
+        seconds = time.monotonic() - started
+        pictures = done / settings.steps
+        work.report(
+            "sampling",
+            int(pictures),
+            count,
+            "pictures",
+            text=f"{settings.sampler} {settings.steps} steps",
+            images_per_s=pictures / seconds if seconds > 0 else None,
+            eta_s=seconds * (total - done) / done,
+            device=loaded.plan.device,
+        )
+        reach("sample.step")
+
+    drawn = list(
+        draw(
+            loaded.model, loaded.schedule, loaded.profile, loaded.plan, settings, count, batch,
+            keep_frames=kept, on_step=on_step,
+        )
+    )  # fmt: skip
+    seconds = time.monotonic() - started
+    work.report("writing", count, count, "pictures")
+    record = {
+        "format": 1,
+        "run": run.name,
+        "checkpoint": info.step,
+        "epoch": round(info.whole().epochs_seen, 4),
+        "n": count,
+        "size": size,
+        **dataclasses.asdict(settings),
+        "diffusion_steps": loaded.profile.diffusion.steps,
+        "precision": loaded.plan.precision,
+        "device": loaded.plan.device_name,
+        "weights_sha256": info.whole().files[
+            info.folder.ema.name if settings.weights == "ema" else info.folder.model.name
+        ]["sha256"],
+        "seconds": round(seconds, 3),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "job": work.spec.id,
+    }
+    folder = _store(run, work.spec.id, drawn, record)
+    written = _export(folder, drawn, args)
+    message = f"{count} pictures in {seconds:.1f} s: {folder.path}"
+    work.say(message)
+    return Result(
+        "done", EXIT_DONE, message, None, run.name, info.step, record["epoch"], info.step, folder.path.name,
+        extra={"folder": str(folder.path), "grid": str(folder.grid), "files": written, "seconds": seconds},
+    )  # fmt: skip
+
+
+def _free_memory(loaded: Loaded) -> int:
+    if loaded.plan.kind == "cuda":
+        return torch.cuda.mem_get_info(loaded.device)[0]
+    return int(psutil.virtual_memory().available)
+
+
+def _store(run: RunFolder, sample_id: str, drawn: list[Drawn], record: dict[str, Any]) -> SampleFolder:
+    """Publish the set: a temporary folder, renamed when it is whole. A set of the same job is replaced."""
+    run.samples.mkdir(exist_ok=True)
+    target = run.sample(sample_id)
+    building = SampleFolder(run.samples / f".{sample_id}.new")
+    shutil.rmtree(building.path, ignore_errors=True)
+    with disk_errors(target.path):
+        building.path.mkdir()
+        pictures = np.concatenate([d.pictures for d in drawn])
+        np.save(building.pictures, pictures)
+        frames = [d.frames for d in drawn if d.frames is not None]
+        if frames:
+            np.save(building.trajectory, np.concatenate(frames, axis=1))
+        save_png(building.grid, grid(pictures), {"ddpm-tui": f"{record['run']}@{record['checkpoint']}"})
+        write_json(building.record, record)
+    shutil.rmtree(target.path, ignore_errors=True)
+    building.path.rename(target.path)
+    return target
+
+
+def _export(folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any]) -> list[str]:
+    """Also write the files that were asked for by path; what was written."""
+    pictures = np.concatenate([d.pictures for d in drawn])
+    written: list[str] = []
+
+    def target(given: str) -> Path:
+        path = Path(given)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot write {path} ({error.strerror})", "give another path") from None
+        written.append(str(path))
+        return path
+
+    try:
+        if args.get("grid"):
+            save_png(target(args["grid"]), grid(pictures, scale=int(args.get("scale") or 1)))
+        if args.get("npy"):
+            np.save(target(args["npy"]), pictures)
+        if args.get("trajectory_file") and folder.trajectory.exists():
+            frames = np.load(folder.trajectory)
+            path = target(args["trajectory_file"])
+            if path.suffix.lower() == ".gif":
+                save_gif(path, [grid(frame, scale=max(1, 128 // frame.shape[1])) for frame in frames])
+            else:
+                save_png(path, strip(frames, scale=max(1, 64 // frames.shape[2])))
+        if args.get("out"):
+            out = Path(args["out"])
+            out.mkdir(parents=True, exist_ok=True)
+            for index, picture in enumerate(pictures):
+                Image.fromarray(picture).save(out / f"{index:05d}.png")
+            shutil.copy(folder.record, out / "sample.json")
+            written.append(str(out))
+    except OSError as error:
+        raise UserError(
+            f"cannot write {error.filename or 'the pictures'} ({error.strerror})",
+            f"the set itself is whole in {folder.path}",
+        ) from None
+    return written

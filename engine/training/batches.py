@@ -1,0 +1,87 @@
+"""Which pictures make which batch, and everything random about it, as functions of (seed, counter).
+
+No generator lives across steps: a resumed run draws exactly what an undisturbed one would have.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.diffusion.randomness import generator_for, seed_for
+from engine.errors import UserError
+
+
+def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
+    """int64 (count,): the order of the training pictures in epoch `epoch` (from 0)."""
+    return np.random.Generator(np.random.Philox(seed_for(seed, "order", epoch))).permutation(count)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One effective batch. x_0 (N, C, H, W) float32 in [−1, 1]; eps like it; t (N,) int64."""
+
+    x_0: Tensor
+    eps: Tensor
+    t: Tensor
+
+
+class Feeder:
+    """Draws batch number `step` of a run from packed pictures.
+
+    pictures: uint8 (M, C, H, W), memory-mapped or whole; `train` are the indices to learn from. With
+    `on_device` all of it is copied there once.
+    """
+
+    def __init__(
+        self,
+        pictures: np.ndarray,
+        train: np.ndarray,
+        *,
+        batch_size: int,
+        steps: int,
+        seed: int,
+        flip: bool,
+        device: torch.device,
+        on_device: bool = False,
+    ) -> None:
+        if len(train) < batch_size:
+            raise UserError(
+                f"the data set has {len(train)} training pictures and a batch needs {batch_size}",
+                "add pictures, or use --set training.batch_size",
+            )
+        self.batch_size, self.steps, self.seed, self.flip, self.device = batch_size, steps, seed, flip, device
+        self.train = np.asarray(train, dtype=np.int64)
+        self.steps_per_epoch = len(train) // batch_size
+        self._source = torch.from_numpy(pictures)
+        if on_device:
+            self._source = self._source.to(device)
+        self._order: tuple[int, np.ndarray] = (-1, self.train)
+
+    def indices(self, step: int) -> np.ndarray:
+        """int64 (batch_size,): the pictures of optimizer step `step` (from 0). A short last batch is dropped."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if self._order[0] != epoch:
+            self._order = (epoch, self.train[epoch_order(self.seed, epoch, len(self.train))])
+        return self._order[1][position * self.batch_size : (position + 1) * self.batch_size]
+
+    def batch(self, step: int) -> Batch:
+        """Pictures, noise and timesteps of optimizer step `step`, whatever the micro-batch."""
+        rows = torch.from_numpy(self.indices(step))
+        raw = self._source[rows.to(self._source.device)]
+        if self.device.type == "cuda" and raw.device.type == "cpu":
+            raw = raw.pin_memory().to(self.device, non_blocking=True)
+        generator = generator_for(self.seed, "noise", step, self.device)
+        x_0 = scale(raw)
+        if self.flip:
+            mirrored = torch.rand(len(x_0), 1, 1, 1, generator=generator, device=self.device) < 0.5
+            x_0 = torch.where(mirrored, x_0.flip(3), x_0)
+        t = torch.randint(0, self.steps, (len(x_0),), generator=generator, device=self.device)
+        eps = torch.randn(x_0.shape, generator=generator, device=self.device)
+        return Batch(x_0, eps, t)
+
+
+def scale(pictures: Tensor) -> Tensor:
+    """uint8 0…255 to float32 [−1, 1]."""
+    return pictures.float().div_(127.5).sub_(1.0)

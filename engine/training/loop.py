@@ -1,0 +1,349 @@
+"""Training a run to an epoch: steps, metrics, validation, previews, checkpoints, and every way it can end early."""
+
+import datetime
+import os
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.errors import DdpmError
+from engine.failpoints import reach
+from engine.files import disk_errors, require_free
+from engine.home import CheckpointFolder
+from engine.runs.checkpoints import Manifest, list_checkpoints, prunable, publish, remove
+from engine.runs.metrics import MetricsWriter
+from engine.runs.record import freeze
+from engine.sampling.drawing import Settings, batch_that_fits, draw
+from engine.sampling.sheets import grid, save_png
+from engine.training.learning_rate import learning_rate
+from engine.training.session import Session
+from engine.training.state import architecture, evaluating, unet_config
+from engine.training.step import Stepper, is_out_of_memory
+from engine.training.validation import Validation, Validator
+from engine.work import Work
+
+PREVIEW_SEED = 0
+
+
+class Diverged(DdpmError):
+    """Too many steps in a row had no finite loss."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Where training stands. `stopped` says why it is short of its target, or is None."""
+
+    step: int
+    epoch: float
+    checkpoint: int | None
+    stopped: str | None
+
+
+class Trainer:
+    """Drives a session; one object a job."""
+
+    def __init__(self, work: Work, session: Session) -> None:
+        self.work, self.s = work, session
+        self.profile = session.profile
+        self.per_epoch = session.feeder.steps_per_epoch
+        self.batch = self.profile.training.batch_size
+        resumed = session.resumed
+        self.metrics = MetricsWriter(session.run.metrics, resumed.metrics_offset if resumed else 0)
+        self.stepper = Stepper(
+            session.state, session.schedule, self.profile, session.plan, self._compiled(session.state.model)
+        )
+        self.saved_step = resumed.step if resumed else None
+        self.saved_at = time.monotonic()
+        self.validator = self._validator()
+        self._rate_clock = (time.monotonic(), session.state.step)
+        self._images_per_s: float | None = None
+
+    # What a caller uses.
+
+    def train(self, to_epoch: int) -> Ended:
+        """Go on until `to_epoch` whole epochs are done, or until asked to stop. Doing it twice does no harm.
+
+        Raises Diverged, DiskFullError; the newest whole checkpoint is then where the run stands.
+        """
+        state, target = self.s.state, to_epoch * self.per_epoch
+        first = state.step
+        self.work.say(
+            f"run {self.s.run.name}: epoch {state.step / self.per_epoch:.2f} → {to_epoch} "
+            f"({max(0, target - state.step):,} steps of {self.batch} pictures)"
+        )
+        try:
+            while state.step < target and not self.work.stopping:
+                self._one_step()
+                reach("train.step")
+                if state.step % self.profile.training.log_every == 0:
+                    self._log()
+                self._report("training", first, target, to_epoch)
+                if state.step % self.per_epoch == 0:
+                    self._end_epoch(first, target, to_epoch)
+                elif self._minutes_since_save() >= self.profile.training.checkpoint_minutes:
+                    self._save(first, target, to_epoch)
+            if self.work.stopping and state.step != self.saved_step and state.step < target:
+                self._save(first, target, to_epoch)
+        finally:
+            try:
+                self.metrics.close()
+            except OSError:
+                pass  # a full disk: everything up to the last checkpoint is in the file
+        return Ended(
+            state.step,
+            state.step / self.per_epoch,
+            self.saved_step,
+            self.work.stopping if state.step < target else None,
+        )
+
+    # One step.
+
+    def _one_step(self) -> None:
+        state = self.s.state
+        rate = self._learning_rate(state.step)
+        batch = self.s.feeder.batch(state.step)
+        while True:
+            try:
+                self.stepper.step(batch, rate)
+                return
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or not self._halve():
+                    raise
+
+    def _learning_rate(self, step: int) -> float:
+        return learning_rate(self.profile.optim, step, self.per_epoch, self.s.horizon_epochs)
+
+    def _halve(self) -> bool:
+        """After running out of memory: half the micro-batch, from this step on, for this run, stored."""
+        state = self.s.state
+        micro = state.micro_batches[-1][1]
+        if micro == 1:
+            return False
+        smaller = micro // 2 if micro % 2 == 0 else 1
+        state.optimizer.zero_grad(set_to_none=True)
+        if self.s.plan.kind == "cuda":
+            torch.cuda.empty_cache()
+        state.micro_batches = [*state.micro_batches, [state.step, smaller]]
+        freeze(self.s.run, micro_batches=state.micro_batches)
+        self.work.say(
+            f"out of memory at step {state.step}: micro-batch {micro} → {smaller}; "
+            f"the effective batch stays {self.batch} and so does every random number"
+        )
+        return True
+
+    def _compiled(self, model: torch.nn.Module) -> torch.nn.Module:
+        if not self.s.plan.compile:
+            return model
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(self.work.home.compile_cache))
+        self.work.report("compiling", text="compiling the network (kept for later jobs)")
+        return torch.compile(model)  # type: ignore[return-value]
+
+    # Metrics.
+
+    def _log(self) -> None:
+        state = self.s.state
+        sums = state.sums.read()
+        steps = sums["window_steps"]
+        self._write(
+            kind="train",
+            step=state.step,
+            epoch=round(state.step / self.per_epoch, 6),
+            images=state.step * self.batch,
+            loss=sums["window_loss"] / steps if steps else float("nan"),
+            lr=self._learning_rate(state.step - 1),
+            grad_norm=sums["window_norm"] / steps if steps else float("nan"),
+            bad=int(sums["bad"]),
+            time=round(time.time(), 3),
+            images_per_s=round(self._images_per_s, 2) if self._images_per_s else None,
+        )
+        state.sums.clear("window_")
+        if sums["row"] >= self.profile.training.max_bad_steps:
+            where = f"checkpoint {self.saved_step}" if self.saved_step is not None else "its beginning"
+            raise Diverged(
+                f"run {self.s.run.name!r}: {int(sums['row'])} steps in a row up to step {state.step} had no finite "
+                f"loss; the run stays at {where}",
+                "branch from a checkpoint with a lower optim.lr, or use training.precision = 'fp32'",
+            )
+
+    def _write(self, **line: object) -> None:
+        with disk_errors(self.s.run.metrics):
+            self.metrics.write(line)
+
+    def _report(self, phase: str, first: int, target: int, to_epoch: int) -> None:
+        now, state = time.monotonic(), self.s.state
+        then, step = self._rate_clock
+        if now - then >= 2.0:
+            fresh = (state.step - step) * self.batch / (now - then)
+            self._images_per_s = (
+                fresh if self._images_per_s is None else 0.6 * self._images_per_s + 0.4 * fresh
+            )
+            self._rate_clock = (now, state.step)
+        speed = self._images_per_s
+        self.work.report(
+            phase,  # type: ignore[arg-type]
+            state.step - first,
+            target - first,
+            "steps",
+            text="",
+            step=state.step,
+            epoch=state.step / self.per_epoch,
+            to_epoch=to_epoch,
+            images_per_s=speed,
+            eta_s=(target - state.step) * self.batch / speed if speed else None,
+            lr=self._learning_rate(max(0, state.step - 1)),
+            device=self.s.plan.device,
+        )
+
+    # The end of an epoch.
+
+    def _end_epoch(self, first: int, target: int, to_epoch: int) -> None:
+        state, training = self.s.state, self.profile.training
+        epoch = state.step // self.per_epoch
+        validation = None
+        started = time.monotonic()
+        with evaluating(state.model), state.ema.swapped_in():
+            if self.validator:
+                self._report("validating", first, target, to_epoch)
+                validation = self.validator.score(state.model)
+            if training.preview_every and (epoch % training.preview_every == 0 or state.step == target):
+                self._report("sampling", first, target, to_epoch)
+                self._preview(epoch)
+        sums = state.sums.read()
+        train_loss = sums["epoch_loss"] / sums["epoch_steps"] if sums["epoch_steps"] else float("nan")
+        self._write(
+            kind="epoch",
+            step=state.step,
+            epoch=epoch,
+            images=state.step * self.batch,
+            train_loss=train_loss,
+            val_loss=validation.loss if validation else None,
+            eps_error=validation.eps_error if validation else None,
+            bands=list(validation.bands) if validation else None,
+            lr=self._learning_rate(state.step - 1),
+            time=round(time.time(), 3),
+            seconds=round(time.monotonic() - started, 3),
+        )
+        state.sums.clear("epoch_")
+        chunk_end = epoch % training.chunk_epochs == 0
+        if chunk_end:
+            self._write(
+                kind="event", event="chunk", step=state.step, epoch=epoch, text=f"epoch {epoch}: chunk"
+            )
+        if (
+            self._learning_rate(state.step) != self._learning_rate(state.step - 1)
+            and self.profile.optim.lr_steps
+        ):
+            self._write(
+                kind="event",
+                event="lr",
+                step=state.step,
+                epoch=epoch,
+                text=f"learning rate {self._learning_rate(state.step):g}",
+            )
+        said = f"epoch {epoch}: train {train_loss:.4f}"
+        if validation:
+            said += f", held out {validation.loss:.4f}"
+        self.work.say(said + (f", {self._images_per_s:.0f} images/s" if self._images_per_s else ""))
+        done = state.step >= target
+        due = self._minutes_since_save() >= training.checkpoint_minutes / 2
+        if done or chunk_end or due or epoch in training.keep_epochs:
+            self._save(first, target, to_epoch, chunk_end or done, train_loss, validation)
+        self._rate_clock = (time.monotonic(), state.step)
+
+    def _preview(self, epoch: int) -> None:
+        """Draw the same seeds with the averaged weights (they are in the model now)."""
+        settings = Settings.from_profile(self.profile, seed=PREVIEW_SEED)
+        count = self.profile.training.preview_count
+        pictures = next(
+            draw(self.s.state.model, self.s.schedule, self.profile, self.s.plan, settings, count, count)
+        ).pictures
+        self.s.run.previews.mkdir(exist_ok=True)
+        step = self.s.state.step
+        with disk_errors(self.s.run.previews):
+            save_png(
+                self.s.run.preview(step),
+                grid(pictures, gap=0),
+                {
+                    "run": self.s.run.name,
+                    "step": str(step),
+                    "epoch": str(epoch),
+                    "count": str(count),
+                    "size": str(self.profile.data.size),
+                },
+            )
+
+    def _validator(self) -> Validator | None:
+        count = self.profile.training.validation_pictures
+        if not count or not len(self.s.held_out):
+            return None
+        s = self.s
+        return Validator(
+            s.pictures, s.held_out, count, s.schedule, self.profile.objective, s.plan, s.device,
+            batch=min(64, batch_that_fits(self.profile, s.plan, 1 << 30)),
+        )  # fmt: skip
+
+    # Checkpoints.
+
+    def _minutes_since_save(self) -> float:
+        return (time.monotonic() - self.saved_at) / 60
+
+    def _save(
+        self,
+        first: int,
+        target: int,
+        to_epoch: int,
+        chunk_end: bool = False,
+        train_loss: float | None = None,
+        validation: Validation | None = None,
+    ) -> None:
+        """Publish a checkpoint of now, then thin the older ones out as the profile says."""
+        state, run, training = self.s.state, self.s.run, self.profile.training
+        self._report("checkpointing", first, target, to_epoch)
+        reach("checkpoint.begin")
+        found = list_checkpoints(run)
+        require_free(run.path, max((c.size for c in found), default=0))
+        counters = state.counters()
+        with disk_errors(run.metrics):
+            offset = self.metrics.sync()
+        manifest = Manifest(
+            step=state.step,
+            epoch=state.step // self.per_epoch,
+            images=state.step * self.batch,
+            position=state.step % self.per_epoch * self.batch,
+            steps_per_epoch=self.per_epoch,
+            architecture=architecture(unet_config(self.profile)),
+            chunk_end=chunk_end,
+            train_loss=_finite(train_loss),
+            val_loss=_finite(validation.loss) if validation else None,
+            eps_error=_finite(validation.eps_error) if validation else None,
+            lr=self._learning_rate(max(0, state.step - 1)),
+            metrics_offset=offset,
+            sums=counters["sums"],
+            scaler=counters["scaler"],
+            torch_version=torch.__version__,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        )
+        publish(run, manifest, self._write_weights)
+        self.saved_step, self.saved_at = state.step, time.monotonic()
+        reach("checkpoint.published")
+        lineage = self.s.record.lineage
+        begun_from = frozenset({lineage.step} if lineage else ())
+        for old in prunable(list_checkpoints(run), training.keep_epochs, training.keep_last, begun_from):
+            remove(old.folder)
+
+    def _write_weights(self, folder: CheckpointFolder) -> None:
+        try:
+            self.s.state.save(folder)
+        except Exception as error:
+            # safetensors wraps the system's error in its own.
+            if "No space left" in str(error) or "os error 28" in str(error):
+                raise OSError(28, "No space left on device", str(folder.path)) from error
+            if "os error 27" in str(error) or "os error 122" in str(error):
+                raise OSError(27, "File too large", str(folder.path)) from error
+            raise
+
+
+def _finite(value: float | Tensor | None) -> float | None:
+    return float(value) if value is not None and torch.isfinite(torch.tensor(float(value))) else None

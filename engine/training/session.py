@@ -1,0 +1,203 @@
+"""Opening a run for training: its data, the frozen plan, and the state at its newest whole checkpoint."""
+
+import platform
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from engine.data.catalog import packed_folder
+from engine.data.packed import open_packed
+from engine.data.packing import pack
+from engine.diffusion.schedule import Schedule
+from engine.errors import UserError
+from engine.files import write_json
+from engine.home import RunFolder
+from engine.profile import Profile
+from engine.runs.checkpoints import Manifest, newest_whole, remove_leftovers
+from engine.runs.record import RunRecord, freeze, read_record
+from engine.training import precision
+from engine.training.batches import Feeder
+from engine.training.state import TrainState, architecture, unet_config
+from engine.work import Work
+
+
+@dataclass
+class Session:
+    """A run that is open on a device. `resumed` is the manifest it continues from, if any."""
+
+    run: RunFolder
+    record: RunRecord
+    plan: precision.Plan
+    device: torch.device
+    schedule: Schedule
+    state: TrainState
+    feeder: Feeder
+    pictures: np.ndarray
+    held_out: np.ndarray
+    horizon_epochs: int
+    resumed: Manifest | None
+
+    @property
+    def profile(self) -> Profile:
+        return self.record.profile
+
+
+def make_schedule(profile: Profile, device: torch.device | str = "cpu") -> Schedule:
+    d = profile.diffusion
+    return Schedule.create(
+        d.schedule, d.steps, d.beta_scaling, d.beta_start, d.beta_end, d.zero_terminal_snr, device=device
+    )
+
+
+def open_session(work: Work, run: RunFolder) -> Session:
+    """Pack the data where that was not done, decide or recall the plan, make or load the state.
+
+    The caller holds the run's lock. Raises UserError where the run cannot go on here, with the reason.
+    """
+    record = read_record(run)
+    profile = record.profile
+    data = profile.data
+    folder = packed_folder(work.home, data.dataset, data.size, data.recipe, data.limit)
+    if not folder.manifest.exists():
+        work.say(f"packing data set {data.dataset!r} at {data.size} px, crop {data.recipe}")
+        pack(
+            work.home,
+            data.dataset,
+            data.size,
+            data.recipe,
+            data.limit,
+            report=lambda done, total, text: work.report("packing", done, total, "pictures", text=text),
+            should_stop=lambda: work.stopping is not None,
+        )
+        work.raise_if_stopping()
+    work.report("starting", text="loading pictures")
+    packed = open_packed(folder)
+    plan = _plan(work, record, packed.pictures.nbytes)
+    device = precision.apply(plan)
+    _check_data(record, packed.manifest.sha256, len(packed.train))
+
+    feeder = Feeder(
+        packed.pictures,
+        packed.train,
+        batch_size=profile.training.batch_size,
+        steps=profile.diffusion.steps,
+        seed=profile.training.seed,
+        flip=data.flip,
+        device=device,
+        on_device=plan.data_on_device,
+    )
+    horizon = record.frozen.get("horizon_epochs", profile.horizon_epochs)
+    state = TrainState.create(profile, plan, device)
+    state.micro_batches = record.frozen.get("micro_batches") or [[0, _micro_batch(profile, plan)]]
+    record = freeze(
+        run,
+        plan=plan.to_json(),
+        horizon_epochs=horizon,
+        micro_batches=state.micro_batches,
+        steps_per_epoch=feeder.steps_per_epoch,
+        architecture=architecture(unet_config(profile)),
+        data={"folder": folder.path.name, "sha256": packed.manifest.sha256, "train": len(packed.train)},
+    )
+    if not record.versions:
+        record = replace(record, versions={"torch": torch.__version__, "python": platform.python_version()})
+        write_json(run.record, record.to_json())
+
+    remove_leftovers(run)
+    resumed = _resume(work, run, state, architecture(unet_config(profile)))
+    return Session(
+        run,
+        record,
+        plan,
+        device,
+        make_schedule(profile, device),
+        state,
+        feeder,
+        packed.pictures,
+        packed.held_out,
+        horizon,
+        resumed,
+    )
+
+
+def _plan(work: Work, record: RunRecord, data_bytes: int) -> precision.Plan:
+    """The frozen plan where it fits the device that is here; otherwise a new one, said so."""
+    wanted = work.spec.device if work.spec.device != "auto" else record.profile.training.device
+    frozen = record.frozen.get("plan")
+    if frozen:
+        plan = precision.Plan.from_json(frozen)
+        facts = precision.gather(wanted if wanted != "auto" else plan.kind if plan.kind == "cpu" else "auto")
+        if facts.name == plan.device_name:
+            return replace(plan, device=facts.device)
+        work.say(
+            f"this run was on {plan.device_name} and goes on on {facts.name}: "
+            "from here it is not bit for bit what it would have been"
+        )
+    else:
+        facts = precision.gather(wanted)
+    plan = precision.decide(facts, record.profile, data_bytes)
+    work.say(f"device: {plan.summary()}")
+    for reason in plan.reasons:
+        work.say(f"  {reason}")
+    return plan
+
+
+def _check_data(record: RunRecord, sha256: str, train: int) -> None:
+    before = record.frozen.get("data")
+    if before and (before["sha256"] != sha256 or before["train"] != train):
+        raise UserError(
+            f"the pictures of data set {record.profile.data.dataset!r} are not those that run "
+            f"{record.name!r} began with",
+            "restore them, or start a new run",
+        )
+
+
+def _micro_batch(profile: Profile, plan: precision.Plan) -> int:
+    """Pictures per forward pass: the profile's, else the largest divisor of the batch that fits in memory."""
+    batch = profile.training.batch_size
+    if profile.micro_batch:
+        return profile.micro_batch
+    if plan.kind == "cpu":
+        import psutil
+
+        free = psutil.virtual_memory().available
+    else:
+        free = torch.cuda.mem_get_info(plan.device)[0]
+    from engine.models.count import saved_activation_bytes
+    from engine.models.unet import UNet
+
+    model = UNet(unet_config(profile))
+    model.activation_checkpointing = plan.activation_checkpointing
+    dtype = plan.autocast_dtype or torch.float32
+    each = saved_activation_bytes(model, batch=1, dtype=dtype)
+    return largest_micro_batch(batch, each, int(free * 0.7))
+
+
+def largest_micro_batch(batch: int, bytes_each: int, free: int) -> int:
+    """The largest divisor of `batch` whose saved activations fit into `free` bytes; at least 1."""
+    for parts in range(1, batch + 1):
+        if batch % parts == 0 and batch // parts * bytes_each <= free:
+            return batch // parts
+    return 1
+
+
+def _resume(work: Work, run: RunFolder, state: TrainState, name: str) -> Manifest | None:
+    """Load the newest whole checkpoint, passing over damaged ones aloud."""
+    info = newest_whole(run, complain=work.say)
+    if info is None:
+        if any(run.checkpoints.glob("[0-9]*")):
+            raise UserError(
+                f"run {run.name!r} has checkpoints and none is whole",
+                f"see `checkpoints verify {run.name}`; delete them to begin again",
+            )
+        return None
+    manifest = info.whole()
+    if manifest.architecture != name:
+        raise UserError(
+            f"checkpoint {run.name}@{info.step} is of another architecture ({manifest.architecture}, "
+            f"the profile makes {name})",
+            "use the profile the run was made with, or start a new run",
+        )
+    state.load(info.folder, manifest.step, {"sums": manifest.sums, "scaler": manifest.scaler})
+    work.say(f"resumed from checkpoint {manifest.step} (epoch {manifest.epochs_seen:.2f})")
+    return manifest

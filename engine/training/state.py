@@ -1,0 +1,223 @@
+"""Everything that one training step changes, and how it becomes files and comes back to the bit."""
+
+import contextlib
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from engine.errors import DamagedError, UserError
+from engine.home import CheckpointFolder
+from engine.models.config import UNetConfig
+from engine.models.unet import UNet
+from engine.profile import OptimSection, Profile
+from engine.training.ema import Ema
+from engine.training.precision import Plan
+
+
+def unet_config(profile: Profile) -> UNetConfig:
+    """The architecture that a profile means."""
+    model = profile.model
+    return UNetConfig(
+        size=profile.data.size,
+        width=model.width,
+        multipliers=model.multipliers,
+        block=model.block,
+        blocks_per_level=model.blocks_per_level,
+        attention=profile.attention,
+        attention_middle=model.attention_middle,
+        head_dim=model.head_dim,
+        groups=model.groups,
+        dropout=model.dropout,
+    )
+
+
+def architecture(config: UNetConfig) -> str:
+    """A short name for an architecture: equal where weights fit."""
+    facts = {key: value for key, value in asdict(config).items() if key != "dropout"}
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:10]
+    return f"unet-{config.block}-{config.width}x{'-'.join(map(str, config.multipliers))}-{digest}"
+
+
+@dataclass
+class Sums:
+    """Running sums on the device, float64, so that logging is the only time anything waits for it.
+
+    window_*: since the last line of metrics; epoch_*: since the epoch began; bad: steps without a finite
+    gradient, in all and in a row.
+    """
+
+    values: Tensor
+    NAMES = (
+        "window_loss",
+        "window_norm",
+        "window_steps",
+        "window_bad",
+        "epoch_loss",
+        "epoch_steps",
+        "bad",
+        "row",
+    )
+
+    @classmethod
+    def zero(cls, device: torch.device) -> "Sums":
+        # MPS and some others lack float64; only CPU and CUDA are run here.
+        return cls(torch.zeros(len(cls.NAMES), dtype=torch.float64, device=device))
+
+    def add(self, loss: Tensor, norm: Tensor, good: Tensor) -> None:
+        """loss, norm: scalars of one step; good: 1.0 where both are finite, else 0.0."""
+        good = good.double()
+        bad = 1.0 - good
+        loss = torch.where(good > 0, loss.double(), 0.0)
+        norm = torch.where(good > 0, norm.double(), 0.0)
+        self.values += torch.stack([loss, norm, good, bad, loss, good, bad, bad])
+        self.values[7] *= bad
+
+    def read(self) -> dict[str, float]:
+        """All of them as numbers: this waits for the device."""
+        return dict(zip(self.NAMES, self.values.tolist(), strict=True))
+
+    def clear(self, prefix: str) -> None:
+        for index, name in enumerate(self.NAMES):
+            if name.startswith(prefix):
+                self.values[index] = 0.0
+
+    def load(self, values: dict[str, float]) -> None:
+        self.values.copy_(torch.tensor([values[name] for name in self.NAMES], dtype=torch.float64))
+
+
+@dataclass
+class TrainState:
+    """Model, average, optimizer and counters of a run on a device. `step` counts optimizer steps done."""
+
+    model: nn.Module
+    ema: Ema
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler | None
+    sums: Sums
+    step: int = 0
+    micro_batches: list[list[int]] = field(default_factory=list)
+
+    @classmethod
+    def create(cls, profile: Profile, plan: Plan, device: torch.device) -> "TrainState":
+        """A fresh state; the initial weights are a function of the seed alone."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(profile.training.seed)
+            model = UNet(unet_config(profile))
+        layout = torch.channels_last if plan.layout == "channels_last" else torch.contiguous_format
+        model = model.to(device=device, memory_format=layout).train()
+        model.activation_checkpointing = plan.activation_checkpointing
+        scaler = torch.amp.GradScaler(plan.kind) if plan.precision == "fp16" else None
+        return cls(model, Ema(model), make_optimizer(model, profile.optim, plan), scaler, Sums.zero(device))
+
+    def save(self, folder: CheckpointFolder) -> None:
+        """Write the three weight files into `folder`."""
+        save_file(_on_cpu({name: p.detach() for name, p in self.model.named_parameters()}), folder.model)
+        save_file(_on_cpu(self.ema.state()), folder.ema)
+        save_file(_on_cpu(self._optimizer_tensors()), folder.optimizer)
+
+    def counters(self) -> dict[str, Any]:
+        """What is not a tensor of weights: for the manifest."""
+        return {"sums": self.sums.read(), "scaler": self.scaler.state_dict() if self.scaler else None}
+
+    def load(self, folder: CheckpointFolder, step: int, counters: dict[str, Any]) -> None:
+        """Take everything from a verified checkpoint. Raises UserError where it is of another architecture."""
+        parameters = dict(self.model.named_parameters())
+        model, ema = read_weights(folder.model), read_weights(folder.ema)
+        check_fits(parameters, model, folder.model)
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                parameter.copy_(model[name])
+        self.ema.load(ema)
+        self._load_optimizer(read_weights(folder.optimizer))
+        if counters.get("sums"):
+            self.sums.load(counters["sums"])
+        if self.scaler and counters.get("scaler"):
+            self.scaler.load_state_dict(counters["scaler"])
+        self.step = step
+
+    def _optimizer_tensors(self) -> dict[str, Tensor]:
+        tensors = {}
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"{key}.{name}"] = value
+        return tensors
+
+    def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        for key_name, value in tensors.items():
+            key, _, name = key_name.partition(".")
+            parameter = dict(self.model.named_parameters())[name]
+            if key == "step":
+                value = value.to(parameter.device if self.optimizer.defaults.get("fused") else "cpu")
+            else:
+                value = torch.empty_like(parameter).copy_(value)
+            self.optimizer.state[parameter][key] = value
+
+
+def make_optimizer(model: nn.Module, optim: OptimSection, plan: Plan) -> torch.optim.Optimizer:
+    """Adam or AdamW in one fused kernel, which can also skip a step on the device when told to."""
+    kind = torch.optim.AdamW if optim.optimizer == "adamw" else torch.optim.Adam
+    return kind(
+        model.parameters(),
+        lr=torch.tensor(optim.lr, device=plan.device) if plan.kind == "cuda" else optim.lr,
+        betas=optim.betas,
+        eps=optim.eps,
+        weight_decay=optim.weight_decay,
+        fused=plan.fused_optimizer,
+    )
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: t.detach().to("cpu", memory_format=torch.contiguous_format).clone() if t.device.type != "cpu"
+            else t.detach().contiguous() for name, t in tensors.items()}  # fmt: skip
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file on the CPU. Raises DamagedError naming it."""
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise DamagedError(f"{path} is missing") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DamagedError(f"{path} is not a whole safetensors file ({error})") from None
+
+
+def check_fits(parameters: dict[str, nn.Parameter], weights: dict[str, Tensor], path: Path) -> None:
+    """Raise UserError unless names and shapes are the same."""
+    for name, parameter in parameters.items():
+        if name not in weights or weights[name].shape != parameter.shape:
+            have = tuple(weights[name].shape) if name in weights else "nothing"
+            raise UserError(
+                f"{path} is of another architecture: {name} is {have}, the profile's model needs "
+                f"{tuple(parameter.shape)}",
+                "use the profile the run was made with, or start a new run",
+            )
+    extra = set(weights) - set(parameters)
+    if extra:
+        raise UserError(f"{path} is of another architecture: it also has {sorted(extra)[0]}")
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Any:
+    """Dropout off and no gradients inside; training mode back after it."""
+    was = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was)

@@ -1,0 +1,62 @@
+"""What every kind of job has at hand inside a worker: its spec, a way to report, and whether to stop.
+
+Knows nothing of torch or of what a job does.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TextIO
+
+from engine.errors import DdpmError
+from engine.home import Home, JobFolder
+from engine.jobs import JobSpec, Phase, Progress, write_progress
+
+
+class Stopped(DdpmError):
+    """The job was asked to stop and has nothing more to save."""
+
+
+class Work:
+    """One job in one worker. `report` may be called at every step: it writes at most four times a second."""
+
+    INTERVAL = 0.25
+
+    def __init__(self, home: Home, folder: JobFolder, spec: JobSpec, stream: TextIO = sys.stdout) -> None:
+        self.home, self.folder, self.spec = home, folder, spec
+        self.stopping: str | None = None
+        self._stream = stream
+        self._progress = Progress(device=None)
+        self._written = 0.0
+        self._listeners: list[Callable[[str], None]] = []
+
+    def report(self, phase: Phase, done: int = 0, total: int = 0, unit: str = "steps", **facts: Any) -> None:
+        """Say where the job is. A new phase is written at once, the rest as often as INTERVAL allows."""
+        now = time.time()
+        new_phase = phase != self._progress.phase
+        self._progress = replace(
+            self._progress, phase=phase, done=done, total=total, unit=unit, time=now, **facts
+        )
+        if new_phase or now - self._written >= self.INTERVAL or (total and done >= total):
+            write_progress(self.folder, self._progress)
+            self._written = now
+
+    def say(self, text: str) -> None:
+        """One line for people: the worker's log, and the run's where there is one."""
+        line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}"
+        print(line, file=self._stream, flush=True)
+        for listener in self._listeners:
+            listener(line)
+
+    def also_say_to(self, listener: Callable[[str], None]) -> None:
+        self._listeners.append(listener)
+
+    def stop(self, why: str) -> None:
+        """Ask the job to stop at its next safe point. Called from signal handlers."""
+        self.stopping = why
+
+    def raise_if_stopping(self) -> None:
+        """For jobs that can simply be done again. Raises Stopped."""
+        if self.stopping:
+            raise Stopped(f"stopped by {self.stopping}", "run it again to continue")

@@ -1,0 +1,182 @@
+"""The process that does one job: `python -m engine.worker JOB_DIR`.
+
+It holds the job's lock for its whole life, reports into the job's folder, and writes how it ended last of all.
+SIGTERM, SIGHUP and the first SIGINT ask the job to stop at its next safe point; a second SIGINT quits at once.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from engine.errors import BusyError, DamagedError, DdpmError, DiskFullError
+from engine.failpoints import reach
+from engine.files import FileLock, disk_errors
+from engine.home import Home, JobFolder
+from engine.jobs import (
+    EXIT_DISK_FULL,
+    EXIT_FAILED,
+    EXIT_MISUSED,
+    EXIT_QUIT,
+    EXIT_STOPPED,
+    JobSpec,
+    Progress,
+    Result,
+    read_spec,
+    write_progress,
+    write_result,
+)
+from engine.work import Stopped, Work
+
+
+def _train(work: Work) -> Result:
+    from engine.training.job import run_training
+
+    return run_training(work)
+
+
+def _sample(work: Work) -> Result:
+    from engine.sampling.job import run_sampling
+
+    return run_sampling(work)
+
+
+def _pack(work: Work) -> Result:
+    from engine.data.job import run_packing
+
+    return run_packing(work)
+
+
+def _estimate(work: Work) -> Result:
+    from engine.training.estimate import run_estimate
+
+    return run_estimate(work)
+
+
+KINDS: dict[str, Callable[[Work], Result]] = {
+    "train": _train,
+    "sample": _sample,
+    "pack": _pack,
+    "estimate": _estimate,
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="engine.worker", description="Do one job in this process.")
+    parser.add_argument("job", help="a job's folder, or 'facts' for this machine's as JSON")
+    parser.add_argument("--lock-fd", type=int, help="inherited descriptor that already holds the job's lock")
+    arguments = parser.parse_args(argv)
+    if arguments.job == "facts":
+        from engine.training.facts import machine_facts
+
+        print(json.dumps(machine_facts()))
+        return 0
+    folder = JobFolder(Path(arguments.job).absolute())
+    home = Home(folder.path.parent.parent)
+    try:
+        spec = read_spec(folder)
+        if arguments.lock_fd is not None:
+            lock = FileLock.adopt(folder.lock, arguments.lock_fd)
+        else:
+            lock = FileLock.acquire(folder.lock, f"job {folder.id}", "wait for it to end")
+    except DdpmError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_MISUSED
+    lock.describe(f"pid {os.getpid()}")
+    # A child of ours (a decoder of pictures, say) must not keep the job's lock when we are gone.
+    os.set_inheritable(lock.descriptor, False)
+    with lock:
+        return work_on(Work(home, folder, spec))
+
+
+def work_on(work: Work) -> int:
+    """Do the job, record how it ended, return the exit code."""
+    _listen(work)
+    write_progress(work.folder, Progress(phase="starting", time=time.time()))
+    reach("worker.start")
+    result = _outcome(work)
+    reach("worker.before_result")
+    try:
+        write_result(work.folder, replace(result, ended=time.time()))
+    except (DiskFullError, OSError) as error:
+        work.say(f"could not write how the job ended: {error}")
+    return result.exit_code
+
+
+def _outcome(work: Work) -> Result:
+    spec: JobSpec = work.spec
+    if spec.kind not in KINDS:
+        return Result(
+            "failed", EXIT_MISUSED, f"this version does not know jobs of kind {spec.kind!r}", "update it"
+        )
+    try:
+        with disk_errors(work.home.root):
+            return KINDS[spec.kind](work)
+    except Stopped as error:
+        return Result("stopped", EXIT_STOPPED, error.what, error.hint, spec.run)
+    except DiskFullError as error:
+        work.say(f"error: {error}")
+        return Result("disk_full", EXIT_DISK_FULL, error.what, error.hint, spec.run)
+    except BusyError as error:
+        work.say(f"error: {error}")
+        return Result("busy", EXIT_FAILED, error.what, error.hint, spec.run)
+    except DdpmError as error:
+        work.say(f"error: {error}")
+        return Result("failed", EXIT_FAILED, error.what, error.hint, spec.run)
+    except MemoryError as error:
+        return _memory(work, error)
+    except Exception as error:
+        from engine.training.step import is_out_of_memory
+
+        if is_out_of_memory(error):
+            return _memory(work, error)
+        work.say(traceback.format_exc())
+        return Result(
+            "failed",
+            EXIT_FAILED,
+            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}",
+            f"this is a bug in ddpm-tui; the traceback is in {work.folder.log}",
+            spec.run,
+        )
+
+
+def _memory(work: Work, error: BaseException) -> Result:
+    work.say(f"error: out of memory: {error}")
+    return Result(
+        "failed",
+        EXIT_FAILED,
+        "out of memory, even with the smallest micro-batch",
+        "use a smaller model or size, or --set training.activation_checkpointing=true",
+        work.spec.run,
+    )
+
+
+def _listen(work: Work) -> None:
+    """Signals only set a flag; the job looks at it between steps."""
+    interrupts = 0
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupts
+        if number == signal.SIGINT:
+            interrupts += 1
+            if interrupts > 1:
+                os._exit(EXIT_QUIT)
+        work.stop(signal.Signals(number).name)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, ask)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except DamagedError as damaged:
+        print(f"error: {damaged}", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
