@@ -186,6 +186,11 @@ class SourceFolder:
     def record(self) -> Path:
         return self.path / "source.json"
 
+    @property
+    def download(self) -> Path:
+        """Pictures that this program fetched itself (CelebA's zip and partition)."""
+        return self.path / "download"
+
 
 @dataclass(frozen=True)
 class PackedFolder:

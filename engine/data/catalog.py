@@ -230,7 +230,7 @@ def open_source(source: Source) -> Listing:
         raise UserError(
             f"{source.path} has changed since {source.name!r} was added "
             f"({source.pictures:,} pictures then, {len(listing.names):,} now)",
-            f"`ddpm-tui data add {source.path} --name {source.name}` takes its new state; what is packed stays",
+            f"`ddpm-tui data add {source.path} --name {source.name}` takes it anew; what is packed stays",
         )
     return listing
 

@@ -18,8 +18,8 @@ from engine.data import zips
 from engine.errors import UserError
 
 ENDINGS: Final = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm .tga .jp2 .j2k .avif".split()
-)
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+) | {".pbm", ".pnm", ".tga", ".jp2", ".j2k", ".avif"}
 PARTITIONS: Final = ("list_eval_partition.txt", "list_eval_partition.csv")
 CELEBA_STEM: Final = "img_align_celeba"
 

@@ -1,0 +1,132 @@
+"""Fetching CelebA through torchvision: the zip of aligned faces and its partition, and nothing else.
+
+The only module of this room that imports torchvision, and only when something is fetched. The drive that CelebA
+lies on often answers with a quota page instead; every failure ends in how to hand the file over by hand.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from engine import files
+from engine.data.catalog import Source, add_source, load_source
+from engine.errors import DdpmError, UserError
+from engine.home import Home
+
+NAME: Final = "celeba"
+ZIP: Final = "img_align_celeba.zip"
+PARTITION: Final = "list_eval_partition.txt"
+ZIP_BYTES: Final = 1_443_490_838
+
+HAND_OVER: Final = (
+    f"fetch {ZIP} and {PARTITION} with a browser (mmlab.ie.cuhk.edu.hk/projects/CelebA.html, or Kaggle's "
+    f"celeba-dataset), put them into one folder and run `ddpm-tui data add FOLDER --name {NAME}`"
+)
+
+Fetch = Callable[[str, str, str, str], None]
+"""(file id, folder, file name, MD5) as torchvision's `download_file_from_google_drive`."""
+
+
+def download_celeba(
+    home: Home, report: Callable[[int, int, str], None] = lambda done, total, text: None
+) -> Source:
+    """Fetch CelebA (1.4 GB) into $DDPM_HOME and add it as data set "celeba". Files that are there are kept.
+
+    `report` is called about twice a second with (bytes so far, bytes in all, what is going on).
+
+    Raises UserError where the drive refuses or the network fails, always with the way to hand the files over;
+    DiskFullError; BusyError while another process fetches it.
+    """
+    place = home.source(NAME)
+    target = place.download
+    if place.record.exists() and (known := load_source(home, NAME)).path != str(target / ZIP):
+        raise UserError(
+            f"the data set {NAME!r} is already there: {known.path}",
+            f"use it, or first `ddpm-tui data remove {NAME}`",
+        )
+    home.create()
+    with files.FileLock.acquire(place.path / "lock", "CelebA's download", "wait for it"):
+        files.require_free(place.path, ZIP_BYTES - _bytes_below(target))
+        target.mkdir(exist_ok=True)
+        fetch, wanted = _torchvision()
+        with _reporting(target, report):
+            for name in (PARTITION, ZIP):
+                file_id, md5 = wanted[name]
+                _fetch_one(fetch, target, name, file_id, md5)
+    return add_source(home, target / ZIP, NAME)
+
+
+def _torchvision() -> tuple[Fetch, dict[str, tuple[str, str]]]:
+    """torchvision's fetching function, and the file id and MD5 of each of CelebA's files."""
+    from torchvision.datasets import CelebA
+    from torchvision.datasets.utils import download_file_from_google_drive
+
+    return download_file_from_google_drive, {name: (file_id, md5) for file_id, md5, name in CelebA.file_list}
+
+
+def _fetch_one(fetch: Fetch, target: Path, name: str, file_id: str, md5: str) -> None:
+    try:
+        fetch(file_id, str(target), name, md5)
+    except DdpmError:
+        raise
+    except Exception as error:
+        # torchvision, gdown and requests each have their own exceptions; none is a reason to show a traceback.
+        if isinstance(error, OSError):
+            with files.disk_errors(target / name):
+                raise
+        page = _is_page(target / name)
+        (target / name).unlink(missing_ok=True)  # or the next attempt would stumble over it
+        raise UserError(f"{name} could not be fetched: {_why(error, page)}", HAND_OVER) from error
+    if not (target / name).is_file() or _is_page(target / name):
+        (target / name).unlink(missing_ok=True)
+        raise UserError(f"{name} could not be fetched: {_QUOTA}", HAND_OVER)
+
+
+_QUOTA: Final = (
+    "the drive sent a page instead of the file (its daily quota for CelebA is used up, try tomorrow)"
+)
+
+
+def _why(error: Exception, page: bool) -> str:
+    text = " ".join(str(error).split())
+    if "gdown" in text and "required" in text:
+        return "torchvision needs the package gdown for it (`pip install gdown`)"
+    refused = ("too many users", "quota", "public link", "many accesses", "cannot retrieve")
+    if page or any(words in text.lower() for words in refused):
+        return _QUOTA
+    return f"{text[:200] or 'unknown reason'} ({type(error).__name__})"
+
+
+def _is_page(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return b"<html" in file.read(1024).lower()
+    except OSError:
+        return False
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    with contextlib.suppress(OSError):  # files are renamed under our eyes
+        total = sum(path.stat().st_size for path in folder.iterdir())
+    return total
+
+
+@contextlib.contextmanager
+def _reporting(target: Path, report: Callable[[int, int, str], None]) -> Iterator[None]:
+    """Say how much has arrived; the fetching function itself only draws a bar on stderr."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.5):
+            report(min(_bytes_below(target), ZIP_BYTES), ZIP_BYTES, "downloading CelebA")
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
