@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from engine.data.catalog import packed_folder
+from engine.data.job import pack_for
 from engine.data.packed import open_packed
-from engine.data.packing import pack
 from engine.diffusion.schedule import Schedule
 from engine.errors import UserError
 from engine.files import write_json
@@ -58,24 +57,12 @@ def open_session(work: Work, run: RunFolder) -> Session:
     record = read_record(run)
     profile = record.profile
     data = profile.data
-    folder = packed_folder(work.home, data.dataset, data.size, data.recipe, data.limit)
-    if not folder.manifest.exists():
-        work.say(f"packing data set {data.dataset!r} at {data.size} px, crop {data.recipe}")
-        pack(
-            work.home,
-            data.dataset,
-            data.size,
-            data.recipe,
-            data.limit,
-            report=lambda done, total, text: work.report("packing", done, total, "pictures", text=text),
-            should_stop=lambda: work.stopping is not None,
-        )
-        work.raise_if_stopping()
+    folder = pack_for(work, data.dataset, data.size, data.recipe, data.limit)
     work.report("starting", text="loading pictures")
     packed = open_packed(folder)
     plan = _plan(work, record, packed.pictures.nbytes)
     device = precision.apply(plan)
-    _check_data(record, packed.manifest.sha256, len(packed.train))
+    _check_data(record, packed.manifest.identity, len(packed.train))
 
     feeder = Feeder(
         packed.pictures,
@@ -97,7 +84,7 @@ def open_session(work: Work, run: RunFolder) -> Session:
         micro_batches=state.micro_batches,
         steps_per_epoch=feeder.steps_per_epoch,
         architecture=architecture(unet_config(profile)),
-        data={"folder": folder.path.name, "sha256": packed.manifest.sha256, "train": len(packed.train)},
+        data={"folder": folder.path.name, "sha256": packed.manifest.identity, "train": len(packed.train)},
     )
     if not record.versions:
         record = replace(record, versions={"torch": torch.__version__, "python": platform.python_version()})

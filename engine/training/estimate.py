@@ -1,0 +1,115 @@
+"""What a profile will cost here: counted where it can be counted, measured for a few seconds where it cannot."""
+
+import time
+from typing import Any
+
+import torch
+
+from engine.data.catalog import load_manifest, packed_folder
+from engine.errors import DamagedError, DdpmError
+from engine.jobs import EXIT_DONE, Result
+from engine.models.count import forward_macs, parameters, saved_activation_bytes
+from engine.models.unet import UNet
+from engine.profile import Profile
+from engine.profiles_store import build_profile
+from engine.training import precision
+from engine.training.batches import Batch
+from engine.training.session import largest_micro_batch, make_schedule
+from engine.training.state import TrainState, unet_config
+from engine.training.step import Stepper
+from engine.work import Work
+
+MEASURE_SECONDS = 4.0
+STATE_COPIES = 4
+"""float32 copies of the weights in a checkpoint: model, average, two moments of Adam."""
+
+
+def run_estimate(work: Work) -> Result:
+    """args: profile (as plain data), measure (bool). The figures come back in `extra`."""
+    profile = build_profile(work.spec.args["profile"], "the profile")
+    work.report("starting", text="building the model")
+    figures = estimate(work, profile, bool(work.spec.args.get("measure", True)))
+    return Result("done", EXIT_DONE, "estimated", extra=figures)
+
+
+def estimate(work: Work, profile: Profile, measure: bool) -> dict[str, Any]:
+    """Parameters, MACs, bytes and, when measured, images/s and seconds an epoch, as plain data."""
+    plan = precision.decide(
+        precision.gather(work.spec.device if work.spec.device != "auto" else profile.training.device), profile
+    )
+    device = precision.apply(plan)
+    config = unet_config(profile)
+    model = UNet(config)
+    model.activation_checkpointing = plan.activation_checkpointing
+    dtype = plan.autocast_dtype or torch.float32
+    activations = saved_activation_bytes(model, batch=1, dtype=dtype)
+    count = parameters(model)
+    batch = profile.training.batch_size
+    figures: dict[str, Any] = {
+        "parameters": count,
+        "forward_macs": forward_macs(config),
+        "activation_bytes_per_picture": activations,
+        "activation_bytes": activations * (profile.micro_batch or batch),
+        "checkpoint_bytes": count * 4 * STATE_COPIES,
+        "state_bytes": count * 4 * (STATE_COPIES + 1),
+        "plan": plan.to_json(),
+        "summary": plan.summary(),
+        "train_pictures": _train_pictures(work, profile),
+        "epochs": profile.training.epochs,
+    }
+    if measure:
+        figures |= _measure(work, profile, plan, device, activations)
+        pictures = figures["train_pictures"]
+        if pictures:
+            figures["epoch_seconds"] = pictures // batch * batch / figures["images_per_s"]
+            figures["run_seconds"] = figures["epoch_seconds"] * profile.training.epochs
+    return figures
+
+
+def _train_pictures(work: Work, profile: Profile) -> int | None:
+    """Training pictures, if the data is packed; else None."""
+    data = profile.data
+    try:
+        return load_manifest(packed_folder(work.home, data.dataset, data.size, data.recipe, data.limit)).train
+    except (DamagedError, DdpmError):
+        return None
+
+
+def _measure(
+    work: Work, profile: Profile, plan: precision.Plan, device: torch.device, activations: int
+) -> dict[str, Any]:
+    """Real optimizer steps on noise for a few seconds, after one that warms up."""
+    import psutil
+
+    batch = profile.training.batch_size
+    state = TrainState.create(profile, plan, device)
+    free = psutil.virtual_memory().available if plan.kind == "cpu" else torch.cuda.mem_get_info(device)[0]
+    micro = profile.micro_batch or largest_micro_batch(batch, activations, int(free * 0.7))
+    state.micro_batches = [[0, micro]]
+    stepper = Stepper(state, make_schedule(profile, device), profile, plan, state.model)
+    size = profile.data.size
+    x = torch.randn(batch, 3, size, size, device=device)
+    example = Batch(
+        x, torch.randn_like(x), torch.randint(0, profile.diffusion.steps, (batch,), device=device)
+    )
+    stepper.step(example, 0.0)
+    _wait(plan)
+    times: list[float] = []
+    started = time.monotonic()
+    while not times or time.monotonic() - started < MEASURE_SECONDS:
+        work.raise_if_stopping()
+        before = time.monotonic()
+        stepper.step(example, 0.0)
+        _wait(plan)
+        times.append(time.monotonic() - before)
+        work.report("starting", text=f"measuring: {len(times)} steps")
+    return {
+        "micro_batch": micro,
+        "images_per_s": batch / sorted(times)[len(times) // 2],
+        "measured_steps": len(times),
+    }
+
+
+def _wait(plan: precision.Plan) -> None:
+    if plan.kind == "cuda":
+        torch.cuda.synchronize()
