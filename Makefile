@@ -1,0 +1,49 @@
+# Each target sets up .venv by itself; the second call of any of them installs nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test test-fast lint format bench soak clean
+
+help:
+	@echo "make demo    built-in faces on this machine: train a few minutes, see faces"
+	@echo "make test    lint, types, import contracts and every test (what CI runs)"
+	@echo "make lint    ruff, mypy, import contracts"
+	@echo "make bench   what this machine does: images/s, memory, share of peak"
+	@echo "make soak    kill workers and the engine at random, 200 times and more"
+
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "python3 (3.11 or newer) is not installed"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try make PYTHON=python3.11 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	@$(BIN)/ddpm-tui demo
+
+test: lint
+	$(BIN)/pytest -n 2 -m "not gpu"
+
+test-fast: $(STAMP)
+	$(BIN)/pytest -n 2 -m "not slow and not e2e and not gpu"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	$(BIN)/ddpm-tui bench
+
+soak: $(STAMP)
+	DDPM_SOAK=200 $(BIN)/pytest -s -m slow tests/faults
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,72 @@
+"""Branching: a new run that starts from a checkpoint of another and carries its history with it."""
+
+import dataclasses
+import os
+import shutil
+
+from engine.errors import DamagedError, UserError
+from engine.files import write_json
+from engine.home import Home, RunFolder
+from engine.runs.checkpoints import CheckpointInfo, verify
+from engine.runs.record import (
+    Lineage,
+    RunRecord,
+    branch_profile,
+    create_run,
+    free_run_name,
+    read_record,
+)
+
+
+def branch_run(
+    home: Home, parent: RunFolder, checkpoint: CheckpointInfo, overrides: list[str], name: str | None = None
+) -> RunRecord:
+    """Make a run that continues `parent` from `checkpoint` with changes ('optim.lr=1e-6').
+
+    The checkpoint and the metrics up to it are copied (hard links where the disk allows), so the branch can
+    be moved elsewhere and its parent thinned out or deleted. Raises UserError for a change that the weights
+    do not allow, or a name that is taken; DamagedError for a checkpoint that is not whole.
+    """
+    manifest = checkpoint.whole()
+    problem = verify(checkpoint.folder)
+    if problem:
+        raise DamagedError(f"cannot branch from {parent.name}@{checkpoint.step}: {problem}")
+    before = read_record(parent)
+    profile, changes = branch_profile(before.profile, overrides)
+    if not before.frozen:
+        raise UserError(f"run {parent.name!r} has not started yet", "train it first")
+    lineage = Lineage(parent.name, manifest.step, manifest.epoch, manifest.images, changes)
+    record = create_run(
+        home, name or free_run_name(home, parent.name), profile, before.profile_name, lineage
+    )
+    folder = home.run(record.name)
+    target = folder.checkpoint(manifest.step)
+    building = target.path.with_name(f".{target.path.name}.branch.new")
+    building.mkdir()
+    for file in manifest.files:
+        _link(checkpoint.folder.path / file, building / file)
+    offset = _copy_history(parent, folder, manifest.metrics_offset)
+    # It is where the branch begins, so retention keeps it as it keeps the end of a chunk.
+    write_json(
+        building / target.manifest.name,
+        {**dataclasses.asdict(manifest), "metrics_offset": offset, "chunk_end": True},
+    )
+    building.rename(target.path)
+    return record
+
+
+def _link(source: os.PathLike[str], target: os.PathLike[str]) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _copy_history(parent: RunFolder, child: RunFolder, offset: int) -> int:
+    try:
+        with open(parent.metrics, "rb") as file:
+            history = file.read(offset)
+    except FileNotFoundError:
+        history = b""
+    child.metrics.write_bytes(history)
+    return len(history)
