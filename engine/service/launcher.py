@@ -1,0 +1,231 @@
+"""How a worker is started, told to stop and watched. The only module of the queue that knows processes.
+
+`Launcher` and `Worker` are what the rest uses; `LocalLauncher` runs `python -m engine.worker` here. The lock in
+the job's folder, not a pid, says whether a worker lives; it is taken before the start and handed over.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from engine.errors import BusyError, DdpmError
+from engine.files import FileLock, is_locked
+from engine.home import Home, JobFolder
+from engine.service import processes
+
+POLL_S = 0.5
+"""Between looks at a worker that the system cannot watch for us."""
+
+DEVICE_VARIABLE = "DDPM_DEVICE"
+"""The device the queue gave the worker; it wins over the job's own wish, which may be "auto"."""
+
+COMMAND_VARIABLE = "DDPM_WORKER_COMMAND"
+"""A JSON list that replaces `python -m engine.worker`: containers and tests wrap the worker with it."""
+
+
+class LaunchError(DdpmError):
+    """The worker could not be started at all."""
+
+
+class Worker(Protocol):
+    """A started job."""
+
+    pid: int | None
+    started: str | None
+
+    def stop(self) -> None:
+        """Ask it to checkpoint and end."""
+
+    def kill(self) -> None:
+        """End it and everything it started, now."""
+
+    def poll(self) -> bool:
+        """Whether it has ended."""
+
+    async def wait(self) -> int | None:
+        """Wait for its end: the exit code, negative for a signal, None where nobody can know it any more.
+        Nothing it started is alive afterwards."""
+
+
+class Launcher(Protocol):
+    """Starts workers and finds those that another service started."""
+
+    def start(self, folder: JobFolder, device: str, lock: FileLock) -> Worker:
+        """Start a worker that holds `lock` from its first instant. Raises LaunchError."""
+
+    def adopt(self, folder: JobFolder, pid: int | None, started: str | None) -> Worker | None:
+        """The living worker of a job, or None where its lock is free."""
+
+
+class LocalWorker:
+    """A worker on this machine, our child or an earlier service's."""
+
+    def __init__(
+        self,
+        folder: JobFolder,
+        pid: int | None,
+        started: str | None,
+        process: "subprocess.Popen[bytes] | None" = None,
+    ) -> None:
+        self.folder = folder
+        self.pid = pid
+        self.started = started
+        self._process = process
+
+    def stop(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def interrupt(self) -> None:
+        """What Ctrl-C means to a foreground worker."""
+        self._signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        if self.pid is not None:
+            processes.kill_session(self.pid, self.started)
+
+    def poll(self) -> bool:
+        if self._process is not None:
+            return self._process.poll() is not None
+        if self.pid is not None and processes.start_time(self.pid) == self.started:
+            return processes.is_zombie(self.pid)
+        return not is_locked(self.folder.lock)
+
+    @property
+    def exit_code(self) -> int | None:
+        """After the end; None for a worker that is not our child."""
+        return None if self._process is None else self._process.returncode
+
+    def wait_here(self, timeout: float) -> bool:
+        """Wait without asyncio, at most `timeout` seconds; whether it has ended. For foreground workers."""
+        if self._process is not None:
+            try:
+                self._process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                return False
+            return True
+        end = time.monotonic() + timeout
+        while not self.poll():
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.05)
+        return True
+
+    async def wait(self) -> int | None:
+        descriptor = None if self.pid is None else processes.pidfd(self.pid, self.started)
+        if descriptor is not None:
+            try:
+                await _readable(descriptor)
+            finally:
+                os.close(descriptor)
+        while not self.poll():
+            await asyncio.sleep(0.02 if descriptor is not None else POLL_S)
+        self.sweep()
+        return self.exit_code
+
+    def sweep(self) -> None:
+        """Kill what the worker left behind: a child of its would keep the device and the lock."""
+        if self.pid is not None:
+            processes.kill_session(self.pid, self.started)
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+        elif self.pid is not None and processes.start_time(self.pid) == self.started:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    loop.add_reader(descriptor, lambda: ended.done() or ended.set_result(None))
+    try:
+        await ended
+    finally:
+        loop.remove_reader(descriptor)
+
+
+class LocalLauncher:
+    """Starts `command JOB_DIR --lock-fd N` in its own session, with its output in the job's log."""
+
+    def __init__(
+        self, home: Home, command: Sequence[str] | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.home = home
+        self.command = list(command or worker_command())
+        self.environment = dict(os.environ if environment is None else environment)
+
+    def start(self, folder: JobFolder, device: str, lock: FileLock) -> LocalWorker:
+        arguments = [*self.command, str(folder.path), "--lock-fd", str(lock.descriptor)]
+        environment = {**self.environment, "DDPM_HOME": str(self.home.root), DEVICE_VARIABLE: device}
+        environment["PYTHONPATH"] = _python_path(environment.get("PYTHONPATH"))
+        try:
+            with open(folder.log, "ab") as output:
+                process = subprocess.Popen(
+                    arguments,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=self.home.root,
+                    env=environment,
+                    start_new_session=True,
+                    pass_fds=(lock.descriptor,),
+                )
+        except OSError as error:
+            raise LaunchError(
+                f"the worker of job {folder.id} cannot be started ({error.strerror})",
+                f"command: {arguments[0]}",
+            ) from error
+        return LocalWorker(folder, process.pid, processes.start_time(process.pid), process)
+
+    def run(self, folder: JobFolder, device: str) -> LocalWorker:
+        """Take the job's lock and start: what a foreground command does. Raises BusyError, LaunchError."""
+        lock = FileLock.acquire(folder.lock, f"job {folder.id}")
+        try:
+            return self.start(folder, device, lock)
+        finally:
+            lock.release()
+
+    def adopt(self, folder: JobFolder, pid: int | None, started: str | None) -> LocalWorker | None:
+        if not is_locked(folder.lock):
+            return None
+        if pid is None or started is None or processes.start_time(pid) != started:
+            found = processes.holders(folder.lock)
+            pid = found[0] if found else None
+            started = None if pid is None else processes.start_time(pid)
+        return LocalWorker(folder, pid, started)
+
+
+def take_lock(folder: JobFolder) -> FileLock | None:
+    """The job's lock for a worker that is about to start; None where one lives."""
+    try:
+        return FileLock.try_acquire(folder.lock)
+    except OSError as error:
+        raise BusyError(f"{folder.lock} cannot be locked ({error.strerror})") from error
+
+
+def worker_command() -> list[str]:
+    """What starts a worker, before the job's folder."""
+    given = os.environ.get(COMMAND_VARIABLE)
+    if given:
+        return [str(part) for part in json.loads(given)]
+    return [sys.executable, "-P", "-m", "engine.worker"]
+
+
+def _python_path(given: str | None) -> str:
+    """PYTHONPATH with the place this package was imported from, for a checkout that is not installed."""
+    here = str(Path(__file__).resolve().parents[2])
+    parts = [part for part in (given or "").split(os.pathsep) if part]
+    if here in parts or Path(here).name in ("site-packages", "dist-packages"):
+        return os.pathsep.join(parts)
+    return os.pathsep.join([here, *parts])

@@ -1,0 +1,169 @@
+"""The queue as the service sees it: rows in memory, every change through the database first, one thread.
+
+Reads never touch the disk, so a listing is quick while a disk is slow or full. Each change is written by one
+thread, noted in the job's folder, and only then told to the listeners.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from engine.errors import DamagedError, DdpmError, unknown
+from engine.failpoints import reach
+from engine.files import write_json
+from engine.home import Home
+from engine.service.rebuild import jobs_from_folders
+from engine.service.scheduling import in_order
+from engine.service.states import Event, Job, State
+from engine.service.store import Store
+
+log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+Listener = Callable[[Job], None]
+
+HOLD = "on_hold"
+
+
+class Queue:
+    """All jobs. `jobs` is the truth as last written; `listeners` hear of every changed row."""
+
+    def __init__(self, home: Home, store: Store) -> None:
+        self.home = home
+        self.jobs: dict[str, Job] = {job.id: job for job in store.jobs()}
+        self.listeners: list[Listener] = []
+        self.problems: dict[str, str] = {}
+        self.on_hold = store.meta(HOLD) == "1"
+        self._store = store
+        self._thread = ThreadPoolExecutor(1, "queue")
+
+    @classmethod
+    def open(cls, home: Home) -> "Queue":
+        """Open the database; where it is new or was damaged, fill it from the job folders."""
+        store = Store.open(home.queue_db)
+        queue = cls(home, store)
+        if store.set_aside:
+            queue.problems["database"] = (
+                f"the queue's database was damaged; it is kept as {store.set_aside.name}, "
+                "and the queue was rebuilt from the job folders"
+            )
+        for job in jobs_from_folders(home, queue.jobs):
+            store.insert(job)
+            queue.jobs[job.id] = job
+        return queue
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True)
+        self._store.close()
+
+    # Reading.
+
+    def ordered(self) -> list[Job]:
+        return in_order(self.jobs.values())
+
+    def find(self, name: str) -> Job:
+        """A job by id as people type it ("12" or "000012"). Raises UserError."""
+        job_id = name.zfill(6) if name.isdecimal() else name
+        if job_id not in self.jobs:
+            recent = [job.id.lstrip("0") for job in self.ordered() if not job.over]
+            raise unknown("job", name, recent, "see `queue list --all`")
+        return self.jobs[job_id]
+
+    def by_token(self, token: str | None) -> Job | None:
+        """The job that an earlier, identical request made."""
+        if token is None:
+            return None
+        return next((job for job in self.jobs.values() if job.token == token), None)
+
+    async def history(self, job_id: str) -> list[Event]:
+        return await self.in_thread(lambda: self._store.history(job_id))
+
+    # Writing.
+
+    async def in_thread(self, work: Callable[[], Value]) -> Value:
+        """Run slow or writing work in the queue's one thread, in the order of the calls."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def add(self, make: Callable[[], Job]) -> Job:
+        """Make the job's folder (in the thread) and its row."""
+
+        def work() -> Job:
+            job = make()
+            reach("service.folder_made")
+            return self._mended(lambda: self._store.insert(job))
+
+        return self._tell(await self._safely(work))
+
+    async def transition(
+        self, job: Job, before: Iterable[State], after: State, reason: str, **changes: Any
+    ) -> Job:
+        """See Store.transition. Listeners hear of it once it is durable."""
+        states = list(before)
+
+        def work() -> Job:
+            reach(f"service.before_{after}")
+            new = self._mended(lambda: self._store.transition(job, states, after, reason, **changes))
+            reach(f"service.after_{after}")
+            return new
+
+        return self._tell(await self._safely(work))
+
+    async def update(self, job: Job, states: Iterable[State], **changes: Any) -> Job:
+        """See Store.update."""
+        wanted = list(states)
+        return self._tell(
+            await self._safely(lambda: self._mended(lambda: self._store.update(job, wanted, **changes)))
+        )
+
+    async def set_ranks(self, ranks: dict[str, float]) -> list[Job]:
+        """Move jobs; ranks are spread out again before floats run out of room between two."""
+        changed = await self._safely(lambda: self._mended(lambda: self._store.set_ranks(ranks)))
+        for job in changed:
+            self._tell(job)
+        active = [job for job in self.ordered() if not job.over]
+        if any(b.rank - a.rank < 1e-6 for a, b in itertools.pairwise(active)):
+            spread = {job.id: float(number) for number, job in enumerate(active, 1)}
+            for job in await self._safely(lambda: self._mended(lambda: self._store.set_ranks(spread))):
+                self._tell(job)
+        return [self.jobs[job.id] for job in changed]
+
+    async def set_on_hold(self, on_hold: bool) -> None:
+        await self._safely(lambda: self._mended(lambda: self._store.set_meta(HOLD, "1" if on_hold else "0")))
+        self.on_hold = on_hold
+
+    async def _safely(self, work: Callable[[], Value]) -> Value:
+        """Run to the end even where the caller is cancelled: memory and disk must not part."""
+        return await asyncio.shield(self.in_thread(work))
+
+    def _mended(self, work: Callable[[], Value]) -> Value:
+        """Do `work`; where the file turns out damaged, write a new one from memory and do it again."""
+        try:
+            return work()
+        except DamagedError as error:
+            aside = self._store.start_again(self.jobs.values())
+            text = f"{error.what}; it is kept as {aside and aside.name} and was written anew"
+            log.error("%s", text)
+            self.problems["database"] = text
+            return work()
+
+    def _tell(self, job: Job) -> Job:
+        self.jobs[job.id] = job
+        self._note(job)
+        for listener in self.listeners:
+            listener(job)
+        return job
+
+    def _note(self, job: Job) -> None:
+        """Leave the row in the job's folder too, for the day the database is lost. Not worth an fsync."""
+
+        def work() -> None:
+            folder = self.home.job(job.id)
+            if folder.path.is_dir():
+                with contextlib.suppress(OSError, DdpmError):
+                    write_json(folder.queue_note, job.to_wire(), durable=False)
+
+        self._thread.submit(work)

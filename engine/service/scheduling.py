@@ -1,0 +1,128 @@
+"""Which waiting job starts on which device, and which running one makes room. Pure: nothing is touched here.
+
+Order is rank alone; a priority decides where a job enters the order and whether a training makes room for it.
+Training makes room only between its chunks (or, for priority `now`, at its next step): the caller watches for
+the border, this module only says who waits for whom.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.service.states import Job, Priority, State
+from engine.service.verdict import short
+
+
+@dataclass
+class Plan:
+    """starts: (job, slot) in order · room: running job → the priority that wants its place ·
+    waits: why each queued job is not started · hold: (job, reason) whose predecessor did not end well."""
+
+    starts: list[tuple[Job, str]] = field(default_factory=list)
+    room: dict[str, int] = field(default_factory=dict)
+    waits: dict[str, str] = field(default_factory=dict)
+    hold: list[tuple[Job, str]] = field(default_factory=list)
+
+
+def in_order(jobs: Iterable[Job]) -> list[Job]:
+    return sorted(jobs, key=lambda job: (job.rank, job.id))
+
+
+def plan(
+    jobs: Mapping[str, Job],
+    slots: Sequence[str],
+    on_hold: bool,
+    blocked: Callable[[Job], str | None],
+    wanted: Callable[[Job], str],
+) -> Plan:
+    """Decide over all jobs.
+
+    `blocked(job)` says why a job cannot start now (its run is in use elsewhere, it is too early again);
+    `wanted(job)` is the device it needs: "cpu", "cuda:1", "cuda" (any) or "auto".
+    """
+    result = Plan()
+    live = [job for job in jobs.values() if job.live]
+    free = list(slots)
+    for job in live:
+        if job.slot in free:
+            free.remove(job.slot)
+    training = {job.run: job for job in live if job.kind == "train" and job.run}
+    for job in in_order(j for j in jobs.values() if j.state is State.QUEUED):
+        bad = [a for a in job.after if a in jobs and jobs[a].state in (State.FAILED, State.CANCELLED)]
+        if bad:
+            state = jobs[bad[0]].state
+            result.hold.append((job, f"job {short(bad[0])}, which it follows, {_ended(state)}"))
+            continue
+        waiting = [a for a in job.after if a in jobs and jobs[a].state is not State.DONE]
+        if waiting:
+            result.waits[job.id] = "follows job " + ", ".join(short(a) for a in waiting)
+            continue
+        if on_hold:
+            result.waits[job.id] = "the queue is on hold"
+            continue
+        if job.kind == "train" and job.run in training:
+            result.waits[job.id] = f"job {short(training[job.run].id)} is training {job.run}"
+            continue
+        if reason := blocked(job):
+            result.waits[job.id] = reason
+            continue
+        fitting = [slot for slot in slots if fits(slot, wanted(job), slots)]
+        if not fitting:
+            result.waits[job.id] = f"this machine has no {wanted(job)} (slots: {', '.join(slots) or 'none'})"
+            continue
+        slot = next((slot for slot in fitting if slot in free), None)
+        if slot is None:
+            result.waits[job.id] = "waits for " + " or ".join(dict.fromkeys(fitting))
+            _ask_for_room(job, fitting, live, result)
+            continue
+        free.remove(slot)
+        result.starts.append((job, slot))
+        if job.kind == "train" and job.run:
+            training[job.run] = job
+    return result
+
+
+def _ask_for_room(job: Job, fitting: Sequence[str], live: Sequence[Job], result: Plan) -> None:
+    """A waiting job with a priority asks one training that stands behind it to make room."""
+    if job.priority <= Priority.NORMAL:
+        return
+    for other in live:
+        behind = other.rank > job.rank and other.priority < job.priority
+        if other.kind == "train" and other.slot in fitting and behind and other.id not in result.room:
+            result.room[other.id] = job.priority
+            return
+
+
+def _ended(state: State) -> str:
+    return "failed" if state is State.FAILED else "was cancelled"
+
+
+def fits(slot: str, wanted: str, slots: Sequence[str]) -> bool:
+    """Whether a job that wants `wanted` may run on `slot`. "auto" takes a GPU where the machine has any."""
+    if wanted == "auto":
+        return slot.startswith("cuda") or not any(s.startswith("cuda") for s in slots)
+    if wanted == "cuda":
+        return slot.startswith("cuda")
+    return slot == wanted
+
+
+def entry_rank(jobs: Iterable[Job], priority: int) -> float:
+    """Where a new job enters: last, or with a priority before every job that has less and is not over."""
+    active = [job for job in jobs if not job.over]
+    behind = [job.rank for job in active if job.priority < priority]
+    if not behind:
+        return max((job.rank for job in active), default=0.0) + 1.0
+    border = min(behind)
+    ahead = max((job.rank for job in active if job.rank < border), default=border - 2.0)
+    return (ahead + border) / 2
+
+
+def rank_before(jobs: Iterable[Job], moved: Sequence[str], before: str | None) -> list[float]:
+    """Ranks that put `moved`, in this order, just before job `before` (None: last)."""
+    ranks = sorted(job.rank for job in jobs if not job.over and job.id not in moved)
+    if before is None:
+        top = ranks[-1] if ranks else 0.0
+        return [top + 1.0 + i for i in range(len(moved))]
+    border = next(job.rank for job in jobs if job.id == before)
+    low = max((r for r in ranks if r < border), default=border - 1.0 - len(moved))
+    step = (border - low) / (len(moved) + 1)
+    return [low + step * (i + 1) for i in range(len(moved))]

@@ -1,0 +1,74 @@
+"""The [queue] table of settings.toml. Every key has a default; a wrong value is reported and passed over."""
+
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from engine.errors import nearest
+
+Choice = Literal["requeue", "hold"]
+
+
+@dataclass(frozen=True)
+class QueueSettings:
+    """How the queue behaves.
+
+    on_crash: what becomes of a job whose worker crashed · crash_limit: crashes in a row (without a new
+    checkpoint between) that hold it · devices: the slots, one job each; repeat a name for two jobs on one
+    device; empty: what the machine has · stop_grace_s: seconds a worker has to checkpoint before it is
+    killed · retry_delay_s: seconds before an interrupted job starts again.
+    """
+
+    on_crash: Choice = "requeue"
+    crash_limit: int = 3
+    devices: tuple[str, ...] = ()
+    stop_grace_s: float = 600.0
+    retry_delay_s: float = 2.0
+
+
+def read_settings(path: Path) -> tuple[QueueSettings, list[str]]:
+    """The settings and what is wrong with the file, in words. A missing file is no problem."""
+    try:
+        content = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return QueueSettings(), []
+    except (OSError, ValueError) as error:
+        return QueueSettings(), [f"{path} cannot be read, defaults are used ({error})"]
+    table = content.get("queue", {})
+    if not isinstance(table, dict):
+        return QueueSettings(), [f"{path}: queue is not a table"]
+    settings, problems = QueueSettings(), []
+    known = {f.name for f in fields(QueueSettings)}
+    for key, value in table.items():
+        if key not in known:
+            close = nearest(key, known)
+            problems.append(f"{path}: queue.{key} is unknown" + (f"; did you mean {close}?" if close else ""))
+            continue
+        wrong, parsed = _check(key, value)
+        if wrong:
+            problems.append(f"{path}: queue.{key} = {value!r}: {wrong}")
+        else:
+            settings = replace(settings, **{key: parsed})
+    return settings, problems
+
+
+def _check(key: str, value: Any) -> tuple[str, Any]:
+    """(what is wrong or "", the value as it is kept)."""
+    if key == "on_crash":
+        return ("" if value in ("requeue", "hold") else 'must be "requeue" or "hold"'), value
+    if key == "crash_limit":
+        return (
+            "" if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else "at least 1"
+        ), value
+    if key == "devices":
+        good = isinstance(value, list) and all(isinstance(v, str) and is_slot(v) for v in value)
+        return ("" if good else 'a list of "cpu", "cuda:0", …'), tuple(value) if good else ()
+    good = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    return ("" if good else "seconds, 0 or more"), float(value) if good else 0.0
+
+
+def is_slot(name: str) -> bool:
+    """Whether `name` can be a slot: "cpu" or "cuda:N"."""
+    kind, colon, number = name.partition(":")
+    return name == "cpu" or (kind == "cuda" and colon == ":" and number.isdecimal())

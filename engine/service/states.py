@@ -1,0 +1,151 @@
+"""What a queued job is and which states it may go through. Pure data: no files, no processes, no database."""
+
+from dataclasses import asdict, dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from engine.errors import UserError
+
+
+class State(StrEnum):
+    """Where a job is. `starting` and `running` have, or are about to have, a worker."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    HELD = "held"
+    INTERRUPTED = "interrupted"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ENDED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
+"""The job is over; `retry` brings the last two back."""
+
+LIVE = frozenset({State.STARTING, State.RUNNING})
+"""A worker has the job's lock, or had it when it died."""
+
+_AFTER_A_WORKER = frozenset(
+    {
+        State.DONE,
+        State.FAILED,
+        State.CANCELLED,
+        State.INTERRUPTED,
+        State.PAUSED,
+        State.HELD,
+        State.QUEUED,
+    }
+)
+
+ALLOWED: dict[State, frozenset[State]] = {
+    State.QUEUED: frozenset({State.STARTING, State.PAUSED, State.HELD, State.CANCELLED, State.FAILED}),
+    State.STARTING: _AFTER_A_WORKER | {State.RUNNING},
+    State.RUNNING: _AFTER_A_WORKER,
+    State.PAUSED: frozenset({State.QUEUED, State.CANCELLED, State.HELD}),
+    State.HELD: frozenset({State.QUEUED, State.CANCELLED}),
+    State.INTERRUPTED: frozenset({State.QUEUED, State.HELD, State.CANCELLED}),
+    State.DONE: frozenset(),
+    State.FAILED: frozenset({State.QUEUED}),
+    State.CANCELLED: frozenset({State.QUEUED}),
+}
+"""Every transition there is."""
+
+
+class Intent(StrEnum):
+    """What was asked of a living worker; stored before the signal, so that a new service still knows."""
+
+    PAUSE = "pause"
+    CANCEL = "cancel"
+    KILL = "kill"
+    """Cancel without waiting for a checkpoint."""
+    MAKE_ROOM = "make_room"
+    """Checkpoint and go back to the queue: a job with a higher priority wants the device."""
+
+
+class Priority(IntEnum):
+    """A larger one goes first."""
+
+    NORMAL = 0
+    HIGH = 1
+    """Before normal jobs; a running training makes room at the end of its chunk."""
+    NOW = 2
+    """Before all others; a running training makes room at its next step."""
+
+    @classmethod
+    def parse(cls, name: str) -> "Priority":
+        """From the word people type. Raises UserError."""
+        try:
+            return cls[name.upper()]
+        except KeyError:
+            raise UserError(f"{name!r} is not a priority", "use normal, high or now") from None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of the queue.
+
+    rank: position; smaller goes first · attempt: workers started so far · slot: the device it was given ·
+    pid, pid_started: the worker, with the start time that makes a pid unique · crashes: in a row, without
+    progress between · mark: the run's newest step when it last crashed · after: ids it waits for · token:
+    the request that made it, so that a repeated request makes no second one · reason, hint: why it is in
+    its state, for people · result: the last result.json · times are wall clock seconds, for people only.
+    """
+
+    id: str
+    kind: str
+    run: str | None = None
+    device: str = "auto"
+    priority: Priority = Priority.NORMAL
+    rank: float = 0.0
+    state: State = State.QUEUED
+    attempt: int = 0
+    intent: Intent | None = None
+    slot: str | None = None
+    pid: int | None = None
+    pid_started: str | None = None
+    crashes: int = 0
+    mark: int | None = None
+    after: tuple[str, ...] = ()
+    token: str | None = None
+    reason: str = ""
+    hint: str = ""
+    args: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] | None = None
+    created: float = 0.0
+    started: float | None = None
+    ended: float | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE
+
+    def to_wire(self) -> dict[str, Any]:
+        """Plain JSON for clients and for the note in the job's folder."""
+        return {**asdict(self), "after": list(self.after), "priority": self.priority.name.lower()}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One transition of one job, as the history keeps it."""
+
+    job: str
+    attempt: int
+    before: str
+    after: str
+    reason: str
+    time: float
+
+
+def title(kind: str, run: str | None, args: dict[str, Any]) -> str:
+    """What a job does, in a few words: 'train celeba32-1 to epoch 50'."""
+    if kind == "train":
+        return f"train {run} to epoch {args.get('to_epoch')}"
+    target = args.get("checkpoint") or run or args.get("dataset") or ""
+    count = f", {args['n']} pictures" if kind == "sample" and args.get("n") else ""
+    return f"{kind} {target}{count}".strip()

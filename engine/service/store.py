@@ -1,0 +1,319 @@
+"""The queue's database: rows of jobs, their history, and transitions that only one writer can win.
+
+Synchronous and used from one thread. A rollback journal rather than WAL: there is one connection, so WAL
+would gain nothing, and its reset bug (SQLite 3.7.0 to 3.51.2) and its shared memory on network disks cannot
+be met. Knows nothing of processes, clients or job folders.
+"""
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from engine.errors import BusyError, DamagedError, DdpmError, DiskFullError, UserError
+from engine.files import fsync_folder
+from engine.service.states import ALLOWED, Event, Intent, Job, Priority, State
+
+SCHEMA = 1
+APPLICATION = 0x44445054
+"""Written into the file's header, so that another program's database is not taken for ours."""
+
+_JSON = ("after", "args", "result")
+_COLUMNS = tuple(f.name for f in fields(Job))
+_NUMBERS = {"priority", "rank", "attempt", "pid", "crashes", "mark", "created", "started", "ended"}
+_UNWRITABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
+
+
+class StaleError(DdpmError):
+    """A transition lost: the job is no longer in the state, or the attempt, that the writer believed."""
+
+
+class UnwritableError(DiskFullError):
+    """The database cannot be written now: the disk is full or read-only. Nothing was changed."""
+
+
+class Store:
+    """One open database. `fresh`: it was made just now; `set_aside`: where the damaged one before it went."""
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, fresh: bool, set_aside: Path | None
+    ) -> None:
+        self.path = path
+        self.fresh = fresh
+        self.set_aside = set_aside
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path) -> "Store":
+        """Open or create. What is not a whole database of ours is set aside, under a name that says so.
+
+        Raises UnwritableError where the disk is full or read-only, UserError for a newer schema.
+        """
+        set_aside = None
+        fresh = not path.exists() or path.stat().st_size == 0
+        try:
+            connection = _connect(path)
+            try:
+                fresh = _check(connection, path) or fresh
+            except BaseException:
+                connection.close()
+                raise
+        except DamagedError:
+            set_aside = _set_aside(path)
+            fresh = True
+            connection = _connect(path)
+        store = cls(path, connection, fresh, set_aside)
+        if fresh:
+            with store._transaction():
+                store._create()
+        return store
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def start_again(self, jobs: Iterable[Job]) -> Path | None:
+        """The file was found damaged while open: set it aside and write what memory knows into a new one."""
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+        self.set_aside = _set_aside(self.path)
+        self._connection = _connect(self.path)
+        with self._transaction():
+            self._create()
+            for job in jobs:
+                self._insert(job)
+        return self.set_aside
+
+    def jobs(self) -> list[Job]:
+        with _errors(self.path):
+            return [_job(row) for row in self._connection.execute("SELECT * FROM jobs ORDER BY rank, id")]
+
+    def history(self, job_id: str) -> list[Event]:
+        """Every transition of a job, oldest first."""
+        with _errors(self.path):
+            rows = self._connection.execute(
+                "SELECT job, attempt, before, after, reason, time FROM events WHERE job = ? ORDER BY seq",
+                (job_id,),
+            )
+            return [Event(*row) for row in rows]
+
+    def meta(self, key: str) -> str | None:
+        with _errors(self.path):
+            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        with self._transaction():
+            self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def insert(self, job: Job) -> Job:
+        """Add a row. Raises BusyError where the id or the token is already there."""
+        with self._transaction():
+            try:
+                self._insert(job)
+            except sqlite3.IntegrityError as error:
+                raise BusyError(f"job {job.id} is already in the queue ({error})") from None
+        return job
+
+    def transition(self, job: Job, before: Iterable[State], after: State, reason: str, **changes: Any) -> Job:
+        """Compare-and-set: `job` moves to `after` if the row still has its attempt and one of `before`.
+
+        Returns the new row. Raises StaleError where another writer was first, UnwritableError where nothing
+        could be written, ValueError for a transition that does not exist.
+        """
+        allowed = [state for state in before if after in ALLOWED[state]]
+        if not allowed:
+            raise ValueError(f"no transition from {[str(s) for s in before]} to {after}")
+        with self._transaction():
+            current = self._current(job, allowed)
+            new = replace(current, state=after, reason=reason, **changes)
+            self._write(new)
+            self._event(new, current.state, reason)
+        return new
+
+    def update(self, job: Job, states: Iterable[State], **changes: Any) -> Job:
+        """Change columns without changing the state, under the same comparison."""
+        with self._transaction():
+            new = replace(self._current(job, list(states)), **changes)
+            self._write(new)
+        return new
+
+    def set_ranks(self, ranks: dict[str, float]) -> list[Job]:
+        """Move jobs in the order; all of them or none."""
+        with self._transaction():
+            self._connection.executemany(
+                "UPDATE jobs SET rank = ? WHERE id = ?", [(rank, job_id) for job_id, rank in ranks.items()]
+            )
+            marks = ",".join("?" * len(ranks))
+            rows = self._connection.execute(
+                f"SELECT * FROM jobs WHERE id IN ({marks})", tuple(ranks)
+            ).fetchall()
+        return [_job(row) for row in rows]
+
+    # Inside a transaction.
+
+    def _create(self) -> None:
+        columns = ", ".join(
+            f'"{name}" {"REAL" if name in ("rank", "created", "started", "ended") else "INTEGER"}'
+            if name in _NUMBERS
+            else f'"{name}" TEXT'
+            for name in _COLUMNS
+            if name not in ("id", "token")
+        )
+        run = self._connection.execute
+        run(f"CREATE TABLE jobs (id TEXT PRIMARY KEY, token TEXT UNIQUE, {columns})")
+        run(
+            "CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT, attempt INTEGER, "
+            "before TEXT, after TEXT, reason TEXT, time REAL)"
+        )
+        run("CREATE INDEX events_by_job ON events (job, seq)")
+        run("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT)")
+        run(f"PRAGMA application_id = {APPLICATION}")
+        run(f"PRAGMA user_version = {SCHEMA}")
+
+    def _insert(self, job: Job) -> None:
+        names = ", ".join(f'"{name}"' for name in _COLUMNS)
+        marks = ", ".join("?" * len(_COLUMNS))
+        self._connection.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", _row(job))
+        self._event(job, "", job.reason or "queued")
+
+    def _current(self, job: Job, states: list[State]) -> Job:
+        row = self._connection.execute(
+            f"SELECT * FROM jobs WHERE id = ? AND attempt = ? AND state IN ({','.join('?' * len(states))})",
+            (job.id, job.attempt, *(str(s) for s in states)),
+        ).fetchone()
+        if row is None:
+            raise StaleError(f"job {job.id} has changed in the meantime")
+        return _job(row)
+
+    def _write(self, job: Job) -> None:
+        names = ", ".join(f'"{name}" = ?' for name in _COLUMNS)
+        self._connection.execute(f"UPDATE jobs SET {names} WHERE id = ?", (*_row(job), job.id))
+
+    def _event(self, job: Job, before: str, reason: str) -> None:
+        self._connection.execute(
+            "INSERT INTO events (job, attempt, before, after, reason, time) VALUES (?, ?, ?, ?, ?, ?)",
+            (job.id, job.attempt, str(before), str(job.state), reason, time.time()),
+        )
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _errors(self.path):
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    with contextlib.suppress(sqlite3.Error):
+                        self._connection.execute("ROLLBACK")
+                raise
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    with _errors(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.close(descriptor)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA journal_mode = TRUNCATE")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the database is empty. Raises DamagedError where it is not whole or not ours."""
+    with _errors(path):
+        problem = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if problem is None or problem[0] != "ok":
+            raise DamagedError(f"{path} is damaged ({problem and problem[0]})")
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables:
+            return True
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        if application != APPLICATION or not {"jobs", "events", "meta"} <= tables:
+            raise DamagedError(f"{path} is not a queue of ddpm-tui")
+        if version > SCHEMA:
+            raise UserError(f"{path} was written by a newer ddpm-tui (schema {version})", "update ddpm-tui")
+        try:
+            [_job(row) for row in connection.execute("SELECT * FROM jobs")]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedError(f"{path} holds a job that cannot be read ({error})") from None
+    return False
+
+
+def _set_aside(path: Path) -> Path | None:
+    """Rename a damaged database (and its journal) out of the way; nothing is deleted."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    with _errors(path):
+        journal = path.with_name(f"{path.name}-journal")
+        if journal.exists():
+            journal.rename(aside.with_name(f"{aside.name}-journal"))
+        if not path.exists():
+            return None
+        path.rename(aside)
+        fsync_folder(path.parent)
+    return aside
+
+
+@contextlib.contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    """sqlite3's and the system's errors as ours."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise
+        name = getattr(error, "sqlite_errorname", "") or ""
+        if name.startswith(_UNWRITABLE):
+            raise UnwritableError(
+                f"{path} cannot be written ({error})", "free some space, or make the folder writable"
+            ) from error
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise UnwritableError(f"{path} is locked by another program", "close it") from error
+        raise DamagedError(f"{path} is damaged ({error})") from error
+    except OSError as error:
+        raise UnwritableError(
+            f"{path} cannot be written ({error.strerror})", "free some space, or make the folder writable"
+        ) from error
+
+
+def _row(job: Job) -> tuple[Any, ...]:
+    values = []
+    for name in _COLUMNS:
+        value = getattr(job, name)
+        if name in _JSON:
+            value = None if value is None else json.dumps(value)
+        elif isinstance(value, State | Intent):
+            value = str(value)
+        values.append(int(value) if isinstance(value, Priority) else value)
+    return tuple(values)
+
+
+def _job(row: sqlite3.Row) -> Job:
+    values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
+    for name in _JSON:
+        values[name] = None if values[name] is None else json.loads(values[name])
+    return Job(
+        **{
+            **values,
+            "after": tuple(values["after"] or ()),
+            "args": values["args"] or {},
+            "state": State(values["state"]),
+            "intent": Intent(values["intent"]) if values["intent"] else None,
+            "priority": Priority(values["priority"]),
+            "reason": values["reason"] or "",
+            "hint": values["hint"] or "",
+        }
+    )

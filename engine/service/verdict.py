@@ -1,0 +1,90 @@
+"""What becomes of a job whose worker has ended. Pure: facts in, the next state out."""
+
+import signal
+from dataclasses import dataclass
+
+from engine.jobs import Result
+from engine.service.states import Intent, Job, State
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The next state and why. `crashed`: the worker ended without a word, and it counts against the job."""
+
+    state: State
+    reason: str
+    hint: str = ""
+    crashed: bool = False
+
+
+_INTENDED = {
+    Intent.PAUSE: Verdict(State.PAUSED, "paused", "`queue resume` goes on from the checkpoint"),
+    Intent.CANCEL: Verdict(State.CANCELLED, "cancelled"),
+    Intent.KILL: Verdict(State.CANCELLED, "cancelled at once"),
+    Intent.MAKE_ROOM: Verdict(State.QUEUED, "made room for a job with a higher priority"),
+}
+
+
+def judge(job: Job, result: Result | None, exit_code: int | None, target_reached: bool) -> Verdict:
+    """The state after a worker's end.
+
+    `result` is what the worker wrote last (None: nothing, it crashed or was killed); `exit_code` is the
+    process's (negative: a signal; None: its parent died before it, so nobody knows); `target_reached`: a
+    whole checkpoint of the run is at or past a training's target.
+    """
+    intended = _INTENDED.get(job.intent) if job.intent else None
+    if result is None:
+        if target_reached:
+            return Verdict(State.DONE, "the checkpoint at its target is whole (the worker died after it)")
+        if intended:
+            return intended
+        return Verdict(State.INTERRUPTED, how_it_died(exit_code), crashed=True)
+    if result.outcome == "done":
+        return Verdict(State.DONE, result.message)
+    ending = job.intent in (Intent.CANCEL, Intent.KILL)
+    if result.outcome == "stopped":
+        return intended or Verdict(State.INTERRUPTED, "stopped from outside, after a checkpoint")
+    if ending and intended:
+        return intended
+    if result.outcome == "disk_full":
+        return Verdict(
+            State.PAUSED,
+            result.message or "the disk is full",
+            result.hint or "free some space, then `queue resume`",
+        )
+    if result.outcome == "busy":
+        return Verdict(State.QUEUED, result.message or f"run {job.run} is in use")
+    return Verdict(State.FAILED, result.message or "the worker failed", result.hint or "see `queue logs`")
+
+
+def how_it_died(exit_code: int | None) -> str:
+    """The end of a worker that said nothing, in words."""
+    if exit_code is None:
+        return "the worker died while no engine was watching"
+    if exit_code < 0:
+        try:
+            name = signal.Signals(-exit_code).name
+        except ValueError:
+            name = f"signal {-exit_code}"
+        more = " (out of memory?)" if name == "SIGKILL" else ""
+        return f"the worker was killed by {name}{more}"
+    return f"the worker ended with exit code {exit_code} and no result"
+
+
+def after_interruption(job: Job, on_crash: str, crash_limit: int, log_tail: str) -> tuple[State, str, str]:
+    """Where an interrupted job goes: (state, reason, hint). `job.crashes` counts the crash just seen."""
+    if job.crashes >= crash_limit:
+        tail = f": {log_tail}" if log_tail else ""
+        return (
+            State.HELD,
+            f"crashed {job.crashes} times in a row{tail}",
+            f"see `queue logs {short(job.id)}`; `queue resume {short(job.id)}` tries again",
+        )
+    if on_crash == "hold":
+        return State.HELD, job.reason, f'`queue resume {short(job.id)}` goes on (on_crash = "hold")'
+    return State.QUEUED, f"{job.reason}; starting again", ""
+
+
+def short(job_id: str) -> str:
+    """000012 → 12: ids as people type them."""
+    return job_id.lstrip("0") or job_id
