@@ -3,9 +3,10 @@
 Knows nothing of torch or of what a job does.
 """
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TextIO
 
@@ -49,8 +50,14 @@ class Work:
         for listener in self._listeners:
             listener(line)
 
-    def also_say_to(self, listener: Callable[[str], None]) -> None:
+    @contextlib.contextmanager
+    def also_saying(self, listener: Callable[[str], None]) -> Iterator[None]:
+        """Inside, `listener` hears every line too."""
         self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
 
     def stop(self, why: str) -> None:
         """Ask the job to stop at its next safe point. Called from signal handlers."""

@@ -54,9 +54,8 @@ class Feeder:
         self.batch_size, self.steps, self.seed, self.flip, self.device = batch_size, steps, seed, flip, device
         self.train = np.asarray(train, dtype=np.int64)
         self.steps_per_epoch = len(train) // batch_size
-        self._source = torch.from_numpy(pictures)
-        if on_device:
-            self._source = self._source.to(device)
+        self._pictures = pictures
+        self._on_device = torch.from_numpy(np.ascontiguousarray(pictures)).to(device) if on_device else None
         self._order: tuple[int, np.ndarray] = (-1, self.train)
 
     def indices(self, step: int) -> np.ndarray:
@@ -68,10 +67,13 @@ class Feeder:
 
     def batch(self, step: int) -> Batch:
         """Pictures, noise and timesteps of optimizer step `step`, whatever the micro-batch."""
-        rows = torch.from_numpy(self.indices(step))
-        raw = self._source[rows.to(self._source.device)]
-        if self.device.type == "cuda" and raw.device.type == "cpu":
-            raw = raw.pin_memory().to(self.device, non_blocking=True)
+        rows = self.indices(step)
+        if self._on_device is not None:
+            raw = self._on_device[torch.from_numpy(rows).to(self.device)]
+        else:
+            raw = torch.from_numpy(self._pictures[rows])
+            if self.device.type == "cuda":
+                raw = raw.pin_memory().to(self.device, non_blocking=True)
         generator = generator_for(self.seed, "noise", step, self.device)
         x_0 = scale(raw)
         if self.flip:

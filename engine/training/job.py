@@ -2,6 +2,7 @@
 
 from engine.errors import BusyError
 from engine.files import FileLock
+from engine.home import RunFolder
 from engine.jobs import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED, Result
 from engine.runs.record import find_run
 from engine.training.loop import Diverged, Trainer
@@ -22,23 +23,27 @@ def run_training(work: Work) -> Result:
         )
     with lock, open(run.log, "a") as log:
         lock.describe(f"job {work.spec.id}")
-        work.also_say_to(lambda line: print(line, file=log, flush=True))
-        session = open_session(work, run)
-        trainer = Trainer(work, session)
-        try:
-            ended = trainer.train(to_epoch)
-        except Diverged as error:
-            work.say(str(error))
-            step = trainer.saved_step
-            return Result(
-                "diverged", EXIT_FAILED, error.what, error.hint, name,
-                step=step, epoch=step / trainer.per_epoch if step else 0.0, checkpoint=step,
-            )  # fmt: skip
+        with work.also_saying(lambda line: print(line, file=log, flush=True)):
+            return _train(work, run, to_epoch)
+
+
+def _train(work: Work, run: RunFolder, to_epoch: int) -> Result:
+    trainer = Trainer(work, open_session(work, run))
+    try:
+        ended = trainer.train(to_epoch)
+    except Diverged as error:
+        work.say(str(error))
+        step = trainer.saved_step or 0
+        epoch = step / trainer.per_epoch
+        return Result(
+            "diverged", EXIT_FAILED, error.what, error.hint, run.name, step, epoch, trainer.saved_step
+        )
     if ended.stopped:
         message = f"stopped by {ended.stopped} at step {ended.step:,}, epoch {ended.epoch:.2f} of {to_epoch}"
-        work.say(message)
-        hint = f"go on with: ddpm-tui train {name} --to-epoch {to_epoch}"
-        return Result("stopped", EXIT_STOPPED, message, hint, name, ended.step, ended.epoch, ended.checkpoint)
-    message = f"run {name!r} is at epoch {ended.epoch:g}"
+        hint = f"go on with: ddpm-tui train {run.name} --to-epoch {to_epoch}"
+        outcome, code = "stopped", EXIT_STOPPED
+    else:
+        message, hint = f"run {run.name!r} is at epoch {ended.epoch:g}", None
+        outcome, code = "done", EXIT_DONE
     work.say(message)
-    return Result("done", EXIT_DONE, message, None, name, ended.step, ended.epoch, ended.checkpoint)
+    return Result(outcome, code, message, hint, run.name, ended.step, ended.epoch, ended.checkpoint)

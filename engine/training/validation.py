@@ -20,6 +20,7 @@ from engine.training.precision import Plan, autocast
 
 BANDS = (-1.5, 0.0, 1.5, 3.0, 4.5, 6.0)
 """Log-SNR at which the eps error is measured. Every schedule of the paper reaches them, unscaled too."""
+REPEATS = 8
 REACH = 1.0
 """A schedule without a timestep this near to a band has no figure there."""
 
@@ -55,8 +56,13 @@ class Validator:
             device,
             batch,
         )
-        chosen = held_out[np.linspace(0, len(held_out) - 1, min(limit, len(held_out))).astype(np.int64)]
-        x_0 = scale(torch.from_numpy(pictures[np.sort(chosen)]))
+        # A small set is gone through several times, each time with other noise.
+        count = min(limit, REPEATS * len(held_out))
+        if count <= len(held_out):
+            chosen = held_out[np.linspace(0, len(held_out) - 1, count).astype(np.int64)]
+        else:
+            chosen = held_out[np.arange(count) % len(held_out)]
+        x_0 = scale(torch.from_numpy(pictures[chosen]))
         generator = generator_for(0, "validation", 0, torch.device("cpu"))
         half = max(1, len(x_0) // 2)
         self._loss_x, self._band_x = x_0[:half], x_0[half:] if len(x_0) > half else x_0[:half]
