@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from engine.errors import BusyError, DdpmError
+from engine.errors import DdpmError
 from engine.files import FileLock, is_locked
 from engine.home import Home, JobFolder
 from engine.service import processes
@@ -148,7 +148,12 @@ class LocalWorker:
 async def _readable(descriptor: int) -> None:
     loop = asyncio.get_running_loop()
     ended = loop.create_future()
-    loop.add_reader(descriptor, lambda: ended.done() or ended.set_result(None))
+
+    def notice() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    loop.add_reader(descriptor, notice)
     try:
         await ended
     finally:
@@ -199,19 +204,39 @@ class LocalLauncher:
     def adopt(self, folder: JobFolder, pid: int | None, started: str | None) -> LocalWorker | None:
         if not is_locked(folder.lock):
             return None
-        if pid is None or started is None or processes.start_time(pid) != started:
-            found = processes.holders(folder.lock)
-            pid = found[0] if found else None
-            started = None if pid is None else processes.start_time(pid)
-        return LocalWorker(folder, pid, started)
+        if pid is not None and started is not None:
+            if processes.start_time(pid) == started and not processes.is_zombie(pid):
+                return LocalWorker(folder, pid, started)
+            processes.kill_session(pid, started)
+        found = processes.holders(folder.lock)
+        leaders = [pid for pid in found if processes.leads_session(pid)]
+        if found and not leaders:
+            # The worker is dead; what it had started must not keep its lock and its device.
+            for orphan in found:
+                with contextlib.suppress(OSError):
+                    os.kill(orphan, signal.SIGKILL)
+            found = []
+        if not found and _freed(folder.lock):
+            return None
+        leader = leaders[0] if leaders else None
+        return LocalWorker(folder, leader, None if leader is None else processes.start_time(leader))
+
+
+def _freed(lock: Path, patience: float = 2.0) -> bool:
+    """Whether the lock becomes free soon: killed processes take a moment to go."""
+    end = time.monotonic() + patience
+    while is_locked(lock):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def take_lock(folder: JobFolder) -> FileLock | None:
-    """The job's lock for a worker that is about to start; None where one lives."""
-    try:
-        return FileLock.try_acquire(folder.lock)
-    except OSError as error:
-        raise BusyError(f"{folder.lock} cannot be locked ({error.strerror})") from error
+    """The job's lock for a worker that is about to start; None where one lives. Raises LaunchError."""
+    if not folder.spec.exists():
+        raise LaunchError(f"the folder of job {folder.id} is gone or empty: {folder.path}")
+    return FileLock.try_acquire(folder.lock)
 
 
 def worker_command() -> list[str]:

@@ -56,7 +56,7 @@ def holders(lock: Path) -> list[int]:
             with contextlib.suppress(psutil.Error):
                 if process.pid != os.getpid() and any(f.path == str(lock) for f in process.open_files()):
                     found.append(process.pid)
-    return sorted(found, key=lambda pid: (not _leads(pid), pid))
+    return sorted(found, key=lambda pid: (not leads_session(pid), pid))
 
 
 def _pids() -> list[int]:
@@ -73,7 +73,8 @@ def _has_open(pid: int, wanted: os.stat_result) -> bool:
     return False
 
 
-def _leads(pid: int) -> bool:
+def leads_session(pid: int) -> bool:
+    """Workers lead a session of their own; what they start does not."""
     try:
         return os.getsid(pid) == pid
     except OSError:

@@ -36,6 +36,7 @@ class Queue:
         self.home = home
         self.jobs: dict[str, Job] = {job.id: job for job in store.jobs()}
         self.listeners: list[Listener] = []
+        self.change_listeners: list[Callable[[], None]] = []
         self.problems: dict[str, str] = {}
         self.on_hold = store.meta(HOLD) == "1"
         self._store = store
@@ -99,15 +100,15 @@ class Queue:
         return self._tell(await self._safely(work))
 
     async def transition(
-        self, job: Job, before: Iterable[State], after: State, reason: str, **changes: Any
+        self, job: Job, before: Iterable[State], to: State, reason: str, **changes: Any
     ) -> Job:
         """See Store.transition. Listeners hear of it once it is durable."""
         states = list(before)
 
         def work() -> Job:
-            reach(f"service.before_{after}")
-            new = self._mended(lambda: self._store.transition(job, states, after, reason, **changes))
-            reach(f"service.after_{after}")
+            reach(f"service.before_{to}")
+            new = self._mended(lambda: self._store.transition(job, states, to, reason, **changes))
+            reach(f"service.after_{to}")
             return new
 
         return self._tell(await self._safely(work))
@@ -134,6 +135,7 @@ class Queue:
     async def set_on_hold(self, on_hold: bool) -> None:
         await self._safely(lambda: self._mended(lambda: self._store.set_meta(HOLD, "1" if on_hold else "0")))
         self.on_hold = on_hold
+        self.changed()
 
     async def _safely(self, work: Callable[[], Value]) -> Value:
         """Run to the end even where the caller is cancelled: memory and disk must not part."""
@@ -155,7 +157,13 @@ class Queue:
         self._note(job)
         for listener in self.listeners:
             listener(job)
+        self.changed()
         return job
+
+    def changed(self) -> None:
+        """Something that decides what may start has changed."""
+        for listener in self.change_listeners:
+            listener()
 
     def _note(self, job: Job) -> None:
         """Leave the row in the job's folder too, for the day the database is lost. Not worth an fsync."""

@@ -59,6 +59,9 @@ def plan(
         if on_hold:
             result.waits[job.id] = "the queue is on hold"
             continue
+        if not free and job.priority is Priority.NORMAL:
+            result.waits[job.id] = "waits for a free device"  # the common case of a long queue: no more looks
+            continue
         if job.kind == "train" and job.run in training:
             result.waits[job.id] = f"job {short(training[job.run].id)} is training {job.run}"
             continue

@@ -119,18 +119,18 @@ class Store:
                 raise BusyError(f"job {job.id} is already in the queue ({error})") from None
         return job
 
-    def transition(self, job: Job, before: Iterable[State], after: State, reason: str, **changes: Any) -> Job:
-        """Compare-and-set: `job` moves to `after` if the row still has its attempt and one of `before`.
+    def transition(self, job: Job, before: Iterable[State], to: State, reason: str, **changes: Any) -> Job:
+        """Compare-and-set: `job` moves to `to` if the row still has its attempt and one of `before`.
 
         Returns the new row. Raises StaleError where another writer was first, UnwritableError where nothing
         could be written, ValueError for a transition that does not exist.
         """
-        allowed = [state for state in before if after in ALLOWED[state]]
+        allowed = [state for state in before if to in ALLOWED[state]]
         if not allowed:
-            raise ValueError(f"no transition from {[str(s) for s in before]} to {after}")
+            raise ValueError(f"no transition from {[str(s) for s in before]} to {to}")
         with self._transaction():
             current = self._current(job, allowed)
-            new = replace(current, state=after, reason=reason, **changes)
+            new = replace(current, state=to, reason=reason, **changes)
             self._write(new)
             self._event(new, current.state, reason)
         return new

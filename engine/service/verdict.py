@@ -38,6 +38,8 @@ def judge(job: Job, result: Result | None, exit_code: int | None, target_reached
             return Verdict(State.DONE, "the checkpoint at its target is whole (the worker died after it)")
         if intended:
             return intended
+        if job.state is State.STARTING:
+            return Verdict(State.INTERRUPTED, "the engine died before the worker was under way")
         return Verdict(State.INTERRUPTED, how_it_died(exit_code), crashed=True)
     if result.outcome == "done":
         return Verdict(State.DONE, result.message)

@@ -1,0 +1,221 @@
+"""The queue in motion: which job starts where and when, and which training makes room.
+
+A start is lock, `starting`, spawn, `running`, in this order: a service that dies in between leaves a job that
+the next one can judge.
+"""
+
+import asyncio
+import contextlib
+import errno
+import functools
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from engine.errors import DamagedError, DdpmError
+from engine.failpoints import reach
+from engine.home import Home, JobFolder
+from engine.jobs import clear_result, read_progress
+from engine.service import machine, runs
+from engine.service.launcher import Launcher, take_lock
+from engine.service.queue import Queue
+from engine.service.scheduling import Plan, plan
+from engine.service.states import Intent, Job, Priority, State
+from engine.service.store import StaleError, UnwritableError
+from engine.service.supervision import PATIENCE_S, Supervisor
+from engine.service.verdict import short
+
+log = logging.getLogger(__name__)
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+
+
+class Engine:
+    """Starts jobs. `waits`: why each queued job is not running, for people."""
+
+    def __init__(
+        self, home: Home, queue: Queue, launcher: Launcher, slots: tuple[str, ...] | None = None
+    ) -> None:
+        self.home = home
+        self.queue = queue
+        self.launcher = launcher
+        self.supervisor = Supervisor(home, queue, launcher, slots or machine.device_slots())
+        self.waits: dict[str, str] = {}
+        self.wait_listeners: list[Callable[[], None]] = []
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._chunk_seen: dict[str, int] = {}
+        queue.change_listeners.append(self._wake.set)
+
+    async def run(self) -> None:
+        """Start what may start, until `stop`. Sleeps until something changes."""
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                pause = await self._round()
+            except UnwritableError as error:
+                self.supervisor.disk_trouble(error)
+                pause = PATIENCE_S
+            except Exception:
+                log.exception("scheduling failed")
+                pause = PATIENCE_S
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
+
+    def stop(self) -> None:
+        """Start nothing more; `run` returns once a start that is under way is recorded."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _round(self) -> float | None:
+        """Start what may start now. Returns the seconds after which to look again; None: when something changes."""
+        self.supervisor.read_settings()
+        made = self._plan()
+        for job, reason in made.hold:
+            hint = f"`queue resume {short(job.id)}` runs it all the same"
+            await self._unless_stale(
+                self.queue.transition(job, [State.QUEUED], State.HELD, reason, hint=hint)
+            )
+        if made.waits != self.waits:
+            self.waits = made.waits
+            for listener in self.wait_listeners:
+                listener()
+        for job, slot in made.starts:
+            if not self._stopping:
+                await self._start(job, slot)
+        patient = await self._make_room(made.room)
+        now = time.monotonic()
+        soon = [t - now for i, t in self.supervisor.not_before.items() if t > now and i in made.waits]
+        if patient or any(wait.startswith("run ") for wait in made.waits.values()):
+            soon.append(PATIENCE_S)
+        return max(0.01, min(soon)) if soon else None
+
+    def _plan(self) -> Plan:
+        # A thousand jobs of one run ask for its facts once.
+        in_use = functools.cache(lambda run: runs.in_use(self.home, run))
+        device = functools.cache(self._run_device)
+
+        def blocked(job: Job) -> str | None:
+            if self.supervisor.not_before.get(job.id, 0.0) > time.monotonic():
+                return "starts again in a moment"
+            if self.supervisor.has_worker(job):
+                return "its last worker is still ending"
+            holder = in_use(job.run) if job.kind == "train" and job.run else None
+            return f"run {job.run} is in use by {holder}" if holder else None
+
+        def wanted(job: Job) -> str:
+            return device(job.run) if job.device == "auto" and job.run else job.device
+
+        return plan(self.queue.jobs, self.supervisor.slots, self.queue.on_hold, blocked, wanted)
+
+    def _run_device(self, run: str) -> str:
+        """A run goes on where it began, as far as its kind of device goes: other devices give other bits."""
+        if not runs.exists(self.home, run):
+            return "auto"
+        with contextlib.suppress(DamagedError):
+            return runs.run_facts(self.home.run(run)).device
+        return "auto"
+
+    # Starting.
+
+    async def _start(self, job: Job, slot: str) -> None:
+        folder = self.home.job(job.id)
+        try:
+            lock = await self.queue.in_thread(lambda: take_lock(folder))
+            if lock is None:
+                await self._find_worker(job, folder)
+                return
+            try:
+                await self.queue.in_thread(lambda: clear_result(folder))
+                job = await self.queue.transition(
+                    job,
+                    [State.QUEUED],
+                    State.STARTING,
+                    f"starting on {slot}",
+                    attempt=job.attempt + 1,
+                    slot=slot,
+                    intent=None,
+                    pid=None,
+                    pid_started=None,
+                    hint="",
+                    started=time.time(),
+                    ended=None,
+                    result=None,
+                )
+                reach("service.before_spawn")
+                worker = await self.queue.in_thread(lambda: self.launcher.start(folder, slot, lock))
+                reach("service.after_spawn")
+            finally:
+                lock.release()
+        except StaleError:
+            return
+        except (DdpmError, OSError) as error:
+            await self._not_started(job, error)
+            return
+        log.info("job %s: attempt %d on %s, pid %s", job.id, job.attempt, slot, worker.pid)
+        facts = {"pid": worker.pid, "pid_started": worker.started}
+        # From here a worker lives: that is recorded, however long the disk refuses.
+        job = await self.supervisor.persist(
+            lambda: self.queue.transition(job, [State.STARTING], State.RUNNING, f"running on {slot}", **facts)
+        )
+        self.supervisor.watch(job, worker)
+
+    async def _not_started(self, job: Job, error: DdpmError | OSError) -> None:
+        """A disk that is full or read-only is waited for; anything else fails the job."""
+        cause = error if isinstance(error, OSError) else error.__cause__
+        disk = isinstance(error, UnwritableError) or (isinstance(cause, OSError) and cause.errno in _DISK)
+        what = error.what if isinstance(error, DdpmError) else f"{error.filename}: {error.strerror}"
+        log.error("job %s is not started: %s", job.id, what)
+        if disk:
+            self.supervisor.disk_trouble(error)
+            self.supervisor.not_before[job.id] = time.monotonic() + PATIENCE_S
+            if job.state is State.QUEUED:
+                return
+        after = State.QUEUED if disk else State.FAILED
+        await self.supervisor.persist(
+            lambda: self.queue.transition(job, [job.state], after, what, slot=None, ended=time.time())
+        )
+
+    async def _find_worker(self, job: Job, folder: JobFolder) -> None:
+        """A queued job's lock is taken: a worker lives that the database does not know of."""
+        worker = await self.queue.in_thread(lambda: self.launcher.adopt(folder, None, None))
+        if worker is not None:
+            job = await self.queue.transition(
+                job, [State.QUEUED], State.STARTING, "found a living worker", attempt=job.attempt + 1
+            )
+            await self.supervisor.adopt(job, worker)
+
+    # Making room.
+
+    async def _make_room(self, wishes: dict[str, int]) -> bool:
+        """Stop trainings that stand behind a waiting job with a priority, at their chunk's end or at once.
+
+        Returns whether a border has to be watched for.
+        """
+        patient = False
+        for job_id, priority in wishes.items():
+            job = self.queue.jobs[job_id]
+            if job.intent is not None or job.state is not State.RUNNING:
+                continue
+            if priority >= Priority.NOW or self._crossed_border(job):
+                await self._unless_stale(self.supervisor.ask(job, Intent.MAKE_ROOM))
+            else:
+                patient = True
+        for job_id in [i for i in self._chunk_seen if i not in wishes]:
+            del self._chunk_seen[job_id]
+        return patient
+
+    def _crossed_border(self, job: Job) -> bool:
+        """Whether the training has begun another chunk since somebody first waited for it."""
+        progress = read_progress(self.home.job(job.id))
+        if progress is None or progress.epoch is None or not job.run:
+            return False
+        with contextlib.suppress(DdpmError):
+            chunk = int(progress.epoch // runs.run_facts(self.home.run(job.run)).chunk_epochs)
+            return chunk > self._chunk_seen.setdefault(job.id, chunk)
+        return False
+
+    async def _unless_stale(self, work: Awaitable[Job]) -> None:
+        """A transition that somebody else may win."""
+        with contextlib.suppress(StaleError):
+            await work

@@ -1,0 +1,119 @@
+"""What the queue needs to know of runs: plain facts from their files, read without torch and without pydantic.
+
+Making a run and checking a checkpoint's bytes need more; those are imported where they happen, so that an idle
+service stays small.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import DamagedError, UserError, unknown
+from engine.files import is_locked, lock_holder
+from engine.home import Home, RunFolder
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """chunk_epochs: epochs of one chunk · epochs: the run's length where nothing else is said · device: what
+    it needs ("auto", "cpu", "cuda", "cuda:1") · steps_per_epoch: None before the first training."""
+
+    chunk_epochs: int
+    epochs: int
+    device: str
+    steps_per_epoch: int | None
+
+
+def run_facts(folder: RunFolder) -> RunFacts:
+    """Raises DamagedError where run.json cannot be read."""
+    try:
+        record: dict[str, Any] = json.loads(folder.record.read_bytes())
+        profile, frozen = record["profile"], record.get("frozen") or {}
+        training = profile.get("training", {})
+        wanted = str(training.get("device", "auto"))
+        kind = (frozen.get("plan") or {}).get("kind")
+        if wanted == "auto" and kind in ("cpu", "cuda"):
+            wanted = str(kind)
+        return RunFacts(
+            int(training.get("chunk_epochs", 25)),
+            int(training.get("epochs", 150)),
+            wanted,
+            frozen.get("steps_per_epoch"),
+        )
+    except OSError as error:
+        raise DamagedError(f"{folder.record} cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedError(f"{folder.record} is not a run's record ({error!r})") from None
+
+
+def exists(home: Home, name: str) -> bool:
+    """Whether there is a run of this name; a name that cannot be a run's is no run."""
+    try:
+        return home.run(name).record.is_file()
+    except UserError:
+        return False
+
+
+def names(home: Home) -> list[str]:
+    try:
+        return sorted(p.name for p in home.runs.iterdir() if RunFolder(p).record.is_file())
+    except OSError:
+        return []
+
+
+def find(home: Home, name: str) -> RunFolder:
+    """Raises UserError with the nearest name."""
+    if not exists(home, name):
+        raise unknown("run", name, names(home), "see `runs list`")
+    return home.run(name)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The newest checkpoint by its manifest: step, whole epochs, and epochs with the fraction."""
+
+    step: int
+    epoch: int
+    epochs_seen: float
+
+
+def newest(folder: RunFolder) -> Reached | None:
+    """The newest checkpoint whose manifest reads; its bytes are not checked."""
+    for path in _steps(folder):
+        try:
+            manifest = json.loads(folder.checkpoint(path).manifest.read_bytes())
+            per_epoch = manifest.get("steps_per_epoch") or 0
+            seen = manifest["step"] / per_epoch if per_epoch else float(manifest["epoch"])
+            return Reached(int(manifest["step"]), int(manifest["epoch"]), seen)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return None
+
+
+def _steps(folder: RunFolder) -> list[int]:
+    try:
+        return sorted((int(p.name) for p in folder.checkpoints.iterdir() if p.name.isdecimal()), reverse=True)
+    except OSError:
+        return []
+
+
+def target_reached(home: Home, run: str, to_epoch: int) -> bool:
+    """Whether a checkpoint whose every byte is right is at or past the end of `to_epoch`."""
+    if not exists(home, run):
+        return False
+    folder = home.run(run)
+    near = newest(folder)
+    if near is None or near.epoch < to_epoch:
+        return False
+    from engine.runs.checkpoints import newest_whole  # brings pydantic: only after a worker's silent death
+
+    info = newest_whole(folder)
+    return info is not None and info.whole().epoch >= to_epoch
+
+
+def in_use(home: Home, run: str) -> str | None:
+    """Who trains the run outside the queue's knowledge, or None."""
+    if not exists(home, run):
+        return None
+    lock = home.run(run).lock
+    return (lock_holder(lock) or "another process") if is_locked(lock) else None

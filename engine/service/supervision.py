@@ -1,0 +1,242 @@
+"""Workers under watch: finding them again, asking them to stop, and judging how each one ended.
+
+Everything here may be killed at any instant; what the next service needs is in the database, the job folders
+and the locks before anything is done about it.
+"""
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from engine.failpoints import reach
+from engine.home import Home, JobFolder
+from engine.jobs import Result, read_result
+from engine.service import runs
+from engine.service.launcher import Launcher, Worker
+from engine.service.queue import Queue
+from engine.service.scheduling import fits
+from engine.service.settings import QueueSettings, read_settings
+from engine.service.states import LIVE, Intent, Job, State
+from engine.service.store import UnwritableError
+from engine.service.verdict import after_interruption, judge
+
+log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+
+PATIENCE_S = 2.0
+"""Between looks at something that tells nobody when it changes: a run's lock, a full disk, a chunk's border."""
+
+
+class Supervisor:
+    """Every living worker of the queue. `not_before`: monotonic times before which a job must not start again;
+    `slots`: the devices, one entry a job."""
+
+    def __init__(self, home: Home, queue: Queue, launcher: Launcher, found_slots: tuple[str, ...]) -> None:
+        self.home = home
+        self.queue = queue
+        self.launcher = launcher
+        self.settings = QueueSettings()
+        self.slots: tuple[str, ...] = ()
+        self.not_before: dict[str, float] = {}
+        self._found_slots = found_slots
+        self._workers: dict[str, Worker] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def has_worker(self, job: Job) -> bool:
+        return job.id in self._workers
+
+    @property
+    def worker_count(self) -> int:
+        return len(self._workers)
+
+    async def close(self) -> None:
+        """Stop watching; workers go on and are found again."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def read_settings(self) -> None:
+        """Take up settings.toml as it is now."""
+        self.settings, problems = read_settings(self.home.settings)
+        if problems:
+            self.queue.problems["settings"] = "; ".join(problems)
+        else:
+            self.queue.problems.pop("settings", None)
+        self.slots = self.settings.devices or self._found_slots
+
+    # Finding workers again.
+
+    async def recover(self) -> None:
+        """Before anything else: find living workers again, judge the dead ones."""
+        self.read_settings()
+        for job in self.queue.ordered():
+            if job.state is State.INTERRUPTED:
+                await self.persist(functools.partial(self._after_interruption, job))
+            elif job.live:
+                await self._recover(job)
+
+    async def _recover(self, job: Job) -> None:
+        folder = self.home.job(job.id)
+        worker = await self.queue.in_thread(lambda: self.launcher.adopt(folder, job.pid, job.pid_started))
+        if worker is None:
+            log.info("job %s: its worker is gone", job.id)
+            await self._finish(job, None)
+            return
+        log.info("job %s: adopted, pid %s", job.id, worker.pid)
+        await self.adopt(job, worker)
+
+    async def adopt(self, job: Job, worker: Worker) -> None:
+        """Take over a living worker of a job that is `starting` or `running`."""
+        slot = job.slot or next((s for s in self.slots if fits(s, job.device, self.slots)), None)
+        facts = {"pid": worker.pid, "pid_started": worker.started, "slot": slot}
+        if job.state is State.STARTING:
+            job = await self.persist(
+                lambda: self.queue.transition(job, [State.STARTING], State.RUNNING, "adopted", **facts)
+            )
+        elif (job.pid, job.pid_started, job.slot) != (worker.pid, worker.started, slot):
+            job = await self.persist(lambda: self.queue.update(job, [State.RUNNING], **facts))
+        self.watch(job, worker)
+
+    # Watching and judging.
+
+    def watch(self, job: Job, worker: Worker) -> None:
+        """Judge the worker when it ends. What was asked of it before it was watched is passed on now."""
+        self._workers[job.id] = worker
+        self._spawn(self._until_end(job.id, worker))
+        if self.queue.jobs[job.id].intent is not None:
+            self._signal(job)
+
+    async def _until_end(self, job_id: str, worker: Worker) -> None:
+        exit_code = await worker.wait()
+        reach("service.worker_ended")
+        await self._finish(self.queue.jobs[job_id], exit_code)
+        self._workers.pop(job_id, None)
+        self.queue.changed()
+
+    async def _finish(self, job: Job, exit_code: int | None) -> None:
+        """Judge a worker's end and record it, however long the disk refuses."""
+        result, reached, step = await self.queue.in_thread(lambda: self._look(job))
+        job = self.queue.jobs[job.id]
+        verdict = judge(job, result, exit_code, reached)
+        crashes = 0
+        if verdict.crashed:
+            # A crash after which the run is further than at the last one does not add up with it.
+            progressed = job.crashes > 0 and step is not None and step > (job.mark or 0)
+            crashes = 1 if progressed else job.crashes + 1
+        log.info("job %s: %s (%s)", job.id, verdict.state, verdict.reason)
+        if result is not None and result.outcome == "busy":
+            self.not_before[job.id] = time.monotonic() + PATIENCE_S
+        done = await self.persist(
+            lambda: self.queue.transition(
+                job,
+                [State.RUNNING, State.STARTING],
+                verdict.state,
+                verdict.reason,
+                slot=None,
+                pid=None,
+                pid_started=None,
+                intent=None,
+                hint=verdict.hint,
+                result=None if result is None else asdict(result),
+                crashes=crashes,
+                mark=step if verdict.crashed else job.mark,
+                ended=time.time(),
+            )
+        )
+        if done.state is State.INTERRUPTED:
+            await self.persist(lambda: self._after_interruption(done))
+
+    def _look(self, job: Job) -> tuple[Result | None, bool, int | None]:
+        """What is on disk at a worker's end: its result, whether the target is reached, the newest step."""
+        result = read_result(self.home.job(job.id))
+        if not job.run or not runs.exists(self.home, job.run):
+            return result, False, None
+        reached = False
+        if result is None and job.kind == "train" and "to_epoch" in job.args:
+            reached = runs.target_reached(self.home, job.run, int(job.args["to_epoch"]))
+        near = runs.newest(self.home.run(job.run))
+        return result, reached, near.step if near else None
+
+    async def _after_interruption(self, job: Job) -> Job:
+        lines = await self.queue.in_thread(lambda: tail(self.home.job(job.id), 1))
+        state, reason, hint = after_interruption(
+            job, self.settings.on_crash, self.settings.crash_limit, lines[0][:200] if lines else ""
+        )
+        self.not_before[job.id] = time.monotonic() + self.settings.retry_delay_s
+        return await self.queue.transition(job, [State.INTERRUPTED], state, reason, hint=hint)
+
+    # Asking workers.
+
+    async def ask(self, job: Job, intent: Intent) -> Job:
+        """Store what is wanted of a living worker, then tell it. A later wish replaces an earlier one."""
+        job = await self.queue.update(job, LIVE, intent=intent)
+        reach("service.after_intent")
+        self._signal(job)
+        return job
+
+    def _signal(self, job: Job) -> None:
+        worker = self._workers.get(job.id)
+        if worker is None:
+            return  # starting: the signal follows as soon as there is a process
+        if self.queue.jobs[job.id].intent is Intent.KILL:
+            worker.kill()
+            return
+        worker.stop()
+        self._spawn(self._kill_late(job, worker))
+
+    async def _kill_late(self, job: Job, worker: Worker) -> None:
+        """A worker that does not end when asked would hold its device for ever."""
+        end = time.monotonic() + self.settings.stop_grace_s
+        while time.monotonic() < end:
+            await asyncio.sleep(min(5.0, max(0.05, end - time.monotonic())))
+            if self._workers.get(job.id) is not worker:
+                return
+        log.warning("job %s: did not stop within %g s and is killed", job.id, self.settings.stop_grace_s)
+        worker.kill()
+
+    # Small things.
+
+    async def persist(self, write: Callable[[], Awaitable[Value]]) -> Value:
+        """Write until it is written: a full disk must not make the queue forget what happened."""
+        while True:
+            try:
+                done = await write()
+            except UnwritableError as error:
+                self.disk_trouble(error)
+                await asyncio.sleep(PATIENCE_S)
+            else:
+                self.queue.problems.pop("disk", None)
+                return done
+
+    def disk_trouble(self, error: Exception) -> None:
+        """Say once, and to whoever asks, that nothing can be recorded at the moment."""
+        if self.queue.problems.get("disk") != str(error):
+            log.error("%s; trying again", error)
+        self.queue.problems["disk"] = str(error)
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("watching a worker failed", exc_info=error)
+
+
+def tail(folder: JobFolder, count: int) -> list[str]:
+    """The last lines of a worker's log that say anything."""
+    try:
+        with open(folder.log, "rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - 65536))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []
+    return [line for line in lines if line.strip()][-count:]
