@@ -49,8 +49,9 @@ def vlb_terms(
     """The term of the bound at each picture's t: (N,) float32, bits per dimension.
 
     Where t > 0: KL(q(x_{t−1} | x_t, x_0) ‖ p(x_{t−1} | x_t)) (eq. 8). Where t = 0: −log₂ p(x_0 | x_1) by the
-    discretised Gaussian (eq. 13). p's mean comes from `output`; its variance is β̃_t (fixed_small; at t = 0,
-    where β̃ is 0, that of the next step, as Nichol & Dhariwal 2021 do) or β_t (fixed_large).
+    discretised Gaussian (eq. 13). p's mean comes from `output`; its variance is β̃_t (fixed_small) or β_t
+    (fixed_large), and β̃ of the next step at t = 0 for both, where β̃ itself is 0. A measure, not a loss: its
+    gradient is not defined at t = 0.
 
     output, x_0, x_t: (N, C, H, W), x_0 in [−1, 1] on the byte grid (levels 2/255 apart), x_t from `add_noise`;
     t: (N,) int64. `clip` clamps the estimate of x_0 to [−1, 1] first, as the samplers do.
@@ -60,12 +61,11 @@ def vlb_terms(
     estimate = predict_x_0(schedule, prediction, output, x_t, t)
     if clip:
         estimate = estimate.clamp(-1, 1)
-    decoder = schedule.at(_decoder_deviation(schedule, variance), t)
     return torch.where(
         t > 0,
         _kl(schedule, x_0, estimate, t, variance),
         # The mean of p(x_0 | x_1) is the estimate itself: at t = 0 the weight of x_t in eq. 7 is 0.
-        _discretised_bits(x_0, estimate, decoder),
+        _discretised_bits(x_0, estimate, _decoder_deviation(schedule)),
     )
 
 
@@ -129,11 +129,9 @@ def _kl(schedule: Schedule, x_0: Tensor, estimate: Tensor, t: Tensor, variance: 
     return 0.5 * (ratio - 1 - ratio.log() + between / large) / math.log(2)
 
 
-def _decoder_deviation(schedule: Schedule, variance: Variance) -> Tensor:
-    """(T,): the standard deviation of p(x_0 | x_1) at index 0; the others are not used."""
-    if variance == "fixed_large" or schedule.steps == 1:
-        return schedule.betas.sqrt()
-    return schedule.posterior_variance[1].sqrt().expand(schedule.steps)
+def _decoder_deviation(schedule: Schedule) -> Tensor:
+    """The standard deviation of p(x_0 | x_1), a scalar; a schedule of one step has only its β."""
+    return (schedule.posterior_variance[1] if schedule.steps > 1 else schedule.betas[0]).sqrt()
 
 
 def _discretised_bits(x_0: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
@@ -146,5 +144,5 @@ def _discretised_bits(x_0: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     mirrored = down > 0
     up, down = torch.where(mirrored, -down, up), torch.where(mirrored, -up, down)
     log_up, log_down = torch.special.log_ndtr(up), torch.special.log_ndtr(down)
-    log_mass = log_up + torch.log1p(-(log_down - log_up).exp())
+    log_mass: Tensor = log_up + torch.log1p(-(log_down - log_up).exp())
     return -log_mass.flatten(1).mean(1) / math.log(2)

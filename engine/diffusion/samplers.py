@@ -143,7 +143,7 @@ def sample(
     """
     check_prediction(schedule, prediction)
     step = _stepper(sampler, eta, variance, noise)
-    chosen = timesteps(schedule.steps, steps, spacing)
+    chosen = timesteps(schedule.steps, steps, spacing, schedule.log_alpha_bars)
     levels = [*(_Level(schedule.log_alpha_bars[t]) for t in chosen), _CLEAN]
 
     x = _start(shape_or_noise, noise)
