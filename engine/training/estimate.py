@@ -8,7 +8,7 @@ import torch
 from engine.data.catalog import load_manifest, packed_folder
 from engine.errors import DamagedError, DdpmError
 from engine.jobs import EXIT_DONE, Result
-from engine.models.count import forward_macs, parameters, saved_activation_bytes
+from engine.models.count import activation_bytes_per_picture, forward_macs, parameters
 from engine.models.unet import UNet
 from engine.profile import Profile
 from engine.profiles_store import build_profile
@@ -42,7 +42,7 @@ def estimate(work: Work, profile: Profile, measure: bool) -> dict[str, Any]:
     model = UNet(config)
     model.activation_checkpointing = plan.activation_checkpointing
     dtype = plan.autocast_dtype or torch.float32
-    activations = saved_activation_bytes(model, batch=1, dtype=dtype)
+    activations = activation_bytes_per_picture(model, dtype)
     count = parameters(model)
     batch = profile.training.batch_size
     figures: dict[str, Any] = {

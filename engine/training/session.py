@@ -150,13 +150,13 @@ def _micro_batch(profile: Profile, plan: precision.Plan) -> int:
         free = psutil.virtual_memory().available
     else:
         free = torch.cuda.mem_get_info(plan.device)[0]
-    from engine.models.count import saved_activation_bytes
+    from engine.models.count import activation_bytes_per_picture
     from engine.models.unet import UNet
 
     model = UNet(unet_config(profile))
     model.activation_checkpointing = plan.activation_checkpointing
     dtype = plan.autocast_dtype or torch.float32
-    each = saved_activation_bytes(model, batch=1, dtype=dtype)
+    each = activation_bytes_per_picture(model, dtype)
     return largest_micro_batch(batch, each, int(free * 0.7))
 
 

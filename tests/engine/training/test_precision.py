@@ -1,0 +1,82 @@
+"""Decisions about devices, from injected facts: no GPU is needed to know what one would get."""
+
+import pytest
+
+from engine.errors import UserError
+from engine.profile import Profile, TrainingSection
+from engine.training.precision import DeviceFacts, Plan, decide, gather
+
+ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")
+
+
+def card(name: str, capability: tuple[int, int], memory: int = 16 << 30) -> DeviceFacts:
+    return DeviceFacts("cuda:0", name, memory, 8, capability, ARCHITECTURES)
+
+
+def profile(**training: object) -> Profile:
+    return Profile(training=TrainingSection(**training))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("facts", "precision", "layout", "compiled"),
+    [
+        (card("NVIDIA A100", (8, 0)), "bf16", "channels_last", True),
+        (card("NVIDIA GeForce RTX 3060", (8, 6)), "bf16", "channels_last", True),
+        (card("Tesla T4", (7, 5)), "fp16", "channels_last", True),
+        (card("NVIDIA GeForce GTX 1660 Ti", (7, 5)), "fp32", "channels_last", True),
+        (card("NVIDIA GeForce GTX 1060 6GB", (6, 1)), "fp32", "contiguous", False),
+        (
+            DeviceFacts("cpu", "EPYC", 1 << 34, 2, cpu_flags=frozenset({"avx512_bf16"})),
+            "bf16",
+            "contiguous",
+            False,
+        ),
+        (DeviceFacts("cpu", "old", 1 << 34, 2), "fp32", "contiguous", False),
+    ],
+)
+def test_auto(facts: DeviceFacts, precision: str, layout: str, compiled: bool) -> None:
+    plan = decide(facts, Profile())
+    assert (plan.precision, plan.layout, plan.compile) == (precision, layout, compiled)
+    assert any(reason.startswith(precision) for reason in plan.reasons), "it says why"
+
+
+def test_fp16_is_refused_where_it_gives_nan() -> None:
+    with pytest.raises(UserError, match="gives NaN on NVIDIA GeForce GTX 1650"):
+        decide(card("NVIDIA GeForce GTX 1650", (7, 5)), profile(precision="fp16"))
+    assert decide(card("Tesla T4", (7, 5)), profile(precision="fp16")).precision == "fp16"
+
+
+def test_the_profile_wins() -> None:
+    plan = decide(
+        card("NVIDIA A100", (8, 0)),
+        profile(
+            precision="fp32", compile="off", channels_last=False, threads=3, activation_checkpointing=True
+        ),
+    )
+    assert (plan.precision, plan.compile, plan.layout) == ("fp32", False, "contiguous")
+    assert (plan.threads, plan.activation_checkpointing) == (3, True)
+
+
+def test_a_card_torch_was_not_built_for_is_known() -> None:
+    assert not card("NVIDIA GeForce GTX 1060 6GB", (6, 1)).usable
+    assert card("NVIDIA GeForce RTX 3060", (8, 6)).usable
+    assert card("NVIDIA L4", (8, 9)).usable, "code for 8.6 runs on 8.9"
+    ptx = DeviceFacts("cuda:0", "new", 1, 1, (13, 0), (*ARCHITECTURES, "compute_120"))
+    assert ptx.usable, "PTX is translated for newer cards"
+
+
+def test_data_goes_to_the_card_only_where_it_fits() -> None:
+    small = card("NVIDIA A100", (8, 0), memory=6 << 30)
+    assert decide(small, Profile(), data_bytes=1 << 30).data_on_device
+    assert not decide(small, Profile(), data_bytes=2 << 30).data_on_device
+
+
+def test_a_plan_survives_json() -> None:
+    plan = decide(card("Tesla T4", (7, 5)), Profile())
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_devices_that_are_not_there() -> None:
+    with pytest.raises(UserError, match="no device is called 'gpu'"):
+        gather("gpu")
+    assert gather("cpu").cores >= 1
