@@ -21,7 +21,7 @@ MAX_PIXELS: Final = 89_478_485
 MAX_BYTES: Final = 256 << 20
 """Encoded pictures longer than this are refused."""
 
-FORMATS: Final = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "TGA", "JPEG2000", "AVIF")
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "TGA", "JPEG2000", "AVIF")
 """What is opened. Pillow knows more, among them some that start other programs."""
 
 ORIENTATION: Final = 0x0112
