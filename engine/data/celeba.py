@@ -73,9 +73,9 @@ def _fetch_one(fetch: Fetch, target: Path, name: str, file_id: str, md5: str) ->
         raise
     except Exception as error:
         # torchvision, gdown and requests each have their own exceptions; none is a reason to show a traceback.
-        if isinstance(error, OSError):
-            with files.disk_errors(target / name):
-                raise
+        with contextlib.suppress(OSError), files.disk_errors(target / name):
+            if isinstance(error, OSError):
+                raise error  # a full disk comes out as DiskFullError
         page = _is_page(target / name)
         (target / name).unlink(missing_ok=True)  # or the next attempt would stumble over it
         raise UserError(f"{name} could not be fetched: {_why(error, page)}", HAND_OVER) from error

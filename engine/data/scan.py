@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final, Literal
 
 from engine.data import zips
@@ -78,36 +78,35 @@ def scan(path: Path) -> Listing:
 
 
 def _listing(path: Path, kind: Kind) -> Listing:
-    found: list[tuple[str, tuple[int, ...]]] = []
+    names: list[str] = []
+    columns = [array("q") for _ in range(5 if kind == "zip" else 1)]
     ignored = 0
     partition_name: str | None = None
     for name, facts in _folder_files(path) if kind == "folder" else _zip_files(path):
-        pure = PurePosixPath(name)
-        if pure.suffix.lower() in ENDINGS:
-            found.append((name, facts))
-        else:
-            ignored += 1
-            if pure.name.lower() in PARTITIONS and (
-                partition_name is None or len(name) < len(partition_name)
-            ):
-                partition_name = name
-    found.sort()
-    names, places, total = _columns(found, kind)
-    del found
+        last = name[name.rfind("/") + 1 :].lower()
+        if last[last.rfind(".") :] in ENDINGS:
+            names.append(name)
+            for column, fact in zip(columns, facts, strict=True):
+                column.append(fact)
+            continue
+        ignored += 1
+        if last in PARTITIONS and (partition_name is None or len(name) < len(partition_name)):
+            partition_name = name
+    names, columns = _sorted(names, columns)
     shared = _shared_folders(names)
     if shared:
         names = [name[len(shared) :] for name in names]
+    sizes = columns[2] if kind == "zip" else columns[0]
     celeba = _stem(path) in (CELEBA_STEM, "celeba") or f"/{CELEBA_STEM}/" in f"/{shared}"
     partition, partition_at = _read_partition(path, kind, partition_name, celeba)
-    sizes = places[2] if kind == "zip" else places[0]
     return Listing(
         path=path,
         kind=kind,
         names=names,
         shared=shared,
-        places=places if kind == "zip" else [],
+        places=columns if kind == "zip" else [],
         ignored=ignored,
-        total_bytes=total,
+        total_bytes=sum(sizes),
         celeba=celeba,
         partition=partition,
         partition_at=partition_at,
@@ -115,22 +114,15 @@ def _listing(path: Path, kind: Kind) -> Listing:
     )
 
 
-def _columns(
-    found: list[tuple[str, tuple[int, ...]]], kind: Kind
-) -> tuple[list[str], list["array[int]"], int]:
-    """Names and number columns: eight bytes a number instead of an object each. Of equal names the last
-    counts."""
-    names: list[str] = []
-    places = [array("q") for _ in range(5 if kind == "zip" else 1)]
-    for name, facts in found:
-        if names and names[-1] == name:
-            names.pop()
-            for column in places:
-                column.pop()
-        names.append(name)
-        for column, fact in zip(places, facts, strict=True):
-            column.append(fact)
-    return names, places, sum(places[2] if kind == "zip" else places[0])
+def _sorted(names: list[str], columns: list["array[int]"]) -> tuple[list[str], list["array[int]"]]:
+    """By name; of equal names (a zip may hold two) the last one. Arrays, because an object a number adds up."""
+    order = array("q", sorted(range(len(names)), key=names.__getitem__))
+    kept = array("q")
+    for index in order:
+        if kept and names[kept[-1]] == names[index]:
+            kept.pop()
+        kept.append(index)
+    return [names[index] for index in kept], [array("q", map(column.__getitem__, kept)) for column in columns]
 
 
 def _folder_files(root: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
