@@ -62,6 +62,8 @@ class Intent(StrEnum):
     """Cancel without waiting for a checkpoint."""
     MAKE_ROOM = "make_room"
     """Checkpoint and go back to the queue: a job with a higher priority wants the device."""
+    STOP = "stop"
+    """Checkpoint and go back to the queue: the engine is being stopped with its jobs."""
 
 
 class Priority(IntEnum):

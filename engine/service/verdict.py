@@ -22,6 +22,7 @@ _INTENDED = {
     Intent.CANCEL: Verdict(State.CANCELLED, "cancelled"),
     Intent.KILL: Verdict(State.CANCELLED, "cancelled at once"),
     Intent.MAKE_ROOM: Verdict(State.QUEUED, "made room for a job with a higher priority"),
+    Intent.STOP: Verdict(State.QUEUED, "stopped with the engine"),
 }
 
 

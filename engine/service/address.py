@@ -1,0 +1,70 @@
+"""Where the socket is: in $DDPM_HOME, or in a short private folder where that path is too long for the system.
+
+Standard library only: the command line loads this at every call.
+"""
+
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from engine.errors import UserError
+from engine.home import Home
+
+PATH_LIMIT = 107 if sys.platform == "linux" else 103
+"""Bytes that a Unix socket's path may have (sun_path without its closing zero)."""
+
+
+def too_long(path: Path) -> bool:
+    return len(os.fsencode(path)) > PATH_LIMIT
+
+
+def place_socket(home: Home) -> Path:
+    """The path the service binds, recorded in $DDPM_HOME where it is not the usual one. Raises UserError."""
+    if not too_long(home.socket):
+        home.socket_elsewhere.unlink(missing_ok=True)
+        return home.socket
+    folder = _short_folder()
+    digest = hashlib.sha256(os.fsencode(home.root)).hexdigest()[:16]
+    path = folder / f"{digest}.sock"
+    if too_long(path):
+        raise UserError(
+            f"the socket's path is too long for this system: {path}", "set DDPM_HOME or TMPDIR shorter"
+        )
+    temporary = home.socket_elsewhere.with_name(f".{home.socket_elsewhere.name}.tmp")
+    temporary.write_text(str(path))
+    temporary.replace(home.socket_elsewhere)
+    return path
+
+
+def find_socket(home: Home) -> Path:
+    """Where a client looks for the service."""
+    if not too_long(home.socket):
+        return home.socket
+    try:
+        return Path(home.socket_elsewhere.read_text().strip() or home.socket)
+    except OSError:
+        return home.socket
+
+
+def _short_folder() -> Path:
+    """A folder in the temporary directory that only this user can enter. Not $XDG_RUNTIME_DIR: that goes away
+    with the last login, and the engine must not."""
+    candidates = dict.fromkeys([tempfile.gettempdir(), "/tmp"])
+    for base in candidates:
+        folder = Path(base) / f"ddpm-tui-{os.getuid()}"
+        if too_long(folder / ("0" * 16 + ".sock")):
+            continue
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            facts = folder.lstat()
+        except OSError:
+            continue
+        if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o077:
+            return folder
+    raise UserError(
+        "there is no short private place for the engine's socket",
+        "set DDPM_HOME to a shorter path (under 90 characters)",
+    )

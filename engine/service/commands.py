@@ -1,0 +1,365 @@
+"""What clients may ask for: each `do_…` method is one request. Changes go through the queue, never around it."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+from engine.errors import BusyError, UsageError, UserError, nearest
+from engine.home import Home
+from engine.jobs import new_job_folder, read_progress, read_spec
+from engine.service.engine import Engine
+from engine.service.planning import KINDS, TrainRequest, check_after, make_run, plan_job, plan_training
+from engine.service.queue import Queue
+from engine.service.rebuild import new_job
+from engine.service.scheduling import entry_rank, rank_before
+from engine.service.server import Client
+from engine.service.settings import is_slot
+from engine.service.states import ENDED, LIVE, Intent, Job, Priority, State, title
+from engine.service.store import StaleError
+from engine.service.supervision import tail
+from engine.service.verdict import short
+
+TOPICS = frozenset({"jobs", "progress", "runs", "engine"})
+
+RECENT = 20
+"""Jobs that are over which a listing shows unless all are asked for."""
+
+
+class Commands:
+    """Requests on one engine. `stop`: called when the service is asked to end."""
+
+    def __init__(self, home: Home, queue: Queue, engine: Engine, stop: Callable[[], None]) -> None:
+        self.home = home
+        self.queue = queue
+        self.engine = engine
+        self.facts: dict[str, Any] = {}
+        self.subscribed: Callable[[], None] = lambda: None
+        self.stops_jobs = False
+        self._stop = stop
+        self._adding = asyncio.Lock()  # a target counts from the last one queued: one request at a time
+        self._started = time.time()
+
+    async def handle(self, client: Client, do: str, args: dict[str, Any]) -> Any:
+        method: Callable[[Client, Arguments], Awaitable[Any]] | None = getattr(self, f"do_{do}", None)
+        if method is None:
+            known = [name[3:] for name in dir(self) if name.startswith("do_")]
+            close = nearest(do, known)
+            raise UsageError(
+                f"this engine does not know {do!r}",
+                f"did you mean {close!r}?" if close else "it may be older than this program: `engine stop`",
+            )
+        return await method(client, Arguments(args))
+
+    # Looking.
+
+    async def do_status(self, _: Client, __: "Arguments") -> dict[str, Any]:
+        return self.status()
+
+    def status(self) -> dict[str, Any]:
+        counts: dict[str, int] = {}
+        for job in self.queue.jobs.values():
+            counts[job.state] = counts.get(job.state, 0) + 1
+        return {
+            **self.facts,
+            "pid": os.getpid(),
+            "home": str(self.home.root),
+            "started": self._started,
+            "slots": list(self.engine.supervisor.slots),
+            "workers": self.engine.supervisor.worker_count,
+            "on_hold": self.queue.on_hold,
+            "problems": list(self.queue.problems.values()),
+            "jobs": counts,
+        }
+
+    async def do_list(self, _: Client, args: "Arguments") -> dict[str, Any]:
+        everything = args.flag("all")
+        jobs = self.queue.ordered()
+        over = [job for job in jobs if job.over]
+        over.sort(key=lambda job: (job.ended or 0.0, job.id))
+        shown = over if everything else over[-RECENT:]
+        active = [job for job in jobs if not job.over]
+        return {
+            "jobs": [self.wire(job) for job in (*shown, *active)],
+            "hidden": len(over) - len(shown),
+            "on_hold": self.queue.on_hold,
+            "problems": list(self.queue.problems.values()),
+        }
+
+    def wire(self, job: Job) -> dict[str, Any]:
+        """A job as clients see it: its row, its title, why it waits and where its worker is."""
+        wire = {**job.to_wire(), "title": title(job.kind, job.run, job.args)}
+        if job.state is State.QUEUED:
+            wire["waits"] = self.engine.waits.get(job.id, "")
+        if job.live and (progress := read_progress(self.home.job(job.id))):
+            wire["progress"] = asdict(progress)
+        return wire
+
+    async def do_show(self, _: Client, args: "Arguments") -> dict[str, Any]:
+        job = self.queue.find(args.text("id"))
+        folder = self.home.job(job.id)
+        return {
+            **self.wire(job),
+            "folder": str(folder.path),
+            "log": str(folder.log),
+            "log_tail": tail(folder, 5),
+            "history": [asdict(event) for event in await self.queue.history(job.id)],
+        }
+
+    async def do_subscribe(self, client: Client, args: "Arguments") -> dict[str, Any]:
+        topics = args.texts("topics") or sorted(TOPICS)
+        if unknown := set(topics) - TOPICS:
+            raise UsageError(f"no topic {sorted(unknown)[0]!r}", f"there are: {', '.join(sorted(TOPICS))}")
+        client.topics = frozenset(topics)
+        self.subscribed()
+        return {"status": self.status(), "jobs": [self.wire(job) for job in self.queue.ordered()]}
+
+    async def do_unsubscribe(self, client: Client, _: "Arguments") -> None:
+        client.topics = frozenset()
+        self.subscribed()
+
+    # Adding.
+
+    async def do_train(self, _: Client, args: "Arguments") -> dict[str, Any]:
+        async with self._adding:
+            return await self._train(args)
+
+    async def _train(self, args: "Arguments") -> dict[str, Any]:
+        request = TrainRequest(
+            args.text("target"),
+            args.maybe_text("run"),
+            args.maybe_number("chunks"),
+            args.maybe_number("to_epoch"),
+            tuple(args.texts("set")),
+            args.flag("new"),
+        )
+        if (earlier := self.queue.by_token(args.maybe_text("token"))) is not None:
+            return {"job": self.wire(earlier), "says": [], "added": False}
+        common = self._common(args, Priority.NORMAL)
+        plan = await self.queue.in_thread(
+            lambda: plan_training(self.home, tuple(self.queue.jobs.values()), request)
+        )
+        if plan.job is not None or args.flag("dry_run"):
+            job = self.queue.jobs.get(plan.job or "")
+            return {"job": job and self.wire(job), "says": list(plan.says), "added": False}
+
+        def make() -> Job:
+            make_run(self.home, plan)
+            return self._make("train", plan.run, {"to_epoch": plan.to_epoch}, *common)
+
+        job = await self.queue.add(make)
+        return {"job": self.wire(job), "says": list(plan.says), "added": True}
+
+    async def do_add(self, _: Client, args: "Arguments") -> dict[str, Any]:
+        async with self._adding:
+            return await self._add(args)
+
+    async def _add(self, args: "Arguments") -> dict[str, Any]:
+        kind = args.text("kind")
+        given = args.table("args")
+        if (earlier := self.queue.by_token(args.maybe_text("token"))) is not None:
+            return {"job": self.wire(earlier), "says": [], "added": False}
+        common = self._common(args, Priority.HIGH if kind in KINDS else Priority.NORMAL)
+        jobs = tuple(self.queue.jobs.values())
+        run, final = await self.queue.in_thread(lambda: plan_job(self.home, jobs, kind, given))
+        says = [title(kind, run, final)]
+        if args.flag("dry_run"):
+            return {"job": None, "says": says, "added": False}
+        job = await self.queue.add(lambda: self._make(kind, run, final, *common))
+        return {"job": self.wire(job), "says": says, "added": True}
+
+    def _common(
+        self, args: "Arguments", default: Priority
+    ) -> tuple[str, tuple[str, ...], Priority, str | None]:
+        """What every kind of job may be given: device, --after, priority, token."""
+        device = args.maybe_text("device") or "auto"
+        if device not in ("auto", "cuda") and not is_slot(device):
+            raise UsageError(f"{device!r} is not a device", 'use "auto", "cpu", "cuda" or "cuda:0"')
+        after = check_after(self.queue.jobs, args.texts("after"), self.queue.find)
+        name = args.maybe_text("priority")
+        return device, after, Priority.parse(name) if name else default, args.maybe_text("token")
+
+    def _make(
+        self,
+        kind: str,
+        run: str | None,
+        args: dict[str, Any],
+        device: str,
+        after: tuple[str, ...],
+        priority: Priority,
+        token: str | None,
+    ) -> Job:
+        extra = {"after": list(after), "priority": priority.name.lower(), "token": token}
+        folder = new_job_folder(self.home, kind, run, args, device, queue=extra)
+        return new_job(read_spec(folder), entry_rank(self.queue.jobs.values(), priority))
+
+    # Changing.
+
+    async def do_pause(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
+        return await self._each(args, self._pause)
+
+    async def _pause(self, job: Job) -> Job:
+        if job.live:
+            return await self.engine.supervisor.ask(job, Intent.PAUSE)
+        self._refuse(job, (State.QUEUED,), "paused")
+        return await self.queue.transition(
+            job, [State.QUEUED], State.PAUSED, "paused", hint="`queue resume` puts it back"
+        )
+
+    async def do_resume(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
+        return await self._each(args, self._resume)
+
+    async def _resume(self, job: Job) -> Job:
+        if job.live and job.intent is Intent.PAUSE:
+            raise BusyError(f"job {short(job.id)} is still pausing", "resume it when it is paused")
+        self._refuse(job, (State.PAUSED, State.HELD), "resumed")
+        return await self._back(job, [State.PAUSED, State.HELD], "resumed")
+
+    async def do_retry(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
+        return await self._each(args, self._retry)
+
+    async def _retry(self, job: Job) -> Job:
+        self._refuse(job, (State.FAILED, State.CANCELLED, State.HELD), "retried")
+        return await self._back(job, [State.FAILED, State.CANCELLED, State.HELD], "tried again")
+
+    async def _back(self, job: Job, states: list[State], reason: str) -> Job:
+        """To the queue with a clean slate; a predecessor that will never be done is not waited for again."""
+        after = tuple(a for a in job.after if a in self.queue.jobs and not _lost(self.queue.jobs[a]))
+        rank = entry_rank(self.queue.jobs.values(), job.priority) if job.over else job.rank
+        self.engine.supervisor.not_before.pop(job.id, None)
+        changes = {"crashes": 0, "mark": None, "hint": "", "after": after, "rank": rank, "ended": None}
+        return await self.queue.transition(job, states, State.QUEUED, reason, **changes)
+
+    async def do_cancel(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
+        intent = Intent.KILL if args.flag("now") else Intent.CANCEL
+
+        async def cancel(job: Job) -> Job:
+            if job.live:
+                return await self.engine.supervisor.ask(job, intent)
+            waiting = [s for s in State if s not in ENDED and s not in LIVE]
+            self._refuse(job, tuple(waiting), "cancelled")
+            return await self.queue.transition(
+                job,
+                waiting,
+                State.CANCELLED,
+                "cancelled",
+                hint="`queue retry` brings it back",
+                ended=time.time(),
+            )
+
+        return await self._each(args, cancel)
+
+    async def do_hold(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
+        async def hold(job: Job) -> Job:
+            self._refuse(job, (State.QUEUED, State.PAUSED), "held")
+            states = [State.QUEUED, State.PAUSED]
+            return await self.queue.transition(
+                job, states, State.HELD, "held by hand", hint="`queue resume` releases it"
+            )
+
+        return await self._each(args, hold)
+
+    async def do_hold_queue(self, _: Client, args: "Arguments") -> dict[str, Any]:
+        await self.queue.set_on_hold(args.flag("on"))
+        return self.status()
+
+    async def do_move(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
+        jobs = [self.queue.find(name) for name in args.texts("ids")]
+        if over := [job for job in jobs if job.over]:
+            raise UserError(f"job {short(over[0].id)} is {over[0].state}", "only waiting jobs have a place")
+        ids = [job.id for job in jobs]
+        where = args.text("where")
+        active = [job for job in self.queue.ordered() if not job.over and job.id not in ids]
+        if where == "first":
+            before = next((job.id for job in active if not job.live), None)
+        elif where == "last":
+            before = None
+        else:
+            target = self.queue.find(where)
+            if target.over or target.id in ids:
+                raise UserError(f"job {short(target.id)} is not waiting", "name a job that is still to come")
+            before = target.id
+        ranks = rank_before(self.queue.jobs.values(), ids, before)
+        moved = await self.queue.set_ranks(dict(zip(ids, ranks, strict=True)))
+        return [{"job": self.wire(job), "error": None} for job in moved]
+
+    async def do_stop(self, _: Client, args: "Arguments") -> dict[str, Any]:
+        """End the service. With `jobs`, workers are asked to checkpoint first and their jobs go back to the
+        queue; without, they work on and the next service finds them."""
+        asked = []
+        if args.flag("jobs"):
+            self.stops_jobs = True
+            self.engine.stop()
+            for job in [job for job in self.queue.jobs.values() if job.live and job.intent is None]:
+                await self.engine.supervisor.ask(job, Intent.STOP)
+                asked.append(job.id)
+        self._stop()
+        return {"workers": self.engine.supervisor.worker_count, "stopped": asked}
+
+    async def _each(self, args: "Arguments", change: Callable[[Job], Awaitable[Job]]) -> list[dict[str, Any]]:
+        """One change on several jobs: each succeeds or fails for itself."""
+        jobs = [self.queue.find(name) for name in args.texts("ids")]
+        if not jobs:
+            raise UsageError("no job is named", "give ids from `queue list`")
+        results: list[dict[str, Any]] = []
+        for job in jobs:
+            error = None
+            try:
+                await change(job)
+            except (UserError, BusyError) as problem:
+                error = str(problem)
+            except StaleError as problem:
+                error = f"{problem.what}; try again"
+            results.append({"job": self.wire(self.queue.jobs[job.id]), "error": error})
+        return results
+
+    def _refuse(self, job: Job, allowed: tuple[State, ...], done: str) -> None:
+        if job.state not in allowed:
+            raise UserError(f"job {short(job.id)} is {job.state} and cannot be {done}")
+
+
+def _lost(job: Job) -> bool:
+    return job.state in (State.FAILED, State.CANCELLED)
+
+
+class Arguments:
+    """A request's args, each read with its type. Raises UsageError naming the key."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self._values = values
+
+    def text(self, key: str) -> str:
+        value = self.maybe_text(key)
+        if value is None:
+            raise UsageError(f"the request lacks {key!r}")
+        return value
+
+    def maybe_text(self, key: str) -> str | None:
+        value: str | None = self._typed(key, str, "a text")
+        return value
+
+    def maybe_number(self, key: str) -> int | None:
+        value: int | None = self._typed(key, int, "a whole number")
+        if isinstance(value, bool):
+            raise UsageError(f"{key} must be a whole number")
+        return value
+
+    def flag(self, key: str) -> bool:
+        return bool(self._typed(key, bool, "true or false"))
+
+    def table(self, key: str) -> dict[str, Any]:
+        return self._typed(key, dict, "an object") or {}
+
+    def texts(self, key: str) -> list[str]:
+        value = self._typed(key, list, "a list of texts") or []
+        if not all(isinstance(item, str) for item in value):
+            raise UsageError(f"{key} must be a list of texts")
+        return [str(item) for item in value]
+
+    def _typed(self, key: str, kind: type, words: str) -> Any:
+        value = self._values.get(key)
+        if value is not None and not isinstance(value, kind):
+            raise UsageError(f"{key} must be {words}")
+        return value

@@ -1,0 +1,239 @@
+"""The service's life: one instance by a lock, its log, its loop, its end.
+
+`python -m engine.service` starts it detached: own session, nothing inherited, and it returns once the socket
+answers or with the reason why not. `--foreground` stays, for systemd and containers.
+"""
+
+import asyncio
+import contextlib
+import faulthandler
+import gc
+import json
+import logging
+import logging.handlers
+import os
+import signal
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from engine.errors import BusyError, DdpmError, UserError
+from engine.failpoints import reach
+from engine.files import FileLock
+from engine.home import Home
+from engine.service.address import place_socket
+from engine.service.commands import Commands
+from engine.service.engine import Engine
+from engine.service.launcher import LocalLauncher
+from engine.service.live import Live
+from engine.service.queue import Queue
+from engine.service.server import Server
+
+log = logging.getLogger(__name__)
+
+SOCKET_CHECK_S = 30.0
+"""Between looks at whether the socket's name is still in place."""
+
+
+def version() -> str:
+    try:
+        return metadata.version("ddpm-tui")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def take_engine_lock(home: Home) -> FileLock:
+    """Be the one engine of this home. Raises BusyError where another lives, UserError where nothing can be
+    written."""
+    home.create()
+    try:
+        lock = FileLock.acquire(home.engine_lock, f"the engine of {home.root}", "it is running already")
+        lock.describe(f"pid {os.getpid()}")
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {home.root} ({error.strerror})",
+            "free some space, or set DDPM_HOME to a folder you own",
+        ) from None
+    return lock
+
+
+class Daemon:
+    """Everything of one service, put together."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.queue = Queue.open(home)
+        self.engine = Engine(home, self.queue, LocalLauncher(home))
+        self._stop = asyncio.Event()
+        self.commands = Commands(home, self.queue, self.engine, self._stop.set)
+        self.server = Server(place_socket(home), self.commands.handle, version(), self._facts)
+        self.live = Live(home, self.queue, self.engine, self.server, self.commands.wire)
+        self.commands.facts = {"version": version(), "socket": str(self.server.path), **_manager()}
+        self.commands.subscribed = self.live.look
+        self.server.subscribed = self.live.look
+
+    def _facts(self) -> dict[str, Any]:
+        return {"pid": os.getpid(), "home": str(self.home.root)}
+
+    async def run(self, ready: Any) -> None:
+        """Recover, listen, say `ready()`, and go on until asked to stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is no business of ours
+        # Listening first: a recovery that waits for a full disk must not look like a dead engine.
+        await self.server.start()
+        reach("service.listening")
+        ready()
+        recovering = loop.create_task(self._recover_and_run())
+        watching = loop.create_task(self.live.run())
+        guarding = loop.create_task(self._guard_socket())
+        await self._stop.wait()
+        log.info("stopping; %d workers", self.engine.supervisor.worker_count)
+        self.engine.stop()
+        if self.commands.stops_jobs:
+            await self._until_idle()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(recovering, 10.0)
+        watching.cancel()
+        guarding.cancel()
+        await self.engine.supervisor.close()
+        await self.server.close()
+        self.queue.close()
+
+    async def _recover_and_run(self) -> None:
+        await self.engine.supervisor.recover()
+        reach("service.recovered")
+        # Long-lived objects are not looked through again and again.
+        gc.collect()
+        gc.freeze()
+        await self.engine.run()
+
+    async def _until_idle(self) -> None:
+        """Until every worker that was asked to end has ended; each is killed when it takes too long."""
+        while self.engine.supervisor.worker_count:
+            await asyncio.sleep(0.1)
+
+    async def _guard_socket(self) -> None:
+        while True:
+            await asyncio.sleep(SOCKET_CHECK_S)
+            if not self.server.is_reachable():
+                log.warning("the socket's name was taken away; binding it again")
+                with contextlib.suppress(OSError):
+                    await self.server.restart()
+
+
+def _manager() -> dict[str, str]:
+    """What keeps the service: a systemd user manager, or nobody."""
+    return {"keeper": "systemd" if os.environ.get("DDPM_KEEPER") == "systemd" else "itself"}
+
+
+def run_here(home: Home, ready: Any = lambda: None) -> None:
+    """Be the service until it is stopped. Raises DdpmError where it cannot start."""
+    lock = take_engine_lock(home)
+    _start_log(home)
+    log.info("engine %s, pid %d, home %s", version(), os.getpid(), home.root)
+    try:
+        asyncio.run(_run(home, ready))
+    except Exception:
+        log.exception("the engine failed")
+        raise
+    finally:
+        log.info("ended")
+        lock.release()
+
+
+async def _run(home: Home, ready: Any) -> None:
+    await Daemon(home).run(ready)
+
+
+def _start_log(home: Home) -> None:
+    """Lines into engine.log, at most a few MB; a full disk loses lines, not the service."""
+    logging.raiseExceptions = False
+    handler: logging.Handler
+    try:
+        handler = logging.handlers.RotatingFileHandler(home.engine_log, maxBytes=2 << 20, backupCount=1)
+        home.engine_log.chmod(0o600)
+    except OSError:
+        handler = logging.NullHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+
+
+def detach(home: Home) -> int:
+    """Start the service in a process of its own and wait until it answers. Returns an exit code; a failure is
+    one line of JSON on stdout."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(writing)
+        with open(reading, "rb") as pipe:
+            said = pipe.read()
+        if said == b"ready":
+            return 0
+        if not said:
+            os.waitpid(child, 0)
+            said = json.dumps(
+                {"what": "the engine died while starting", "hint": f"see {home.engine_log}"}
+            ).encode()
+        print(said.decode(), flush=True)
+        return 1
+    os.close(reading)
+    os._exit(_be_the_service(home, writing))
+
+
+def _be_the_service(home: Home, writing: int) -> int:
+    os.setsid()
+    _let_go_of_everything(home, keep=writing)
+
+    def say(text: bytes) -> None:
+        with contextlib.suppress(OSError):
+            os.write(writing, text)
+            os.close(writing)
+
+    try:
+        run_here(home, lambda: say(b"ready"))
+    except DdpmError as error:
+        kind = "busy" if isinstance(error, BusyError) else "error"
+        say(json.dumps({"kind": kind, "what": error.what, "hint": error.hint}).encode())
+        return error.exit_code
+    except BaseException as error:
+        say(json.dumps({"what": f"the engine failed: {error!r}", "hint": f"see {home.engine_log}"}).encode())
+        return 1
+    return 0
+
+
+def _let_go_of_everything(home: Home, keep: int) -> None:
+    """No inherited descriptor may outlive the client: an open one keeps an ssh connection hanging."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1):
+        os.dup2(null, standard)
+    try:
+        errors = os.open(home.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError:
+        errors = null
+    os.dup2(errors, 2)
+    highest = os.sysconf("SC_OPEN_MAX")
+    os.closerange(3, keep)
+    os.closerange(keep + 1, min(highest, 65536) if highest > 0 else 65536)
+    os.chdir(home.root if home.root.is_dir() else "/")
+    os.umask(0o077)
+    sys.stdin = open(os.devnull)  # noqa: SIM115 - stays open for the process's life
+    faulthandler.enable(file=2)
+
+
+def main(argv: list[str]) -> int:
+    foreground = "--foreground" in argv
+    places = [argument for argument in argv if not argument.startswith("--")]
+    home = Home(Path(places[0]).absolute()) if places else Home.find()
+    if not foreground:
+        return detach(home)
+    try:
+        run_here(home)
+    except DdpmError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0

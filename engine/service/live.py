@@ -1,0 +1,106 @@
+"""Events for subscribers: changed jobs at once; progress and new files of runs by looking, only while someone
+listens and something runs. An idle service wakes for nothing."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from engine.home import Home
+from engine.service.engine import Engine
+from engine.service.queue import Queue
+from engine.service.server import Server
+from engine.service.states import Job
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.25
+RUN_EVERY = 4
+"""Looks at progress per look at a run's folders."""
+
+
+class Live:
+    """Tells the server's subscribers what changes."""
+
+    def __init__(
+        self, home: Home, queue: Queue, engine: Engine, server: Server, wire: Callable[[Job], dict[str, Any]]
+    ) -> None:
+        self.home = home
+        self.queue = queue
+        self.engine = engine
+        self.server = server
+        self._wire = wire
+        self._wake = asyncio.Event()
+        self._progress: dict[str, int] = {}
+        self._runs: dict[str, dict[str, int]] = {}
+        self._problems: list[str] = []
+        queue.listeners.append(self._job_changed)
+        engine.wait_listeners.append(self._waits_changed)
+
+    def look(self) -> None:
+        """Someone subscribed or left."""
+        self._wake.set()
+
+    def _job_changed(self, job: Job) -> None:
+        if self.server.has_subscribers("jobs"):
+            self.server.broadcast("jobs", f"job:{job.id}", {"event": "job", "job": self._wire(job)})
+        if not job.live:
+            self._progress.pop(job.id, None)
+        self._wake.set()
+
+    def _waits_changed(self) -> None:
+        self.server.broadcast("jobs", "waits", {"event": "waits", "waits": self.engine.waits})
+
+    async def run(self) -> None:
+        """Look while there is something to see and someone to tell."""
+        count = 0
+        while True:
+            live = [job for job in self.queue.jobs.values() if job.live]
+            listened = self.server.has_subscribers("progress") or self.server.has_subscribers("runs")
+            self._tell_problems()
+            if not live or not listened:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            with contextlib.suppress(OSError):
+                for job in live:
+                    self._look_at_progress(job)
+                if count % RUN_EVERY == 0:
+                    for run in {job.run for job in live if job.run}:
+                        self._look_at_run(run)
+            count += 1
+            await asyncio.sleep(LOOK_S)
+
+    def _look_at_progress(self, job: Job) -> None:
+        path = self.home.job(job.id).progress
+        try:
+            changed = path.stat().st_mtime_ns
+            if self._progress.get(job.id) == changed:
+                return
+            content = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            return
+        self._progress[job.id] = changed
+        message = {"event": "progress", "job": job.id, "run": job.run, "progress": content}
+        self.server.broadcast("progress", f"progress:{job.id}", message)
+
+    def _look_at_run(self, run: str) -> None:
+        folder = self.home.run(run)
+        now = {}
+        for path in (folder.checkpoints, folder.previews, folder.samples, folder.evaluations):
+            with contextlib.suppress(OSError):
+                now[path.name] = path.stat().st_mtime_ns
+        before = self._runs.get(run)
+        self._runs[run] = now
+        if before is None or before == now:
+            return
+        changed = sorted(name for name in now if now[name] != before.get(name))
+        self.server.broadcast("runs", f"run:{run}", {"event": "run", "run": run, "changed": changed})
+
+    def _tell_problems(self) -> None:
+        problems = list(self.queue.problems.values())
+        if problems != self._problems:
+            self._problems = problems
+            self.server.broadcast("engine", "engine", {"event": "engine", "problems": problems})

@@ -1,0 +1,224 @@
+"""From what a person asks to what a job is: absolute targets, frozen profiles, named checkpoints.
+
+"Two chunks more" becomes "to epoch 50" here, once, so that nothing done twice trains twice. Runs in the queue's
+thread: it reads runs and may make one.
+"""
+
+import importlib.util
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UsageError, UserError, nearest
+from engine.home import Home
+from engine.service import runs
+from engine.service.states import Job, State
+from engine.service.verdict import short
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """`queue train`: target is a run or a profile; chunks and to_epoch exclude each other."""
+
+    target: str
+    run: str | None = None
+    chunks: int | None = None
+    to_epoch: int | None = None
+    overrides: tuple[str, ...] = ()
+    new: bool = False
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """What a request comes to. `job`: an existing job that already does it · `new_run`: the run is still to be
+    made · `says`: the sentences a person should read, the first one always there."""
+
+    run: str
+    from_epoch: float
+    to_epoch: int
+    chunk_epochs: int
+    new_run: bool = False
+    job: str | None = None
+    says: tuple[str, ...] = ()
+    profile: Any = field(default=None, repr=False)
+    profile_name: str = ""
+
+
+def plan_training(home: Home, jobs: Iterable[Job], request: TrainRequest) -> TrainPlan:
+    """Decide the run and the target; changes nothing. Raises UserError, UsageError, ProfileError."""
+    if request.chunks is not None and request.to_epoch is not None:
+        raise UsageError("--chunks and --to-epoch exclude each other", "give one of them")
+    if request.chunks is not None and request.chunks < 1:
+        raise UsageError(f"--chunks {request.chunks}: at least 1")
+    if request.to_epoch is not None and request.to_epoch < 1:
+        raise UsageError(f"--to-epoch {request.to_epoch}: at least 1")
+    if runs.exists(home, request.target) and request.run in (None, request.target) and not request.new:
+        if request.overrides:
+            raise UserError(
+                f"the profile of run {request.target!r} is frozen",
+                f"change it in a branch: ddpm-tui runs branch {request.target}@latest --set {request.overrides[0]}",
+            )
+        return _continue(home, list(jobs), request.target, request)
+    return _from_profile(home, list(jobs), request)
+
+
+def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPlan:
+    from engine.profiles_store import find_profile, list_profiles, load_profile
+    from engine.runs.record import free_run_name, load_run
+
+    known = [file.name for file in list_profiles(home)]
+    is_file = "/" in request.target or request.target.endswith(".toml")
+    if not is_file and request.target not in known:
+        close = nearest(request.target, [*known, *runs.names(home)])
+        raise UserError(
+            f"there is neither a profile nor a run named {request.target!r}",
+            f"did you mean {close!r}?" if close else "see `profiles list` and `runs list`",
+        )
+    profile = load_profile(home, request.target, list(request.overrides))
+    name = find_profile(home, request.target).name
+    if request.run is not None and runs.exists(home, request.run):
+        if request.new:
+            raise UserError(f"there is already a run named {request.run!r}", "choose another --run name")
+        if load_run(home, request.run).profile != profile:
+            raise UserError(
+                f"run {request.run!r} was made from another profile than {request.target!r} is now",
+                f"`queue train {request.run}` goes on with it as it is; another --run name starts a new one",
+            )
+        return _continue(home, jobs, request.run, request)
+    if request.run is None and not request.new:
+        _refuse_a_twin(home, jobs, request, profile)
+    chunk = profile.training.chunk_epochs
+    to_epoch = request.to_epoch or (request.chunks or 1) * chunk
+    run = request.run or free_run_name(home, name)
+    home.run(run)  # a name that cannot be a folder is refused here
+    says = f"{run}: a new run from profile {name}, {_span(0, to_epoch, chunk)}"
+    return TrainPlan(run, 0, to_epoch, chunk, True, None, (says,), profile, name)
+
+
+def _refuse_a_twin(home: Home, jobs: list[Job], request: TrainRequest, profile: Any) -> None:
+    """The same profile queued twice is far more often a slip than the wish for a second, equal run."""
+    from engine.runs.record import load_run
+
+    for run in runs.names(home):
+        try:
+            same = load_run(home, run).profile == profile
+        except Exception:  # a run that cannot be read is no twin
+            continue
+        if same:
+            ahead = _continue(home, jobs, run, TrainRequest(run, chunks=request.chunks or 1))
+            raise UserError(
+                f"run {run!r} already trains this profile",
+                f"`queue train {run}` would go on to epoch {ahead.to_epoch}; "
+                "--new starts another run from the beginning",
+            )
+
+
+def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> TrainPlan:
+    """The next target of an existing run: after the last one queued, else after its newest checkpoint."""
+    folder = runs.find(home, run)
+    facts = runs.run_facts(folder)
+    reached = runs.newest(folder)
+    here = reached.epochs_seen if reached else 0.0
+    waiting = [job for job in jobs if job.run == run and job.kind == "train" and not job.over]
+    last = max(waiting, key=lambda job: _target(job), default=None)
+    queued = _target(last) if last else 0
+    if request.to_epoch is not None:
+        to_epoch = request.to_epoch
+        same = next((job for job in waiting if _target(job) == to_epoch), None) or (
+            last if last and queued > to_epoch else None
+        )
+        if same is not None:
+            already = (
+                f"{run} is queued to epoch {_target(same)} already (job {short(same.id)}, {same.state}): "
+                "nothing is added"
+            )
+            return TrainPlan(run, here, _target(same), facts.chunk_epochs, False, same.id, (already,))
+        if reached and reached.epoch >= to_epoch:
+            raise UserError(
+                f"run {run!r} is at epoch {here:g} already",
+                f"--to-epoch {reached.epoch + facts.chunk_epochs} trains another chunk",
+            )
+    else:
+        to_epoch = (queued or int(here)) + (request.chunks or 1) * facts.chunk_epochs
+    start = max(here, float(queued))
+    says = [f"{run}: {_span(start, to_epoch, facts.chunk_epochs)}"]
+    if last is not None:
+        says.append(
+            f"{run} was queued to epoch {queued} already (job {short(last.id)}, {last.state}); "
+            "this comes on top of it"
+        )
+    return TrainPlan(run, start, to_epoch, facts.chunk_epochs, False, None, tuple(says))
+
+
+def _target(job: Job) -> int:
+    return int(job.args.get("to_epoch", 0))
+
+
+def _span(start: float, end: int, chunk: int) -> str:
+    epochs = end - start
+    chunks = epochs / chunk
+    words = f" ({chunks:g} chunk{'s' * (chunks != 1)} of {chunk})" if chunks == int(chunks) else ""
+    return f"epochs {start:g} → {end}{words}"
+
+
+def make_run(home: Home, plan: TrainPlan) -> None:
+    """Make the run that a plan needs: from here its profile is frozen."""
+    if plan.new_run:
+        from engine.runs.record import create_run
+
+        create_run(home, plan.run, plan.profile, plan.profile_name)
+
+
+KINDS = ("sample", "evaluate", "pack", "estimate")
+
+
+def plan_job(
+    home: Home, jobs: Iterable[Job], kind: str, args: dict[str, Any]
+) -> tuple[str | None, dict[str, Any]]:
+    """The run and the final args of a job that is not a training. A named checkpoint is resolved now; `latest`
+    and `best` when the job starts. Raises UserError."""
+    if kind not in KINDS:
+        raise UsageError(f"{kind!r} is not a kind of job", f"there are: train, {', '.join(KINDS)}")
+    if kind == "evaluate" and importlib.util.find_spec("engine.evaluation") is None:
+        raise UserError("this version has no evaluation to run", "`queue sample` draws pictures")
+    reference = args.get("checkpoint")
+    if reference is None:
+        return None, args
+    if not isinstance(reference, str):
+        raise UsageError("a checkpoint is named RUN@STEP, RUN@latest, RUN@best or RUN@TAG")
+    name, _, which = reference.partition("@")
+    which = which or "latest"
+    folder = runs.find(home, name)
+    if which in ("latest", "best"):
+        coming = any(job.run == name and job.kind == "train" and not job.over for job in jobs)
+        if runs.newest(folder) is None and not coming:
+            raise UserError(
+                f"run {name!r} has no checkpoint, and none is queued", f"first: queue train {name}"
+            )
+        return name, {**args, "checkpoint": f"{name}@{which}"}
+    from engine.runs.checkpoints import resolve
+
+    _, info = resolve(home, f"{name}@{which}")
+    return name, {**args, "checkpoint": f"{name}@{info.step}"}
+
+
+def check_after(jobs: dict[str, Job], after: Iterable[str], find: Any) -> tuple[str, ...]:
+    """The ids that a job waits for. One that has failed would hold it for ever, so it is refused."""
+    found = []
+    for name in after:
+        job: Job = find(name)
+        if job.state in (State.FAILED, State.CANCELLED):
+            raise UserError(
+                f"job {short(job.id)} {'failed' if job.state is State.FAILED else 'was cancelled'}",
+                f"`queue retry {short(job.id)}` first, or leave --after out",
+            )
+        found.append(job.id)
+    return tuple(dict.fromkeys(found))
+
+
+def absolute_profile(target: str, folder: str) -> str:
+    """A profile given as a file means one relative to where the person is, not to where the service is."""
+    if "/" in target or target.endswith(".toml"):
+        return str((Path(folder) / Path(target).expanduser()).absolute())
+    return target

@@ -1,0 +1,98 @@
+"""What goes over the socket: JSON, one object a line, in both directions.
+
+A client opens with {"hello": {"protocol": 1, …}}; the service answers with its own. Then requests
+{"id": 7, "do": "list", "args": {…}} and replies {"id": 7, "ok": true, "result": …} or
+{"id": 7, "ok": false, "error": {…}}; after `subscribe` also events {"event": "job", …}. Unknown keys are passed
+over, so both sides may grow. Standard library only: the command line loads this at every call.
+"""
+
+import json
+from typing import Any
+
+from engine import errors
+from engine.errors import DdpmError
+
+PROTOCOL = 1
+OLDEST = 1
+"""The oldest protocol that this service still speaks."""
+
+LINE_LIMIT = 4 << 20
+"""Bytes of one line. A listing of a thousand jobs is about half a megabyte."""
+
+
+class ProtocolError(DdpmError):
+    """What came over the socket is not the protocol."""
+
+
+class VersionError(DdpmError):
+    """The other side speaks a protocol that this one does not."""
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """One line. NaN becomes null: JSON has none, and strict readers would drop the line."""
+    try:
+        text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        text = json.dumps(_finite(message), ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogateescape") + b"\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """The object on one line. Raises ProtocolError."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"this is not a line of JSON ({str(error)[:80]})") from None
+    if not isinstance(message, dict):
+        raise ProtocolError("this is not a JSON object")
+    return message
+
+
+def hello(version: str, **facts: Any) -> dict[str, Any]:
+    return {"hello": {"protocol": PROTOCOL, "oldest": OLDEST, "version": version, **facts}}
+
+
+def check_hello(message: dict[str, Any], who: str) -> dict[str, Any]:
+    """The other side's hello. `who` is "engine" or "client". Raises ProtocolError, VersionError."""
+    facts = message.get("hello")
+    if not isinstance(facts, dict) or not isinstance(facts.get("protocol"), int):
+        raise ProtocolError(f"the {who} did not say hello")
+    theirs, oldest = facts["protocol"], facts.get("oldest", facts["protocol"])
+    if theirs < OLDEST:
+        hint = "`ddpm-tui engine stop`, then try again" if who == "engine" else "update ddpm-tui"
+        raise VersionError(f"the {who} speaks protocol {theirs}, and {OLDEST} or newer is needed", hint)
+    if isinstance(oldest, int) and oldest > PROTOCOL:
+        hint = "update ddpm-tui here" if who == "engine" else "`ddpm-tui engine stop`, then start it again"
+        raise VersionError(f"the {who} speaks protocol {oldest} or newer, and this is {PROTOCOL}", hint)
+    return facts
+
+
+def error_to_wire(error: DdpmError) -> dict[str, Any]:
+    return {
+        "kind": type(error).__name__,
+        "what": error.what,
+        "hint": error.hint,
+        "exit_code": error.exit_code,
+    }
+
+
+def error_from_wire(wire: Any) -> DdpmError:
+    """The same error on this side, of the same class where that class is one of engine.errors."""
+    if not isinstance(wire, dict):
+        return ProtocolError("the engine reported an error that cannot be read")
+    kind = getattr(errors, str(wire.get("kind")), DdpmError)
+    if not (isinstance(kind, type) and issubclass(kind, DdpmError)):
+        kind = DdpmError
+    error = kind(str(wire.get("what")), wire.get("hint"))
+    error.exit_code = int(wire.get("exit_code", 1))
+    return error

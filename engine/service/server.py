@@ -1,0 +1,207 @@
+"""The socket: who may connect, lines in, lines out. Knows the protocol, not what the requests mean."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import struct
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from engine.errors import DdpmError
+from engine.service.outbox import Outbox
+from engine.service.protocol import (
+    LINE_LIMIT,
+    ProtocolError,
+    check_hello,
+    decode,
+    encode,
+    error_to_wire,
+    hello,
+)
+
+log = logging.getLogger(__name__)
+
+STALL_S = 60.0
+"""A client that takes nothing for so long, while something waits for it, is disconnected."""
+
+HELLO_S = 30.0
+"""A client that connects and says nothing for so long is disconnected."""
+
+
+class Client:
+    """One connection. `topics`: what it subscribed to."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.outbox = Outbox()
+        self.topics: frozenset[str] = frozenset()
+        self.name = "?"
+
+
+Handler = Callable[[Client, str, dict[str, Any]], Awaitable[Any]]
+
+
+class Server:
+    """Listens on `path` (mode 0600). `handle(client, do, args)` returns a reply's result or raises DdpmError."""
+
+    def __init__(
+        self, path: Path, handle: Handler, version: str, facts: Callable[[], dict[str, Any]]
+    ) -> None:
+        self.path = path
+        self.clients: set[Client] = set()
+        self.subscribed: Callable[[], None] = lambda: None
+        self._handle = handle
+        self._version = version
+        self._facts = facts
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Bind and listen. The caller holds the engine's lock, so whatever is at `path` is left over."""
+        self.path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            listener.bind(str(self.path))
+        finally:
+            os.umask(before)
+        listener.listen(128)
+        listener.setblocking(False)
+        self._server = await asyncio.start_unix_server(self._connected, sock=listener, limit=LINE_LIMIT)
+
+    def is_reachable(self) -> bool:
+        """Whether the socket's name is still there: cleaners of temporary folders take such names away."""
+        return self.path.is_socket()
+
+    async def restart(self) -> None:
+        """Bind again; clients that are connected stay."""
+        if self._server is not None:
+            self._server.close()
+        await self.start()
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.path.unlink(missing_ok=True)
+
+    def broadcast(self, topic: str, key: str, message: dict[str, Any]) -> None:
+        """Post an event to everyone who wants `topic`. Never waits."""
+        wanted = [client for client in self.clients if topic in client.topics]
+        if wanted:
+            line = encode(message)
+            for client in wanted:
+                client.outbox.post(key, line)
+
+    def has_subscribers(self, topic: str) -> bool:
+        return any(topic in client.topics for client in self.clients)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not _same_user(writer.get_extra_info("socket")):
+            log.warning("refused a connection from another user")
+            writer.close()
+            return
+        client = Client(reader, writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.clients.add(client)
+        sender = asyncio.get_running_loop().create_task(_send(client))
+        try:
+            await self._converse(client)
+        except (ConnectionError, asyncio.IncompleteReadError, TimeoutError):
+            pass
+        except asyncio.CancelledError:
+            pass
+        except Exception:
+            log.exception("a client's connection failed")
+        finally:
+            self.clients.discard(client)
+            self._tasks.discard(task)
+            self.subscribed()
+            await _last_words(client, sender)
+
+    async def _converse(self, client: Client) -> None:
+        greeted = False
+        while True:
+            try:
+                line = await asyncio.wait_for(client.reader.readline(), None if greeted else HELLO_S)
+            except ValueError:
+                _refuse(client, ProtocolError(f"a line is longer than {LINE_LIMIT >> 20} MiB"))
+                return
+            if not line:
+                return
+            try:
+                message = decode(line)
+                if not greeted:
+                    facts = check_hello(message, "client")
+                    client.name = str(facts.get("client", "?"))
+                    greeted = True
+                    client.outbox.reply(encode(hello(self._version, **self._facts())))
+                    continue
+            except DdpmError as error:
+                _refuse(client, error)
+                return
+            client.outbox.reply(await self._answer(client, message))
+            await client.outbox.room()
+
+    async def _answer(self, client: Client, message: dict[str, Any]) -> bytes:
+        number, do, args = message.get("id"), message.get("do"), message.get("args", {})
+        try:
+            if not isinstance(do, str) or not isinstance(args, dict):
+                raise ProtocolError('a request is {"id": …, "do": "…", "args": {…}}')
+            result = await self._handle(client, do, args)
+        except DdpmError as error:
+            return encode({"id": number, "ok": False, "error": error_to_wire(error)})
+        except Exception as error:
+            log.exception("request %r failed", do)
+            failure = DdpmError(f"the engine failed at {do!r}: {error}", "see `ddpm-tui engine logs`")
+            return encode({"id": number, "ok": False, "error": error_to_wire(failure)})
+        line = encode({"id": number, "ok": True, "result": result})
+        if len(line) > LINE_LIMIT:
+            failure = DdpmError("the answer is too long for one line", "ask for less")
+            return encode({"id": number, "ok": False, "error": error_to_wire(failure)})
+        return line
+
+
+def _refuse(client: Client, error: DdpmError) -> None:
+    client.outbox.reply(encode({"id": None, "ok": False, "error": error_to_wire(error)}))
+
+
+async def _send(client: Client) -> None:
+    """Outbox to socket. Ends with the connection, or when the client takes nothing for too long."""
+    transport = client.writer.transport
+    transport.set_write_buffer_limits(high=65536)
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        while True:
+            client.writer.write(await client.outbox.next())
+            await asyncio.wait_for(client.writer.drain(), STALL_S)
+    log.info("client %s is disconnected: it is gone or does not read", client.name)
+    transport.abort()
+
+
+async def _last_words(client: Client, sender: "asyncio.Task[None]") -> None:
+    """Let a refused client read why, but not for long."""
+    for _ in range(20):
+        if sender.done() or not len(client.outbox):
+            break
+        await asyncio.sleep(0.01)
+    sender.cancel()
+    with contextlib.suppress(Exception):
+        client.writer.close()
+
+
+def _same_user(connection: Any) -> bool:
+    """Whether the peer is this user (or root). Where the system cannot say, the socket's mode has to do."""
+    if not sys.platform.startswith("linux"):
+        return True
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", credentials)
+    return user in (os.getuid(), 0)

@@ -1,0 +1,103 @@
+"""Starting the service from a client: once, whoever asks, in a way that outlives the client's login.
+
+Standard library only, and nothing of the service itself: the command line loads this.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from engine.errors import DdpmError
+from engine.home import Home
+
+PASSED_ON = (
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "HTTP_PROXY",
+    "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy",
+)  # fmt: skip
+PASSED_ON_PREFIXES = (
+    "DDPM_",
+    "CUDA_",
+    "NVIDIA_",
+    "TORCH",
+    "PYTORCH_",
+    "OMP_",
+    "MKL_",
+    "PYTHON",
+    "LC_",
+    "XDG_DATA",
+)
+"""systemd starts a service with the user manager's environment; these are handed over from ours."""
+
+
+def start_engine(home: Home) -> None:
+    """Start the service and return when it answers, or when another one has the lock. Raises DdpmError."""
+    # Made by the client already, so that a folder nobody can write to is said here and plainly.
+    home.create()
+    if uses_systemd() and _start_with_systemd(home):
+        return
+    started = subprocess.run(
+        [sys.executable, "-P", "-m", "engine.service", str(home.root)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": python_path()},
+        cwd=home.root,
+        start_new_session=True,
+        check=False,
+    )
+    if started.returncode == 0:
+        return
+    try:
+        said = json.loads(started.stdout)
+    except ValueError:
+        lines = started.stderr.decode(errors="replace").strip().splitlines()
+        raise DdpmError(
+            f"the engine did not start ({lines[-1] if lines else 'it said nothing'})",
+            f"see {home.engine_log}",
+        ) from None
+    if said.get("kind") != "busy":
+        raise DdpmError(str(said.get("what")), said.get("hint"))
+
+
+def python_path() -> str:
+    """PYTHONPATH with the place this package was imported from, for a checkout that is not installed."""
+    here = str(Path(__file__).resolve().parents[2])
+    parts = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    if here in parts or Path(here).name in ("site-packages", "dist-packages"):
+        return os.pathsep.join(parts)
+    return os.pathsep.join([here, *parts])
+
+
+def uses_systemd() -> bool:
+    """Whether a user manager is here that stays after the last logout. DDPM_KEEPER=itself says no."""
+    if os.environ.get("DDPM_KEEPER") == "itself" or not shutil.which("systemd-run"):
+        return False
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if not runtime or not (Path(runtime) / "systemd" / "private").exists():
+        return False
+    from engine.service.doctor_facts import gather, keeper
+
+    return keeper(gather()) == "systemd"
+
+
+def _start_with_systemd(home: Home) -> bool:
+    """A transient user service. KillMode=process: workers are its children and must outlive its end."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
+    }
+    environment |= {"PYTHONPATH": python_path(), "DDPM_KEEPER": "systemd"}
+    command = [
+        "systemd-run", "--user", "--quiet", "--collect",
+        f"--unit=ddpm-tui-{hashlib.sha256(os.fsencode(home.root)).hexdigest()[:12]}",
+        "--property=KillMode=process", "--property=Restart=on-failure", "--property=RestartSec=1",
+        f"--working-directory={home.root}",
+        *(f"--setenv={name}={value}" for name, value in environment.items()),
+        sys.executable, "-P", "-m", "engine.service", "--foreground", str(home.root),
+    ]  # fmt: skip
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return done.returncode == 0
