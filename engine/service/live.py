@@ -35,8 +35,9 @@ class Live:
         self._wake = asyncio.Event()
         self._progress: dict[str, int] = {}
         self._runs: dict[str, dict[str, int]] = {}
-        self._problems: list[str] = []
+        self._engine_state: dict[str, Any] = {}
         queue.listeners.append(self._job_changed)
+        queue.change_listeners.append(self._wake.set)
         engine.wait_listeners.append(self._waits_changed)
 
     def look(self) -> None:
@@ -59,7 +60,7 @@ class Live:
         while True:
             live = [job for job in self.queue.jobs.values() if job.live]
             listened = self.server.has_subscribers("progress") or self.server.has_subscribers("runs")
-            self._tell_problems()
+            self._tell_engine()
             if not live or not listened:
                 self._wake.clear()
                 await self._wake.wait()
@@ -99,8 +100,8 @@ class Live:
         changed = sorted(name for name in now if now[name] != before.get(name))
         self.server.broadcast("runs", f"run:{run}", {"event": "run", "run": run, "changed": changed})
 
-    def _tell_problems(self) -> None:
-        problems = list(self.queue.problems.values())
-        if problems != self._problems:
-            self._problems = problems
-            self.server.broadcast("engine", "engine", {"event": "engine", "problems": problems})
+    def _tell_engine(self) -> None:
+        state = {"problems": list(self.queue.problems.values()), "on_hold": self.queue.on_hold}
+        if state != self._engine_state:
+            self._engine_state = state
+            self.server.broadcast("engine", "engine", {"event": "engine", **state})

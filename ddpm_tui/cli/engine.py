@@ -1,0 +1,107 @@
+"""`ddpm-tui engine …`: the background process itself. Other commands start it when they need it."""
+
+import json
+import time
+from typing import Any
+
+import click
+
+from ddpm_tui.cli.queue import follow_file
+from ddpm_tui.cli.queue_text import duration
+from ddpm_tui.client import Client, NotRunningError, ensure_engine
+from engine.errors import DdpmError
+from engine.files import is_locked, lock_holder
+from engine.home import Home
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
+
+
+@click.group()
+def engine() -> None:
+    """The background process that keeps the queue. It outlives this terminal and this login."""
+
+
+@engine.command()
+@as_json
+def start(as_json: bool) -> None:
+    """Start it, if it does not run."""
+    with ensure_engine(Home.find()) as client:
+        _print(client.request("status"), as_json)
+
+
+@engine.command()
+@click.option(
+    "--jobs", is_flag=True, help="Also checkpoint and stop running jobs; they go on when it starts again."
+)
+def stop(jobs: bool) -> None:
+    """Stop it. Running jobs work on, and the next engine finds them again."""
+    home = Home.find()
+    try:
+        with Client(home) as client:
+            answer = client.request("stop", jobs=jobs)
+            click.echo("Stopping…", err=True)
+            _until_gone(home, client, None if jobs else 30.0)
+    except NotRunningError:
+        if is_locked(home.engine_lock):
+            raise DdpmError(
+                f"an engine ({lock_holder(home.engine_lock)}) holds {home.root} and does not answer",
+                f"see {home.engine_log}",
+            ) from None
+        click.echo("The engine does not run.")
+        return
+    left = 0 if jobs else int(answer["workers"])
+    more = f" {left} running job{'s' * (left != 1)} go{'es' * (left == 1)} on without it." if left else ""
+    click.echo(f"The engine has stopped.{more}")
+
+
+def _until_gone(home: Home, client: Client, limit: float | None) -> None:
+    end = None if limit is None else time.monotonic() + limit
+    while is_locked(home.engine_lock):
+        if end is not None and time.monotonic() > end:
+            raise DdpmError("the engine does not end", f"see {home.engine_log}")
+        time.sleep(0.05)
+
+
+@engine.command()
+@as_json
+def status(as_json: bool) -> None:
+    """Whether it runs, since when, with which devices and what is wrong. Exit code 1 where it does not run."""
+    home = Home.find()
+    try:
+        with Client(home) as client:
+            _print(client.request("status"), as_json)
+    except NotRunningError:
+        holder = lock_holder(home.engine_lock) if is_locked(home.engine_lock) else None
+        if as_json:
+            click.echo(json.dumps({"running": False, "home": str(home.root), "holder": holder}))
+        else:
+            click.echo(
+                f"{holder} holds the engine's lock but does not answer."
+                if holder
+                else "The engine does not run."
+            )
+        raise SystemExit(1) from None
+
+
+def _print(status: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"running": True, **status}))
+        return
+    keeper = "your systemd user manager" if status.get("keeper") == "systemd" else "a session of its own"
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(status["jobs"].items())) or "none"
+    click.echo(
+        f"engine   runs, pid {status['pid']}, for {duration(time.time() - status['started'])}, in {keeper}"
+    )
+    click.echo(f"home     {status['home']}")
+    click.echo(f"devices  {', '.join(status['slots'])}; {status['workers']} working")
+    click.echo(f"jobs     {counts}" + ("; the queue is on hold" if status["on_hold"] else ""))
+    for problem in status["problems"]:
+        click.echo(f"problem  {problem}")
+
+
+@engine.command()
+@click.option("-f", "--follow", is_flag=True)
+@click.option("-n", "lines", type=int, default=50, show_default=True, help="Lines from the end.")
+def logs(follow: bool, lines: int) -> None:
+    """What it wrote about its work."""
+    follow_file(Home.find().engine_log, lines, (lambda: False) if follow else None)

@@ -1,0 +1,148 @@
+"""How jobs read in a terminal's lines. Plain dictionaries from the engine in, text out; nothing is fetched here."""
+
+import os
+import time
+from typing import Any
+
+import click
+
+COLOURS = {
+    "running": "green",
+    "starting": "green",
+    "queued": "cyan",
+    "paused": "yellow",
+    "held": "yellow",
+    "interrupted": "yellow",
+    "failed": "red",
+    "cancelled": "bright_black",
+    "done": "bright_black",
+}
+
+
+def short(job_id: str) -> str:
+    """000012 → 12."""
+    return job_id.lstrip("0") or job_id
+
+
+def paint(text: str, state: str) -> str:
+    if os.environ.get("NO_COLOR"):
+        return text
+    return click.style(text, fg=COLOURS.get(state))
+
+
+def listing(answer: dict[str, Any], width: int) -> list[str]:
+    """The table of `queue list`, one job a line, cut to `width` columns."""
+    lines = [f"! {problem}" for problem in answer["problems"]]
+    if answer["on_hold"]:
+        lines.append("The queue is on hold: nothing new starts (`queue resume` releases it).")
+    jobs = answer["jobs"]
+    if not jobs:
+        return [*lines, "The queue is empty. `ddpm-tui queue train PROFILE` adds a training."]
+    if answer["hidden"]:
+        lines.append(f"({answer['hidden']} older jobs are over; --all shows them)")
+    number = max(2, *(len(short(job["id"])) for job in jobs))
+    name = min(44, max(len(_name(job)) for job in jobs))
+    for job in jobs:
+        state = job["state"] + ("…" if job.get("intent") else "")
+        head = f"{short(job['id']):>{number}}  {state:<11}  {_cut(_name(job), name):<{name}}  "
+        tail = _cut(remark(job), max(10, width - len(head)))
+        line = f"{head}{tail}".rstrip()
+        lines.append(line.replace(f"{state:<11}", paint(f"{state:<11}", job["state"]), 1))
+    return lines
+
+
+def _name(job: dict[str, Any]) -> str:
+    priority = job.get("priority", "normal")
+    mark = {"high": "↑ ", "now": "⇈ "}.get(priority, "") if job["state"] == "queued" else ""
+    return mark + str(job["title"])
+
+
+def remark(job: dict[str, Any]) -> str:
+    """What there is to know about a job besides its state: progress, why it waits, why it ended."""
+    state = job["state"]
+    if state in ("running", "starting"):
+        words = progress(job.get("progress"))
+        if job.get("intent"):
+            words = f"{INTENTS.get(job['intent'], job['intent'])}; {words}"
+        return f"{words} on {job['slot']}" if words and job.get("slot") else words or job.get("reason", "")
+    if state == "queued":
+        return job.get("waits") or ("starts next" if not job.get("reason") else job["reason"])
+    parts = [job.get("reason") or "", job.get("hint") or "" if state in ("held", "failed", "paused") else ""]
+    return " — ".join(part for part in parts if part)
+
+
+INTENTS = {
+    "pause": "pausing",
+    "cancel": "cancelling",
+    "kill": "killing",
+    "make_room": "making room",
+    "stop": "stopping",
+}
+
+
+def progress(wire: dict[str, Any] | None) -> str:
+    """One line about a living worker: "epoch 12.40 of 50, 131 pictures/s, 1 h 12 min left"."""
+    if not wire:
+        return ""
+    parts = [wire.get("phase") or ""]
+    if wire.get("epoch") is not None and wire.get("to_epoch"):
+        parts.append(f"epoch {wire['epoch']:.2f} of {wire['to_epoch']:g}")
+    elif wire.get("total"):
+        parts.append(f"{wire.get('done', 0):,} of {wire['total']:,} {wire.get('unit', '')}".rstrip())
+    if wire.get("images_per_s"):
+        parts.append(f"{wire['images_per_s']:.3g} pictures/s")
+    if wire.get("eta_s"):
+        parts.append(f"{duration(wire['eta_s'])} left")
+    return ", ".join(part for part in parts if part)
+
+
+def duration(seconds: float) -> str:
+    """Two units at most: "3 s", "12 min", "1 h 12 min", "2 d 3 h". A clock that was set back gives "0 s"."""
+    seconds = max(0, int(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    if seconds < 86400:
+        return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    return f"{seconds // 86400} d {seconds % 86400 // 3600} h"
+
+
+def details(job: dict[str, Any]) -> list[str]:
+    """The page of `queue show`."""
+    facts = [
+        ("job", f"{short(job['id'])}  {job['title']}"),
+        ("state", " — ".join(p for p in (job["state"], job.get("reason"), job.get("hint")) if p)),
+        ("waits", job.get("waits")),
+        ("worker", progress(job.get("progress"))),
+        ("device", job["slot"] or job["device"]),
+        ("priority", job["priority"]),
+        ("follows", ", ".join(short(a) for a in job["after"])),
+        (
+            "attempts",
+            str(job["attempt"]) + (f", {job['crashes']} crashes in a row" if job["crashes"] else ""),
+        ),
+        ("queued", moment(job.get("created"))),
+        ("started", moment(job.get("started"))),
+        ("ended", moment(job.get("ended"))),
+        ("args", ", ".join(f"{key}={value}" for key, value in job["args"].items() if value is not None)),
+        ("folder", job["folder"]),
+    ]
+    lines = [f"{name:>9}  {value}" for name, value in facts if value]
+    lines += ["", "history"]
+    for event in job["history"]:
+        before = f"{event['before']} → " if event["before"] else ""
+        words = f"  ({event['reason']})" if event["reason"] and event["reason"] != event["after"] else ""
+        lines.append(f"  {moment(event['time'])}  {before}{event['after']}{words}")
+    if job["log_tail"]:
+        lines += ["", f"log ({job['log']})", *(f"  {line}" for line in job["log_tail"])]
+    return lines
+
+
+def moment(seconds: float | None) -> str:
+    return "" if not seconds else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _cut(text: str, width: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
