@@ -1,0 +1,321 @@
+"""The Textual app: modes, themes, keys, messages, and the one Snapshot that every screen shows.
+
+Only what all screens share is here. Screens are imported when they are first shown, so that the first paint
+needs neither NumPy nor pydantic; torch is never imported.
+"""
+
+import contextlib
+import logging
+import logging.handlers
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ddpm_tui.draw.terminal import Terminal, here
+
+# Textual reads these when it is imported.
+os.environ.setdefault("TEXTUAL_FPS", "15")
+os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
+os.environ.setdefault("ESCDELAY", "50")
+
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.app import App, SystemCommand
+from textual.driver import Driver
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from ddpm_tui import themes
+from ddpm_tui.frame import Frame, Written
+from ddpm_tui.keymap import BY_ID, SCREENS, bindings, read_keymap, shown
+from ddpm_tui.state.budget import Budget
+from ddpm_tui.state.snapshot import Snapshot
+from ddpm_tui.state.undo import Undo
+from engine.errors import DdpmError, UserError
+from engine.home import Home
+
+if TYPE_CHECKING:
+    from ddpm_tui.screens.base import BaseScreen
+    from ddpm_tui.state.store import Store
+
+log = logging.getLogger(__name__)
+
+MESSAGE_S = 6.0
+BYTES_PER_SECOND = 1700.0
+LOW_BYTES_PER_SECOND = 400.0
+
+
+def _screen(name: str) -> Callable[[], "BaseScreen"]:
+    """Makes screens/<name>.py's <Name>Screen when its mode is first shown."""
+
+    def make() -> "BaseScreen":
+        module = import_module(f"ddpm_tui.screens.{name}")
+        screen: BaseScreen = getattr(module, f"{name.capitalize()}Screen")()
+        return screen
+
+    return make
+
+
+class DdpmApp(App[None]):
+    """The app. `snapshot` is the only thing screens show; `store` makes it, `undo` takes changes back."""
+
+    TITLE = "ddpm-tui"
+    MODES: ClassVar[dict[str, Any]] = {name: _screen(name) for name in SCREENS}
+    DEFAULT_MODE = "dashboard"
+    CSS_PATH: ClassVar[Any] = ["app.tcss", *(f"screens/{name}.tcss" for name in SCREENS)]
+    BINDINGS = bindings("app")
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    snapshot: reactive[Snapshot] = reactive(Snapshot(), init=False, repaint=False)
+
+    def __init__(
+        self,
+        home: Home,
+        store: "Store",
+        *,
+        terminal: Terminal | None = None,
+        low_bandwidth: bool = False,
+        driver_class: type[Driver] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(driver_class=driver_class)
+        self.home = home
+        self.store = store
+        self.terminal = terminal or here()
+        self.low_bandwidth = low_bandwidth
+        self.budget = Budget(LOW_BYTES_PER_SECOND if low_bandwidth else BYTES_PER_SECOND)
+        self.undo = Undo()
+        self.monotonic = clock
+        self.marked: tuple[str, ...] = ()
+        """Runs or RUN@STEP that one screen hands to another (the compare screen)."""
+        self.faults: list[str] = []
+        for theme in themes.themes():
+            self.register_theme(theme)
+        self.theme = themes.DEFAULT
+        self._frame = Frame(self.console._color_system)
+        self._quiet_at = 0.0
+        self._recent_faults: list[float] = []
+        if not self.terminal.unicode:
+            from ddpm_tui.glyphs import PlainText
+
+            self._filters.append(PlainText(_encoding()))
+
+    # Life.
+
+    def on_mount(self) -> None:
+        self.set_interval(1.0, self._tick)
+        keymap, problems = read_keymap(self.home.keymap)
+        self.set_keymap(keymap)
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            self.call_after_refresh(self.say, f"keymap.toml: {problems[0]}{more}", "warn")
+        with contextlib.suppress(OSError, ValueError):
+            name = (self.home.root / "theme").read_text().strip()
+            if name in themes.NAMES:
+                self.theme = name
+        self.call_after_refresh(self._start)
+
+    def _start(self) -> None:
+        """After the first paint: what takes longer."""
+        self.store.start(self._publish)
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+
+    async def on_unmount(self) -> None:
+        await self.store.close()
+
+    def _tick(self) -> None:
+        if self._quiet_at and self.monotonic() >= self._quiet_at:
+            self._quiet_at = 0.0
+            self._foot(lambda foot: foot.quiet())
+
+    # Messages and errors.
+
+    def say(self, text: str, tone: str = "good") -> None:
+        """One line at the foot of the screen, for some seconds or until the next one."""
+        self._quiet_at = self.monotonic() + MESSAGE_S * (2 if tone == "bad" else 1)
+        self._foot(lambda foot: foot.say(text, tone))
+
+    def _foot(self, do: Callable[[Any], None]) -> None:
+        from ddpm_tui.widgets.bars import FootBar
+
+        for screen in self.screen_stack:
+            for foot in screen.query(FootBar):
+                do(foot)
+
+    def report(self, error: BaseException, where: str) -> None:
+        """Something that should not happen did: a line for the person, the rest for the log."""
+        if isinstance(error, DdpmError):
+            self.say(str(error), "bad")
+            return
+        self.faults.append(f"{where}: {error!r}")
+        log.error("%s failed", where, exc_info=error)
+        self.say(f"{where}: {type(error).__name__}: {error} (tui.log has the rest)", "bad")
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Of any widget. One is said and survived; a storm ends the app, as staying would only hide it."""
+        now = time.monotonic()
+        self._recent_faults = [t for t in self._recent_faults if t > now - 5] + [now]
+        if len(self._recent_faults) > 20 or not self._running:
+            super()._handle_exception(error)
+        else:
+            self.report(error, "the app")
+
+    async def run_action(self, action: Any, default_namespace: Any = None, namespaces: Any = None) -> bool:
+        """As Textual does it; an action that fails is said in one line."""
+        self.budget.forgive(time.monotonic())
+        try:
+            return await super().run_action(action, default_namespace, namespaces)
+        except Exception as error:
+            self.report(error, "that key")
+            return True
+
+    # The screen's bytes.
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        """Textual's only way to the terminal, with what is there already left out."""
+        if isinstance(renderable, LayoutUpdate | ChopsUpdate) and not self.is_headless:
+            renderable = self._difference(renderable)
+        super()._display(screen, renderable)
+
+    def _difference(self, update: LayoutUpdate | ChopsUpdate) -> CompositorUpdate | None:
+        if self._batch_count or not self._running:
+            return update  # will not be shown
+        self._frame.resize(*self.size)
+        if isinstance(update, LayoutUpdate):
+            for y, strips in enumerate(update.strips, update.region.y):
+                x = update.region.x
+                for strip in strips:
+                    self._frame.update(x, y, strip)
+                    x += strip.cell_length
+        else:
+            for y, start, end in update.spans:
+                for stop, (x, chop) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+                    if chop is not None and x < end and stop > start:
+                        self._frame.update(x, y, chop, stop)
+        text = self._frame.flush()
+        return Written(text) if text else None
+
+    def on_resize(self) -> None:
+        self._frame.forget()
+
+    def action_redraw(self) -> None:
+        """Something else wrote on the terminal: everything again."""
+        self._frame.forget()
+        self.screen.refresh(layout=True)
+
+    # Keys of the whole app.
+
+    async def action_go(self, mode: str) -> None:
+        """To a screen. What is open over the present one stays there."""
+        if mode == self.current_mode:
+            return
+        try:
+            await self.switch_mode(mode)
+        except Exception as error:
+            self.report(error, f"{mode} screen")
+
+    def action_help(self) -> None:
+        from ddpm_tui.screens.help import Help
+
+        self.push_screen(Help(self.screen))
+
+    def action_next_theme(self) -> None:
+        at = themes.NAMES.index(self.theme) if self.theme in themes.NAMES else -1
+        self.theme = themes.NAMES[(at + 1) % len(themes.NAMES)]
+        with contextlib.suppress(OSError):
+            (self.home.root / "theme").write_text(self.theme + "\n")
+        self.say(f"theme {self.theme.removeprefix('ddpm-')}")
+
+    async def action_undo(self) -> None:
+        change = self.undo.pop()
+        if change is None:
+            self.say("nothing to undo", "dim")
+            return
+        try:
+            await change.back()
+        except DdpmError as error:
+            self.say(f"cannot undo: {error}", "bad")
+        else:
+            self.store.poke()
+            self.say(f"undone: {change.said}")
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette: whatever has a key here, and the screens, with their keys."""
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            key = BY_ID.get(binding.id or "")
+            if key is None or not active.enabled or key.group == "list" or key.id == "app.palette":
+                continue
+            target = active.node
+            title = f"{key.label[:1].upper()}{key.label[1:]} ({shown(binding.key)})"
+            yield SystemCommand(title, key.help, _runner(self, binding.action, target))
+        for name in themes.NAMES:
+            yield SystemCommand(f"Theme {name.removeprefix('ddpm-')}", "colours", _themer(self, name))
+
+    # Small conveniences for screens.
+
+    def key(self, key_id: str) -> str:
+        """The key of an action as people read it, as the keymap has it now: "queue.add" → "a"."""
+        return shown(self._keymap.get(key_id, BY_ID[key_id].keys).split(",")[0])
+
+    def may_write(self, cost: float) -> bool:
+        """Whether something that repaints by itself may now send about `cost` bytes."""
+        return self.budget.allows(cost, time.monotonic())
+
+    async def open(self, mode: str, **subject: Any) -> None:
+        """Go to a screen and have it show something: its `open` is called with `subject` once it is up."""
+        await self.action_go(mode)
+        screen = self.screen_stack[0]
+        self.call_after_refresh(lambda: screen.open(**subject))  # type: ignore[attr-defined]
+
+
+def _runner(app: DdpmApp, action: str, target: Any) -> Callable[[], None]:
+    def use() -> None:
+        app.call_later(app.run_action, action, target)
+
+    return use
+
+
+def _themer(app: DdpmApp, name: str) -> Callable[[], None]:
+    def use() -> None:
+        app.theme = name
+
+    return use
+
+
+def _encoding() -> str:
+    return getattr(sys.__stderr__, "encoding", None) or "ascii"
+
+
+def run(home: Home | None = None, low_bandwidth: bool = False, mouse: bool = True) -> int:
+    """Open the app; returns the exit code. Raises UserError where there is no terminal to draw on."""
+    terminal = here()
+    if not (sys.__stdin__ and sys.__stdin__.isatty() and terminal.tty):
+        raise UserError("the app needs a terminal", "see `ddpm-tui --help` for the commands")
+    home = (home or Home.find()).create()
+    _log_to(home.root / "tui.log")
+    from ddpm_tui.async_client import AsyncClient
+    from ddpm_tui.driver import counting_driver
+    from ddpm_tui.state.store import LiveStore
+
+    store = LiveStore(home, AsyncClient(home), period=4.0 if low_bandwidth else 1.0)
+    app = DdpmApp(home, store, terminal=terminal, low_bandwidth=low_bandwidth)
+    app.driver_class = counting_driver(app.budget)
+    app.set_reactive(DdpmApp.snapshot, store.first())
+    app.run(mouse=mouse)
+    return app.return_code or 0
+
+
+def _log_to(path: Path) -> None:
+    """The app's own faults go to a file: its terminal is taken."""
+    with contextlib.suppress(OSError):
+        handler = logging.handlers.RotatingFileHandler(path, maxBytes=1_000_000, backupCount=1)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logging.basicConfig(handlers=[handler], level=logging.INFO)

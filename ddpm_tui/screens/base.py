@@ -1,0 +1,193 @@
+"""What every screen has: the two bars, a filter line, painting from the Snapshot, and errors that stay small."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.message import Message
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input
+
+from ddpm_tui.keymap import bindings
+from ddpm_tui.state.snapshot import Snapshot
+from ddpm_tui.widgets.bars import FootBar, TopBar
+from ddpm_tui.widgets.rows import Line, Rows
+from engine.errors import DdpmError
+
+if TYPE_CHECKING:
+    from ddpm_tui.app import DdpmApp
+
+log = logging.getLogger(__name__)
+
+SMALLEST = (60, 18)
+"""Columns and rows below which nothing useful can be shown."""
+
+Result = TypeVar("Result")
+
+
+class TooSmall(Rows):
+    """Covers a screen while the terminal is too small for it."""
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        wide, tall = SMALLEST
+        now = self.app.size
+        text = [f"{now.width}×{now.height} is too small", f"needs {wide}×{tall} or more", "q quits"]
+        above = max(0, (height - len(text)) // 2)
+        return [[""]] * above + [[" " * max(0, (width - len(t)) // 2), (t, "warn")] for t in text]
+
+
+class Sturdy:
+    """A screen whose handlers may fail: the error is said in one line and logged, and the screen lives on."""
+
+    async def _dispatch_message(self, message: Message) -> None:
+        try:
+            await super()._dispatch_message(message)  # type: ignore[misc]
+        except Exception as error:
+            cast("DdpmApp", self.app).report(error, type(self).__name__)  # type: ignore[attr-defined]
+
+    def _screen_resized(self, size: Any) -> None:
+        super()._screen_resized(size)  # type: ignore[misc]
+        small = size.width < SMALLEST[0] or size.height < SMALLEST[1]
+        cast(Screen[None], self).set_class(small, "-too-small")
+
+
+class BaseScreen(Sturdy, Screen[None]):
+    """Subclasses set NAME (a mode), give `body` and `paint`; both may fail without taking the app along.
+
+    `paint` is called with every new Snapshot while the screen is the shown one, and once when it comes up.
+    """
+
+    NAME = ""
+    AUTO_FOCUS = ""
+    BINDINGS = bindings("app")
+
+    def __init__(self) -> None:
+        super().__init__(name=self.NAME, id=self.NAME)
+        self._painted: Snapshot | None = None
+
+    @property
+    def ddpm(self) -> "DdpmApp":
+        return cast("DdpmApp", self.app)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.ddpm.snapshot
+
+    def compose(self) -> ComposeResult:
+        yield TopBar(self.NAME)
+        with Container(id="body"):
+            yield from self.body()
+        yield FilterLine()
+        yield FootBar()
+        yield TooSmall(classes="too-small")
+
+    def body(self) -> ComposeResult:
+        """The widgets between the bars."""
+        raise NotImplementedError
+
+    def paint(self, snapshot: Snapshot) -> None:
+        """Show it. Own widgets compare and send only what differs, so just hand everything over."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        self.watch(self.app, "snapshot", self._on_snapshot, init=False)
+
+    def on_screen_resume(self) -> None:
+        self._paint(self.snapshot)
+
+    def _on_snapshot(self, snapshot: Snapshot) -> None:
+        if self.is_current or (self.ddpm.current_mode == self.NAME and self.is_attached):
+            self._paint(snapshot)
+
+    def repaint(self) -> None:
+        """Paint the last Snapshot again: something of the screen's own changed."""
+        self._paint(self.snapshot)
+
+    def _paint(self, snapshot: Snapshot) -> None:
+        if not self.is_mounted:
+            return
+        try:
+            self.query_one(TopBar).show(snapshot)
+            self.paint(snapshot)
+        except Exception as error:
+            self.ddpm.report(error, f"{self.NAME} screen")
+
+    def say(self, text: str, tone: str = "good") -> None:
+        self.query_one(FootBar).say(text, tone)
+
+    # The filter line: screens with lists react to `filtered`.
+
+    def action_filter(self) -> None:
+        self.query_one(FilterLine).open()
+
+    def filtered(self, words: str) -> None:
+        """The filter's text changed. Screens with lists hand it to the list."""
+
+    # Work that may take a while or fail.
+
+    def attempt(self, work: Awaitable[Result], then: Callable[[Result], None] | None = None) -> None:
+        """Await `work` beside the screen; say its DdpmError in the footer; call `then` with its result."""
+
+        async def run() -> None:
+            try:
+                result = await work
+            except DdpmError as error:
+                self.ddpm.say(str(error), "bad")
+            except Exception as error:
+                self.ddpm.report(error, f"{self.NAME} screen")
+            else:
+                if then is not None:
+                    then(result)
+
+        self.run_worker(run(), exit_on_error=False)
+
+
+class FilterLine(Input):
+    """`/`: narrows the screen's list while one types. Enter keeps it, escape takes it away."""
+
+    def __init__(self) -> None:
+        super().__init__(placeholder="filter: words that must all appear", id="filter", compact=True)
+        self.cursor_blink = False
+        self.display = False
+        self._before: Any = None
+
+    def open(self) -> None:
+        self._before = self.screen.focused
+        self.display = True
+        self.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        cast(BaseScreen, self.screen).filtered(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._leave()
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key == "escape":
+            event.stop()
+            event.prevent_default()
+            self.value = ""
+            self._leave()
+
+    def _leave(self) -> None:
+        self.display = bool(self.value)
+        self.screen.set_focus(self._before)
+
+
+class Dialog(Sturdy, ModalScreen[Result]):
+    """A box over the screen. Escape closes it with None."""
+
+    BINDINGS = bindings("dialog", only=["dialog.close"])
+    AUTO_FOCUS = "*"
+
+    @property
+    def ddpm(self) -> "DdpmApp":
+        return cast("DdpmApp", self.app)
+
+    def action_close(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,113 @@
+"""Small questions over a screen: yes or no, one line of text, one of several."""
+
+from collections.abc import Callable, Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Input, Static
+
+from ddpm_tui.keymap import bindings
+from ddpm_tui.screens.base import Dialog
+from ddpm_tui.widgets.table import Column, Row, Table
+from engine.errors import DdpmError
+
+
+class Confirm(Dialog[bool]):
+    """Asked only where something is lost. True for yes."""
+
+    BINDINGS = bindings("confirm")
+
+    def __init__(self, question: str, consequence: str = "", yes: str = "yes") -> None:
+        super().__init__()
+        self._question, self._consequence, self._yes = question, consequence, yes
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(self._question, classes="question", markup=False)
+            if self._consequence:
+                yield Static(self._consequence, classes="hint", markup=False)
+            yield Static(f"y {self._yes}    n leave it", classes="keys", markup=False)
+
+    def action_answer(self, yes: bool) -> None:
+        self.dismiss(yes)
+
+    def action_close(self) -> None:
+        self.dismiss(False)
+
+
+class Ask(Dialog[str]):
+    """One line of text. `check` raises DdpmError for what cannot be used: it is said while one types."""
+
+    BINDINGS = bindings("dialog", only=["dialog.close"])
+
+    def __init__(
+        self,
+        question: str,
+        value: str = "",
+        hint: str = "",
+        check: Callable[[str], object] | None = None,
+    ) -> None:
+        super().__init__()
+        self._question, self._value, self._hint, self._check = question, value, hint, check
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(self._question, classes="question", markup=False)
+            field = Input(self._value, compact=True)
+            field.cursor_blink = False
+            yield field
+            yield Static(self._hint, classes="hint", id="hint", markup=False)
+            yield Static("enter do it    esc leave it", classes="keys", markup=False)
+
+    def _problem(self, value: str) -> str:
+        try:
+            if self._check is not None:
+                self._check(value)
+        except DdpmError as error:
+            return str(error)
+        return ""
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        problem = self._problem(event.value) if event.value else ""
+        hint = self.query_one("#hint", Static)
+        hint.update(problem or self._hint)
+        hint.set_class(bool(problem), "bad")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        problem = self._problem(event.value)
+        if problem:
+            hint = self.query_one("#hint", Static)
+            hint.update(problem)
+            hint.add_class("bad")
+        else:
+            self.dismiss(event.value)
+
+
+class Pick(Dialog[str]):
+    """One of several: (key, name, remark) each. The key of the chosen one."""
+
+    BINDINGS = bindings("dialog")
+
+    def __init__(self, question: str, options: Sequence[tuple[str, str, str]], current: str = "") -> None:
+        super().__init__()
+        self._question, self._options, self._current = question, options, current
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(self._question, classes="question", markup=False)
+            table = Table([Column("", 12, grow=1), Column("", 10, grow=2)], header=False)
+            table.styles.height = min(12, max(1, len(self._options)))
+            yield table
+            yield Static("enter take it    esc leave it", classes="keys", markup=False)
+
+    def on_mount(self) -> None:
+        table = self.query_one(Table)
+        table.show([Row(key, (name, (remark, "dim"))) for key, name, remark in self._options])
+        table.move_to(self._current)
+        table.focus()
+
+    def action_accept(self) -> None:
+        self.dismiss(self.query_one(Table).key)
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        self.dismiss(event.key)

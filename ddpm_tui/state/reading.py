@@ -1,0 +1,126 @@
+"""Runs and jobs from their folders, as cheaply as files allow: no pydantic, no NumPy, stamps before contents.
+
+What the service says wins over what is read here; this is what an app without a service shows.
+"""
+
+import json
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ddpm_tui.state.snapshot import RunView
+from engine.errors import DdpmError
+from engine.home import Home, RunFolder
+from engine.jobs import JobSpec, list_job_folders, read_spec
+from engine.service.states import Intent, Job, Priority, State
+
+_JOB_FIELDS = {f.name for f in fields(Job)}
+
+
+def job_from_wire(wire: dict[str, Any]) -> Job:
+    """The row as the service sends it (and leaves in queue.json). Raises ValueError, KeyError, TypeError."""
+    values = {key: value for key, value in wire.items() if key in _JOB_FIELDS}
+    values["state"] = State(values["state"])
+    values["intent"] = Intent(values["intent"]) if values.get("intent") else None
+    values["priority"] = Priority.parse(str(values.get("priority", "normal")))
+    values["after"] = tuple(values.get("after") or ())
+    values["args"] = values.get("args") or {}
+    return Job(**values)
+
+
+def jobs_on_disk(home: Home, newest: int = 200) -> tuple[Job, ...]:
+    """The newest queued jobs by the notes in their folders, in the queue's order; foreground jobs are left out."""
+    found = []
+    for folder in list_job_folders(home)[-newest:]:
+        try:
+            found.append(job_from_wire(json.loads(folder.queue_note.read_bytes())))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            try:
+                spec: JobSpec = read_spec(folder)
+            except DdpmError:
+                continue
+            if not spec.foreground:
+                found.append(
+                    Job(spec.id, spec.kind, spec.run, spec.device, args=spec.args, rank=float(spec.id))
+                )
+    return tuple(sorted(found, key=lambda job: (job.rank, job.id)))
+
+
+class RunReader:
+    """All runs, each read again only when its files' stamps changed."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._known: dict[str, tuple[tuple[int, ...], RunView]] = {}
+
+    def read(self) -> tuple[RunView, ...]:
+        """Every run, oldest first by creation."""
+        try:
+            names = [e.name for e in os.scandir(self.home.runs) if e.is_dir() and not e.name.startswith(".")]
+        except OSError:
+            names = []
+        known, self._known = self._known, {}
+        for name in names:
+            folder = RunFolder(self.home.runs / name)
+            stamp = _stamp(folder.record, folder.checkpoints)
+            before = known.get(name)
+            self._known[name] = before if before and before[0] == stamp else (stamp, _read_run(folder))
+        return tuple(
+            view for _, view in sorted(self._known.values(), key=lambda e: (e[1].created, e[1].name))
+        )
+
+
+def _stamp(*paths: Path) -> tuple[int, ...]:
+    found = []
+    for path in paths:
+        try:
+            status = path.stat()
+            found += [status.st_mtime_ns, status.st_ino]
+        except OSError:
+            found += [0, 0]
+    return tuple(found)
+
+
+def _read_run(folder: RunFolder) -> RunView:
+    name = folder.name
+    steps = _steps(folder)
+    latest, epoch = None, 0
+    for step in reversed(steps):
+        try:
+            manifest = json.loads(folder.checkpoint(step).manifest.read_bytes())
+            latest, epoch = step, int(manifest["epoch"])
+            break
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    try:
+        record = json.loads(folder.record.read_bytes())
+        lineage = record.get("lineage") or {}
+        profile = record["profile"]
+        if not isinstance(profile, dict):
+            raise TypeError("its profile is not a table")
+        return RunView(
+            name,
+            str(record.get("profile_name", "")),
+            str(record.get("created", "")),
+            lineage.get("parent"),
+            lineage.get("step"),
+            tuple(lineage.get("changes", ())),
+            profile,
+            record.get("frozen") or {},
+            len(steps),
+            latest,
+            epoch,
+        )
+    except FileNotFoundError:
+        problem = f"{folder.record.name} is missing"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = f"{folder.record.name} cannot be read ({str(error)[:60]})"
+    return RunView(name, checkpoints=len(steps), latest_step=latest, epoch=epoch, problem=problem)
+
+
+def _steps(folder: RunFolder) -> list[int]:
+    try:
+        return sorted(int(e.name) for e in os.scandir(folder.checkpoints) if e.name.isdecimal())
+    except OSError:
+        return []

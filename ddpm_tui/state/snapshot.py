@@ -1,0 +1,158 @@
+"""Everything that is on the screens, as one frozen value. Screens paint it and change nothing in it.
+
+No NumPy here: the first paint has to come before that is imported; curves are in `state.curves`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from engine.jobs import Progress
+from engine.service.states import Job, State, title
+
+if TYPE_CHECKING:
+    from ddpm_tui.state.curves import RunCurves
+
+LinkState = Literal["starting", "connected", "disconnected"]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The service as seen from here. problem: why it is not reached, or what it says is wrong (a full disk)."""
+
+    link: LinkState = "starting"
+    problem: str = ""
+    on_hold: bool = False
+    slots: tuple[str, ...] = ()
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job with where its worker is. wait: why it has not started, in words."""
+
+    job: Job
+    progress: Progress | None = None
+    wait: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.job.id
+
+    @property
+    def run(self) -> str | None:
+        return self.job.run
+
+    @property
+    def state(self) -> State:
+        return self.job.state
+
+    @property
+    def title(self) -> str:
+        return title(self.job.kind, self.job.run, self.job.args)
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of the job is done, 0 to 1; None where nobody knows."""
+        progress = self.progress
+        if self.job.state is State.DONE:
+            return 1.0
+        if progress is None or not progress.total:
+            return None
+        return min(1.0, progress.done / progress.total)
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run as its folder tells, cheaply. problem: why run.json cannot be used; the rest is then empty.
+
+    profile: plain data as in run.json · epoch: whole epochs of the newest checkpoint · seen: the fraction too ·
+    busy: a worker holds the run's lock · latest_step: of the newest checkpoint whose manifest reads.
+    """
+
+    name: str
+    profile_name: str = ""
+    created: str = ""
+    parent: str | None = None
+    parent_step: int | None = None
+    changes: tuple[str, ...] = ()
+    profile: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    frozen: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    checkpoints: int = 0
+    latest_step: int | None = None
+    epoch: int = 0
+    problem: str = ""
+
+    def setting(self, section: str, key: str, default: Any = None) -> Any:
+        """One value of its profile."""
+        table = self.profile.get(section)
+        return table.get(key, default) if isinstance(table, dict) else default
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened, for the dashboard's list. tone: an ink ("good", "bad", "warn", "")."""
+
+    time: float
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Device:
+    """One GPU, or the machine itself. Fractions 0 to 1; None where it is not known."""
+
+    name: str
+    busy: float | None = None
+    memory_used: int | None = None
+    memory_total: int | None = None
+    temperature: float | None = None
+    power: float | None = None
+    power_limit: float | None = None
+    processes: int | None = None
+
+
+@dataclass(frozen=True)
+class Meters:
+    """gpus: as NVML has them · machine: CPU and RAM · disk_free: bytes where $DDPM_HOME is."""
+
+    gpus: tuple[Device, ...] = ()
+    machine: Device | None = None
+    disk_free: int | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """time: wall clock when it was made; every "3 min ago" counts from it. jobs: in the queue's order.
+
+    curves: of the followed runs only (see Store.follow), once they are read.
+    """
+
+    time: float = 0.0
+    engine: Engine = Engine()
+    jobs: tuple[JobView, ...] = ()
+    runs: tuple[RunView, ...] = ()
+    events: tuple[Event, ...] = ()
+    meters: Meters = Meters()
+    curves: "Mapping[str, RunCurves]" = field(default_factory=dict)
+    loaded: bool = False
+
+    def job(self, job_id: str | None) -> JobView | None:
+        return next((j for j in self.jobs if j.id == job_id), None)
+
+    def run(self, name: str | None) -> RunView | None:
+        return next((r for r in self.runs if r.name == name), None)
+
+    @property
+    def live(self) -> tuple[JobView, ...]:
+        """Jobs with a worker, training first."""
+        return tuple(sorted((j for j in self.jobs if j.job.live), key=lambda j: j.job.kind != "train"))
+
+    @property
+    def waiting(self) -> tuple[JobView, ...]:
+        """Jobs that are neither over nor at work, in order."""
+        return tuple(j for j in self.jobs if not j.job.over and not j.job.live)
+
+    def job_of(self, run: str | None) -> JobView | None:
+        """The live job of a run."""
+        return next((j for j in self.live if j.run == run), None)

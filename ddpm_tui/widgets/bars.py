@@ -1,0 +1,131 @@
+"""The line above and the line below every screen, made of what is live: screens, engine, keys, messages."""
+
+from collections.abc import Iterator
+
+from textual import events
+
+from ddpm_tui.keymap import SCREENS, shown
+from ddpm_tui.state.snapshot import Snapshot
+from ddpm_tui.widgets.rows import Line, Piece, Rows, length, spread
+
+
+class TopBar(Rows):
+    """Screens by number, the shown one marked; at the right how the engine is."""
+
+    def __init__(self, current: str) -> None:
+        super().__init__(id="top")
+        self.current = current
+        self.snapshot = Snapshot()
+        self._places: list[tuple[int, int, str]] = []
+
+    def show(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.repaint()
+
+    def lines(self, width: int, height: int) -> Iterator[Line]:
+        right = self._engine(width)
+        for names in (SCREENS, [n[:5] if n != "checkpoints" else "ckpts" for n in SCREENS], None):
+            left = self._screens(names)
+            if length(left) + length(right) + 1 <= width:
+                break
+        yield spread(left, right, width)
+
+    def _screens(self, names: object) -> list[Piece]:
+        pieces: list[Piece] = [" "]
+        self._places = []
+        at = 1
+        for number, screen in enumerate(SCREENS, 1):
+            current = screen == self.current
+            name = screen if current else names[number - 1] if isinstance(names, list | tuple) else ""
+            text = f"{number} {name.capitalize()}".rstrip()
+            pieces += [(f" {text} ", "cursor bold" if current else "dim"), " "]
+            self._places.append((at, at + len(text) + 2, screen))
+            at += len(text) + 3
+        return pieces
+
+    def _engine(self, width: int) -> list[Piece]:
+        engine = self.snapshot.engine
+        if engine.link == "connected":
+            running, waiting = len(self.snapshot.live), len(self.snapshot.waiting)
+            if engine.problem:
+                return [("● ", "bad"), ("engine in trouble ", "bad")]
+            if engine.on_hold:
+                return [("● ", "warn"), ("queue on hold ", "warn")]
+            if not running and not waiting:
+                return [("● ", "good"), ("idle ", "dim")]
+            words = f"{running} running" + (f", {waiting} waiting" if waiting else "")
+            return [("● ", "good"), (words + " ", "dim")]
+        if engine.link == "starting":
+            return [("◌ ", "warn"), ("engine starting ", "dim")]
+        return [("○ ", "bad"), ("engine away, retrying " if width >= 100 else "engine away ", "bad")]
+
+    def on_click(self, event: events.Click) -> None:
+        for start, end, screen in self._places:
+            if start <= event.x < end:
+                self.app.call_later(self.app.run_action, f"app.go('{screen}')")
+
+
+class FootBar(Rows):
+    """What can be pressed here; for some seconds, what was just said instead."""
+
+    def __init__(self) -> None:
+        super().__init__(id="foot")
+        self._message: tuple[str, str] | None = None
+        self._places: list[tuple[int, int, str]] = []
+
+    def say(self, text: str, tone: str) -> None:
+        self._message = (text, tone)
+        self.repaint()
+
+    def quiet(self) -> None:
+        if self._message is not None:
+            self._message = None
+            self.repaint()
+
+    def lines(self, width: int, height: int) -> Iterator[Line]:
+        if self._message is not None:
+            text, tone = self._message
+            yield [" ", (text, tone)]
+            return
+        keys = live_keys(self.screen)
+        fixed = [k for k in keys if k[3] in ("app.help", "app.quit")]
+        own = [k for k in keys if k not in fixed]
+        line: list[Piece] = [" "]
+        self._places = []
+        room = width - 1 - sum(len(k[0]) + len(k[1]) + 3 for k in fixed)
+        at = 1
+        for key, label, action, _ in [*own, *fixed]:
+            size = len(key) + 1 + len(label) + 2
+            if (key, label, action, _) in own:
+                if size > room:
+                    continue
+                room -= size
+            line += [(key, "accent bold"), " ", (label, "dim"), "  "]
+            self._places.append((at, at + size - 2, action))
+            at += size
+        yield line
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.repaint())
+
+    def on_click(self, event: events.Click) -> None:
+        for start, end, action in self._places:
+            if start <= event.x < end:
+                self.app.call_later(self.app.run_action, action, self.screen)
+
+
+def live_keys(screen: object, hidden: bool = False) -> list[tuple[str, str, str, str]]:
+    """(key as shown, label, action, id) of every binding that works now, the focused widget's first.
+
+    With `hidden`, also those that the footer leaves out.
+    """
+    found: dict[str, tuple[str, str, str, str]] = {}
+    for active in screen.active_bindings.values():  # type: ignore[attr-defined]
+        binding = active.binding
+        if not active.enabled or not binding.description or not (binding.show or hidden):
+            continue
+        name = binding.id or binding.action
+        if name not in found:
+            found[name] = (shown(binding.key), binding.description, binding.action, name)
+    return list(found.values())
