@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from engine import files
 from engine.data.recipes import RESAMPLING, check_recipe
 from engine.data.scan import Listing, scan
-from engine.errors import BusyError, DamagedError, UserError, nearest, unknown
+from engine.errors import BusyError, DamagedError, UserError, unknown
 from engine.home import NAME, Home, PackedFolder, check_name
 
 FORMAT: Final = 1
@@ -180,10 +180,12 @@ def load_source(home: Home, name: str) -> Source:
         return faces_source()
     record = home.source(name).record if NAME.fullmatch(name) else None
     if record is None or not record.exists():
-        hint = "add it with `ddpm-tui data add PATH`"
-        if name == "celeba" and nearest(name, set(_names(home)) - {name}) is None:
-            hint = "add it with `ddpm-tui data add PATH` (its folder or zip) or `ddpm-tui data add celeba`"
-        raise unknown("data set", name, _names(home), hint)
+        if name == "celeba":  # never "did you mean": its name says what is wanted
+            raise UserError(
+                "there is no data set named 'celeba' yet",
+                "`ddpm-tui data add PATH` takes its folder or zip, `ddpm-tui data add celeba` downloads it",
+            )
+        raise unknown("data set", name, _names(home), "add it with `ddpm-tui data add PATH`")
     content = files.read_json(record, f"the record of data set {name!r}")
     if isinstance(content, dict) and int(content.get("format", 0)) > FORMAT:
         raise UserError(f"{record} was written by a newer ddpm-tui", "update ddpm-tui")

@@ -24,6 +24,8 @@ MAX_BYTES: Final = 256 << 20
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "TGA", "JPEG2000", "AVIF")
 """What is opened. Pillow knows more, among them some that start other programs."""
 
+JPEGS: Final = ("JPEG", "MPO")
+
 ORIENTATION: Final = 0x0112
 
 # MAX_PIXELS answers for this, with a reason in the report instead of a line on the terminal.
@@ -77,17 +79,20 @@ def _decode(picture: Image.Image, recipe: str, size: int) -> Decoded:
     if width * height > MAX_PIXELS:
         raise BrokenPictureError(f"{width}×{height} is more than {MAX_PIXELS:,} pixels")
     orientation = _orientation(picture)
-    if orientation >= 5:  # lies on its side
-        width, height = height, width
-    box = crop_box(recipe, width, height)
-    enlarged = box.side < size
-    celeba_shaped = is_celeba_shaped(width, height)
-    factor = _reduce_in_decoder(picture, box.side / (2 * size))
+    factor = 1
+    if picture.format in JPEGS:
+        if orientation >= 5:  # lies on its side
+            width, height = height, width
+        box = crop_box(recipe, width, height)
+        factor = _reduce_in_decoder(picture, box.side / (2 * size))
     picture.load()
     upright = ImageOps.exif_transpose(picture) if orientation > 1 else picture
+    if picture.format not in JPEGS:
+        width, height = upright.size  # only now: Pillow turns TIFF by itself while loading
+        box = crop_box(recipe, width, height)
     square = _scaled(upright, box.divided(factor), size)
     pixels = np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
-    return Decoded(pixels, celeba_shaped, enlarged)
+    return Decoded(pixels, is_celeba_shaped(width, height), enlarged=box.side < size)
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -99,9 +104,8 @@ def _orientation(picture: Image.Image) -> int:
 
 
 def _reduce_in_decoder(picture: Image.Image, allowed: float) -> int:
-    """Let the JPEG decoder shrink the picture by 2, 4 or 8 if that is at most `allowed`; return the
-    factor."""
-    if picture.format not in ("JPEG", "MPO") or allowed < 2:
+    """Let the JPEG decoder shrink by 2, 4 or 8, at most by `allowed`; return the factor."""
+    if allowed < 2:
         return 1
     width, height = picture.size
     factor = min(8, 1 << int(math.log2(allowed)))

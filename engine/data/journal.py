@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
-from engine import files
+from engine import failpoints, files
 from engine.data.decoder import Result
 from engine.home import PackedFolder
 
@@ -109,6 +109,7 @@ class Journal:
         assert self._part is not None
         with files.disk_errors(self._part_path):
             _write_all(self._part, result.pixels)
+            failpoints.reach("pack.pixels")
             entry = {
                 "block": result.index,
                 "good": result.good,
@@ -120,6 +121,7 @@ class Journal:
             self._line(entry)
         self._digest.update(result.pixels)
         self._count(entry)
+        failpoints.reach("pack.block")
 
     def _line(self, content: dict[str, Any]) -> None:
         assert self._journal is not None
@@ -141,6 +143,7 @@ class Journal:
             os.fsync(self._part.fileno())
         os.replace(self._part_path, self.folder.pictures)
         files.fsync_folder(self.folder.path)
+        failpoints.reach("pack.rename")
         return {"size": self.progress.good * self._picture_bytes, "sha256": self._digest.hexdigest()}
 
     def forget(self) -> None:

@@ -7,13 +7,14 @@ While it works, the folder holds the growing pictures and a journal of finished 
 the manifest is written last and makes the folder whole.
 """
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from engine import files
+from engine import failpoints, files
 from engine.data import catalog
 from engine.data.catalog import PackedManifest, Source
 from engine.data.decoder import Block, Decoder, Result, Task
@@ -251,15 +252,9 @@ def _publish(plan: _Plan, folder: PackedFolder, journal: Journal, progress: Prog
         enlarged=progress.enlarged,
         files={
             folder.pictures.name: pictures,
-            folder.split.name: files_facts(bytes(split)),
+            folder.split.name: {"size": len(split), "sha256": hashlib.sha256(split).hexdigest()},
         },
     )
     files.write_json(folder.manifest, asdict(manifest))
+    failpoints.reach("pack.manifest")
     journal.forget()
-
-
-def files_facts(content: bytes) -> dict[str, object]:
-    """The manifest's entry for a file with this content."""
-    import hashlib
-
-    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}

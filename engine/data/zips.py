@@ -86,8 +86,8 @@ def _find_contents(path: Path, file: IO[bytes], length: int) -> tuple[int, int, 
     tail_start = max(0, length - (1 << 16) - _END.size - 64)
     file.seek(tail_start)
     tail = file.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or at + _END.size > len(tail):
+    at = _find_end(tail)
+    if at < 0:
         raise _no_zip(path, file)
     _, _, _, _, count, size, offset, _ = _END.unpack_from(tail, at)
     end = tail_start + at
@@ -107,6 +107,20 @@ def _find_contents(path: Path, file: IO[bytes], length: int) -> tuple[int, int, 
     if shift < 0:
         raise _damaged(path)
     return offset + shift, count, shift
+
+
+def _find_end(tail: bytes) -> int:
+    """Where the end record begins, −1 without one. The comment after it may hold its signature, too; the right one
+    is that whose comment ends with the file, or the last where something was appended."""
+    last = -1
+    at = tail.rfind(b"PK\x05\x06")
+    while at >= 0:
+        if at + _END.size <= len(tail):
+            last = max(last, at)
+            if at + _END.size + _END.unpack_from(tail, at)[7] == len(tail):
+                return at
+        at = tail.rfind(b"PK\x05\x06", 0, at + 3)
+    return last
 
 
 def _wide(extra: bytes, size: int, stored: int, offset: int) -> tuple[int, int, int]:

@@ -1,0 +1,12 @@
+"""A home of one's own for each test."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.home import Home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home").create()

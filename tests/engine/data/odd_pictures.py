@@ -1,0 +1,69 @@
+"""Encoded pictures of every kind people have, made on the spot. A test helper."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Pixels = NDArray[np.uint8]
+
+RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
+
+
+def quarters(size: int = 64) -> Image.Image:
+    """Red, green / blue, yellow: shows a wrong turn, a mirror and swapped channels."""
+    picture = Image.new("RGB", (size, size))
+    half = size // 2
+    for colour, at in ((RED, (0, 0)), (GREEN, (half, 0)), (BLUE, (0, half)), (YELLOW, (half, half))):
+        picture.paste(colour, (*at, at[0] + half, at[1] + half))
+    return picture
+
+
+def coordinates(width: int, height: int) -> Image.Image:
+    """Red is x, green is y: every pixel says where it was. At most 256 a side."""
+    y, x = np.mgrid[0:height, 0:width]
+    return Image.fromarray(np.stack([x, y, np.zeros_like(x)], axis=-1).astype(np.uint8))
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    """`picture` as a file of the given kind."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png(width: int, height: int, depth: int, colour: int, rows: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG by hand, for the kinds that Pillow reads and does not write (16-bit colour, impossible sizes)."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        )
+
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    parts = (
+        (b"IHDR", head),
+        *chunks,
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def small_jpeg(seed: int, width: int = 22, height: int = 27) -> bytes:
+    """A blurry picture of CelebA's shape that differs for each seed."""
+    generator = np.random.default_rng(seed)
+    few = generator.integers(0, 256, (4, 3, 3), dtype=np.uint8)
+    return encoded(Image.fromarray(few).resize((width, height), Image.Resampling.BICUBIC), "JPEG", quality=90)
+
+
+def fill(folder: Path, count: int, start: int = 0) -> Path:
+    """Write `count` small JPEGs with CelebA's names into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(start, start + count):
+        (folder / f"{number:06d}.jpg").write_bytes(small_jpeg(number))
+    return folder

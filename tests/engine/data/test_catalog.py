@@ -1,0 +1,232 @@
+"""Data sets by name: adding, moving, changing, removing, and where they are packed."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from odd_pictures import fill
+
+from engine import files
+from engine.data import catalog
+from engine.data.packing import pack
+from engine.errors import BusyError, DamagedError, UserError
+from engine.home import Home
+
+
+def test_names_are_derived(home: Home, tmp_path: Path) -> None:
+    def derived(folder: str) -> str:
+        return catalog.add_source(home, fill(tmp_path / folder, 2)).name
+
+    assert derived("cats") == "cats"
+    assert derived("my cats (2024)") == "my-cats-2024"
+    assert derived("img_align_celeba") == "celeba"
+    assert derived("faces") == "faces-pictures"
+    assert derived("x-0123456789") == "x-0123456789-pictures"
+    assert derived("猫") == "pictures"
+    assert [source.name for source in catalog.list_sources(home)] == [
+        "faces",
+        "cats",
+        "celeba",
+        "faces-pictures",
+        "my-cats-2024",
+        "pictures",
+        "x-0123456789-pictures",
+    ]
+
+
+def test_a_source_remembers_what_was_there(home: Home, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "cats", 3)
+    (folder / "readme.md").write_text("x")
+    added = catalog.add_source(home, folder, "felines")
+    source = catalog.load_source(home, "felines")
+    assert source == added
+    assert (source.kind, source.path, source.pictures, source.ignored) == ("folder", str(folder), 3, 1)
+
+
+def test_adding_again_is_fine_and_another_path_is_not(home: Home, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "cats", 3)
+    catalog.add_source(home, folder)
+    catalog.add_source(home, folder)
+    other = fill(tmp_path / "other" / "cats", 3)
+    with pytest.raises(UserError, match=f"'cats' already names {folder}.*--name"):
+        catalog.add_source(home, other)
+    assert catalog.load_source(home, "cats").path == str(folder)
+
+
+def test_moved_pictures(home: Home, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "cats", 3)
+    catalog.add_source(home, folder)
+    assert catalog.check_source(home, "cats") is None
+    moved = folder.rename(tmp_path / "elsewhere")
+    assert "no longer at" in (catalog.check_source(home, "cats") or "")
+    with pytest.raises(UserError, match=r"no longer at.*data add NEW_PATH --name cats"):
+        pack(home, "cats", 8, "whole")
+    with pytest.raises(UserError, match=r"is gone.*holds other pictures.*data remove cats"):
+        catalog.add_source(home, fill(tmp_path / "dogs", 5), "cats")
+    assert catalog.add_source(home, moved, "cats").path == str(moved)
+    pack(home, "cats", 8, "whole")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path.mkdir(), "there is no picture in .*cats —"),
+        (lambda path: fill(path, 1), "only one picture in .*000000.jpg.*at least two"),
+        (lambda path: (path.mkdir(), (path / "a.txt").write_text("x")), r"no picture in .*\(1 other files\)"),
+        (lambda path: path.write_text("hello"), "is not a zip file"),
+        (lambda path: path.write_text("<html><body>Quota exceeded"), "web page, not a zip"),
+        (lambda path: None, "does not exist"),
+    ],
+)
+def test_what_is_no_data_set_gets_one_clear_line(
+    home: Home, tmp_path: Path, make: "object", message: str
+) -> None:
+    path = tmp_path / "cats"
+    make(path)  # type: ignore[operator]
+    with pytest.raises(UserError, match=message) as caught:
+        catalog.add_source(home, path)
+    assert "\n" not in str(caught.value)
+    assert not home.source("cats").path.exists()
+
+
+@pytest.mark.parametrize("name", ["faces", "a/b", "", "x-0123456789", "-x"])
+def test_names_that_cannot_be(home: Home, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError):
+        catalog.add_source(home, fill(tmp_path / "cats", 2), name)
+
+
+def test_an_unknown_data_set(home: Home, tmp_path: Path) -> None:
+    catalog.add_source(home, fill(tmp_path / "cats", 2))
+    with pytest.raises(UserError, match="did you mean 'cats'"):
+        catalog.load_source(home, "cat")
+    with pytest.raises(UserError, match="data add celeba"):
+        catalog.load_source(home, "celeba")
+    with pytest.raises(UserError):
+        catalog.load_source(home, "../x")
+
+
+def test_a_damaged_or_newer_record(home: Home, tmp_path: Path) -> None:
+    catalog.add_source(home, fill(tmp_path / "cats", 2))
+    record = home.source("cats").record
+    content = json.loads(record.read_text())
+    record.write_text(json.dumps({**content, "format": 99, "colour": 1}))
+    with pytest.raises(UserError, match="newer ddpm-tui"):
+        catalog.load_source(home, "cats")
+    for broken in ("{", "[]", '{"name": "cats"}'):
+        record.write_text(broken)
+        with pytest.raises(DamagedError, match="cats"):
+            catalog.load_source(home, "cats")
+
+
+def test_packed_folders_are_told_apart_by_all_that_decides_their_bytes(home: Home, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "cats", 4)
+    old = catalog.add_source(home, folder).fingerprint
+    asked = [(8, "whole", None), (16, "whole", None), (8, "box128", None), (8, "whole", 2), (8, "whole", 3)]
+    paths = [catalog.packed_folder(home, "cats", *what).path for what in asked]
+    assert len(set(paths)) == len(paths)
+    assert catalog.packed_folder(home, "cats", 8, "whole", 4).path == paths[0]  # a limit that limits nothing
+    fill(folder, 1, start=7)
+    catalog.add_source(home, folder)
+    assert catalog.packed_folder(home, "cats", 8, "whole", None).path not in paths
+    assert catalog.packed_folder(home, "cats", 8, "whole", None, fingerprint=old).path == paths[0]
+    with pytest.raises(UserError, match="no crop recipe named 'hole'"):
+        catalog.packed_folder(home, "cats", 8, "hole", None)
+
+
+def test_the_recipe_and_the_default_count_change_nothing_for_drawn_faces(home: Home) -> None:
+    one = catalog.packed_folder(home, "faces", 32, "center178", None)
+    assert one == catalog.packed_folder(home, "faces", 32, "whole", catalog.FACES_COUNT)
+    assert one != catalog.packed_folder(home, "faces", 32, "whole", 500)
+
+
+def test_removing_keeps_the_pictures_and_uses_the_trash(home: Home, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "cats", 3)
+    catalog.add_source(home, folder)
+    packed = pack(home, "cats", 8, "whole")
+    catalog.add_source(home, fill(tmp_path / "cats-2", 3))
+    other = pack(home, "cats-2", 8, "whole")
+    with packed_lock(packed.lock), pytest.raises(BusyError, match="being packed"):
+        catalog.remove_source(home, "cats")
+    assert catalog.remove_source(home, "cats") == [packed.path, home.source("cats").path]
+    assert not packed.path.exists()
+    assert other.path.exists()
+    assert len(list(folder.iterdir())) == 3
+    assert list(home.trash.rglob("pictures.u8"))
+    with pytest.raises(UserError, match="built in"):
+        catalog.remove_source(home, "faces")
+    with pytest.raises(UserError, match="no data set named 'cats'"):
+        catalog.remove_source(home, "cats")
+
+
+def packed_lock(path: Path) -> files.FileLock:
+    lock = files.FileLock.try_acquire(path)
+    assert lock is not None
+    return lock
+
+
+def test_listing_what_is_packed(home: Home, tmp_path: Path) -> None:
+    catalog.add_source(home, fill(tmp_path / "cats", 3))
+    assert catalog.packed_folders(home) == []
+    small, large = pack(home, "cats", 8, "whole"), pack(home, "cats", 16, "whole")
+    found = dict(catalog.packed_folders(home, "cats"))
+    assert {folder: manifest and manifest.size for folder, manifest in found.items()} == {small: 8, large: 16}
+    small.manifest.write_text("{")
+    assert [folder for folder, _ in catalog.packed_folders(home)] == [large]
+    assert len(catalog.packed_folders(home, "cats", whole_only=False)) == 2
+    assert catalog.packed_folders(home, "dogs") == []
+
+
+@pytest.mark.parametrize("harm", ["none", "flip", "short", "missing", "split", "manifest"])
+def test_verify_finds_what_was_harmed(home: Home, tmp_path: Path, harm: str) -> None:
+    catalog.add_source(home, fill(tmp_path / "cats", 5))
+    folder = pack(home, "cats", 8, "whole")
+    pixels = bytearray(folder.pictures.read_bytes())
+    if harm == "flip":
+        pixels[100] ^= 1
+        folder.pictures.write_bytes(pixels)
+    elif harm == "short":
+        folder.pictures.write_bytes(pixels[:-1])
+    elif harm == "missing":
+        folder.pictures.unlink()
+    elif harm == "split":
+        folder.split.write_bytes(b"\0" * 5)
+    elif harm == "manifest":
+        folder.manifest.write_text("{}")
+    problems = catalog.verify_packed(folder)
+    named = {
+        "flip": "pictures.u8 is altered",
+        "short": "pictures.u8 has 959 bytes instead of 960",
+        "missing": "pictures.u8: No such file",
+        "split": "split.u8",
+        "manifest": "manifest.json",
+    }
+    assert (problems == []) if harm == "none" else any(named[harm] in problem for problem in problems)
+
+
+def test_added_pictures_are_noticed_and_taken_only_when_asked(home: Home, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "cats", 4)
+    catalog.add_source(home, folder)
+    packed = pack(home, "cats", 8, "whole")
+    fill(folder, 2, start=10)
+    assert "4 pictures then, 6 now" in (catalog.check_source(home, "cats") or "")
+    assert pack(home, "cats", 8, "whole") == packed  # a run goes on with what it has
+    with pytest.raises(UserError, match=r"has changed since 'cats' was added.*data add"):
+        pack(home, "cats", 16, "whole")
+    catalog.add_source(home, folder)
+    newer = pack(home, "cats", 8, "whole")
+    assert catalog.load_manifest(newer).count == 6
+    assert catalog.load_manifest(packed).count == 4
+    shutil.rmtree(folder)
+    assert pack(home, "cats", 8, "whole") == newer  # packed pictures need no source
+
+
+def test_listing_data_sets_needs_nothing_heavy() -> None:
+    code = (
+        "import sys, engine.data.catalog, engine.data.scan;"
+        "print([m for m in ('torch', 'numpy', 'PIL', 'torchvision') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

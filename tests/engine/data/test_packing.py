@@ -1,0 +1,405 @@
+"""Packing: the right pixels, the same bytes after any kill, one packer at a time, broken pictures by the 1 % rule."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from odd_pictures import fill, small_jpeg
+
+from engine import files
+from engine.data import catalog, packing
+from engine.data.decode import decode
+from engine.data.packed import open_packed
+from engine.data.packing import PackingStoppedError, pack
+from engine.errors import DdpmError, DiskFullError, UserError
+from engine.home import Home, PackedFolder
+
+SIZE = 16
+COUNT = 300  # five blocks of 64
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zip of 300 small JPEGs, two of them broken."""
+    path = tmp_path_factory.mktemp("zip") / "cats.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(COUNT):
+            content = b"no picture" if number in (70, 250) else small_jpeg(number)
+            archive.writestr(f"cats/{number:06d}.jpg", content)
+    return path
+
+
+@pytest.fixture(scope="session")
+def undisturbed(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    home = Home(tmp_path_factory.mktemp("home")).create()
+    catalog.add_source(home, pictures)
+    return digests(pack(home, "cats", SIZE, "box128"))
+
+
+def digests(folder: PackedFolder) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.path.iterdir())
+        if path.name != "lock"
+    }
+
+
+def test_every_picture_is_where_it_belongs(home: Home, pictures: Path) -> None:
+    catalog.add_source(home, pictures)
+    told: list[tuple[int, int, str]] = []
+    packed = open_packed(
+        pack(home, "cats", SIZE, "box128", report=lambda *what: told.append(what), processes=2)
+    )
+    good = [number for number in range(COUNT) if number not in (70, 250)]
+    assert packed.pictures.shape == (len(good), 3, SIZE, SIZE)
+    for place in (0, 63, 64, 70, 71, 200, len(good) - 1):
+        expected = decode(small_jpeg(good[place]), "box128", SIZE).pixels
+        assert np.array_equal(packed.pictures[place], expected)
+    manifest = packed.manifest
+    assert (manifest.count, manifest.broken, manifest.celeba_shaped, manifest.enlarged) == (
+        298,
+        2,
+        298,
+        298,
+    )  # 27 pixels hold a box of 15.9
+    assert manifest.recipe == "box128"
+    assert (manifest.train, manifest.held_out, manifest.test) == (len(packed.train), len(packed.held_out), 0)
+    assert sorted([*packed.train, *packed.held_out]) == list(range(298))
+    assert packed.folder.report.read_text().splitlines() == [
+        "000070.jpg\tnot a picture, or of a kind that is not supported",
+        "000250.jpg\tnot a picture, or of a kind that is not supported",
+    ]
+    assert [done for done, _, _ in told] == [0, 64, 128, 192, 256, 300]
+    assert {total for _, total, _ in told} == {COUNT}
+    assert catalog.verify_packed(packed.folder) == []
+    assert sorted(digests(packed.folder)) == ["broken.txt", "manifest.json", "pictures.u8", "split.u8"]
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_the_number_of_processes_changes_nothing(
+    home: Home, pictures: Path, undisturbed: dict[str, str], processes: int
+) -> None:
+    catalog.add_source(home, pictures)
+    assert digests(pack(home, "cats", SIZE, "box128", processes=processes)) == undisturbed
+
+
+def test_zip_and_folder_give_the_same_bytes(home: Home, pictures: Path, undisturbed: dict[str, str]) -> None:
+    with zipfile.ZipFile(pictures) as archive:
+        archive.extractall(home.root / "unpacked")
+    catalog.add_source(home, home.root / "unpacked", "cats")
+    again = digests(pack(home, "cats", SIZE, "box128"))
+    for name in ("pictures.u8", "split.u8", "broken.txt"):
+        assert again[name] == undisturbed[name]
+
+
+def run_pack(home: Home, failpoints: str = "", wait: bool = True) -> "subprocess.Popen[bytes]":
+    code = (
+        "import sys; from pathlib import Path; from engine.home import Home; from engine.data.packing import pack;"
+        f"pack(Home(Path(sys.argv[1])), 'cats', {SIZE}, 'box128', processes=2,"
+        " report=lambda d, t, s: print(d, s, flush=True))"
+    )
+    environment = {**os.environ, "DDPM_FAILPOINTS": failpoints}
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(home.root)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    if wait:
+        child.wait(60)
+    return child
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "pack.pixels:1",
+        "pack.block:1",
+        "pack.pixels:3",
+        "pack.block:3",
+        "pack.block:5",
+        "pack.rename",
+        "pack.manifest",
+    ],
+)
+def test_killed_anywhere_it_goes_on_to_the_same_bytes(
+    home: Home, pictures: Path, undisturbed: dict[str, str], place: str
+) -> None:
+    catalog.add_source(home, pictures)
+    child = run_pack(home, f"{place}=kill")
+    assert child.returncode == -signal.SIGKILL
+    folder = catalog.packed_folder(home, "cats", SIZE, "box128", None)
+    told: list[int] = []
+    assert pack(home, "cats", SIZE, "box128", report=lambda done, *_: told.append(done)) == folder
+    found = digests(folder)
+    found.pop("journal.jsonl", None)  # of a kill after the manifest: an empty promise to nobody
+    assert found == undisturbed
+    finished = {"pack.block:3": 192, "pack.pixels:3": 128, "pack.block:5": 300, "pack.rename": 300}
+    if place in finished:
+        assert told[0] == finished[place]
+
+
+def test_killed_twice_and_with_torn_files(home: Home, pictures: Path, undisturbed: dict[str, str]) -> None:
+    """As a power cut may leave them: a journal that says more than the pictures hold, and half a line."""
+    catalog.add_source(home, pictures)
+    assert run_pack(home, "pack.block:2=kill").returncode == -signal.SIGKILL
+    assert run_pack(home, "pack.block:2=kill").returncode == -signal.SIGKILL  # four blocks now
+    folder = catalog.packed_folder(home, "cats", SIZE, "box128", None)
+    part, journal = folder.path / "pictures.u8.part", folder.path / "journal.jsonl"
+    assert part.stat().st_size == (4 * 64 - 2) * 3 * SIZE * SIZE
+    content = bytearray(part.read_bytes())
+    content[70 * 3 * SIZE * SIZE] ^= 0xFF  # in the second block
+    part.write_bytes(content)
+    journal.write_bytes(journal.read_bytes() + b'{"block": 4, "go')
+    told: list[int] = []
+    pack(home, "cats", SIZE, "box128", report=lambda done, *_: told.append(done))
+    assert told[0] == 64
+    assert digests(folder) == undisturbed
+
+
+def test_decoders_do_not_outlive_a_killed_packer(home: Home, pictures: Path) -> None:
+    catalog.add_source(home, pictures)
+    child = run_pack(home, wait=False)
+    assert child.stdout is not None
+    child.stdout.readline()  # it has begun
+    decoders: list[psutil.Process] = []
+    for _ in range(200):
+        decoders = psutil.Process(child.pid).children(recursive=True)
+        if len(decoders) == 2:
+            break
+        time.sleep(0.005)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert len(decoders) == 2
+    _, alive = psutil.wait_procs(decoders, timeout=10)
+    assert alive == []
+
+
+def test_a_killed_decoder_is_an_error_and_not_a_hang(home: Home, pictures: Path) -> None:
+    catalog.add_source(home, pictures)
+
+    def kill_decoders(done: int, total: int, text: str) -> None:
+        if done:
+            for decoder in psutil.Process().children():
+                decoder.kill()
+
+    with pytest.raises(DdpmError, match=r"decoding process ended unexpectedly.*goes on where it stopped"):
+        pack(home, "cats", SIZE, "box128", report=kill_decoders, processes=2)
+    pack(home, "cats", SIZE, "box128")
+
+
+def test_stopping_and_going_on(home: Home, pictures: Path, undisturbed: dict[str, str]) -> None:
+    catalog.add_source(home, pictures)
+    seen = 0
+
+    def report(done: int, total: int, text: str) -> None:
+        nonlocal seen
+        seen = done
+
+    with pytest.raises(PackingStoppedError, match="stopped at 128 of 300"):
+        pack(home, "cats", SIZE, "box128", report=report, should_stop=lambda: seen >= 128, processes=1)
+    assert digests(pack(home, "cats", SIZE, "box128")) == undisturbed
+    assert not psutil.Process().children()
+
+
+def test_a_second_packer_waits_and_then_has_it_too(home: Home, pictures: Path) -> None:
+    catalog.add_source(home, pictures)
+    folder = catalog.packed_folder(home, "cats", SIZE, "box128", None)
+    said: list[str] = []
+    lock = files.FileLock.try_acquire(folder.lock)
+    assert lock is not None
+    lock.describe("process 7, which packs cats")
+
+    def second() -> None:
+        pack(home, "cats", SIZE, "box128", report=lambda done, total, text: said.append(text))
+
+    waiter = threading.Thread(target=second)
+    waiter.start()
+    while not said:
+        time.sleep(0.01)
+    assert said[0] == "waiting for process 7, which packs cats"
+    with pytest.raises(PackingStoppedError):
+        pack(home, "cats", SIZE, "box128", should_stop=lambda: True)
+    lock.release()
+    waiter.join(60)
+    assert catalog.verify_packed(folder) == []
+
+
+def test_two_real_packers_at_once(home: Home, pictures: Path, undisturbed: dict[str, str]) -> None:
+    catalog.add_source(home, pictures)
+    both = [run_pack(home, wait=False) for _ in range(2)]
+    outputs = [child.communicate(timeout=60)[0].decode() for child in both]
+    assert [child.returncode for child in both] == [0, 0]
+    assert digests(catalog.packed_folder(home, "cats", SIZE, "box128", None)) == undisturbed
+    assert sum("300 packing cats" in output for output in outputs) == 1
+
+
+def test_one_percent_may_be_broken_and_no_more(home: Home, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "cats", 200)
+    for number in (3, 4):
+        (folder / f"{number:06d}.jpg").write_bytes(b"")
+    catalog.add_source(home, folder)
+    assert catalog.load_manifest(pack(home, "cats", 8, "whole")).broken == 2
+    (folder / "000005.jpg").write_bytes(small_jpeg(5)[:200])
+    catalog.add_source(home, folder)
+    with pytest.raises(
+        UserError, match=r"more than 1 %.*\(3 of 200; the first is '000003.jpg': the file is empty"
+    ):
+        pack(home, "cats", 8, "whole")
+    packed = catalog.packed_folder(home, "cats", 8, "whole", None)
+    assert [line.split("\t")[0] for line in packed.report.read_text().splitlines()] == [
+        "000003.jpg",
+        "000004.jpg",
+        "000005.jpg",
+    ]
+    assert not packed.manifest.exists()
+    (folder / "000005.jpg").write_bytes(small_jpeg(5))
+    (folder / "000004.jpg").write_bytes(small_jpeg(4))
+    catalog.add_source(home, folder)
+    assert catalog.load_manifest(pack(home, "cats", 8, "whole")).broken == 1
+
+
+def test_a_wholly_broken_source_stops_early(home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "cats"
+    folder.mkdir()
+    for number in range(400):
+        (folder / f"{number}.png").write_bytes(b"junk")
+    catalog.add_source(home, folder)
+    told: list[int] = []
+    with pytest.raises(UserError, match="64 of 400"):
+        pack(home, "cats", 8, "whole", report=lambda done, *_: told.append(done), processes=1)
+    assert told == [0]
+
+
+def test_unreadable_and_vanished_pictures_are_named(home: Home, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "cats", 120)
+    (folder / "000009.jpg").unlink()
+    (folder / "000009.jpg").symlink_to(folder / "000010.jpg")
+    catalog.add_source(home, folder)
+    real = packing.catalog.open_source
+
+    def then_gone(source: catalog.Source) -> object:
+        listing = real(source)
+        (folder / "000009.jpg").unlink()
+        return listing
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing.catalog, "open_source", then_gone)
+        packed = pack(home, "cats", 8, "whole")
+    assert packed.report.read_text() == "000009.jpg\tcannot be read: No such file or directory\n"
+
+
+def test_too_few_left(home: Home, tmp_path: Path) -> None:
+    catalog.add_source(home, fill(tmp_path / "cats", 5))
+    with pytest.raises(UserError, match=r"1 usable picture here.*at least two"):
+        pack(home, "cats", 8, "whole", limit=1)
+
+
+def test_no_room_is_said_before_anything_is_written(
+    home: Home, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog.add_source(home, pictures)
+    monkeypatch.setattr(files, "free_bytes", lambda folder: 100_000)
+    with pytest.raises(DiskFullError, match="needed"):
+        pack(home, "cats", SIZE, "box128")
+
+
+def test_a_disk_that_fills_up_keeps_what_is_packed(
+    home: Home, pictures: Path, undisturbed: dict[str, str]
+) -> None:
+    catalog.add_source(home, pictures)
+    child = run_pack(home, "pack.pixels:3=enospc")
+    assert child.stderr is not None
+    assert b"DiskFullError" in child.stderr.read()
+    told: list[int] = []
+    folder = pack(home, "cats", SIZE, "box128", report=lambda done, *_: told.append(done))
+    assert told[0] == 128
+    assert digests(folder) == undisturbed
+
+
+def test_a_whole_folder_is_returned_at_once_and_a_damaged_one_packed_again(
+    home: Home, pictures: Path, undisturbed: dict[str, str]
+) -> None:
+    catalog.add_source(home, pictures)
+    folder = pack(home, "cats", SIZE, "box128")
+    told: list[int] = []
+    pack(home, "cats", SIZE, "box128", report=lambda done, *_: told.append(done))
+    assert told == []
+    folder.pictures.write_bytes(folder.pictures.read_bytes()[:-5])
+    pack(home, "cats", SIZE, "box128")
+    assert digests(folder) == undisturbed
+
+
+def test_a_limit_takes_the_same_few_every_time(home: Home, tmp_path: Path) -> None:
+    catalog.add_source(home, fill(tmp_path / "cats", 90))
+    few = open_packed(pack(home, "cats", SIZE, "whole", limit=40))
+    fewer = open_packed(pack(home, "cats", SIZE, "whole", limit=20))
+    assert (len(few), len(fewer)) == (40, 20)
+    seen = {picture.tobytes() for picture in few.pictures}
+    assert all(picture.tobytes() in seen for picture in fewer.pictures)
+    assert min(len(few.held_out), len(fewer.held_out)) >= 1
+
+
+def test_celebas_partition_decides_who_trains(home: Home, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "img_align_celeba", 30)
+    lines = [f"{number:06d}.jpg {number % 3}" for number in range(30)]
+    (tmp_path / "list_eval_partition.txt").write_text("\n".join(lines))
+    source = catalog.add_source(home, folder)
+    assert source.partition == str(tmp_path / "list_eval_partition.txt")
+    packed = open_packed(pack(home, "celeba", 8, "center178"))
+    assert packed.manifest.split_by == "partition"
+    assert packed.train.tolist() == list(range(0, 30, 3))
+    assert packed.held_out.tolist() == list(range(1, 30, 3))
+    assert packed.test.tolist() == list(range(2, 30, 3))
+
+
+def test_a_partition_that_leaves_nobody_to_train(home: Home, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "cats", 4)
+    (folder / "list_eval_partition.txt").write_text("".join(f"{n:06d}.jpg 2\n" for n in range(4)))
+    catalog.add_source(home, folder)
+    with pytest.raises(UserError, match="leaves no picture to train on"):
+        pack(home, "cats", 8, "whole")
+
+
+def test_decoders_import_no_torch(tmp_path: Path) -> None:
+    code = "import sys, engine.data.decoder, engine.data.packing, engine.data.packed; print('torch' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "False"
+
+
+def test_files_in_the_users_folder_do_not_get_into_the_decoders(
+    home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit(9)")
+    monkeypatch.chdir(tmp_path)
+    catalog.add_source(home, pictures)
+    pack(home, "cats", SIZE, "box128", processes=2)
+
+
+def test_memory_does_not_hold_the_pictures(home: Home, pictures: Path) -> None:
+    """However slow the reader is, only a few blocks are under way."""
+    from engine.data.decoder import Block, Task
+    from engine.data.pool import WINDOW, DecoderPool
+
+    listing = catalog.open_source(catalog.add_source(home, pictures))
+    given: list[int] = []
+
+    def blocks() -> "object":
+        for index in range(100):
+            given.append(index)
+            yield Block(index, (listing.item(index),))
+
+    with DecoderPool(Task("zip", str(listing.path), "whole", 8), 2) as pool:
+        for taken, result in enumerate(pool.results(blocks(), lambda: False)):  # type: ignore[arg-type]
+            assert result.index == taken
+            assert len(given) <= taken + 1 + 2 * WINDOW
+    assert len(given) == 100

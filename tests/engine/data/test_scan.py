@@ -1,0 +1,171 @@
+"""What counts as a picture, which names they get, which partition is theirs, when the fingerprint changes."""
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from odd_pictures import fill, small_jpeg
+
+from engine.data.scan import scan
+from engine.errors import UserError
+
+PARTITION = b"000000.jpg 0\n000001.jpg 1\n000002.jpg 2\n"
+
+
+def zipped(folder: Path, path: Path, root: Path | None = None) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*"), reverse=True):
+            if file.is_file():
+                archive.write(file, file.relative_to(root or folder.parent))
+    return path
+
+
+def test_nested_folders_sorted_without_what_all_share(tmp_path: Path) -> None:
+    fill(tmp_path / "top" / "deep" / "b", 1)
+    fill(tmp_path / "top" / "deep" / "a", 2)
+    (tmp_path / "top" / "notes.txt").write_text("x")
+    (tmp_path / "top" / "deep" / "UPPER.JPEG").write_bytes(small_jpeg(9))
+    listing = scan(tmp_path)
+    assert listing.names == ["UPPER.JPEG", "a/000000.jpg", "a/000001.jpg", "b/000000.jpg"]
+    assert listing.shared == "top/deep/"
+    assert listing.item(1) == ("top/deep/a/000000.jpg",)
+    assert listing.ignored == 1
+    assert listing.total_bytes == sum(path.stat().st_size for path in tmp_path.rglob("*.[jJ]*"))
+
+
+def test_folders_that_only_begin_alike_are_not_shared(tmp_path: Path) -> None:
+    fill(tmp_path / "cats1", 1)
+    fill(tmp_path / "cats2", 1)
+    assert scan(tmp_path).names == ["cats1/000000.jpg", "cats2/000000.jpg"]
+
+
+def test_hidden_files_and_the_shadows_of_other_systems_are_passed_over(tmp_path: Path) -> None:
+    fill(tmp_path, 2)
+    for name in ("._000000.jpg", ".hidden/a.jpg", "__MACOSX/._a.jpg", "Thumbs.db"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    listing = scan(tmp_path)
+    assert len(listing.names) == 2
+    assert listing.ignored == 0
+    path = zipped(tmp_path, tmp_path.parent / f"{tmp_path.name}.zip")
+    assert scan(path).names == listing.names
+
+
+def test_a_folder_and_its_zip_are_the_same_pictures(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "cats", 5)
+    for root in (folder, folder.parent):
+        listing = scan(zipped(folder, tmp_path / "cats.zip", root))
+        assert listing.kind == "zip"
+        assert listing.names == scan(folder).names
+        assert listing.fingerprint == scan(folder).fingerprint
+
+
+def test_of_a_name_that_is_twice_in_a_zip_the_last_counts(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.jpg", b"old")
+        archive.writestr("b.jpg", b"b")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("a.jpg", b"newer")
+    listing = scan(path)
+    assert listing.names == ["a.jpg", "b.jpg"]
+    assert listing.item(0)[2] == 5
+
+
+def test_a_folder_linked_into_itself_ends(tmp_path: Path) -> None:
+    fill(tmp_path / "a", 2)
+    (tmp_path / "a" / "again").symlink_to(tmp_path)
+    fill(tmp_path.parent / f"{tmp_path.name}-elsewhere", 1, start=7)
+    (tmp_path / "linked").symlink_to(tmp_path.parent / f"{tmp_path.name}-elsewhere")
+    assert scan(tmp_path).names == ["a/000000.jpg", "a/000001.jpg", "linked/000007.jpg"]
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    fill(tmp_path, 1)
+    try:
+        (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(small_jpeg(1))
+    except OSError:
+        pytest.skip("this file system wants UTF-8")
+    assert len(scan(tmp_path).names) == 2
+
+
+@pytest.mark.parametrize("change", ["add", "remove", "rename", "longer", "partition"])
+def test_the_fingerprint_changes_with_the_pictures(tmp_path: Path, change: str) -> None:
+    folder = fill(tmp_path / "cats", 4)
+    before = scan(folder).fingerprint
+    shutil.copytree(folder, tmp_path / "copy")
+    assert scan(tmp_path / "copy").fingerprint == before
+    if change == "add":
+        fill(folder, 1, start=9)
+    elif change == "remove":
+        (folder / "000000.jpg").unlink()
+    elif change == "rename":
+        (folder / "000000.jpg").rename(folder / "x.jpg")
+    elif change == "longer":
+        with open(folder / "000000.jpg", "ab") as file:
+            file.write(b"\0")
+    else:
+        (folder / "list_eval_partition.txt").write_bytes(PARTITION)
+    assert scan(folder).fingerprint != before
+
+
+@pytest.mark.parametrize(
+    ("pictures", "given", "partition"),
+    [
+        ("img_align_celeba", "img_align_celeba", "list_eval_partition.txt"),
+        ("img_align_celeba", ".", "list_eval_partition.txt"),
+        ("img_align_celeba", "img_align_celeba", "img_align_celeba/list_eval_partition.txt"),
+        ("img_align_celeba/img_align_celeba", "img_align_celeba", "list_eval_partition.csv"),
+        ("img_align_celeba/img_align_celeba", "img_align_celeba/img_align_celeba", "list_eval_partition.txt"),
+        ("Img/img_align_celeba", "Img/img_align_celeba", "Eval/list_eval_partition.txt"),
+        ("Img/img_align_celeba", ".", "Eval/list_eval_partition.txt"),
+    ],
+)
+def test_celebas_partition_is_found_inside_beside_and_above(
+    tmp_path: Path, pictures: str, given: str, partition: str
+) -> None:
+    fill(tmp_path / pictures, 3)
+    (tmp_path / partition).parent.mkdir(exist_ok=True)
+    (tmp_path / partition).write_bytes(PARTITION)
+    listing = scan(tmp_path / given)
+    assert listing.celeba
+    assert listing.partition == PARTITION
+    assert listing.names == ["000000.jpg", "000001.jpg", "000002.jpg"]
+
+
+def test_celebas_zip_with_the_partition_beside_it_or_in_it(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "img_align_celeba", 3)
+    path = zipped(folder, tmp_path / "img_align_celeba.zip")
+    assert scan(path).partition is None
+    (tmp_path / "list_eval_partition.txt").write_bytes(PARTITION)
+    assert scan(path).partition == PARTITION
+    shutil.rmtree(folder)
+    assert scan(tmp_path).path == path  # torchvision's layout: the zip alone in a folder
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("list_eval_partition.csv", b"image_id,partition\n000000.jpg,1\n")
+    assert scan(path).partition == b"image_id,partition\n000000.jpg,1\n"
+
+
+def test_a_partition_above_other_pictures_is_not_theirs(tmp_path: Path) -> None:
+    (tmp_path / "list_eval_partition.txt").write_bytes(PARTITION)
+    listing = scan(fill(tmp_path / "cats", 3))
+    assert not listing.celeba
+    assert listing.partition is None
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        scan(tmp_path / "nowhere")
+    fill(tmp_path / "a" / "locked", 1)
+    real = os.scandir
+
+    def refuse(folder: Path) -> object:
+        if Path(folder).name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)  # root may read everything, so chmod alone would prove nothing
+    with pytest.raises(UserError, match=r"locked cannot be read: Permission denied.*permissions"):
+        scan(tmp_path / "a")

@@ -1,0 +1,149 @@
+"""The zip reader against the standard library's writer, and against what goes wrong."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.data import zips
+from engine.errors import UserError
+
+NAMES = st.lists(
+    st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(
+        lambda name: not name.endswith("/") and "\\" not in name
+    ),
+    unique=True,
+    max_size=6,
+)
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return {entry.name: zips.read_entry(descriptor, *entry[1:]) for entry in zips.entries(path)}
+    finally:
+        os.close(descriptor)
+
+
+def make(path: Path, count: int = 3, method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.mkdir("folder")
+        for number in range(count):
+            archive.writestr(f"folder/{number}.txt", f"content {number} " * 20)
+    return path
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    names=NAMES,
+    data=st.data(),
+    comment=st.binary(max_size=30),
+    before=st.binary(max_size=30),
+    wide=st.booleans(),
+)
+def test_reads_what_the_standard_library_writes(
+    tmp_path: Path, names: list[str], data: st.DataObject, comment: bytes, before: bytes, wide: bool
+) -> None:
+    path = tmp_path / "a.zip"
+    written = {}
+    path.write_bytes(before)
+    with pytest.MonkeyPatch.context() as patch:
+        if wide:  # zip64 records without gigabytes
+            patch.setattr(zipfile, "ZIP64_LIMIT", 10)
+            patch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.comment = comment
+            for name in names:
+                written[name] = data.draw(st.binary(max_size=40))
+                method = data.draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
+                info = zipfile.ZipInfo(name)
+                info.compress_type = method
+                with archive.open(info, "w", force_zip64=wide) as file:
+                    file.write(written[name])
+    assert contents(path) == written
+
+
+def test_folders_are_not_entries(tmp_path: Path) -> None:
+    assert sorted(contents(make(tmp_path / "a.zip"))) == ["folder/0.txt", "folder/1.txt", "folder/2.txt"]
+
+
+@pytest.mark.parametrize("keep", [0.2, 0.9, 0.99])
+def test_a_cut_off_zip_says_so(tmp_path: Path, keep: float) -> None:
+    path = make(tmp_path / "a.zip", 50)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * keep)])
+    with pytest.raises(UserError, match=r"a\.zip is cut off or damaged"):
+        list(zips.entries(path))
+
+
+def test_a_damaged_list_of_contents_says_so(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.zip", 5)
+    path.write_bytes(path.read_bytes().replace(b"PK\x01\x02", b"XX\x01\x02", 3))
+    with pytest.raises(UserError, match="damaged"):
+        list(zips.entries(path))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title>",
+        b"\n  <HTML><body>",
+        b"\xef\xbb\xbf<html>",
+        b"<?xml version='1.0'?><html xmlns='x'>",
+    ],
+)
+def test_a_web_page_in_place_of_the_zip(tmp_path: Path, page: bytes) -> None:
+    path = tmp_path / "img_align_celeba.zip"
+    path.write_bytes(page + b" " * 2000)
+    with pytest.raises(UserError, match=r"web page, not a zip.*download it again"):
+        list(zips.entries(path))
+
+
+def test_no_zip_an_empty_file_and_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"hello" * 100)
+    with pytest.raises(UserError, match="not a zip"):
+        list(zips.entries(path))
+    path.write_bytes(b"")
+    with pytest.raises(UserError, match="is empty"):
+        list(zips.entries(path))
+    path.unlink()
+    with pytest.raises(UserError, match="cannot be read"):
+        list(zips.entries(path))
+
+
+def only(path: Path) -> bytes:
+    (content,) = contents(path).values()
+    return content
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_altered_bytes_are_noticed(tmp_path: Path, method: int) -> None:
+    path = make(tmp_path / "a.zip", 1, method)
+    content = bytearray(path.read_bytes())
+    (entry,) = zips.entries(path)
+    content[entry.offset + 30 + len(entry.name) + 5] ^= 0x40
+    path.write_bytes(content)
+    with pytest.raises(zips.UnreadableEntryError, match=r"damaged|unpacked"):
+        only(path)
+
+
+def test_other_compression_and_encryption_are_named(tmp_path: Path) -> None:
+    with pytest.raises(zips.UnreadableEntryError, match="method 12"):
+        only(make(tmp_path / "a.zip", 1, zipfile.ZIP_BZIP2))
+    path = make(tmp_path / "b.zip", 1)
+    content = bytearray(path.read_bytes())
+    content[content.rfind(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(zips.UnreadableEntryError, match="encrypted"):
+        only(path)
+
+
+def test_an_entry_that_unpacks_to_more_than_it_says_is_refused(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.zip", 1)
+    (entry,) = zips.entries(path)
+    with open(path, "rb") as file, pytest.raises(zips.UnreadableEntryError, match="damaged"):
+        zips.read_entry(file.fileno(), entry.offset, entry.stored, 10, entry.method, entry.crc)
