@@ -110,6 +110,12 @@ def grid_layout(
             return layout
     pages = _packed(n, size, min(smallest, own), width_cells, height_cells, gap, label_rows)
     if pages is not None:
+        # As large as they can be without there being fewer of them on a page.
+        for larger in range(pages.width + 1, own + 1):
+            grown = _packed(n, size, larger, width_cells, height_cells, gap, label_rows)
+            if grown is None or grown.per_page < pages.per_page:
+                break
+            pages = grown
         return pages
     width, height = shown_size(size, width_cells, max(1, height_cells - label_rows))
     return GridLayout(1, 1, width, height, gap, label_rows)

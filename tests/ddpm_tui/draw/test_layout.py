@@ -42,8 +42,9 @@ def test_a_grid_takes_the_largest_scale_at_which_all_fit() -> None:
 
 def test_a_grid_that_cannot_show_all_has_pages() -> None:
     layout = grid_layout(500, (64, 64), 80, 22)
-    assert layout.width == 16
     assert layout.per_page == layout.columns * layout.rows < 500
+    # Sixteen pixels at least, and then as many as leave no fewer on the page.
+    assert (layout.width, layout.columns, layout.rows) == (19, 4, 2)
     assert layout.pages(500) == -(-500 // layout.per_page)
     assert grid_layout(500, (64, 64), 80, 22, edge=32).width == 32
 

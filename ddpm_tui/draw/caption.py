@@ -1,0 +1,148 @@
+"""The chart's one line of text: the legend, or the values at the inspect cursor. Says less where there is less room."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+
+from ddpm_tui.draw.axis import short
+from ddpm_tui.draw.palettes import VIVID, Ink, blend, curve_style, text_style
+from ddpm_tui.draw.series import Points, Series, nearest_index
+from ddpm_tui.draw.terminal import Depth
+from ddpm_tui.draw.view import Plot, View
+
+
+@dataclass(frozen=True)
+class Look:
+    """How it may be drawn: colours and glyphs of the terminal, inks of the theme."""
+
+    depth: Depth = Depth.TRUECOLOR
+    braille: bool = True
+    unicode: bool = True
+    ink: Ink = field(default_factory=lambda: Ink(VIVID))
+
+    @property
+    def lettered(self) -> bool:
+        """Neither colours nor dots: each run is drawn in its letter."""
+        return self.depth is Depth.NONE and not (self.braille and self.unicode)
+
+
+Line = list[Segment]
+
+
+def legend_line(plot: Plot, view: View, look: Look, width: int) -> Line:
+    """Which colour is which run, and which line is raw, smoothed and validation, in `width` cells."""
+    runs = view.shown(plot)
+    if not runs:
+        text = "no curves yet" if not plot.series else "every curve is hidden"
+        return _fitted([[Segment(text, text_style(look.ink.muted, look.depth))]], width)
+    return _fitted((_legend(runs, view, look, brief) for brief in range(4)), width)
+
+
+def readout_line(plot: Plot, view: View, look: Look, width: int) -> Line:
+    """The values at the cursor in `width` cells: step, epoch, then each run's raw, smoothed, last validation."""
+    return _fitted((_readout(plot, view, look, brief) for brief in range(3)), width)
+
+
+def letter_of(slot: int) -> str:
+    """The letter that stands for a run where there are no colours."""
+    return "abcdefghijklmnopqrstuvwxyz"[slot % 26]
+
+
+def validation_style(slot: int, look: Look) -> Style:
+    """The run's colour on its way to that of text: the same run, yet not the training line."""
+    if look.depth is Depth.ANSI16:
+        return text_style(look.ink.text, look.depth)
+    return text_style(blend(look.ink.bright(slot), look.ink.text, 0.55), look.depth)
+
+
+def _legend(runs: list[Series], view: View, look: Look, brief: int) -> Line:
+    """`brief` 1 leaves the half-life out, 2 the explanations of many runs, 3 all but the runs' names."""
+    many = len(runs) > 1
+    slot = runs[0].slot
+    line: Line = []
+    if many or brief < 3:
+        for s in runs:
+            letter = f"{letter_of(s.slot)} " if look.depth is Depth.NONE and (many or look.lettered) else ""
+            sign = "" if letter else f"{_sign(look, '━━', '--')} "
+            line += [
+                Segment(f"{sign}{letter}{s.name}", curve_style(look.ink, s.slot, look.depth)),
+                Segment("  "),
+            ]
+    if brief >= 3:
+        return line
+    if view.half_life <= 0:
+        line += [Segment("raw, not smoothed", text_style(look.ink.muted, look.depth)), Segment("  ")]
+    else:
+        said = many and brief < 2 and not look.lettered
+        if view.raw:
+            raw = f"{'.' if look.lettered else _sign(look, '⠶⠶', '::')} {'dim: ' if said else ''}raw"
+            line += [Segment(raw, curve_style(look.ink, slot, look.depth, dim=True)), Segment("  ")]
+        sign = letter_of(slot) if look.lettered else _sign(look, "━━", "--")
+        smoothed = f"{sign} {'bright: ' if said else ''}smoothed"
+        line.append(Segment(smoothed, curve_style(look.ink, slot, look.depth)))
+        if brief < 1:
+            half_life = f" (half-life {short(view.half_life)} pictures)"
+            line.append(Segment(half_life, text_style(look.ink.muted, look.depth)))
+        line.append(Segment("  "))
+    if any(len(s.validation) for s in runs):
+        sign = letter_of(slot).upper() if look.lettered else _sign(look, "⠒ ⠒", "- -")
+        line.append(Segment(f"{sign} validation", validation_style(slot, look)))
+    return line
+
+
+def _readout(plot: Plot, view: View, look: Look, brief: int) -> Line:
+    """`brief` 1 leaves the raw value out where several runs are shown, 2 the validation as well."""
+    muted = text_style(look.ink.muted, look.depth)
+    plain = text_style(look.ink.text, look.depth)
+    at = view.cursor if view.cursor is not None else 0.0
+    line: Line = []
+    runs = view.shown(plot)
+    for s in runs:
+        i = nearest_index(s.train.x(view.unit), at)
+        if i is None or not _covers(s.train, view, at):
+            continue
+        if not line:
+            step, epoch = s.train.x("steps")[i], s.train.x("epochs")[i]
+            line += [Segment("step ", muted), Segment(f"{step:,.0f}", plain)]
+            line += [Segment("  epoch ", muted), Segment(f"{epoch:.2f}", plain)]
+        bright = curve_style(look.ink, s.slot, look.depth)
+        line.append(Segment(f"  {s.name}" if len(runs) > 1 else "  train", bright))
+        value = float(s.train.y[i])
+        if brief < 1 or len(runs) == 1 or not np.isfinite(value):
+            line += [
+                Segment(" raw ", muted),
+                Segment(short(value) if np.isfinite(value) else "not a number", plain),
+            ]
+        if view.half_life > 0:
+            smoothed = short(float(s.train.smoothed(view.half_life)[i]))
+            line += [Segment(" smoothed " if brief < 1 else " ", muted), Segment(smoothed, bright)]
+        known = int(np.searchsorted(s.validation.x(view.unit), at, "right")) - 1
+        if known >= 0 and brief < 2:
+            validation = short(float(s.validation.y[known]))
+            line += [Segment(" validation " if brief < 1 else " val ", muted)]
+            line += [Segment(validation, validation_style(s.slot, look))]
+    return line or [Segment("no value here", muted)]
+
+
+def _sign(look: Look, dots: str, plain: str) -> str:
+    return dots if look.braille and look.unicode else plain
+
+
+def _covers(points: Points, view: View, at: float) -> bool:
+    x = points.x(view.unit)
+    slack = (x[-1] - x[0]) * 0.01
+    return bool(x[0] - slack <= at <= x[-1] + slack)
+
+
+def _fitted(lines: "Iterator[Line] | list[Line]", width: int) -> Line:
+    """The first of the lines that fits, padded to exactly `width` cells; the last one cut if none does."""
+    line: Line = []
+    for line in lines:
+        length = sum(cell_len(segment.text) for segment in line)
+        if length <= width:
+            return [*line, Segment(" " * (width - length))] if length < width else line
+    return list(Segment.adjust_line_length(line, width))

@@ -1,0 +1,364 @@
+"""Many faces: a grid that uses its room, with a cursor and pages, and a film of the same seeds through the epochs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.reactive import reactive
+
+from ddpm_tui.draw.colour import Pixels
+from ddpm_tui.draw.layout import SMALLEST_FACE, GridLayout, grid_layout
+from ddpm_tui.draw.terminal import Depth, Terminal
+from ddpm_tui.widgets.pictures import Picture, PictureWidget, Rows, blank, centred
+
+_UNKNOWN_SIZE = (64, 64)  # of a file that has not been read yet
+
+
+class FaceGrid(PictureWidget, can_focus=True):
+    """Pictures of one size, as large as lets all of them in, else in pages. The cursor moves by key."""
+
+    DEFAULT_CSS = """
+    FaceGrid { width: 1fr; height: 1fr; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("h,left", "move(-1, 0)", "left", show=False, id="faces.left"),
+        Binding("l,right", "move(1, 0)", "right", show=False, id="faces.right"),
+        Binding("k,up", "move(0, -1)", "up", show=False, id="faces.up"),
+        Binding("j,down", "move(0, 1)", "down", show=False, id="faces.down"),
+        Binding("pagedown", "page(1)", "next page", show=False, id="faces.next_page"),
+        Binding("pageup", "page(-1)", "page before", show=False, id="faces.page_before"),
+        Binding("home", "jump(0)", "first", show=False, id="faces.first"),
+        Binding("end", "jump(-1)", "last", show=False, id="faces.last"),
+        Binding("plus,equals_sign", "zoom(1)", "larger", key_display="+", id="faces.larger"),
+        Binding("minus", "zoom(-1)", "smaller", key_display="-", id="faces.smaller"),
+        Binding("0", "fit", "fit", show=False, id="faces.fit"),
+        Binding("enter", "choose", "open", id="faces.open"),
+    ]
+
+    selected: reactive[int] = reactive(0, layout=False, repaint=False)
+
+    class Moved(Message):
+        """The cursor is on another picture: its index."""
+
+        def __init__(self, grid: "FaceGrid", index: int) -> None:
+            super().__init__()
+            self.grid, self.index = grid, index
+
+        @property
+        def control(self) -> "FaceGrid":
+            return self.grid
+
+    class Chosen(Moved):
+        """Enter on a picture."""
+
+    def __init__(
+        self,
+        *,
+        empty: str = "no pictures yet",
+        terminal: Terminal | None = None,
+        low_colours: bool = False,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(terminal=terminal, low_colours=low_colours, name=name, id=id, classes=classes)
+        self.pictures: Sequence[Picture] = ()
+        self.labels: Sequence[str] = ()
+        self.marked: frozenset[int] = frozenset()
+        self.empty = empty
+        self._edge: int | None = None
+
+    def show(self, pictures: Sequence[Picture], labels: Sequence[str] = (), selected: int = 0) -> None:
+        """Other pictures, all of one size; `labels` below them, one each."""
+        self.pictures, self.labels, self._edge = pictures, labels, None
+        self.marked = frozenset()
+        self.selected = self._inside(selected)
+        self.repaint()
+
+    def mark(self, indices: Iterable[int]) -> None:
+        """Show these as marked, and no others."""
+        self.marked = frozenset(indices)
+        self.repaint()
+
+    def layout_now(self) -> GridLayout:
+        """How the pictures are laid out in the widget's present size."""
+        return self._layout(*self.size)
+
+    @property
+    def page(self) -> int:
+        return self.selected // self.layout_now().per_page
+
+    def build_rows(self, width: int, height: int) -> Rows:
+        if not self.pictures:
+            return self.notice(self.empty, width, height)
+        layout = self._layout(width, height)
+        start = self.selected // layout.per_page * layout.per_page
+        page = range(start, min(start + layout.per_page, len(self.pictures)))
+        self.want(self.pictures[i] for i in page)
+        rows: Rows = []
+        for first in range(page.start, page.stop, layout.columns):
+            if rows and layout.row_gap:
+                rows.append(blank(width))
+            rows += self._band(range(first, min(first + layout.columns, page.stop)), layout)
+        rows = rows[: height - 1 if layout.pages(len(self.pictures)) > 1 else height]
+        rows += [blank(width) for _ in range(height - len(rows))]
+        pages = layout.pages(len(self.pictures))
+        if pages > 1:
+            shown = f"{page.start + 1}-{page.stop} of {len(self.pictures)}"
+            here = f"page {page.start // layout.per_page + 1}/{pages}"
+            rows[-1] = centred(f"{shown}, {here}", width, self.muted())
+        return rows
+
+    def pictures_came(self) -> None:
+        # The first file tells the size, and with it the layout and which files the page needs.
+        self.repaint()
+
+    def watch_selected(self, old: int, new: int) -> None:
+        self.repaint()
+        if self.pictures and old != new:
+            self.post_message(self.Moved(self, new))
+
+    def action_move(self, across: int, down: int) -> None:
+        self.selected = self._inside(self.selected + across + down * self.layout_now().columns)
+
+    def action_page(self, pages: int) -> None:
+        self.selected = self._inside(self.selected + pages * self.layout_now().per_page)
+
+    def action_jump(self, to: int) -> None:
+        self.selected = self._inside(to if to >= 0 else len(self.pictures) - 1)
+
+    def action_zoom(self, steps: int) -> None:
+        """One step larger or smaller: by a whole multiple above the pictures' own size, by halves below it."""
+        own = self._picture_size()[0]
+        now = self.layout_now().width
+        if steps > 0:
+            edge = min(own, now * 2) if now < own else now + own
+        else:
+            edge = now - own if now > own else max(8, now // 2)
+        before, self._edge = self._edge, edge
+        if steps > 0 and self.layout_now().width <= now:  # no room for that
+            self._edge = before
+        self.repaint()
+
+    def action_fit(self) -> None:
+        self._edge = None
+        self.repaint()
+
+    def action_choose(self) -> None:
+        if self.pictures:
+            self.post_message(self.Chosen(self, self.selected))
+
+    def _layout(self, width: int, height: int) -> GridLayout:
+        n = max(1, len(self.pictures))
+        # A column on either side for the cursor, and a line for the page if there are pages.
+        room, labels = max(1, width - 2), 1 if self.labels else 0
+        layout = grid_layout(n, self._picture_size(), room, height, label_rows=labels, edge=self._edge)
+        if layout.pages(n) == 1:
+            return layout
+        return grid_layout(
+            n, self._picture_size(), room, max(1, height - 1), label_rows=labels, edge=self._edge
+        )
+
+    def _picture_size(self) -> tuple[int, int]:
+        for picture in self.pictures:
+            found = self.pixels_of(picture)
+            if found is not None and not isinstance(found, str):
+                return found.shape[1], found.shape[0]
+        return _UNKNOWN_SIZE
+
+    def _band(self, indices: range, layout: GridLayout) -> Rows:
+        """The cell rows of one row of pictures, with the cursor in the gaps beside the one selected."""
+        left, right = ("▐", "▌") if self.unicode else ("[", "]")
+        rows: Rows = []
+        tiles = [self.tile(self.pictures[i], layout.width, layout.height) for i in indices]
+        width = self.size.width
+        for y in range(layout.tile_cells[1]):
+            row: list[Segment] = []
+            for slot, i in enumerate(indices):
+                before = right if i - 1 == self.selected and slot else left if i == self.selected else " "
+                row.append(Segment(before, self._cursor_style() if before != " " else None))
+                picture_row = y < len(tiles[slot])
+                row += tiles[slot][y] if picture_row else self._label(i, layout.width)
+            end = bool(indices) and indices[-1] == self.selected
+            row.append(Segment(right if end else " ", self._cursor_style() if end else None))
+            used = 1 + len(indices) * (layout.width + 1)
+            rows.append([*row, *blank(width - used)])
+        return rows
+
+    def _label(self, index: int, width: int) -> list[Segment]:
+        text = self.labels[index] if index < len(self.labels) else ""
+        if index in self.marked:
+            text = f"{'●' if self.unicode else '*'} {text}"
+        return centred(text, width, self._cursor_style() if index == self.selected else self.muted())
+
+    def _cursor_style(self) -> Style:
+        if self.depth is Depth.NONE:
+            return Style(bold=True)
+        variable = self.app.theme_variables.get("accent", "#ffa62b")
+        return self.rich_style + Style.parse(variable if variable.startswith("#") else "bright_yellow")
+
+    def _inside(self, index: int) -> int:
+        return max(0, min(index, len(self.pictures) - 1))
+
+
+@dataclass(frozen=True)
+class FilmFrame:
+    """One moment of the film: a sheet of faces (`columns` of them a row, as a preview is stored), and its label."""
+
+    sheet: Picture
+    label: str = ""
+
+
+def split_sheet(sheet: Pixels, size: tuple[int, int], gap: int = 0) -> list[Pixels]:
+    """The faces of `size` (wide, tall) pixels in a sheet uint8 (H, W, 3), row by row, `gap` pixels apart."""
+    wide, tall = size
+    rows = max(1, (sheet.shape[0] + gap) // (tall + gap))
+    columns = max(1, (sheet.shape[1] + gap) // (wide + gap))
+    return [
+        sheet[y * (tall + gap) : y * (tall + gap) + tall, x * (wide + gap) : x * (wide + gap) + wide]
+        for y in range(rows)
+        for x in range(columns)
+    ]
+
+
+class Filmstrip(PictureWidget, can_focus=True):
+    """The same seeds through time: a column a moment, a row a seed. Moments that find no room are thinned evenly."""
+
+    DEFAULT_CSS = """
+    Filmstrip { width: 1fr; height: 1fr; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("h,left", "move(-1)", "earlier", id="film.earlier"),
+        Binding("l,right", "move(1)", "later", id="film.later"),
+        Binding("home", "jump(0)", "first", show=False, id="film.first"),
+        Binding("end", "jump(-1)", "last", show=False, id="film.last"),
+        Binding("enter", "choose", "open", id="film.open"),
+    ]
+
+    selected: reactive[int] = reactive(0, layout=False, repaint=False)
+
+    class Moved(Message):
+        """Another moment is selected: its index."""
+
+        def __init__(self, film: "Filmstrip", index: int) -> None:
+            super().__init__()
+            self.film, self.index = film, index
+
+        @property
+        def control(self) -> "Filmstrip":
+            return self.film
+
+    class Chosen(Moved):
+        """Enter on a moment."""
+
+    def __init__(
+        self,
+        face: tuple[int, int] | None = None,
+        *,
+        gap: int = 0,
+        empty: str = "no previews yet",
+        terminal: Terminal | None = None,
+        low_colours: bool = False,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        """`face`: pixels (wide, tall) of one face in a sheet, `gap` pixels apart; None: a sheet is one picture."""
+        super().__init__(terminal=terminal, low_colours=low_colours, name=name, id=id, classes=classes)
+        self.face, self.gap, self.empty = face, gap, empty
+        self.frames: Sequence[FilmFrame] = ()
+
+    def show(self, frames: Sequence[FilmFrame], selected: int | None = None) -> None:
+        """Another film, with the last moment selected unless said otherwise."""
+        self.frames = frames
+        self.selected = self._inside(len(frames) - 1 if selected is None else selected)
+        self.repaint()
+
+    def build_rows(self, width: int, height: int) -> Rows:
+        if not self.frames:
+            return self.notice(self.empty, width, height)
+        edge, columns, seeds = self._plan(width, height)
+        moments = thinned(len(self.frames), columns, self.selected)
+        self.want(self.frames[i].sheet for i in moments)
+        strips = [self._column(self.frames[i], edge, seeds, height - 1) for i in moments]
+        rows: Rows = []
+        for y in range(height - 1):
+            rows.append([s for strip in strips for s in (*strip[y], Segment(" "))])
+        labels: list[Segment] = []
+        for i in moments:
+            style = self.muted() if i != self.selected else Style(bold=True, reverse=self.depth is Depth.NONE)
+            labels += [*centred(self.frames[i].label, edge[0], style), Segment(" ")]
+        return [*rows, labels]
+
+    def watch_selected(self, old: int, new: int) -> None:
+        self.repaint()
+        if self.frames and old != new:
+            self.post_message(self.Moved(self, new))
+
+    def action_move(self, moments: int) -> None:
+        self.selected = self._inside(self.selected + moments)
+
+    def action_jump(self, to: int) -> None:
+        self.selected = self._inside(to if to >= 0 else len(self.frames) - 1)
+
+    def action_choose(self) -> None:
+        if self.frames:
+            self.post_message(self.Chosen(self, self.selected))
+
+    def _faces(self, frame: FilmFrame) -> list[Pixels] | None:
+        found = self.pixels_of(frame.sheet)
+        if found is None or isinstance(found, str):
+            return None
+        return [found] if self.face is None else split_sheet(found, self.face, self.gap)
+
+    def _plan(self, width: int, height: int) -> tuple[tuple[int, int], int, int]:
+        """Pixels of a face as shown, moments across, seeds down: as many of both as make faces worth looking at."""
+        faces = next((f for frame in self.frames if (f := self._faces(frame))), None)
+        size = self.face or ((faces[0].shape[1], faces[0].shape[0]) if faces else _UNKNOWN_SIZE)
+        n = len(faces) if faces else 1
+        best: tuple[float, tuple[int, int], int, int] | None = None
+        for seeds in range(1, n + 1):
+            room = 2 * ((height - 1) // seeds)
+            tall = size[1] * (room // size[1]) if room >= size[1] else room - room % 2
+            wide = max(1, round(size[0] * tall / size[1])) if tall else 0
+            if wide < SMALLEST_FACE or wide > width:
+                continue
+            columns = min(len(self.frames), (width + 1) // (wide + 1))
+            # Moments count most, a few seeds are enough, and a small face says less. Weights chosen by looking.
+            worth = columns * min(seeds, 3) ** 0.5 * min(1.0, wide / 28) ** 1.2
+            if best is None or worth > best[0]:
+                best = worth, (wide, tall), columns, seeds
+        if best is None:
+            tall = max(2, min(2 * (height - 1), width))
+            return (min(width, tall), tall), 1, 1
+        return best[1:]
+
+    def _column(self, frame: FilmFrame, edge: tuple[int, int], seeds: int, height: int) -> Rows:
+        wide, tall = edge
+        faces = self._faces(frame)
+        if faces is None:
+            return self.tile(frame.sheet, wide, 2 * height)[:height]
+        rows: Rows = [row for face in faces[:seeds] for row in self.tile(face, wide, tall)]
+        return [*rows[:height], *(blank(wide) for _ in range(height - len(rows)))]
+
+    def _inside(self, index: int) -> int:
+        return max(0, min(index, len(self.frames) - 1))
+
+
+def thinned(n: int, room: int, keep: int) -> list[int]:
+    """At most `room` of 0…n−1, evenly spread with both ends, `keep` among them."""
+    if n <= room:
+        return list(range(n))
+    if room <= 1:
+        return [keep]
+    spread = np.unique(np.rint(np.linspace(0, n - 1, room)).astype(int)).tolist()
+    if keep not in spread:
+        spread[int(np.argmin([abs(i - keep) for i in spread]))] = keep
+    return sorted(spread)
