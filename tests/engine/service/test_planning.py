@@ -1,0 +1,152 @@
+from pathlib import Path
+
+import pytest
+
+from engine.errors import UsageError, UserError
+from engine.home import Home
+from engine.runs.record import load_run
+from engine.service.planning import TrainPlan, TrainRequest, make_run, plan_job, plan_training
+from engine.service.states import Job, State
+
+from .support import checkpoint
+from .support import make_run as bare_run
+
+PROFILE = """
+[training]
+epochs = 8
+chunk_epochs = 2
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "home").create()
+    (home.profiles / "small.toml").write_text(PROFILE)
+    return home
+
+
+def plan(home: Home, target: str, *jobs: Job, **request: object) -> TrainPlan:
+    return plan_training(home, jobs, TrainRequest(target, **request))  # type: ignore[arg-type]
+
+
+def train(number: int, to_epoch: int, state: State = State.QUEUED, run: str = "small-1") -> Job:
+    return Job(f"{number:06d}", "train", run, state=state, args={"to_epoch": to_epoch})
+
+
+def made(home: Home, **request: object) -> str:
+    planned = plan(home, "small", **request)
+    make_run(home, planned)
+    return planned.run
+
+
+def test_a_profile_makes_a_run_and_freezes_it(home: Home) -> None:
+    planned = plan(home, "small", chunks=2)
+    assert (planned.run, planned.to_epoch, planned.new_run) == ("small-1", 4, True)
+    assert not home.run("small-1").path.exists()
+    make_run(home, planned)
+    (home.profiles / "small.toml").write_text(PROFILE.replace("chunk_epochs = 2", "chunk_epochs = 3"))
+    assert load_run(home, "small-1").profile.training.chunk_epochs == 2
+    assert plan(home, "small-1").to_epoch == 2
+
+
+def test_overrides_and_names(home: Home) -> None:
+    planned = plan(home, "small", run="mine", overrides=("optim.lr=1e-4",))
+    make_run(home, planned)
+    assert load_run(home, "mine").profile.optim.lr == 1e-4
+    with pytest.raises(UserError, match="cannot name a run"):
+        plan(home, "small", run="../x")
+
+
+def test_chunks_count_from_the_last_queued_target(home: Home) -> None:
+    made(home)
+    planned = plan(
+        home, "small-1", train(1, 4), train(2, 6, State.PAUSED), train(3, 50, State.CANCELLED), chunks=2
+    )
+    assert (planned.from_epoch, planned.to_epoch) == (6, 10)
+    assert "queued to epoch 6 already (job 2, paused)" in planned.says[1]
+
+
+def test_chunks_count_from_the_newest_checkpoint(home: Home) -> None:
+    made(home)
+    checkpoint(home.run("small-1"), step=21, per_epoch=4)
+    planned = plan(home, "small-1", chunks=1)
+    assert (planned.from_epoch, planned.to_epoch) == (5.25, 7)
+    assert planned.says == ("small-1: epochs 5.25 → 7",)
+
+
+def test_the_same_target_twice_adds_nothing(home: Home) -> None:
+    made(home)
+    planned = plan(home, "small-1", train(1, 4), to_epoch=4)
+    assert planned.job == "000001"
+    assert "nothing is added" in planned.says[0]
+    assert plan(home, "small-1", train(1, 4), to_epoch=3).job == "000001"
+    assert plan(home, "small-1", train(1, 4), to_epoch=5).job is None
+
+
+def test_a_target_that_is_behind_is_refused(home: Home) -> None:
+    made(home)
+    checkpoint(home.run("small-1"), step=24, per_epoch=4)
+    with pytest.raises(UserError, match="at epoch 6 already"):
+        plan(home, "small-1", to_epoch=6)
+
+
+def test_the_same_profile_twice_says_what_it_would_do(home: Home) -> None:
+    made(home)
+    with pytest.raises(UserError, match="already trains this profile") as error:
+        plan(home, "small", train(1, 4), chunks=2)
+    assert "go on to epoch 8" in str(error.value)
+    assert plan(home, "small", new=True).run == "small-2"
+    assert plan(home, "small", overrides=("training.seed=1",)).run == "small-2"
+    assert plan(home, "small", run="other").run == "other"
+
+
+def test_a_name_that_is_taken_by_another_profile(home: Home) -> None:
+    made(home, run="mine")
+    assert plan(home, "small", run="mine", chunks=1).new_run is False
+    with pytest.raises(UserError, match="another profile"):
+        plan(home, "small", run="mine", overrides=("optim.lr=0.5",))
+    with pytest.raises(UserError, match="frozen"):
+        plan(home, "mine", overrides=("optim.lr=0.5",))
+    with pytest.raises(UserError, match="already a run"):
+        plan(home, "small", run="mine", new=True)
+
+
+def test_misuse(home: Home) -> None:
+    for request in ({"chunks": 1, "to_epoch": 2}, {"chunks": 0}, {"to_epoch": -1}):
+        with pytest.raises(UsageError):
+            plan(home, "small", **request)
+    with pytest.raises(UserError, match="did you mean 'small'"):
+        plan(home, "smal")
+
+
+def test_a_named_checkpoint_is_resolved_now_and_latest_later(home: Home) -> None:
+    made(home)
+    run = home.run("small-1")
+    with pytest.raises(UserError, match="no checkpoint"):
+        plan_job(home, [], "sample", {"checkpoint": "small-1"})
+    assert (
+        plan_job(home, [train(1, 4)], "sample", {"checkpoint": "small-1"})[1]["checkpoint"]
+        == "small-1@latest"
+    )
+    checkpoint(run, step=8, per_epoch=4)
+    run.tags.write_text('{"good": 8}')
+    for name, meant in {
+        "@latest": "@latest",
+        "@best": "@best",
+        "@8": "@8",
+        "@good": "@8",
+        "@e2": "@8",
+    }.items():
+        run_name, args = plan_job(home, [], "sample", {"checkpoint": f"small-1{name}", "n": 3})
+        assert (run_name, args) == ("small-1", {"checkpoint": f"small-1{meant}", "n": 3})
+    with pytest.raises(UserError, match="no checkpoint of"):
+        plan_job(home, [], "sample", {"checkpoint": "small-1@9"})
+    with pytest.raises(UserError, match="no run named"):
+        plan_job(home, [], "sample", {"checkpoint": "smoll-1"})
+    with pytest.raises(UsageError):
+        plan_job(home, [], "dance", {})
+
+
+def test_a_run_that_pydantic_never_saw_can_go_on(home: Home) -> None:
+    bare_run(home, "bare", chunk_epochs=3)
+    assert plan(home, "bare", chunks=2).to_epoch == 6

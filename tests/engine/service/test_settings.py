@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from engine.service.settings import QueueSettings, is_slot, read_settings
+
+
+def read(tmp_path: Path, text: str) -> tuple[QueueSettings, list[str]]:
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    return read_settings(path)
+
+
+def test_no_file_is_all_defaults(tmp_path: Path) -> None:
+    assert read_settings(tmp_path / "none") == (QueueSettings(), [])
+
+
+def test_values(tmp_path: Path) -> None:
+    text = '[queue]\non_crash = "hold"\ncrash_limit = 5\ndevices = ["cuda:1", "cpu"]\nstop_grace_s = 1\n[ui]\nx = 1\n'
+    settings, problems = read(tmp_path, text)
+    assert problems == []
+    assert settings == QueueSettings("hold", 5, ("cuda:1", "cpu"), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ('on_crash = "explode"', "requeue"),
+        ("crash_limit = 0", "at least 1"),
+        ("crash_limit = true", "at least 1"),
+        ('devices = ["gpu"]', "cuda:0"),
+        ("retry_delay_s = -1", "seconds"),
+        ("on_crahs = 1", "did you mean on_crash"),
+    ],
+)
+def test_a_wrong_value_is_said_and_the_default_stays(tmp_path: Path, line: str, word: str) -> None:
+    settings, problems = read(tmp_path, f"[queue]\n{line}\n")
+    assert settings == QueueSettings()
+    assert word in problems[0]
+
+
+@pytest.mark.parametrize("text", ["[queue", "queue = 1"])
+def test_a_broken_file_is_said(tmp_path: Path, text: str) -> None:
+    settings, problems = read(tmp_path, text)
+    assert settings == QueueSettings()
+    assert problems
+
+
+def test_slots() -> None:
+    assert [is_slot(s) for s in ("cpu", "cuda:0", "cuda:12", "cuda", "cuda:", "cuda:x", "auto")] == [
+        True, True, True, False, False, False, False,
+    ]  # fmt: skip
