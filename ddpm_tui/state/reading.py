@@ -5,13 +5,14 @@ What the service says wins over what is read here; this is what an app without a
 
 import json
 import os
-from dataclasses import fields
+import tomllib
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ddpm_tui.state.snapshot import RunView
 from engine.errors import DdpmError
-from engine.home import Home, RunFolder
+from engine.home import Home, RunFolder, shipped_profiles
 from engine.jobs import JobSpec, list_job_folders, read_spec
 from engine.service.states import Intent, Job, Priority, State
 
@@ -124,3 +125,31 @@ def _steps(folder: RunFolder) -> list[int]:
         return sorted(int(e.name) for e in os.scandir(folder.checkpoints) if e.name.isdecimal())
     except OSError:
         return []
+
+
+@dataclass(frozen=True)
+class ProfileName:
+    """A profile by name, unread but for its description. problem: why it cannot be used, if that shows at once."""
+
+    name: str
+    path: Path
+    own: bool
+    description: str = ""
+    problem: str = ""
+
+
+def profile_names(home: Home) -> list[ProfileName]:
+    """Shipped profiles and the user's, which hide shipped ones of the same name, by name."""
+    found: dict[str, ProfileName] = {}
+    for folder, own in ((shipped_profiles(), False), (home.profiles, True)):
+        try:
+            paths = sorted(folder.glob("*.toml"))
+        except OSError:
+            continue
+        for path in paths:
+            try:
+                said = tomllib.loads(path.read_text(encoding="utf-8")).get("description", "")
+                found[path.stem] = ProfileName(path.stem, path, own, str(said))
+            except (OSError, ValueError) as error:
+                found[path.stem] = ProfileName(path.stem, path, own, problem=str(error))
+    return [found[name] for name in sorted(found)]

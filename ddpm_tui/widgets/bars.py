@@ -9,6 +9,9 @@ from ddpm_tui.state.snapshot import Snapshot
 from ddpm_tui.widgets.rows import Line, Piece, Rows, length, spread
 
 
+_SHORT = ("dashboard", "queue", "ckpts", "gallery", "profiles", "compare")
+
+
 class TopBar(Rows):
     """Screens by number, the shown one marked; at the right how the engine is."""
 
@@ -24,23 +27,23 @@ class TopBar(Rows):
 
     def lines(self, width: int, height: int) -> Iterator[Line]:
         right = self._engine(width)
-        for names in (SCREENS, [n[:5] if n != "checkpoints" else "ckpts" for n in SCREENS], None):
-            left = self._screens(names)
-            if length(left) + length(right) + 1 <= width:
+        for names, gap in ((SCREENS, 1), (_SHORT, 0), (None, 0)):
+            left = self._screens(names, gap)
+            if length(left) + length(right) <= width:
                 break
         yield spread(left, right, width)
 
-    def _screens(self, names: object) -> list[Piece]:
-        pieces: list[Piece] = [" "]
+    def _screens(self, names: tuple[str, ...] | None, gap: int) -> list[Piece]:
+        pieces: list[Piece] = []
         self._places = []
-        at = 1
+        at = 0
         for number, screen in enumerate(SCREENS, 1):
             current = screen == self.current
-            name = screen if current else names[number - 1] if isinstance(names, list | tuple) else ""
-            text = f"{number} {name.capitalize()}".rstrip()
-            pieces += [(f" {text} ", "cursor bold" if current else "dim"), " "]
-            self._places.append((at, at + len(text) + 2, screen))
-            at += len(text) + 3
+            name = screen if current else names[number - 1] if names else ""
+            text = f" {number} {name.capitalize()}".rstrip() + " "
+            pieces += [(text, "cursor bold" if current else "dim"), " " * gap]
+            self._places.append((at, at + len(text), screen))
+            at += len(text) + gap
         return pieces
 
     def _engine(self, width: int) -> list[Piece]:
@@ -54,6 +57,8 @@ class TopBar(Rows):
             if not running and not waiting:
                 return [("● ", "good"), ("idle ", "dim")]
             words = f"{running} running" + (f", {waiting} waiting" if waiting else "")
+            if width < 90:
+                words = f"{running} on" + (f" +{waiting}" if waiting else "")
             return [("● ", "good"), (words + " ", "dim")]
         if engine.link == "starting":
             return [("◌ ", "warn"), ("engine starting ", "dim")]

@@ -62,9 +62,9 @@ class Rows(Widget):
             self.refresh(*regions)
 
     def render_line(self, y: int) -> Strip:
-        if 0 <= y < len(self._strips):
-            return self._strips[y]
-        return Strip.blank(self.content_size.width)
+        row = self._strips[y] if 0 <= y < len(self._strips) else Strip.blank(self.content_size.width)
+        # Cells without a ground of their own get the theme's.
+        return row.apply_style(self.rich_style)
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         return 1
@@ -141,7 +141,7 @@ def _common(a: str, b: str) -> int:
 def spread(left: Line, right: Line, width: int) -> Line:
     """`left` and `right` at the two edges of a line; the right one gives way where both do not fit."""
     used = length(left) + length(right)
-    if used + 1 > width:
+    if used > width:
         return left
     return [*left, " " * (width - used), *right]
 

@@ -1,0 +1,101 @@
+"""What people ask of the queue, with what is said about it and how it is taken back. Shared by several screens."""
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from ddpm_tui.state.snapshot import JobView
+from ddpm_tui.words import job_number
+from engine.errors import UserError
+from engine.service.states import State
+
+if TYPE_CHECKING:
+    from ddpm_tui.app import DdpmApp
+
+
+def token() -> str:
+    """Of a request that makes a job: sent twice, it makes one."""
+    return uuid.uuid4().hex
+
+
+async def ask(app: "DdpmApp", do: str, **args: Any) -> Any:
+    """One request, and a look at what came of it."""
+    try:
+        return await app.store.link.request(do, **args)
+    finally:
+        app.store.poke()
+
+
+async def train(app: "DdpmApp", target: str, **wish: Any) -> Any:
+    """Queue training of a run or profile (chunks, to_epoch, run, set, new as the service takes them)."""
+    reply = await ask(app, "train", target=target, token=token(), **wish)
+    _said(app, reply, "training")
+    return reply
+
+
+async def add(app: "DdpmApp", kind: str, args: dict[str, Any], **wish: Any) -> Any:
+    """Queue another kind of job: sample, evaluate, pack, estimate."""
+    given = {key: value for key, value in args.items() if value is not None}
+    reply = await ask(app, "add", kind=kind, args=given, token=token(), **wish)
+    _said(app, reply, kind)
+    return reply
+
+
+def _said(app: "DdpmApp", reply: dict[str, Any], kind: str) -> None:
+    says = "; ".join(reply.get("says") or ())
+    job = reply.get("job") or {}
+    if not reply.get("added"):
+        app.say(says or f"nothing was added for {kind}", "warn")
+        return
+    number = job_number(str(job.get("id", "")))
+    app.say(f"queued as job {number}: {says}" if says else f"queued as job {number}")
+    job_id = str(job.get("id", ""))
+
+    async def back() -> None:
+        await change(app, "cancel", job_id)
+
+    app.undo.push(f"job {number} is cancelled", back)
+
+
+async def change(app: "DdpmApp", do: str, job_id: str, **args: Any) -> dict[str, Any]:
+    """pause, resume, cancel, retry, hold on one job. Raises UserError with the service's reason."""
+    results = await ask(app, do, ids=[job_id], **args)
+    first: dict[str, Any] = results[0] if results else {}
+    if first.get("error"):
+        raise UserError(str(first["error"]))
+    return first
+
+
+async def pause_or_resume(app: "DdpmApp", view: JobView) -> None:
+    """Whatever the job's state asks for; undo does the other."""
+    number = job_number(view.id)
+    if view.state in (State.PAUSED, State.HELD):
+        await change(app, "resume", view.id)
+        app.say(f"job {number} resumed")
+        app.undo.push(f"job {number} is paused again", _doer(app, "pause", view.id))
+    elif view.job.over:
+        raise UserError(f"job {number} is {view.state}", f"{app.key('queue.retry')} brings it back")
+    else:
+        await change(app, "pause", view.id)
+        live = " after its checkpoint" if view.job.live else ""
+        app.say(f"job {number} pauses{live}")
+        app.undo.push(f"job {number} is resumed", _doer(app, "resume", view.id))
+
+
+async def cancel(app: "DdpmApp", view: JobView) -> None:
+    await change(app, "cancel", view.id)
+    number = job_number(view.id)
+    app.say(f"job {number} stops after a checkpoint" if view.job.live else f"job {number} is cancelled")
+    app.undo.push(f"job {number} is queued again", _doer(app, "retry", view.id))
+
+
+async def retry(app: "DdpmApp", view: JobView) -> None:
+    await change(app, "retry", view.id)
+    app.say(f"job {job_number(view.id)} is queued again")
+    app.undo.push(f"job {job_number(view.id)} is cancelled again", _doer(app, "cancel", view.id))
+
+
+def _doer(app: "DdpmApp", do: str, job_id: str) -> Any:
+    async def back() -> None:
+        await change(app, do, job_id)
+
+    return back

@@ -1,0 +1,225 @@
+"""Dialogs with a list and a few fields, which say what they will do before one presses enter."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input, Static
+
+from ddpm_tui.keymap import bindings
+from ddpm_tui.screens.base import Dialog
+from ddpm_tui.state.reading import profile_names
+from ddpm_tui.state.snapshot import RunView
+from ddpm_tui.widgets.table import Column, Row, Table
+from engine.errors import DdpmError, UserError
+
+NEW = "profile:"
+"""Before the name of a profile among the things that can be trained."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One input. kind: "count" (a whole number from 1), "number" (from 0), "text"; empty means `value` is not given."""
+
+    name: str
+    label: str
+    value: str = ""
+    kind: str = "count"
+    width: int = 8
+
+
+class Form(Dialog[dict[str, Any]]):
+    """A list above, fields below, and a line that says what enter will do.
+
+    Subclasses give `options`, `preview` and `result`; all fields go to the next by tab, enter does it from anywhere.
+    """
+
+    BINDINGS = bindings("dialog")
+    QUESTION = ""
+    FIELDS: tuple[Field, ...] = ()
+
+    def __init__(self, current: str = "") -> None:
+        super().__init__()
+        self._current = current
+        self._asked = 0
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(self.QUESTION, classes="question", markup=False)
+            table = Table([Column("", 14, grow=3), Column("", 12, grow=4)], header=False)
+            yield table
+            for row in _in_rows(self.FIELDS):
+                with Horizontal(classes="fields"):
+                    for field in row:
+                        yield Static(f"{field.label} ", classes="label", markup=False)
+                        box = Input(field.value, id=f"field-{field.name}", compact=True)
+                        box.cursor_blink = False
+                        box.styles.width = field.width
+                        yield box
+            yield Static("", id="says", classes="hint", markup=False)
+            yield Static("enter do it   tab next field   esc leave it", classes="keys", markup=False)
+
+    async def on_mount(self) -> None:
+        rows = await self.options()
+        table = self.query_one(Table)
+        table.styles.height = max(1, min(len(rows), 10, self.app.size.height - 14))
+        table.styles.margin = (0, 0, 1, 0)
+        table.show(rows)
+        table.move_to(self._current)
+        table.focus()
+        self._look()
+
+    async def options(self) -> Sequence[Row]:
+        """What can be chosen."""
+        raise NotImplementedError
+
+    async def preview(self, chosen: str, values: dict[str, Any]) -> str:
+        """One sentence on what would be done. Raises DdpmError where it cannot."""
+        raise NotImplementedError
+
+    def values(self) -> dict[str, Any]:
+        """The fields that are filled in, typed. Raises UserError naming the field."""
+        found: dict[str, Any] = {}
+        for field in self.FIELDS:
+            text = self.query_one(f"#field-{field.name}", Input).value.strip()
+            if not text:
+                continue
+            if field.kind == "text":
+                found[field.name] = text
+            elif text.isdecimal() and int(text) >= (field.kind == "count"):
+                found[field.name] = int(text)
+            else:
+                least = 1 if field.kind == "count" else 0
+                raise UserError(f"{field.label}: {text!r} is not a whole number", f"{least} or more")
+        return found
+
+    def on_input_changed(self) -> None:
+        self._look()
+
+    def on_table_moved(self) -> None:
+        self._look()
+
+    def _look(self) -> None:
+        self._asked += 1
+        self.run_worker(self._say(self._asked), exclusive=True, group="preview", exit_on_error=False)
+
+    async def _say(self, number: int) -> None:
+        await asyncio.sleep(0.1)  # while somebody types, nothing is asked
+        text, bad = "", False
+        chosen = self.query_one(Table).key
+        if chosen is not None:
+            try:
+                text = await self.preview(chosen, self.values())
+            except DdpmError as error:
+                text, bad = str(error), True
+        if number == self._asked:
+            says = self.query_one("#says", Static)
+            says.update(text)
+            says.set_class(bad, "bad")
+
+    def action_accept(self) -> None:
+        chosen = self.query_one(Table).key
+        if chosen is None:
+            self.dismiss(None)
+            return
+        try:
+            self.dismiss({"chosen": chosen, **self.values()})
+        except UserError as error:
+            self.query_one("#says", Static).update(str(error))
+
+    def on_input_submitted(self) -> None:
+        self.action_accept()
+
+    def on_table_chosen(self) -> None:
+        self.action_accept()
+
+
+class TrainForm(Form):
+    """What to train, and how far. chosen: a run's name, or NEW + a profile's."""
+
+    QUESTION = "Queue training"
+    FIELDS = (Field("chunks", "chunks", "1"), Field("to_epoch", "or to epoch", ""))
+
+    async def options(self) -> Sequence[Row]:
+        profiles = await asyncio.to_thread(profile_names, self.ddpm.home)
+        runs = [r for r in reversed(self.ddpm.snapshot.runs) if not r.problem]
+        return [
+            *(Row(r.name, (r.name, (f"go on, at epoch {r.epoch}", "dim"))) for r in runs),
+            *(
+                Row(
+                    NEW + p.name,
+                    (f"new {p.name}", (p.problem or p.description, "bad" if p.problem else "dim")),
+                )
+                for p in profiles
+            ),
+        ]
+
+    async def preview(self, chosen: str, values: dict[str, Any]) -> str:
+        reply = await self.ddpm.store.link.request("train", dry_run=True, **wish(chosen, values))
+        return "; ".join(reply.get("says") or ())
+
+
+def wish(chosen: str, values: dict[str, Any]) -> dict[str, Any]:
+    """A TrainForm's answer as the service takes it: a profile always means a new run."""
+    to_epoch = values.get("to_epoch")
+    chunks = None if to_epoch else values.get("chunks")
+    if chosen.startswith(NEW):
+        return {"target": chosen.removeprefix(NEW), "chunks": chunks, "to_epoch": to_epoch, "new": True}
+    return {"target": chosen, "chunks": chunks, "to_epoch": to_epoch}
+
+
+class SampleForm(Form):
+    """Pictures from a checkpoint. chosen: RUN@WHICH."""
+
+    QUESTION = "Queue drawing pictures"
+    FIELDS = (
+        Field("n", "pictures", "64"),
+        Field("seed", "seed", "0", "number"),
+        Field("steps", "steps", ""),
+        Field("sampler", "sampler", "", "text", 10),
+        Field("trajectory", "with trajectory", "8", "number"),
+    )
+
+    def __init__(self, current: str = "", more: Sequence[tuple[str, str]] = ()) -> None:
+        """more: further (RUN@STEP, remark) to choose from, put first."""
+        super().__init__(current)
+        self._more = more
+
+    async def options(self) -> Sequence[Row]:
+        rows = [Row(reference, (reference, (remark, "dim"))) for reference, remark in self._more]
+        for run in reversed(self.ddpm.snapshot.runs):
+            rows += [Row(ref, (ref, (remark, "dim"))) for ref, remark in _references(run)]
+        return rows
+
+    async def preview(self, chosen: str, values: dict[str, Any]) -> str:
+        args = {"checkpoint": chosen, **values}
+        reply = await self.ddpm.store.link.request("add", kind="sample", args=args, dry_run=True)
+        return "; ".join(reply.get("says") or ())
+
+
+def _references(run: RunView) -> list[tuple[str, str]]:
+    if run.problem:
+        return []
+    latest = (
+        f"newest when it starts, now epoch {run.epoch}"
+        if run.latest_step is not None
+        else "when there is one"
+    )
+    return [(f"{run.name}@latest", latest), (f"{run.name}@best", "lowest error on held-out pictures")]
+
+
+def _in_rows(fields: tuple[Field, ...], width: int = 64) -> list[list[Field]]:
+    """Fields that fit on a line together."""
+    rows: list[list[Field]] = [[]]
+    used = 0
+    for field in fields:
+        need = len(field.label) + field.width + 4
+        if used + need > width:
+            rows.append([])
+            used = 0
+        rows[-1].append(field)
+        used += need
+    return rows

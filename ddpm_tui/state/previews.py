@@ -1,0 +1,59 @@
+"""Preview sheets as faces: one file holds the same seeds at one step. Imported after the first paint."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddpm_tui.draw.show import load_picture
+
+Pixels = NDArray[np.uint8]
+
+
+def load_faces(path: Path, size: int | None = None) -> list[Pixels]:
+    """The faces of a sheet, uint8 (size, size, 3) each. Raises UserError naming a bad file.
+
+    Sheets say in their metadata how many faces there are and how large; `size` is for those that do not.
+    """
+    sheet = load_picture(path)
+    told, count = _told(path)
+    edge = told or size or min(sheet.shape[:2])
+    rows, columns = max(1, sheet.shape[0] // edge), max(1, sheet.shape[1] // edge)
+    faces = [
+        sheet[y * edge : (y + 1) * edge, x * edge : (x + 1) * edge]
+        for y in range(rows)
+        for x in range(columns)
+    ]
+    return faces[: count or len(faces)]
+
+
+def _told(path: Path) -> tuple[int | None, int | None]:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return int(image.info["size"]), int(image.info["count"])
+    except (OSError, KeyError, ValueError, TypeError):
+        return None, None
+
+
+def worth_showing(count: int, own: int, width: int, height: int) -> int:
+    """How many of `count` faces of `own` pixels make best use of width×height cells: many, but not tiny ones."""
+    best, most = 1, 0.0
+    for n in range(1, count + 1):
+        edge = largest_edge(n, own, width, height)
+        worth = n * min(1.0, edge / 40) ** 2
+        if edge >= 12 and worth > most * 1.02:
+            best, most = n, worth
+    return best
+
+
+def largest_edge(n: int, own: int, width: int, height: int) -> int:
+    """Pixels a side at which n square faces fit, with a cell between; whole multiples above their own size."""
+    best = 0
+    for columns in range(1, n + 1):
+        rows = math.ceil(n / columns)
+        edge = min((width + 1) // columns - 1, 2 * ((height + 1) // rows - 1))
+        best = max(best, edge // own * own if edge >= own else edge)
+    return best

@@ -1,0 +1,221 @@
+"""The dashboard's text: the shown job with its bars, the queue in short, and what happened lately."""
+
+from collections.abc import Iterator
+
+from ddpm_tui.state.snapshot import JobView, Snapshot
+from ddpm_tui.widgets.meters import bar
+from ddpm_tui.widgets.rows import Line, Piece, Rows, length, spread
+from ddpm_tui.words import clock, duration, job_number, learning_rate, number, rate
+from engine.service.states import State
+
+SIGNS = {
+    State.QUEUED: ("○", "dim"),
+    State.STARTING: ("◌", "accent"),
+    State.RUNNING: ("●", "good"),
+    State.PAUSED: ("◐", "warn"),
+    State.HELD: ("◐", "warn"),
+    State.INTERRUPTED: ("✗", "bad"),
+    State.DONE: ("✓", "good"),
+    State.FAILED: ("✗", "bad"),
+    State.CANCELLED: ("✗", "dim"),
+}
+
+PHASES = {
+    "starting": "starting",
+    "packing": "packing pictures",
+    "compiling": "compiling the network",
+    "validating": "scoring held-out pictures",
+    "sampling": "drawing pictures",
+    "checkpointing": "writing a checkpoint",
+    "writing": "writing",
+}
+
+
+class JobPanel(Rows):
+    """One job: what, how far in epochs and within the epoch, how fast, how long still."""
+
+    DEFAULT_CSS = "JobPanel { height: 3; }"
+
+    def __init__(self, *, unicode: bool = True, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.unicode = unicode
+        self.view: JobView | None = None
+        self.now = 0.0
+        self.loss: float | None = None
+        self.empty: list[Line] = []
+
+    def show(self, view: JobView | None, now: float, loss: float | None, empty: list[Line]) -> None:
+        """loss: the newest of the run's metrics · empty: what to say where no job is shown."""
+        self.view, self.now, self.loss, self.empty = view, now, loss, empty
+        self.repaint()
+
+    def lines(self, width: int, height: int) -> Iterator[Line]:
+        if self.view is None:
+            yield from self.empty
+            return
+        yield self._title(self.view, width)
+        progress = self.view.progress
+        if progress is None:
+            yield [(self.view.wait or self.view.job.reason or str(self.view.state), "dim")]
+            yield [(self.view.job.hint, "dim")]
+        elif progress.epoch is not None and progress.to_epoch:
+            yield self._epochs(self.view, width)
+            yield self._facts(self.view, width)
+        else:
+            yield self._plain(self.view, width)
+            yield self._facts(self.view, width)
+
+    def _title(self, view: JobView, width: int) -> Line:
+        sign, tone = SIGNS[view.state]
+        words = str(view.state)
+        phase = PHASES.get(view.progress.phase) if view.progress and view.job.live else None
+        if view.job.intent:
+            words = {"pause": "pausing", "cancel": "stopping", "kill": "stopping"}.get(view.job.intent, words)
+            words += " (writes a checkpoint first)" if words != "stopping" or width > 90 else ""
+        elif phase:
+            words = phase
+        left: list[Piece] = [(sign, tone), " ", (view.title, "bold"), "  ", (words, tone)]
+        return spread(left, self._left(view, width), width)
+
+    def _left(self, view: JobView, width: int) -> list[Piece]:
+        progress = view.progress
+        if progress is None or progress.eta_s is None or not view.job.live:
+            return []
+        # Coarse on purpose: a time that changes every second says no more and costs more.
+        seconds = progress.eta_s if progress.eta_s < 90 else 30 * round(progress.eta_s / 30)
+        words = f"{duration(10 * -(-seconds // 10) if seconds < 90 else seconds)} left"
+        ends = f", {clock(progress.time + progress.eta_s)}" if width >= 100 and progress.eta_s > 600 else ""
+        return [(words, "bold"), (ends, "dim")]
+
+    def _epochs(self, view: JobView, width: int) -> Line:
+        progress = view.progress
+        assert progress is not None
+        assert progress.epoch is not None
+        assert progress.to_epoch
+        label = f"epoch {min(int(progress.epoch) + 1, int(progress.to_epoch))} of {progress.to_epoch:g} "
+        within = progress.epoch % 1
+        if view.state is State.DONE or progress.epoch >= progress.to_epoch:
+            within = 1.0
+        share = f" {100 * progress.epoch / progress.to_epoch:3.0f} %"
+        if width >= 76:
+            step = f" this epoch {100 * within:3.0f} % "
+            small = max(8, width // 6)
+            room = width - len(label) - len(share) - len(step) - small - 1
+            return [
+                (label, ""),
+                *bar(progress.epoch / progress.to_epoch, room, "bar", self.unicode),
+                share,
+                " ",
+                (step, "dim"),
+                *bar(within, small, "accent", self.unicode),
+            ]
+        return [
+            label,
+            *bar(progress.epoch / progress.to_epoch, width - len(label) - len(share), "bar", self.unicode),
+            share,
+        ]
+
+    def _plain(self, view: JobView, width: int) -> Line:
+        progress = view.progress
+        assert progress is not None
+        if not progress.total:
+            return [(progress.text or PHASES.get(progress.phase, progress.phase), "dim")]
+        label = f"{progress.done:,} of {progress.total:,} {progress.unit} "
+        share = f" {100 * progress.done / progress.total:3.0f} %"
+        return [
+            label,
+            *bar(progress.done / progress.total, width - len(label) - len(share), "bar", self.unicode),
+            share,
+        ]
+
+    def _facts(self, view: JobView, width: int) -> Line:
+        progress = view.progress
+        assert progress is not None
+        facts = [
+            ("", rate(progress.images_per_s)),
+            ("loss ", number(self.loss) if self.loss is not None else ""),
+            ("lr ", learning_rate(progress.lr)),
+            ("step ", f"{progress.step:,}" if progress.step is not None else ""),
+            ("", progress.device or view.job.slot or ""),
+            ("", progress.text),
+            ("job ", job_number(view.id)),
+        ]
+        line: list[Piece] = []
+        for label, text in facts:
+            if text and length(line) + len(label) + len(text) + 3 <= width:
+                line += (
+                    [("   " if line else "") + label, text]
+                    if not label
+                    else [
+                        ("   " if line else "", ""),
+                        (label, "dim"),
+                        text,
+                    ]
+                )
+        return line
+
+
+def job_line(view: JobView, width: int, now: float) -> Line:
+    """One job in one line: sign, title, and at the right where it stands."""
+    sign, tone = SIGNS[view.state]
+    fraction = view.fraction
+    if view.job.live and fraction is not None:
+        right = f"{100 * fraction:.0f} %"
+        if view.progress and view.progress.eta_s and width >= 44:
+            right += (
+                f"  {duration(60 * -(-view.progress.eta_s // 60)) if view.progress.eta_s >= 60 else '<1 min'}"
+            )
+    elif view.state is State.QUEUED:
+        right = view.wait if width >= 60 and len(view.wait) < width // 2 else "waits"
+    else:
+        right = str(view.state)
+    title: list[Piece] = [(sign, tone), f" {view.title}"]
+    room = width - len(right) - 1
+    if length(title) > room:
+        title = [(sign, tone), f" {view.title}"[: max(2, room - 1)] + "…"]
+    return spread(title, [(right, "dim" if view.state is State.QUEUED else tone)], width)
+
+
+class QueueSummary(Rows):
+    """The queue from the jobs at work on, as many as there is room for; the last ended ones where room is left."""
+
+    DEFAULT_CSS = "QueueSummary { height: 1fr; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.snapshot = Snapshot()
+
+    def show(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.repaint()
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        now = self.snapshot.time
+        active = [*self.snapshot.live, *self.snapshot.waiting]
+        if len(active) > height:
+            rest = len(active) - height + 1
+            return [
+                *(job_line(view, width, now) for view in active[: height - 1]),
+                [(f"  and {rest} more", "dim")],
+            ]
+        over = sorted((j for j in self.snapshot.jobs if j.job.over), key=lambda j: j.job.ended or 0.0)
+        shown = [*active, *reversed(over)][:height]
+        return [job_line(view, width, now) for view in shown] or [[("nothing queued", "dim")]]
+
+
+class EventList(Rows):
+    """What happened, newest first."""
+
+    DEFAULT_CSS = "EventList { height: 1fr; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.snapshot = Snapshot()
+
+    def show(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.repaint()
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        shown = list(reversed(self.snapshot.events))[:height]
+        return [[(f"{clock(e.time)} ", "dim"), (e.text, e.tone)] for e in shown] or [[("nothing yet", "dim")]]
