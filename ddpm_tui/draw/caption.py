@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from ddpm_tui.draw.axis import short
-from ddpm_tui.draw.palettes import VIVID, Ink, blend, curve_style, text_style
+from ddpm_tui.draw.palettes import Ink, blend, curve_style, text_style
 from ddpm_tui.draw.series import Points, Series, nearest_index
 from ddpm_tui.draw.terminal import Depth
 from ddpm_tui.draw.view import Plot, View
@@ -22,7 +22,7 @@ class Look:
     depth: Depth = Depth.TRUECOLOR
     braille: bool = True
     unicode: bool = True
-    ink: Ink = field(default_factory=lambda: Ink(VIVID))
+    ink: Ink = field(default_factory=Ink)
 
     @property
     def lettered(self) -> bool:

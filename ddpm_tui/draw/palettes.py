@@ -1,6 +1,5 @@
-"""Colours of curves: named palettes, told apart by eye, and their dim and bright forms. Plain RGB, no Textual."""
+"""Colours of curves: told apart by any eye, in a bright and a dim form, on dark and light ground. Knows no Textual."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,17 +20,6 @@ OKABE_ITO: tuple[RGB, ...] = (
     (213, 94, 0),
     (0, 114, 178),
 )
-VIVID: tuple[RGB, ...] = (
-    (77, 171, 247),
-    (255, 146, 43),
-    (81, 207, 102),
-    (240, 101, 149),
-    (177, 151, 252),
-    (252, 196, 25),
-    (34, 184, 207),
-    (255, 107, 107),
-)
-PALETTES: Mapping[str, tuple[RGB, ...]] = {"vivid": VIVID, "colour-blind": OKABE_ITO}
 _ANSI_HUES = (6, 3, 2, 5, 4, 1)  # cyan, yellow, green, magenta, blue, red
 _LEAST_CONTRAST = 0.5  # of OKLab lightness, between a curve and its ground
 
@@ -40,11 +28,10 @@ _LEAST_CONTRAST = 0.5  # of OKLab lightness, between a curve and its ground
 class Ink:
     """What the chart is drawn with: one RGB a curve slot, and the ground, text and muted colours of the theme."""
 
-    curves: tuple[RGB, ...]
+    curves: tuple[RGB, ...] = OKABE_ITO
     ground: RGB = (18, 18, 18)
     text: RGB = (224, 224, 224)
     muted: RGB = (128, 128, 128)
-    alert: RGB = (213, 94, 0)
 
     def bright(self, slot: int) -> RGB:
         """A slot's colour, moved away from the ground until it can be seen on it."""

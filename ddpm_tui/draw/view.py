@@ -36,8 +36,8 @@ class Plot:
 class View:
     """How to look: `span` None shows everything; `follow` keeps the newest point in a zoomed view.
 
-    `cursor` is the place inspected, in `unit`; None when not inspecting. `half_life` is in pictures, whatever
-    the unit, so the smoothing of runs with different batch sizes can be compared.
+    `cursor` is the place inspected, in `unit`, None when not inspecting; the view does not move on under it.
+    `half_life` is in pictures, whatever the unit, so that runs with different batch sizes can be compared.
     """
 
     unit: Unit = "epochs"
@@ -57,7 +57,7 @@ class View:
             start = 0.0 if 0 <= first <= 0.25 * end else first
             return start, _steady_end(start, end, plot.target is not None)
         left, right = self.span
-        if self.follow and last > right:
+        if self.follow and self.cursor is None and last > right:
             # On by whole jumps: between two of them nothing but the newest columns changes on the screen.
             jump = (right - left) / _JUMPS
             moved = jump * math.ceil((last - right) / jump)
@@ -79,7 +79,8 @@ class View:
         start = anchor - (anchor - left) * width / (right - left)
         if following and self.cursor is None:
             start = last - width * (1 - 0.5 / _JUMPS)  # half a jump of room before the next one
-        return replace(self, span=_within(start, width, whole))
+        span = _within(start, width, whole)
+        return replace(self, span=span, follow=self.follow and span[1] >= last)
 
     def panned(self, plot: Plot, part: float) -> "View":
         """Moved by that part of the width; panning away from the newest point stops following it."""

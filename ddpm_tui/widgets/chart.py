@@ -6,13 +6,14 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from textual.binding import Binding, BindingType
-from textual.color import Color
+from textual.color import Color, ColorParseError
 from textual.message import Message
 from textual.reactive import reactive
 from textual.timer import Timer
 
+from ddpm_tui import themes
 from ddpm_tui.draw.caption import Look
-from ddpm_tui.draw.palettes import PALETTES, RGB, VIVID, Ink
+from ddpm_tui.draw.palettes import OKABE_ITO, RGB, Ink, blend
 from ddpm_tui.draw.plot import chart_rows, frame_of
 from ddpm_tui.draw.series import UNITS, Mark, Series, Unit
 from ddpm_tui.draw.terminal import Terminal
@@ -45,14 +46,13 @@ class LossChart(LinesWidget, can_focus=True):
         Binding("i", "inspect", "inspect", id="chart.inspect"),
         Binding("escape", "leave", "leave", show=False, id="chart.leave"),
         Binding("y", "toggle_log", "log", id="chart.log"),
-        Binding("u", "next_unit", "unit", show=False, id="chart.unit"),
+        Binding("x", "next_unit", "unit", show=False, id="chart.unit"),
         Binding("R", "toggle_raw", "raw", show=False, id="chart.raw"),
         Binding("left_square_bracket", "smoother(-1)", "rougher", show=False, id="chart.rougher"),
         Binding("right_square_bracket", "smoother(1)", "smoother", show=False, id="chart.smoother"),
     ]
 
     view: reactive[View] = reactive(View, layout=False, repaint=False)
-    palette: reactive[str] = reactive("theme", layout=False, repaint=False)
 
     class Inspected(Message):
         """The inspect cursor moved, to `x` in `unit`, or was put away (None). For linking two charts."""
@@ -73,7 +73,6 @@ class LossChart(LinesWidget, can_focus=True):
         unit: Unit = "epochs",
         half_life: float = 10_000.0,
         log: bool = True,
-        palette: str = "theme",
         name: str | None = None,
         id: str | None = None,
         classes: str | None = None,
@@ -86,7 +85,6 @@ class LossChart(LinesWidget, can_focus=True):
         self._pending: Timer | None = None
         self._stale = False
         self.set_reactive(LossChart.view, View(unit=unit, half_life=half_life, log=log))
-        self.set_reactive(LossChart.palette, palette)
 
     # What to show
 
@@ -122,7 +120,7 @@ class LossChart(LinesWidget, can_focus=True):
     def look(self) -> Look:
         """Colours from the app's theme, glyphs from the terminal."""
         terminal = self._terminal
-        ink = theme_ink(self.app.theme_variables, self.palette)
+        ink = theme_ink(self.app.theme, self.app.theme_variables)
         if terminal is None:
             return Look(ink=ink)
         return Look(terminal.depth, terminal.braille, terminal.unicode, ink)
@@ -131,9 +129,6 @@ class LossChart(LinesWidget, can_focus=True):
         self.repaint()
         if (old.cursor, old.unit) != (new.cursor, new.unit):
             self.post_message(self.Inspected(self, new.cursor, new.unit))
-
-    def watch_palette(self) -> None:
-        self.repaint()
 
     # Keys
 
@@ -192,29 +187,20 @@ class LossChart(LinesWidget, can_focus=True):
         return frame_of(*self.size).columns
 
 
-def theme_ink(variables: Mapping[str, str], palette: str = "theme") -> Ink:
-    """The chart's colours from a Textual theme's variables; a named palette of `PALETTES` instead of its hues."""
+def theme_ink(theme: str, variables: Mapping[str, str]) -> Ink:
+    """The chart's colours: those of our themes as they stand; for Textual's own, Okabe-Ito on the theme's ground."""
 
-    def rgb(names: str, otherwise: RGB) -> RGB:
-        for name in names.split():
-            try:
-                colour = Color.parse(variables[name])
-            except (KeyError, ValueError):
-                continue
-            if colour.ansi is None:
-                return colour.r, colour.g, colour.b
-        return otherwise
+    def rgb(name: str, otherwise: str) -> RGB:
+        try:
+            colour = Color.parse(variables.get(name, otherwise))
+        except ColorParseError:
+            colour = Color.parse(otherwise)
+        # The "ansi" themes name the terminal's colours, which nobody here can know.
+        colour = Color.parse(otherwise) if colour.ansi is not None else colour
+        return colour.r, colour.g, colour.b
 
-    ground = rgb("background surface", (18, 18, 18))
-    text = rgb("foreground", (224, 224, 224))
-    if palette in PALETTES:
-        curves = PALETTES[palette]
-    else:
-        own = [
-            rgb(name, VIVID[i])
-            for i, name in enumerate(("primary", "accent", "success", "error", "secondary"))
-        ]
-        # A theme repeats itself now and then; two runs must not.
-        curves = tuple(dict.fromkeys([*own, *VIVID]))
-    muted = tuple(int(0.5 * a + 0.5 * b) for a, b in zip(text, ground, strict=True))
-    return Ink(curves, ground, text, (muted[0], muted[1], muted[2]), rgb("error", (213, 94, 0)))
+    ground, text = rgb("background", "#121212"), rgb("foreground", "#e0e0e0")
+    if theme not in themes.PALETTES:
+        return Ink(OKABE_ITO, ground, text, blend(text, ground, 0.6))
+    ours = themes.palette(theme)
+    return Ink(tuple(rgb("", colour) for colour in ours.series), ground, text, rgb("", ours.dim))

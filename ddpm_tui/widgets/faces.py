@@ -16,7 +16,6 @@ from ddpm_tui.widgets.pictures import Picture, PictureWidget, Rows, centred, fra
 class FaceView(PictureWidget):
     """One picture as large as the widget allows, in whole steps where one fits, with a caption below."""
 
-    SLABS = 4
     DEFAULT_CSS = """
     FaceView { width: 1fr; height: 1fr; }
     """
