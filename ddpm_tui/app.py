@@ -5,8 +5,8 @@ needs neither NumPy nor pydantic; torch is never imported.
 """
 
 import contextlib
+import gc
 import logging
-import logging.handlers
 import os
 import sys
 import time
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ddpm_tui.draw.terminal import Terminal, here
 
 # Textual reads these when it is imported.
-os.environ.setdefault("TEXTUAL_FPS", "15")
+os.environ.setdefault("TEXTUAL_FPS", "30")
 os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
 os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
 os.environ.setdefault("ESCDELAY", "50")
@@ -66,7 +66,7 @@ class DdpmApp(App[None]):
     TITLE = "ddpm-tui"
     MODES: ClassVar[dict[str, Any]] = {name: _screen(name) for name in SCREENS}
     DEFAULT_MODE = "dashboard"
-    CSS_PATH: ClassVar[Any] = ["app.tcss", *(f"screens/{name}.tcss" for name in SCREENS)]
+    CSS_PATH = "app.tcss"
     BINDINGS = bindings("app")
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
@@ -94,9 +94,13 @@ class DdpmApp(App[None]):
         self.marked: tuple[str, ...] = ()
         """Runs or RUN@STEP that one screen hands to another (the compare screen)."""
         self.faults: list[str] = []
+        self.painted = False
+        """Whether there was a first paint, so that slow imports hold nothing up any more."""
         for theme in themes.themes():
             self.register_theme(theme)
-        self.theme = themes.DEFAULT
+        # Set before anything is styled, or the style sheets would be read twice.
+        self.set_reactive(DdpmApp.theme, self._stored_theme())
+        self.stylesheet.set_variables(self.get_css_variables())
         self._frame = Frame(self.console._color_system)
         self._quiet_at = 0.0
         self._recent_faults: list[float] = []
@@ -114,14 +118,21 @@ class DdpmApp(App[None]):
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             self.call_after_refresh(self.say, f"keymap.toml: {problems[0]}{more}", "warn")
+        self.call_after_refresh(self._start)
+
+    def _stored_theme(self) -> str:
         with contextlib.suppress(OSError, ValueError):
             name = (self.home.root / "theme").read_text().strip()
             if name in themes.NAMES:
-                self.theme = name
-        self.call_after_refresh(self._start)
+                return name
+        return themes.DEFAULT
 
     def _start(self) -> None:
         """After the first paint: what takes longer."""
+        gc.enable()
+        self.painted = True
+        for screen in self.screen_stack[:1]:
+            screen.painted_first()  # type: ignore[attr-defined]
         self.store.start(self._publish)
 
     def _publish(self, snapshot: Snapshot) -> None:
@@ -296,6 +307,7 @@ def _encoding() -> str:
 
 def run(home: Home | None = None, low_bandwidth: bool = False, mouse: bool = True) -> int:
     """Open the app; returns the exit code. Raises UserError where there is no terminal to draw on."""
+    gc.disable()  # until the first paint: a tenth of the way to it would be spent collecting nothing
     terminal = here()
     if not (sys.__stdin__ and sys.__stdin__.isatty() and terminal.tty):
         raise UserError("the app needs a terminal", "see `ddpm-tui --help` for the commands")
@@ -315,6 +327,8 @@ def run(home: Home | None = None, low_bandwidth: bool = False, mouse: bool = Tru
 
 def _log_to(path: Path) -> None:
     """The app's own faults go to a file: its terminal is taken."""
+    import logging.handlers
+
     with contextlib.suppress(OSError):
         handler = logging.handlers.RotatingFileHandler(path, maxBytes=1_000_000, backupCount=1)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

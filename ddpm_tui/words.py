@@ -20,6 +20,15 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def left(seconds: float) -> str:
+    """A time still to go, no finer than anybody plans by: "<1 min", "7 min", "3 h 05 min"."""
+    if seconds < 60:
+        return "<1 min"
+    if seconds < 3600:
+        return f"{-(-int(seconds) // 60)} min"
+    return duration(60 * -(-int(seconds) // 60))
+
+
 def ago(then: float | None, now: float) -> str:
     """ "just now", "3 min ago", "5 h ago", "2 d ago"; a clock that was set back makes it "just now"."""
     if not then:

@@ -4,12 +4,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
-from textual.widgets import Input
 
 from ddpm_tui.keymap import bindings
 from ddpm_tui.state.snapshot import Snapshot
@@ -51,7 +49,10 @@ class Sturdy:
     def _screen_resized(self, size: Any) -> None:
         super()._screen_resized(size)  # type: ignore[misc]
         small = size.width < SMALLEST[0] or size.height < SMALLEST[1]
-        cast(Screen[None], self).set_class(small, "-too-small")
+        screen = cast(Screen[None], self)
+        if small and not screen.query(TooSmall) and screen.is_mounted:
+            screen.mount(TooSmall(classes="too-small"))
+        screen.set_class(small, "-too-small")
 
 
 class BaseScreen(Sturdy, Screen[None]):
@@ -63,6 +64,11 @@ class BaseScreen(Sturdy, Screen[None]):
     NAME = ""
     AUTO_FOCUS = ""
     BINDINGS = bindings("app")
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        # Its own style sheet lies beside it and is read when the screen is first shown.
+        cls.CSS_PATH = f"{cls.NAME}.tcss"
+        super().__init_subclass__(**more)
 
     def __init__(self) -> None:
         super().__init__(name=self.NAME, id=self.NAME)
@@ -80,9 +86,7 @@ class BaseScreen(Sturdy, Screen[None]):
         yield TopBar(self.NAME)
         with Container(id="body"):
             yield from self.body()
-        yield FilterLine()
         yield FootBar()
-        yield TooSmall(classes="too-small")
 
     def body(self) -> ComposeResult:
         """The widgets between the bars."""
@@ -94,6 +98,11 @@ class BaseScreen(Sturdy, Screen[None]):
 
     def on_mount(self) -> None:
         self.watch(self.app, "snapshot", self._on_snapshot, init=False)
+        if self.ddpm.painted:
+            self.call_after_refresh(self.painted_first)
+
+    def painted_first(self) -> None:
+        """The screen has been painted for the first time: now what takes long to import may come, in a worker."""
 
     def on_screen_resume(self) -> None:
         self._paint(self.snapshot)
@@ -120,7 +129,11 @@ class BaseScreen(Sturdy, Screen[None]):
 
     # The filter line: screens with lists react to `filtered`.
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
+        from ddpm_tui.widgets.filter import FilterLine
+
+        if not self.query(FilterLine):
+            await self.mount(FilterLine(self.filtered), before=self.query_one(FootBar))
         self.query_one(FilterLine).open()
 
     def filtered(self, words: str) -> None:
@@ -143,40 +156,6 @@ class BaseScreen(Sturdy, Screen[None]):
                     then(result)
 
         self.run_worker(run(), exit_on_error=False)
-
-
-class FilterLine(Input):
-    """`/`: narrows the screen's list while one types. Enter keeps it, escape takes it away."""
-
-    def __init__(self) -> None:
-        super().__init__(placeholder="filter: words that must all appear", id="filter", compact=True)
-        self.cursor_blink = False
-        self.display = False
-        self._before: Any = None
-
-    def open(self) -> None:
-        self._before = self.screen.focused
-        self.display = True
-        self.focus()
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        cast(BaseScreen, self.screen).filtered(event.value)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self._leave()
-
-    def on_key(self, event: events.Key) -> None:
-        if event.key == "escape":
-            event.stop()
-            event.prevent_default()
-            self.value = ""
-            self._leave()
-
-    def _leave(self) -> None:
-        self.display = bool(self.value)
-        self.screen.set_focus(self._before)
 
 
 class Dialog(Sturdy, ModalScreen[Result]):

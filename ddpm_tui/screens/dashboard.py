@@ -75,7 +75,9 @@ class DashboardScreen(BaseScreen):
             self.query_one(f"#{place}").border_title = f" {title} "
         self.query_one("#curves").border_title = " loss "
         self.query_one("#faces").border_title = " faces "
-        self.call_after_refresh(self._bring_pictures)
+
+    def painted_first(self) -> None:
+        self.run_worker(self._bring_pictures(), exit_on_error=False)
 
     async def _bring_pictures(self) -> None:
         """Import what draws, beside the event loop, and put it where the placeholders are."""

@@ -13,18 +13,18 @@ from ddpm_tui.state.snapshot import JobView, Snapshot
 from ddpm_tui.widgets.jobs import PHASES, SIGNS
 from ddpm_tui.widgets.rows import Line, Rows
 from ddpm_tui.widgets.table import Column, Row, Table
-from ddpm_tui.words import ago, clock, duration, job_number
+from ddpm_tui.words import ago, clock, duration, job_number, left
 from engine.errors import UserError
 from engine.service.states import Priority, State
 
 COLUMNS = (
-    Column("job", 5, right=True),
+    Column("job", 4, right=True),
     Column("", 1),
-    Column("what", 20, grow=3),
-    Column("state", 10),
+    Column("what", 24, grow=2),
+    Column("state", 9),
     Column("done", 5, right=True),
-    Column("", 12, drop=1),
-    Column("why", 14, grow=3, drop=2),
+    Column("", 13, drop=1),
+    Column("why", 24, grow=3, drop=2),
 )
 
 
@@ -223,8 +223,7 @@ def _row(view: JobView, now: float) -> Row:
     if view.fraction is not None and not view.job.over:
         share = f"{100 * view.fraction:.0f} %"
     if view.job.live and view.progress and view.progress.eta_s:
-        eta = view.progress.eta_s
-        when = f"{duration(60 * -(-eta // 60))} left" if eta >= 60 else "<1 min left"
+        when = f"{left(view.progress.eta_s)} left"
     elif view.job.over:
         when = ago(view.job.ended, now)
     if view.state is State.QUEUED:

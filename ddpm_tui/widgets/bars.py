@@ -8,7 +8,6 @@ from ddpm_tui.keymap import SCREENS, shown
 from ddpm_tui.state.snapshot import Snapshot
 from ddpm_tui.widgets.rows import Line, Piece, Rows, length, spread
 
-
 _SHORT = ("dashboard", "queue", "ckpts", "gallery", "profiles", "compare")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ddpm_tui.state.snapshot import JobView, Snapshot
 from ddpm_tui.widgets.meters import bar
 from ddpm_tui.widgets.rows import Line, Piece, Rows, length, spread
-from ddpm_tui.words import clock, duration, job_number, learning_rate, number, rate
+from ddpm_tui.words import clock, job_number, learning_rate, left, number, rate
 from engine.service.states import State
 
 SIGNS = {
@@ -81,9 +81,7 @@ class JobPanel(Rows):
         progress = view.progress
         if progress is None or progress.eta_s is None or not view.job.live:
             return []
-        # Coarse on purpose: a time that changes every second says no more and costs more.
-        seconds = progress.eta_s if progress.eta_s < 90 else 30 * round(progress.eta_s / 30)
-        words = f"{duration(10 * -(-seconds // 10) if seconds < 90 else seconds)} left"
+        words = f"{left(progress.eta_s)} left"
         ends = f", {clock(progress.time + progress.eta_s)}" if width >= 100 and progress.eta_s > 600 else ""
         return [(words, "bold"), (ends, "dim")]
 
@@ -162,9 +160,7 @@ def job_line(view: JobView, width: int, now: float) -> Line:
     if view.job.live and fraction is not None:
         right = f"{100 * fraction:.0f} %"
         if view.progress and view.progress.eta_s and width >= 44:
-            right += (
-                f"  {duration(60 * -(-view.progress.eta_s // 60)) if view.progress.eta_s >= 60 else '<1 min'}"
-            )
+            right += f"  {left(view.progress.eta_s)}"
     elif view.state is State.QUEUED:
         right = view.wait if width >= 60 and len(view.wait) < width // 2 else "waits"
     else:
