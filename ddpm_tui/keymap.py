@@ -140,6 +140,29 @@ KEYS: tuple[Key, ...] = (
     Key("chart.rougher", "left_square_bracket", "smoother(-1)", "rougher", "less smoothing", footer=False),
     Key("chart.smoother", "right_square_bracket", "smoother(1)", "smoother", "more smoothing", footer=False),
     Key("chart.leave", "escape", "leave", "leave", "put the cursor away", footer=False),
+    # Pictures, where they have the focus: a page of them, one through time, a denoising.
+    Key("faces.left", "h,left", "move(-1, 0)", "left", "the picture to the left", footer=False),
+    Key("faces.right", "l,right", "move(1, 0)", "right", "the picture to the right", footer=False),
+    Key("faces.up", "k,up", "move(0, -1)", "up", "the picture above", footer=False),
+    Key("faces.down", "j,down", "move(0, 1)", "down", "the picture below", footer=False),
+    Key("faces.next_page", "pagedown", "page(1)", "next page", "the next page of pictures", footer=False),
+    Key("faces.page_before", "pageup", "page(-1)", "page before", "the page before", footer=False),
+    Key("faces.first", "home", "jump(0)", "first", "the first picture", footer=False),
+    Key("faces.last", "end", "jump(-1)", "last", "the last picture", footer=False),
+    Key("faces.larger", "plus,equals_sign", "zoom(1)", "larger", "fewer and larger pictures"),
+    Key("faces.smaller", "minus", "zoom(-1)", "smaller", "more and smaller pictures"),
+    Key("faces.fit", "0", "fit", "fit", "as large as lets all of them in", footer=False),
+    Key("faces.open", "enter", "choose", "open", "the picture large"),
+    Key("film.earlier", "h,left", "move(-1)", "earlier", "an earlier moment"),
+    Key("film.later", "l,right", "move(1)", "later", "a later moment"),
+    Key("film.first", "home", "jump(0)", "first", "the first moment", footer=False),
+    Key("film.last", "end", "jump(-1)", "last", "the newest moment", footer=False),
+    Key("film.open", "enter", "choose", "open", "this moment large"),
+    Key("player.back", "h,left", "scrub(-1)", "to noise", "one step towards noise"),
+    Key("player.on", "l,right", "scrub(1)", "to face", "one step towards the face"),
+    Key("player.first", "home", "scrub(-1000000)", "noise", "pure noise", footer=False),
+    Key("player.last", "end", "scrub(1000000)", "face", "the finished face", footer=False),
+    Key("player.play", "space", "play", "play", "play it, or stop it"),
 )
 
 BY_ID = {key.id: key for key in KEYS}
@@ -164,7 +187,12 @@ def bindings(*groups: str, only: Iterable[str] | None = None) -> "list[BindingTy
 
 
 # Groups whose keys are live at the same time: a key may mean one thing in each of these only.
-_TOGETHER = (*((screen, "list", "app") for screen in SCREENS), ("chart", "app"), ("dialog",), ("confirm",))
+_TOGETHER = (
+    *((screen, "list", "app") for screen in SCREENS),
+    *((widget, "app") for widget in ("chart", "faces", "film", "player")),
+    ("dialog",),
+    ("confirm",),
+)
 
 
 def read_keymap(path: Path) -> tuple[dict[str, str], list[str]]:

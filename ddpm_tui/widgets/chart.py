@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
 
 from rich.segment import Segment
-from textual.binding import Binding, BindingType
 from textual.color import Color, ColorParseError
 from textual.message import Message
 from textual.reactive import reactive
@@ -18,6 +16,7 @@ from ddpm_tui.draw.plot import chart_rows, frame_of
 from ddpm_tui.draw.series import UNITS, Mark, Series, Unit
 from ddpm_tui.draw.terminal import Terminal
 from ddpm_tui.draw.view import Plot, View
+from ddpm_tui.keymap import bindings
 from ddpm_tui.widgets.lines import LinesWidget
 
 _HALF_LIVES = tuple(m * 10.0**k for k in range(2, 7) for m in (1, 2, 5))
@@ -33,24 +32,7 @@ class LossChart(LinesWidget, can_focus=True):
     LossChart { height: 1fr; min-height: 4; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("plus,equals_sign", "zoom(0.5)", "zoom in", key_display="+", id="chart.zoom_in"),
-        Binding("minus", "zoom(2.0)", "zoom out", key_display="-", id="chart.zoom_out"),
-        Binding("h,left", "move(-1)", "left", show=False, id="chart.left"),
-        Binding("l,right", "move(1)", "right", show=False, id="chart.right"),
-        Binding("H,shift+left", "move(-8)", "far left", show=False, id="chart.far_left"),
-        Binding("L,shift+right", "move(8)", "far right", show=False, id="chart.far_right"),
-        Binding("home", "first", "first", show=False, id="chart.first"),
-        Binding("end,f", "follow", "follow", show=False, id="chart.follow"),
-        Binding("0", "fit", "fit", id="chart.fit"),
-        Binding("i", "inspect", "inspect", id="chart.inspect"),
-        Binding("escape", "leave", "leave", show=False, id="chart.leave"),
-        Binding("y", "toggle_log", "log", id="chart.log"),
-        Binding("x", "next_unit", "unit", show=False, id="chart.unit"),
-        Binding("R", "toggle_raw", "raw", show=False, id="chart.raw"),
-        Binding("left_square_bracket", "smoother(-1)", "rougher", show=False, id="chart.rougher"),
-        Binding("right_square_bracket", "smoother(1)", "smoother", show=False, id="chart.smoother"),
-    ]
+    BINDINGS = bindings("chart")
 
     view: reactive[View] = reactive(View, layout=False, repaint=False)
 

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.reactive import reactive
 
 from ddpm_tui.draw.colour import Pixels
 from ddpm_tui.draw.layout import SMALLEST_FACE, GridLayout, grid_layout
 from ddpm_tui.draw.terminal import Depth, Terminal
+from ddpm_tui.keymap import bindings
 from ddpm_tui.widgets.pictures import Picture, PictureWidget, Rows, blank, centred
 
 _UNKNOWN_SIZE = (64, 64)  # of a file that has not been read yet
@@ -26,20 +25,7 @@ class FaceGrid(PictureWidget, can_focus=True):
     FaceGrid { width: 1fr; height: 1fr; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("h,left", "move(-1, 0)", "left", show=False, id="faces.left"),
-        Binding("l,right", "move(1, 0)", "right", show=False, id="faces.right"),
-        Binding("k,up", "move(0, -1)", "up", show=False, id="faces.up"),
-        Binding("j,down", "move(0, 1)", "down", show=False, id="faces.down"),
-        Binding("pagedown", "page(1)", "next page", show=False, id="faces.next_page"),
-        Binding("pageup", "page(-1)", "page before", show=False, id="faces.page_before"),
-        Binding("home", "jump(0)", "first", show=False, id="faces.first"),
-        Binding("end", "jump(-1)", "last", show=False, id="faces.last"),
-        Binding("plus,equals_sign", "zoom(1)", "larger", key_display="+", id="faces.larger"),
-        Binding("minus", "zoom(-1)", "smaller", key_display="-", id="faces.smaller"),
-        Binding("0", "fit", "fit", show=False, id="faces.fit"),
-        Binding("enter", "choose", "open", id="faces.open"),
-    ]
+    BINDINGS = bindings("faces")
 
     selected: reactive[int] = reactive(0, layout=False, repaint=False)
 
@@ -176,16 +162,17 @@ class FaceGrid(PictureWidget, can_focus=True):
         """The cell rows of one row of pictures, with the cursor in the gaps beside the one selected."""
         left, right = ("▐", "▌") if self.unicode else ("[", "]")
         rows: Rows = []
+        chosen = self.selected if self.can_focus else -1  # a grid that takes no keys has no cursor
         tiles = [self.tile(self.pictures[i], layout.width, layout.height) for i in indices]
         width = self.size.width
         for y in range(layout.tile_cells[1]):
             row: list[Segment] = []
             for slot, i in enumerate(indices):
-                before = right if i - 1 == self.selected and slot else left if i == self.selected else " "
+                before = right if i - 1 == chosen and slot else left if i == chosen else " "
                 row.append(Segment(before, self._cursor_style() if before != " " else None))
                 picture_row = y < len(tiles[slot])
                 row += tiles[slot][y] if picture_row else self._label(i, layout.width)
-            end = bool(indices) and indices[-1] == self.selected
+            end = bool(indices) and indices[-1] == chosen
             row.append(Segment(right if end else " ", self._cursor_style() if end else None))
             used = 1 + len(indices) * (layout.width + 1)
             rows.append([*row, *blank(width - used)])
@@ -234,13 +221,7 @@ class Filmstrip(PictureWidget, can_focus=True):
     Filmstrip { width: 1fr; height: 1fr; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("h,left", "move(-1)", "earlier", id="film.earlier"),
-        Binding("l,right", "move(1)", "later", id="film.later"),
-        Binding("home", "jump(0)", "first", show=False, id="film.first"),
-        Binding("end", "jump(-1)", "last", show=False, id="film.last"),
-        Binding("enter", "choose", "open", id="film.open"),
-    ]
+    BINDINGS = bindings("film")
 
     selected: reactive[int] = reactive(0, layout=False, repaint=False)
 

@@ -1,15 +1,14 @@
 """One face large, and a trajectory played: numpy uint8 pictures or files. Knows no runs and no samplers."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.reactive import reactive
 from textual.timer import Timer
 
 from ddpm_tui.draw.layout import shown_size
 from ddpm_tui.draw.terminal import Terminal
+from ddpm_tui.keymap import bindings
 from ddpm_tui.widgets.pictures import Picture, PictureWidget, Rows, centred, framed
 
 
@@ -71,13 +70,7 @@ class TrajectoryPlayer(FaceView, can_focus=True):
     Plays to the end and stops there; playing again from the end starts over.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("h,left", "scrub(-1)", "back", id="player.back"),
-        Binding("l,right", "scrub(1)", "on", id="player.on"),
-        Binding("home", "scrub(-1000000)", "first", show=False, id="player.first"),
-        Binding("end", "scrub(1000000)", "last", show=False, id="player.last"),
-        Binding("space", "play", "play", id="player.play"),
-    ]
+    BINDINGS = bindings("player")
 
     frame: reactive[int] = reactive(0, layout=False, repaint=False)
 
