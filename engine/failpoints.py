@@ -35,3 +35,12 @@ def reach(name: str) -> None:
         raise MemoryError(f"failpoint {name}")
     else:
         raise RuntimeError(f"failpoint {name}")
+
+
+def spoiled(name: str) -> bool:
+    """Whether the plan wants the number at `name` spoiled ("=nan"), from the given hit on."""
+    if name not in _plan:
+        return False
+    _hits[name] = _hits.get(name, 0) + 1
+    hit, action = _plan[name]
+    return action == "nan" and _hits[name] >= hit

@@ -118,7 +118,7 @@ class Trainer:
     def _halve(self) -> bool:
         """After running out of memory: half the micro-batch, from this step on, for this run, stored."""
         state = self.s.state
-        micro = state.micro_batches[-1][1]
+        micro = state.micro_batch
         if micro == 1:
             return False
         smaller = micro // 2 if micro % 2 == 0 else 1

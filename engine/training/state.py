@@ -94,7 +94,8 @@ class Sums:
 
 @dataclass
 class TrainState:
-    """Model, average, optimizer and counters of a run on a device. `step` counts optimizer steps done."""
+    """Model, average, optimizer and counters of a run on a device. `step` counts optimizer steps done;
+    `micro_batches` has [first step, pictures per forward pass], one entry more each time memory ran out."""
 
     model: nn.Module
     ema: Ema
@@ -103,6 +104,11 @@ class TrainState:
     sums: Sums
     step: int = 0
     micro_batches: list[list[int]] = field(default_factory=list)
+
+    @property
+    def micro_batch(self) -> int:
+        """Pictures per forward pass at this step: steps that are done again are done as they were."""
+        return next(micro for first, micro in reversed(self.micro_batches) if first <= self.step)
 
     @classmethod
     def create(cls, profile: Profile, plan: Plan, device: torch.device) -> "TrainState":
