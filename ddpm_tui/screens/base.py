@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
+from textual.worker import Worker, WorkerState
 
 from ddpm_tui.keymap import bindings
 from ddpm_tui.state.snapshot import Snapshot
@@ -45,6 +46,11 @@ class Sturdy:
             await super()._dispatch_message(message)  # type: ignore[misc]
         except Exception as error:
             cast("DdpmApp", self.app).report(error, type(self).__name__)  # type: ignore[attr-defined]
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Work beside the screen that failed is said like any other fault."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            cast("DdpmApp", self.app).report(event.worker.error, type(self).__name__)  # type: ignore[attr-defined]
 
     def _screen_resized(self, size: Any) -> None:
         super()._screen_resized(size)  # type: ignore[misc]

@@ -70,7 +70,6 @@ class DashboardScreen(BaseScreen):
                 yield EventList(id="events")
 
     def on_mount(self) -> None:
-        super().on_mount()
         for place, title in (("queue-box", "queue"), ("meters-box", "devices"), ("events-box", "events")):
             self.query_one(f"#{place}").border_title = f" {title} "
         self.query_one("#curves").border_title = " loss "
@@ -154,6 +153,15 @@ class DashboardScreen(BaseScreen):
                 [("Nothing is running. ", "bold"), (f"Next: {waiting[0].title}", "")],
                 [(why, "dim")],
                 [(key("app.queue"), "accent bold"), (" queue", "dim")],
+            ]
+        bad = max((j for j in snapshot.jobs if j.job.ended), key=lambda j: j.job.ended or 0.0, default=None)
+        if bad is not None and bad.state is State.FAILED:
+            return [
+                [("✗ ", "bad"), (bad.title, "bold"), ("  failed", "bad")],
+                [(bad.job.reason, "bad")],
+                [(bad.job.hint, "accent"), ("   " if bad.job.hint else "")]
+                + [(key("app.queue"), "accent bold"), " then ", (key("queue.retry"), "accent bold")]
+                + [" tries again, ", (key("queue.log"), "accent bold"), " shows its log"],
             ]
         if run is not None:
             return [

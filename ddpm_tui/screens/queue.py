@@ -82,7 +82,6 @@ class QueueScreen(BaseScreen):
         yield AboutJob()
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one(Table).focus()
 
     def open(self, job: str) -> None:

@@ -22,6 +22,11 @@ class Plotter:
         taken = set(self._slots.values())
         return self._slots.setdefault(run, next(n for n in range(len(taken) + 1) if n not in taken))
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Runs that have a colour."""
+        return tuple(self._slots)
+
     def forget(self, runs: Iterable[str]) -> None:
         """These are shown no more: their colours are free again."""
         for run in runs:

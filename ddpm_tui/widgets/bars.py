@@ -110,7 +110,6 @@ class FootBar(Rows):
         yield line
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.repaint())
 
     def on_click(self, event: events.Click) -> None:
