@@ -161,14 +161,12 @@ def _marks(canvas: Canvas, plot: Plot, view: View, left: float, right: float, lo
             column = _column(x, left, right, canvas.columns)
             canvas.tint(column, _MARK, "┊" if look.unicode else ":")
             places.append((column, mark.text))
-    free_from = 0
     for column, text in places:
         start = column + 1 if column + 1 + len(text) <= canvas.columns else column - len(text)
         # The lowest row is the one that falling curves leave free longest; a label in a curve's way gives way.
         for row in (0, canvas.rows - 1):
-            if start >= free_from and canvas.is_blank(start, row, len(text)):
+            if canvas.is_blank(start, row, len(text)):
                 canvas.text(start, row, text, _LABEL)
-                free_from = start + len(text) + 1
                 break
 
 

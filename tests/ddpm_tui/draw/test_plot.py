@@ -149,6 +149,21 @@ def test_marks_have_labels_that_do_not_overlap() -> None:
     assert sum("┊" in row for row in rows) > 10
 
 
+def test_a_label_gives_way_to_a_curve() -> None:
+    steps = np.arange(1, 501) * 4
+    y = np.where(steps % 8 == 0, 0.0301, 0.499)  # fills the plot from top to bottom
+    plot = Plot([Series("r", 0, Points(steps, steps / 100, steps, y))], [Mark(500, 5, 0, "chunk 1")])
+    assert not any("chunk 1" in row for row in text(plot, View(), 87, 20))
+
+
+def test_validation_is_neither_the_training_line_nor_text() -> None:
+    look = Look()
+    [style] = [s.style for s in chart_rows(Plot([run("r", 0)]), View(), 100, 20)[0] if "validation" in s.text]
+    assert style is not None
+    assert style.color is not None
+    assert style.color.triplet not in (look.ink.bright(0), look.ink.dim(0), look.ink.text)
+
+
 def test_validation_is_drawn_from_its_own_points() -> None:
     only = Series("r", 0, Points(), run("r", 0).validation)
     rows = text(Plot([only]), View(), 87, 20)

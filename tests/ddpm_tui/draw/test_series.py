@@ -100,6 +100,8 @@ def test_a_resumed_run_forgets_what_came_after_its_checkpoint() -> None:
     curve.extend([3, 4], [0.03, 0.04], [192, 256], [30, 40])
     assert curve.y.tolist() == [1, 2, 30, 40]
     np.testing.assert_allclose(curve.smoothed(64.0), points([1, 2, 30, 40]).smoothed(64.0))
+    curve.extend([2, 3, 4, 5], [0] * 4, [128, 192, 256, 320], [7, 7, 7, 7])
+    np.testing.assert_allclose(curve.smoothed(64.0), points([1, 7, 7, 7, 7]).smoothed(64.0))
     together = Points([1, 2, 3, 2, 3], [0] * 5, [0] * 5, [1, 2, 3, 20, 30])
     assert together.y.tolist() == [1, 20, 30]
 

@@ -49,6 +49,8 @@ def test_zooming_about_the_cursor_keeps_it_where_it_is() -> None:
     view = replace(View(unit="steps"), cursor=1000.0).zoomed(p, 0.5)
     left, right = view.range(p)
     assert (1000 - left) / (right - left) == pytest.approx(0.2)
+    # Putting the cursor away does not throw the view back to the newest end.
+    assert replace(view, cursor=None).range(p) == (left, right)
 
 
 def test_zoom_ends_where_points_are_few() -> None:
