@@ -1,1 +1,1 @@
-"""The command line: one file a noun, each a click group. Never imports torch or textual."""
+"""The command line: one file a noun. Never imports torch or textual."""

@@ -1,0 +1,163 @@
+"""What several commands share: where the state is, printing facts as a table or JSON, asking before a loss."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from engine.errors import UsageError
+from engine.home import Home
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+json_option: Callable[[_F], _F] = click.option(
+    "--json", "as_json", is_flag=True, help="Print facts as JSON on standard output."
+)
+yes_option: Callable[[_F], _F] = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+def set_option(function: _F) -> _F:
+    """--set section.key=value, any number of times."""
+    from ddpm_tui.cli import complete
+
+    return click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="SECTION.KEY=VALUE",
+        shell_complete=complete.settings,
+        help="Change the profile, e.g. --set optim.lr=1e-4. May be given often.",
+    )(function)
+
+
+def device_option(function: _F) -> _F:
+    return click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        metavar="auto|cpu|cuda:N",
+        callback=_check_device,
+        help="Where to compute.",
+    )(function)
+
+
+def _check_device(_: click.Context, __: click.Parameter, value: str) -> str:
+    kind, colon, number = value.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (colon and not (kind == "cuda" and number.isdigit())):
+        raise UsageError(f"no device is called {value!r}", "auto, cpu, cuda or cuda:N")
+    return "cuda:0" if value == "cuda" else value
+
+
+def version() -> str:
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("ddpm-tui")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def home() -> Home:
+    return Home.find()
+
+
+def print_json(facts: Any) -> None:
+    """One JSON value, indented, on standard output."""
+    click.echo(json.dumps(facts, indent=1, ensure_ascii=not _can_write("ᾱ×–"), default=str))
+
+
+def print_json_line(facts: dict[str, Any]) -> None:
+    click.echo(json.dumps(facts, separators=(",", ":"), default=str))
+
+
+def say(text: str) -> None:
+    """A line for people on standard output, in what its encoding can show."""
+    click.echo(printable(text))
+
+
+def note(text: str) -> None:
+    """A line for people on stderr, where standard output belongs to a program."""
+    encoding = sys.stderr.encoding or "utf-8"
+    click.echo(_plain(text).encode(encoding, "replace").decode(encoding), err=True)
+
+
+_PLAIN = str.maketrans(
+    {"–": "-", "—": "-", "→": "->", "×": "x", "…": "...", "ᾱ": "alpha_bar", "β": "beta", "·": "-"}
+)
+
+
+def _plain(text: str) -> str:
+    encoding = sys.stderr.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN)
+    return text
+
+
+def printable(text: str) -> str:
+    """`text` as standard output's encoding can show it."""
+    if _can_write(text):
+        return text
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
+
+
+def _can_write(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[str] | set[str] = frozenset()
+) -> None:
+    """Rows under headings: by rich on a terminal, as aligned plain text elsewhere. `right`: columns of numbers."""
+    if sys.stdout.isatty():
+        _rich_table(columns, rows, right)
+        return
+    widths = [max(len(c), *(len(row[i]) for row in rows), 0) for i, c in enumerate(columns)]
+    for row in [columns, *rows]:
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for cell, width, column in zip(row, widths, columns, strict=True)
+        ]
+        say("  ".join(cells).rstrip())
+
+
+def _rich_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[str] | set[str]
+) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD if _can_write("━") else box.ASCII2, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(printable(column), justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def print_facts(pairs: Sequence[tuple[str, str]]) -> None:
+    """name  value, aligned; empty values are left out."""
+    shown = [(name, value) for name, value in pairs if value]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        say(f"{name.ljust(width)}  {value}")
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask before something is lost. Raises UsageError where nobody can be asked; aborts on no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} — nobody can be asked here", "say --yes")
+    click.confirm(printable(question), abort=True, err=True)

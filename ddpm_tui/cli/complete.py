@@ -1,0 +1,74 @@
+"""What arguments complete with. Called by the shell at every tab: folders are listed, hardly anything is read."""
+
+import json
+import os
+
+import click
+from click.shell_completion import CompletionItem
+
+from engine.errors import UserError
+from engine.home import Home, shipped_profiles
+
+
+def profiles(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return _starting(_profile_names(), incomplete)
+
+
+def runs(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return _starting(_run_names(), incomplete)
+
+
+def trainable(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What `train` takes: profiles and runs."""
+    return _starting([*_profile_names(), *_run_names()], incomplete)
+
+
+def references(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """RUN, and behind the @ its steps and tags."""
+    name, at, which = incomplete.partition("@")
+    if not at:
+        return _starting(_run_names(), incomplete)
+    try:
+        run = Home.find().run(name)
+    except UserError:
+        return []
+    try:
+        tags = list(json.loads(run.tags.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        tags = []
+    steps = [str(int(folder)) for folder in _folders(str(run.checkpoints)) if folder.isdigit()]
+    return _starting([f"{name}@{known}" for known in ("latest", "best", *tags, *steps)], f"{name}@{which}")
+
+
+def datasets(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    home = Home.find()
+    named = [name for name in _folders(str(home.data)) if home.source(name).record.exists()]
+    return _starting(["faces", *named], incomplete)
+
+
+def settings(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """section.key= of a profile."""
+    from engine.profiles_store import SECTIONS
+
+    keys = [f"{section}.{key}=" for section, model in SECTIONS.items() for key in model.model_fields]
+    return _starting(keys, incomplete)
+
+
+def _profile_names() -> list[str]:
+    folders = (shipped_profiles(), Home.find().profiles)
+    return sorted({path.stem for folder in folders for path in folder.glob("*.toml")})
+
+
+def _run_names() -> list[str]:
+    return _folders(str(Home.find().runs))
+
+
+def _folders(path: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(path) if not name.startswith("."))
+    except OSError:
+        return []
+
+
+def _starting(names: list[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]

@@ -1,0 +1,52 @@
+"""An estimate in words: what `profiles estimate` prints."""
+
+from typing import Any
+
+from ddpm_tui.cli.common import note, print_facts
+from ddpm_tui.words import duration, number, plural, rate, size
+from engine.profile import Profile
+
+
+def print_costs(profile: Profile, figures: dict[str, Any]) -> None:
+    """Figures as `engine.training.estimate` hands them back."""
+    batch = profile.training.batch_size
+    pictures = figures.get("train_pictures")
+    print_facts(
+        [
+            ("parameters", f"{figures['parameters'] / 1e6:.2f} M"),
+            ("forward pass", f"{number(figures['forward_macs'] / 1e6)} MMAC a picture"),
+            (
+                "activations",
+                f"{size(figures['activation_bytes'])} at {profile.micro_batch or batch} pictures "
+                f"({size(figures['activation_bytes_per_picture'])} each)",
+            ),
+            ("weights and optimizer", size(figures["state_bytes"])),
+            ("a checkpoint", size(figures["checkpoint_bytes"])),
+            ("device", figures["summary"]),
+            ("speed", _speed(figures)),
+            ("an epoch", _epoch(figures, pictures)),
+            ("the run", f"{duration(figures.get('run_seconds'))} for {profile.training.epochs} epochs")
+            if figures.get("run_seconds")
+            else ("", ""),
+        ]
+    )
+    if pictures is None:
+        data = profile.data
+        note(
+            f"the data set {data.dataset!r} is not packed at {data.size} px, so the time of an epoch is not known: "
+            f"ddpm-tui data add PATH --name {data.dataset} --size {data.size} packs it"
+            if data.dataset != "faces"
+            else "the built-in faces are drawn when the first run starts; the time of an epoch is then known"
+        )
+
+
+def _speed(figures: dict[str, Any]) -> str:
+    if "images_per_s" not in figures:
+        return ""
+    return f"{rate(figures['images_per_s'])} (measured over {plural(figures['measured_steps'], 'step')})"
+
+
+def _epoch(figures: dict[str, Any], pictures: int | None) -> str:
+    if "epoch_seconds" not in figures:
+        return f"{pictures:,} pictures" if pictures else ""
+    return f"{duration(figures['epoch_seconds'])} for {pictures:,} pictures"

@@ -1,0 +1,225 @@
+"""`ddpm-tui data`: which pictures there are, where they came from, and in what sizes they are packed."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ddpm_tui.cli import complete
+from ddpm_tui.cli.common import home, json_option, note, print_facts, print_json, print_table, say
+from ddpm_tui.cli.lazy import NounGroup
+from ddpm_tui.words import plural, size
+
+# `engine.profile.Recipe` in plain words, so that --help need not import it; a test keeps them together.
+RECIPES = ("center178", "center140", "box128", "whole")
+
+
+@click.group(cls=NounGroup)
+def data() -> None:
+    """Data sets: folders and zips of pictures, decoded, cropped and scaled once.
+
+    The built-in data set "faces" is drawn by the program and always there. Data that a run needs in another
+    size or crop is packed when the run starts.
+    """
+
+
+@data.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """All data sets, and in what form they are packed."""
+    from engine.data.catalog import list_sources, packed_folders
+
+    sources = list_sources(home())
+    packed = {s.name: [m for _, m in packed_folders(home(), s.name) if m] for s in sources}
+    if as_json:
+        print_json([{**asdict(s), "packed": [asdict(m) for m in packed[s.name]]} for s in sources])
+        return
+    print_table(
+        ["DATA SET", "PICTURES", "KIND", "PACKED AT", "WHERE"],
+        [
+            [
+                s.name,
+                f"{s.pictures:,}",
+                s.kind,
+                ", ".join(f"{m.size} px {m.recipe}" for m in packed[s.name]) or "–",
+                s.path or "drawn by the program",
+            ]
+            for s in sources
+        ],
+        right={"PICTURES"},
+    )
+
+
+@data.command()
+@click.argument("path", metavar="PATH|celeba")
+@click.option("--name", help="What to call it; made from the path where none is given.")
+@click.option(
+    "--size",
+    "sizes",
+    type=click.IntRange(8, 512),
+    multiple=True,
+    metavar="PIXELS",
+    help="Pack it at this size. May be given often; 32 where none is given.",
+)
+@click.option(
+    "--recipe",
+    type=click.Choice(RECIPES),
+    default="center178",
+    show_default=True,
+    help="How CelebA is cropped.",
+)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N pictures.")
+@click.option("--no-pack", is_flag=True, help="Only make it known; pack when a run needs it.")
+@json_option
+def add(
+    path: str,
+    name: str | None,
+    sizes: tuple[int, ...],
+    recipe: str,
+    limit: int | None,
+    no_pack: bool,
+    as_json: bool,
+) -> None:
+    """Add a folder or zip of pictures, nested or not, and pack it.
+
+    CelebA is recognised by its zip's or folder's content; a list_eval_partition.txt beside it decides who
+    trains. `celeba` alone downloads it (1.4 GB) from where its authors keep it. Pictures that cannot be read
+    are counted, named in a report and left out. Ctrl-C stops; the same command goes on where it was.
+    """
+    from engine.data.catalog import add_source, load_source
+
+    if path == "celeba" and not Path(path).exists():
+        _download(as_json)
+        source = load_source(home(), "celeba")
+    else:
+        source = add_source(home(), path, name)
+    if not as_json:
+        note(_described(source))
+    facts = []
+    for pixels in () if no_pack else sizes or (32,):
+        facts.append(_pack(source.name, pixels, recipe, limit, as_json))
+    if as_json:
+        print_json({**asdict(source), "packed": facts})
+
+
+def _download(quiet: bool) -> None:
+    from ddpm_tui.cli.foreground import run_job
+
+    run_job(home(), "fetch", None, {"dataset": "celeba"}, quiet=quiet, go_on="ddpm-tui data add celeba")
+
+
+def _described(source: Any) -> str:
+    parts = [f"{source.name}: {plural(source.pictures, 'picture')} in {source.path}"]
+    if source.celeba:
+        parts.append("CelebA" + (", split by its partition file" if source.partition else ""))
+    if source.ignored:
+        parts.append(f"{plural(source.ignored, 'other file')} left out")
+    return "; ".join(parts)
+
+
+def _pack(name: str, pixels: int, recipe: str, limit: int | None, quiet: bool) -> dict[str, Any]:
+    from ddpm_tui.cli.foreground import run_job
+    from engine.data.catalog import load_manifest
+    from engine.home import PackedFolder
+
+    args = {"dataset": name, "size": pixels, "recipe": recipe, "limit": limit}
+    result = run_job(
+        home(), "pack", None, args, device="cpu", quiet=quiet, go_on="the same command goes on where it was"
+    )
+    folder = PackedFolder(Path(result.extra["folder"]))
+    manifest = load_manifest(folder)
+    if not quiet:
+        _print_packed(folder, manifest)
+    return {"folder": str(folder.path), **asdict(manifest)}
+
+
+def _print_packed(folder: Any, manifest: Any) -> None:
+    crop = "" if manifest.recipe == "drawn" else f", crop {manifest.recipe}"
+    say(
+        f"{manifest.dataset} at {manifest.size} px{crop}: {plural(manifest.count, 'picture')} "
+        f"({manifest.train:,} to train on, {manifest.held_out:,} held out"
+        + (f", {manifest.test:,} for tests" if manifest.test else "")
+        + f"), {size(sum(f['size'] for f in manifest.files.values()))}"
+    )
+    if manifest.broken:
+        note(f"{plural(manifest.broken, 'picture')} could not be used; named in {folder.report}")
+
+
+@data.command()
+@click.argument("name", shell_complete=complete.datasets)
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """One data set: where it is, whether it has changed, how it is packed."""
+    from engine.data.catalog import check_source, load_source, packed_folders
+
+    source = load_source(home(), name)
+    problem = check_source(home(), name) if source.kind != "built-in" else None
+    packed = packed_folders(home(), name, whole_only=False)
+    if as_json:
+        entries = [{"folder": str(f.path), **(asdict(m) if m else {"unfinished": True})} for f, m in packed]
+        print_json({**asdict(source), "problem": problem, "packed": entries})
+        return
+    print_facts(
+        [
+            ("data set", source.name),
+            ("kind", source.kind),
+            ("where", source.path or "drawn by the program"),
+            ("pictures", f"{source.pictures:,}"),
+            ("bytes", size(source.total_bytes) if source.total_bytes else ""),
+            ("CelebA", "yes" if source.celeba else ""),
+            ("split by", source.partition or ("" if source.kind == "built-in" else "name: 2 % held out")),
+            ("changed", problem or ""),
+        ]
+    )
+    for folder, manifest in packed:
+        if manifest:
+            _print_packed(folder, manifest)
+        else:
+            say(f"unfinished: {folder.path}")
+
+
+@data.command()
+@click.argument("name", shell_complete=complete.datasets)
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Read every byte that is packed and compare; see whether the originals have changed. Exit code 1 if not whole."""
+    from engine.data.catalog import check_source, load_source, packed_folders, verify_packed
+
+    source = load_source(home(), name)
+    changed = check_source(home(), name) if source.kind != "built-in" else None
+    found = [(folder, verify_packed(folder)) for folder, _ in packed_folders(home(), name, whole_only=False)]
+    failed = any(problems for _, problems in found)
+    if as_json:
+        print_json(
+            {
+                "name": name,
+                "changed": changed,
+                "packed": [{"folder": str(f.path), "problems": problems} for f, problems in found],
+            }
+        )
+        ctx.exit(int(failed))
+    if changed:
+        note(f"warning: {changed}")
+    for folder, problems in found:
+        for problem in problems:
+            note(f"error: {problem}")
+        say(
+            f"{folder.path.name}: {'damaged; delete the folder and it is packed again' if problems else 'whole'}"
+        )
+    if not found:
+        say(f"{name} is not packed yet")
+    ctx.exit(int(failed))
+
+
+@data.command()
+@click.argument("name", shell_complete=complete.datasets)
+def remove(name: str) -> None:
+    """Forget a data set. What was packed goes to the trash; the original pictures stay where they are."""
+    from engine.data.catalog import remove_source
+
+    gone = remove_source(home(), name)
+    say(
+        f"{name} is forgotten; {plural(len(gone), 'folder')} moved to the trash (trash purge frees the space)"
+    )

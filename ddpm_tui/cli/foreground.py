@@ -1,0 +1,216 @@
+"""The one way in which a command does a job here and now: a job folder, a worker as our child, its progress, its end.
+
+torch stays in the worker. Ctrl-C reaches only us; it is passed on once, and the worker then checkpoints and ends.
+"""
+
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+import click
+
+from ddpm_tui.cli.common import note, print_json_line
+from ddpm_tui.cli.views import Quiet, View, choose
+from engine.errors import DdpmError
+from engine.home import Home, JobFolder
+from engine.jobs import EXIT_QUIT, Result, new_job_folder, read_progress, read_result
+from engine.service.launcher import LocalLauncher, LocalWorker
+
+POLL_S = 0.1
+PATIENCE_S = 3.0
+"""How long a worker may take to quit after a second Ctrl-C before it is killed; it loses nothing more by that."""
+TAIL_LINES = 12
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class JobFailedError(DdpmError):
+    """The worker ended without doing what it was asked; says what it said."""
+
+
+class _Signals:
+    """What we were sent, passed on to the worker: the first of each kind asks it to stop, a second Ctrl-C to quit."""
+
+    def __init__(self) -> None:
+        self.worker: LocalWorker | None = None
+        self.first: int | None = None
+        self.interrupts = 0
+        self.hung_up = False
+        self.unsaid: list[str] = []
+        """What the watching loop has to say for us: a signal handler must not write."""
+
+    def __call__(self, number: int, _: FrameType | None) -> None:
+        again = self.first is not None
+        self.first = self.first or number
+        if number == signal.SIGHUP:
+            self.hung_up = True
+        if number == signal.SIGINT:
+            self.interrupts += 1
+        if self.worker is not None:
+            self.pass_on(number, again)
+
+    def pass_on(self, number: int, again: bool) -> None:
+        assert self.worker is not None
+        if number != signal.SIGINT:
+            if not again:
+                self.worker.stop()
+            return
+        if self.interrupts > 2:
+            self.worker.kill()
+            return
+        self.worker.interrupt()
+        if self.interrupts == 1:
+            self.unsaid.append("stopping at the next safe point; Ctrl-C again quits at once")
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        try:
+            for number in SIGNALS:
+                # Who started us with a signal ignored (nohup, a background job) meant it.
+                if before[number] is not signal.SIG_IGN:
+                    signal.signal(number, self)
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def run_job(
+    home: Home,
+    kind: str,
+    run: str | None,
+    args: dict[str, Any],
+    *,
+    device: str = "auto",
+    quiet: bool = False,
+    json_lines: bool = False,
+    go_on: str | None = None,
+    on_look: Callable[[View], None] = lambda view: None,
+) -> Result:
+    """Do one job in a worker and wait for its end, showing how far it is. Returns how it ended well.
+
+    quiet: show nothing · json_lines: progress and result as JSON lines on stdout · go_on: the command that
+    takes up a job that did not end · on_look: called about ten times a second with the view.
+
+    Raises JobFailedError with the worker's own words, and click's Exit with 128 + the signal's number where we
+    were told to stop.
+    """
+    view = choose(quiet=quiet, json_lines=json_lines)
+    folder = new_job_folder(home.create(), kind, run, args, device, foreground=True)
+    signals = _Signals()
+    with signals.caught():
+        worker = signals.worker = LocalLauncher(home).run(folder, device)
+        if signals.first is not None:  # it came while the worker was being started
+            signals.pass_on(signals.first, again=False)
+        try:
+            _watch(folder, worker, view, signals, on_look)
+        finally:
+            if not signals.hung_up:
+                view.close()
+            worker.sweep()
+    result = read_result(folder)
+    if json_lines and result is not None and not signals.hung_up:
+        print_json_line({"event": "result", **asdict(result)})
+    return _judge(folder, result, worker.exit_code, signals, go_on)
+
+
+def _watch(
+    folder: JobFolder,
+    worker: LocalWorker,
+    view: View,
+    signals: _Signals,
+    on_look: Callable[[View], None],
+) -> None:
+    """Show progress and words until the worker has ended. A terminal that has gone is not written to."""
+    words = _Words(folder.log)
+    patience = PATIENCE_S
+    ended = False
+    while not ended:
+        ended = worker.wait_here(POLL_S)
+        if signals.interrupts > 1 and not ended:
+            patience -= POLL_S
+            if patience <= 0:
+                worker.kill()
+        shown: View = Quiet() if signals.hung_up else view
+        said, signals.unsaid = signals.unsaid, []
+        for line in [*words.new(), *said]:
+            shown.line(line)
+        progress = read_progress(folder)
+        if progress is not None and not ended:
+            shown.update(progress)
+        if not signals.hung_up:
+            on_look(view)
+
+
+class _Words:
+    """What the worker says, as it says it; what libraries print into its log as well stays there."""
+
+    STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (.*)")
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._offset = 0
+
+    def new(self) -> list[str]:
+        try:
+            with open(self._log, "rb") as file:
+                file.seek(self._offset)
+                content = file.read()
+        except OSError:
+            return []
+        whole = content[: content.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        found = []
+        for line in whole.decode(errors="replace").splitlines():
+            stamped = self.STAMP.fullmatch(line)
+            # Errors are said by us, once, at the end.
+            if stamped and not stamped[1].startswith(("error:", "Traceback")):
+                found.append(stamped[1])
+        return found
+
+
+def _judge(
+    folder: JobFolder, result: Result | None, code: int | None, signals: _Signals, go_on: str | None
+) -> Result:
+    if result is not None and result.outcome == "done":
+        return result
+    if signals.first is not None:
+        if not signals.hung_up:
+            what, hint = "stopped before anything was done", go_on and f"go on with: {go_on}"
+            if result is not None:
+                what, hint = result.message, result.hint or hint
+            elif code in (EXIT_QUIT, -signal.SIGKILL) and signals.interrupts > 1:
+                what = "quit at once: what was done since the last checkpoint is lost"
+            note(f"{what}{f' — {hint}' if hint else ''}")
+        raise click.exceptions.Exit(128 + signals.first)
+    if result is not None:
+        raise JobFailedError(result.message, result.hint)
+    _print_tail(folder, sys.stderr)
+    raise JobFailedError(
+        f"the worker of job {folder.id} {_death(code)} (its words are above and in {folder.log})",
+        f"nothing before the last checkpoint is lost: {go_on}" if go_on else None,
+    )
+
+
+def _death(code: int | None) -> str:
+    if code == -signal.SIGKILL:
+        return "was killed by SIGKILL, as the system does when memory runs out"
+    if code is not None and code < 0:
+        return f"died of {signal.Signals(-code).name}"
+    return f"ended with code {code} and said nothing"
+
+
+def _print_tail(folder: JobFolder, stream: TextIO) -> None:
+    try:
+        lines = folder.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+    except OSError:
+        return
+    for line in lines:
+        print(f"  {line}", file=stream)

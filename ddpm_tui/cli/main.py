@@ -1,0 +1,135 @@
+"""The console entry `ddpm-tui`: the table of commands, and the one place where errors become a line and a code.
+
+Only click and the error classes are imported here; everything heavier belongs to the command that needs it.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from ddpm_tui.cli.lazy import Lazy, LazyGroup
+from engine.errors import DdpmError, UserError
+
+_CLI = "ddpm_tui.cli."
+
+SECTIONS: dict[str, dict[str, Lazy]] = {
+    "Train and sample": {
+        "demo": Lazy(_CLI + "demo", "demo", "Built-in faces, a few minutes on a CPU, faces at the end."),
+        "train": Lazy(_CLI + "train", "train", "Train a run here and now, from a profile or on from a run."),
+        "sample": Lazy(_CLI + "sample", "sample", "Draw pictures from a checkpoint."),
+        "evaluate": Lazy(_CLI + "evaluate", "evaluate", "Score a checkpoint: the measures of quality."),
+        "queue": Lazy(_CLI + "queue", "queue", "Jobs that run one after the other and outlive the login."),
+    },
+    "What there is": {
+        "runs": Lazy(_CLI + "runs", "runs", "Runs: list, show, compare, branch, rename, delete, restore."),
+        "checkpoints": Lazy(
+            _CLI + "checkpoints", "checkpoints", "Checkpoints: list, verify, tag, prune, export and more."
+        ),
+        "profiles": Lazy(_CLI + "profiles", "profiles", "Profiles: what runs are made of."),
+        "data": Lazy(_CLI + "data", "data", "Data sets: add a folder or zip of pictures, list, verify."),
+        "trash": Lazy(_CLI + "trash", "trash", "What was deleted: list, restore, purge."),
+    },
+    "Experiments": {
+        "study": Lazy(_CLI + "study", "study", "The paper's experiments, and yours."),
+        "figure": Lazy(_CLI + "figure", "figure", "The paper's pictures from your runs."),
+        "bench": Lazy(_CLI + "bench", "bench", "This machine: images/s, memory, share of peak."),
+    },
+    "The machine": {
+        "engine": Lazy(_CLI + "engine", "engine", "The background service behind the queue."),
+        "doctor": Lazy(
+            _CLI + "doctor", "doctor", "What this machine, terminal and disk can do, and what to mend."
+        ),
+        "completion": Lazy(_CLI + "completion", "completion", "Shell completion for bash, zsh or fish."),
+    },
+}
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from ddpm_tui.cli.common import version
+
+        click.echo(f"ddpm-tui {version()}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    sections=SECTIONS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="State is kept in $DDPM_HOME. Errors are one line on stderr; exit codes: 0 fine, 1 failed, 2 misused.",
+)
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version."
+)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Train small diffusion models on a GPU box from the terminal.
+
+    Without a command: the screen, with live curves, the queue and the faces.
+    """
+    if ctx.invoked_subcommand is None:
+        open_screen()
+
+
+def open_screen() -> None:
+    """Start the terminal app, or say plainly why it cannot start here."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UserError(
+            "the screen needs a terminal, and standard input or output is none",
+            "over ssh use `ssh -t`; for scripts there are commands: see ddpm-tui --help",
+        )
+    from ddpm_tui.app import run as run_app
+
+    run_app()
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; returns the exit code and lets nothing but bugs escape."""
+    try:
+        result = cli.main(
+            args=None if arguments is None else list(arguments), prog_name="ddpm-tui", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except DdpmError as error:
+        return _complain(error.what, error.hint, error.exit_code)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "ddpm-tui"
+        return _complain(_lower(error.format_message()), f"see `{where} --help`", 2)
+    except click.ClickException as error:
+        return _complain(_lower(error.format_message()), None, error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # Who read us has gone (`| head`): nothing more to say, and nothing to complain about at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _complain(f"{error.filename}: {(error.strerror or str(error)).lower()}", None, 1)
+    return result if isinstance(result, int) else 0
+
+
+def main() -> NoReturn:
+    """The console script."""
+    sys.exit(run())
+
+
+def _complain(what: str, hint: str | None, code: int) -> int:
+    line = " ".join(f"error: {what}{f' — {hint}' if hint else ''}".split())
+    encoding = sys.stderr.encoding or "utf-8"
+    print(line.encode(encoding, "replace").decode(encoding), file=sys.stderr)
+    return code
+
+
+def _lower(message: str) -> str:
+    message = message.rstrip(".")
+    return message[:1].lower() + message[1:]
+
+
+if __name__ == "__main__":
+    main()

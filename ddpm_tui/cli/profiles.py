@@ -1,0 +1,275 @@
+"""`ddpm-tui profiles`: what runs are made of — looking, making, changing, checking, comparing, costing."""
+
+import sys
+from typing import Any
+
+import click
+
+from ddpm_tui.cli import complete
+from ddpm_tui.cli.common import (
+    device_option,
+    home,
+    json_option,
+    note,
+    print_json,
+    print_table,
+    say,
+    set_option,
+)
+from ddpm_tui.cli.lazy import NounGroup
+from engine.errors import DdpmError, UserError
+
+
+@click.group(cls=NounGroup)
+def profiles() -> None:
+    """Profiles: what runs are made of.
+
+    Shipped ones and your own in $DDPM_HOME/profiles, which win over shipped ones of the same name. Wherever
+    a profile is named, a path to a .toml file will do too.
+    """
+
+
+@profiles.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """All profiles, with what they train."""
+    from engine.profiles_store import list_profiles, load_profile
+
+    rows: list[list[str]] = []
+    facts: list[dict[str, Any]] = []
+    for file in list_profiles(home()):
+        try:
+            profile = load_profile(home(), file.name)
+        except DdpmError as error:
+            rows.append([file.name, file.origin, "", "", "", f"cannot be used: {error}"])
+            facts.append(
+                {"name": file.name, "origin": file.origin, "path": str(file.path), "problem": str(error)}
+            )
+            continue
+        data, training = profile.data, profile.training
+        rows.append(
+            [
+                file.name,
+                file.origin,
+                data.dataset,
+                str(data.size),
+                f"{training.epochs} ({training.chunk_epochs})",
+                profile.description,
+            ]
+        )
+        facts.append(
+            {
+                "name": file.name,
+                "origin": file.origin,
+                "path": str(file.path),
+                "description": profile.description,
+                "dataset": data.dataset,
+                "size": data.size,
+                "epochs": training.epochs,
+                "chunk_epochs": training.chunk_epochs,
+            }
+        )
+    if as_json:
+        print_json(facts)
+    else:
+        print_table(
+            ["PROFILE", "FROM", "DATA", "SIZE", "EPOCHS (CHUNK)", "WHAT"],
+            rows,
+            right={"SIZE", "EPOCHS (CHUNK)"},
+        )
+
+
+@profiles.command()
+@click.argument("name", shell_complete=complete.profiles)
+@set_option
+@json_option
+def show(name: str, overrides: tuple[str, ...], as_json: bool) -> None:
+    """One profile as TOML: the file as it is, or with --set in full."""
+    from engine.profiles_store import find_profile, load_profile, to_toml
+
+    file = find_profile(home(), name)
+    profile = load_profile(home(), name, list(overrides))
+    if as_json:
+        print_json({"name": file.name, "path": str(file.path), "profile": profile.to_dict()})
+    else:
+        say(to_toml(profile).rstrip() if overrides else file.path.read_text(encoding="utf-8").rstrip())
+    for warning in profile.warnings():
+        note(f"warning: {warning}")
+
+
+@profiles.command()
+@click.argument("name")
+@click.option(
+    "--from", "base", metavar="PROFILE", shell_complete=complete.profiles, help="Start from this profile."
+)
+@set_option
+def new(name: str, base: str | None, overrides: tuple[str, ...]) -> None:
+    """Make a profile of your own: a copy of another one, or of the defaults, with changes."""
+    from engine.profile import Profile
+    from engine.profiles_store import (
+        diff_profiles,
+        edit_toml,
+        find_profile,
+        load_profile,
+        override_profile,
+        save_profile,
+        to_toml,
+    )
+
+    path = home().user_profile(name)
+    if path.exists():
+        raise UserError(
+            f"there is already a profile of yours named {name!r}", f"ddpm-tui profiles edit {name}"
+        )
+    if base is None:
+        text = to_toml(override_profile(Profile(), list(overrides)))
+    else:
+        before, after = load_profile(home(), base), load_profile(home(), base, list(overrides))
+        plain = after.to_dict()
+        changes = {}
+        for key, _, _ in diff_profiles(before, after):
+            section, _, field = key.partition(".")
+            changes[key] = plain[section].get(field)
+        text = edit_toml(find_profile(home(), base).path.read_text(encoding="utf-8"), changes)
+    save_profile(home(), name, text)
+    say(f"{path}")
+    note(f"change it with: ddpm-tui profiles edit {name}")
+
+
+@profiles.command()
+@click.argument("name", shell_complete=complete.profiles)
+def edit(name: str) -> None:
+    """Open a profile in $VISUAL or $EDITOR; it is checked before it is saved.
+
+    A shipped profile is copied to your own profiles first.
+    """
+    from engine.profiles_store import ProfileError, find_profile, parse_profile, save_profile
+
+    file = find_profile(home(), name)
+    before = text = file.path.read_text(encoding="utf-8")
+    path = file.path if "/" in name or name.endswith(".toml") else home().user_profile(file.name)
+    while True:
+        edited = click.edit(text, extension=".toml")
+        if edited is None or edited == before:
+            say("nothing was changed")
+            return
+        text = edited
+        try:
+            parse_profile(text, str(path))
+        except ProfileError as error:
+            for problem in error.problems:
+                note(f"error: {problem.text(str(path))}")
+            if sys.stdin.isatty() and click.confirm("Edit it again?", default=True, err=True):
+                continue
+            raise UserError(f"{path} was not changed", "the edited text had the problems above") from None
+        break
+    if path == home().user_profile(file.name):
+        save_profile(home(), file.name, text)
+    else:
+        from engine.files import write_text
+
+        write_text(path, text)
+    say(str(path))
+
+
+@profiles.command()
+@click.argument("names", nargs=-1, shell_complete=complete.profiles)
+@json_option
+@click.pass_context
+def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+    """Check profiles (all of them where none is named): every problem with file, line and key.
+
+    Exit code 1 where one cannot be used. Warnings are things that work and are probably not meant.
+    """
+    from engine.profiles_store import ProfileError, find_profile, list_profiles, load_profile
+
+    facts: list[dict[str, Any]] = []
+    for name in names or [file.name for file in list_profiles(home())]:
+        file = find_profile(home(), name)
+        entry: dict[str, Any] = {"name": file.name, "path": str(file.path), "problems": [], "warnings": []}
+        facts.append(entry)
+        try:
+            entry["warnings"] = load_profile(home(), name).warnings()
+        except ProfileError as error:
+            entry["problems"] = [problem.text(error.source) for problem in error.problems]
+        except DdpmError as error:
+            entry["problems"] = [str(error)]
+    failed = any(entry["problems"] for entry in facts)
+    if as_json:
+        print_json(facts)
+        ctx.exit(int(failed))
+    for entry in facts:
+        for problem in entry["problems"]:
+            note(f"error: {problem}")
+        for warning in entry["warnings"]:
+            note(f"warning: {entry['name']}: {warning}")
+        if not entry["problems"]:
+            say(f"{entry['name']}: fine" + (" (with warnings)" if entry["warnings"] else ""))
+    ctx.exit(int(failed))
+
+
+@profiles.command()
+@click.argument("a", shell_complete=complete.trainable)
+@click.argument("b", shell_complete=complete.trainable)
+@json_option
+def diff(a: str, b: str, as_json: bool) -> None:
+    """What differs between two profiles; a run stands for the profile it froze."""
+    from engine.profiles_store import diff_profiles
+
+    rows = diff_profiles(_profile_or_run(a), _profile_or_run(b))
+    if as_json:
+        print_json([{"key": key, a: left, b: right} for key, left, right in rows])
+    elif rows:
+        print_table(["KEY", a, b], [[key, toml_value(left), toml_value(right)] for key, left, right in rows])
+    else:
+        say("no difference")
+
+
+def _profile_or_run(name: str) -> Any:
+    from engine.profiles_store import list_profiles, load_profile
+    from engine.runs.record import load_run, run_names
+
+    known = [file.name for file in list_profiles(home())]
+    if name not in known and name in run_names(home()):
+        return load_run(home(), name).profile
+    return load_profile(home(), name)
+
+
+def toml_value(value: Any) -> str:
+    """A profile's value as its file would have it; a dash for one that is not set."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
+    if hasattr(value, "model_dump"):
+        return "{" + ", ".join(f"{k} = {toml_value(v)}" for k, v in value.model_dump().items()) + "}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@profiles.command()
+@click.argument("name", shell_complete=complete.profiles)
+@set_option
+@device_option
+@click.option("--no-measure", is_flag=True, help="Only count; do not train a few steps to time them.")
+@json_option
+def estimate(name: str, overrides: tuple[str, ...], device: str, no_measure: bool, as_json: bool) -> None:
+    """What a profile costs: parameters, multiply-adds, memory, checkpoint size, and time an epoch measured here."""
+    from ddpm_tui.cli.costs import print_costs
+    from ddpm_tui.cli.foreground import run_job
+    from engine.profiles_store import load_profile
+
+    profile = load_profile(home(), name, list(overrides))
+    result = run_job(
+        home(),
+        "estimate",
+        None,
+        {"profile": profile.to_dict(), "measure": not no_measure},
+        device=device,
+        quiet=as_json,
+    )
+    if as_json:
+        print_json(result.extra)
+    else:
+        print_costs(profile, result.extra)

@@ -1,0 +1,147 @@
+"""`ddpm-tui sample`: draw pictures from a checkpoint, keep them in the run, and hand them out as files."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ddpm_tui.cli import complete
+from ddpm_tui.cli.common import device_option, home, json_option, print_facts, print_json, say
+from engine.errors import UsageError, UserError
+from engine.jobs import Result
+
+KEPT_TRAJECTORIES = 8
+"""Pictures whose denoising is kept unless asked otherwise: what the gallery scrubs through."""
+
+
+def _file(*endings: str) -> Any:
+    """A path whose ending says the format, absolute: the worker is in another folder."""
+
+    def check(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+        if value is None:
+            return None
+        path = Path(value).expanduser().absolute()
+        if endings and path.suffix.lower() not in endings:
+            raise UsageError(f"{parameter.opts[0]} {value}: the name ends in {' or '.join(endings)}")
+        if path.is_dir():
+            raise UserError(f"{path} is a folder", f"{parameter.opts[0]} wants a file's name")
+        return str(path)
+
+    return check
+
+
+@click.command()
+@click.argument("reference", metavar="RUN[@WHICH]", shell_complete=complete.references)
+@click.option("-n", "count", type=click.IntRange(1), default=64, show_default=True, help="Pictures.")
+@click.option(
+    "--sampler", type=click.Choice(["ddpm", "ddim", "dpmpp"]), help="How; else as the profile says."
+)
+@click.option("--steps", type=click.IntRange(1), help="Network calls a picture.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same pictures."
+)
+@click.option(
+    "--spacing", type=click.Choice(["trailing", "linspace", "leading"]), help="Which timesteps are used."
+)
+@click.option("--eta", type=click.FloatRange(0, 1), help="ddim: 0 is deterministic, 1 is ancestral.")
+@click.option(
+    "--variance", type=click.Choice(["fixed_small", "fixed_large"]), help="ddpm: noise of each step."
+)
+@click.option("--clip/--no-clip", default=None, help="Clip the predicted picture to what pictures can be.")
+@click.option(
+    "--weights", type=click.Choice(["ema", "raw"]), help="Averaged weights, or those of the last step."
+)
+@click.option("--batch", type=click.IntRange(1), help="Pictures at once; changes no picture, only memory.")
+@click.option("--grid", metavar="FILE.png", callback=_file(".png"), help="All pictures as one.")
+@click.option(
+    "--scale", type=click.IntRange(1, 16), default=1, show_default=True, help="Enlarge --grid so often."
+)
+@click.option(
+    "--trajectory",
+    metavar="FILE.png|.gif",
+    callback=_file(".png", ".gif"),
+    help="From noise to face: a strip, or moving.",
+)
+@click.option(
+    "--trajectory-of",
+    type=click.IntRange(0),
+    default=KEPT_TRAJECTORIES,
+    show_default=True,
+    help="Pictures whose denoising is kept.",
+)
+@click.option("--npy", metavar="FILE.npy", callback=_file(".npy"), help="All pictures as uint8 (N, H, W, 3).")
+@click.option(
+    "--out", metavar="DIR", type=click.Path(file_okay=False), help="Each picture as a PNG in this folder."
+)
+@click.option("--show", is_flag=True, help="Print the pictures in the terminal as half blocks.")
+@device_option
+@json_option
+def sample(
+    reference: str, count: int, trajectory: str | None, trajectory_of: int, out: str | None, show: bool,
+    device: str, as_json: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Draw pictures from a checkpoint.
+
+    WHICH is a step, eN (the end of epoch N), a tag, best (lowest error on held-out pictures) or latest, which
+    is meant where it is left out. The set is kept in the run's samples folder with everything that made it.
+
+    \b
+    ddpm-tui sample celeba32-1 --show
+    ddpm-tui sample celeba32-1@best -n 16 --sampler ddim --steps 50 --grid faces.png --scale 4
+    ddpm-tui sample celeba32-1@e25 -n 8 --sampler ddpm --steps 200 --trajectory denoising.gif
+    """
+    from ddpm_tui.cli.foreground import run_job
+    from engine.runs.checkpoints import resolve
+    from engine.runs.record import read_record
+
+    run, checkpoint = resolve(home(), reference)
+    profile = read_record(run).profile
+    steps = options["steps"]
+    if steps is not None and steps > profile.diffusion.steps:
+        raise UserError(f"--steps {steps} is more than the run's {profile.diffusion.steps} diffusion steps")
+    if trajectory and not trajectory_of:
+        raise UsageError("--trajectory needs pictures", "leave --trajectory-of 0 out")
+    if out is not None:
+        out = str(Path(out).expanduser().absolute())
+    result = run_job(
+        home(),
+        "sample",
+        run.name,
+        {
+            "checkpoint": f"{run.name}@{checkpoint.step}",
+            "n": count,
+            "trajectory": min(count, trajectory_of),
+            "trajectory_file": trajectory,
+            "out": out,
+            **options,
+        },
+        device=device,
+        quiet=as_json,
+        go_on=f"ddpm-tui sample {reference}",
+    )
+    if as_json:
+        print_json({"run": run.name, "step": checkpoint.step, "sample": result.sample, **result.extra})
+        return
+    if show:
+        show_pictures(result)
+    print_facts(
+        [
+            ("set", str(result.extra["folder"])),
+            ("grid", str(result.extra["grid"])),
+            *(("written", name) for name in result.extra["files"]),
+        ]
+    )
+    say(f"{count} pictures in {result.extra['seconds']:.1f} s from {run.name}@{checkpoint.step}")
+
+
+def show_pictures(result: Result) -> None:
+    """Print a sample set's pictures as half blocks, as many as the terminal has room for."""
+    import sys
+
+    import numpy as np
+
+    from ddpm_tui.draw.show import print_faces
+    from engine.home import SampleFolder
+
+    pictures = np.load(SampleFolder(Path(result.extra["folder"])).pictures, mmap_mode="r")
+    print_faces(sys.stdout, list(pictures))

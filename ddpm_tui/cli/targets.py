@@ -1,0 +1,134 @@
+"""From what `train` is told to a run and an absolute target epoch. Makes the run where there is none yet."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.data.catalog import load_source
+from engine.errors import BusyError, DdpmError, UsageError, UserError, nearest
+from engine.files import is_locked, lock_holder
+from engine.home import Home
+from engine.profile import Profile
+from engine.profiles_store import diff_profiles, find_profile, list_profiles, load_profile
+from engine.runs.record import create_run, find_run, free_run_name, load_run, run_names
+from engine.service.runs import newest
+
+
+@dataclass(frozen=True)
+class Target:
+    """Train `run` from `here` epochs to `to_epoch`. `new`: the run was made for it."""
+
+    run: str
+    here: float
+    to_epoch: int
+    new: bool
+    device: str = "auto"
+
+    @property
+    def reached(self) -> bool:
+        return self.here >= self.to_epoch
+
+
+def find_target(
+    home: Home,
+    what: str | None,
+    *,
+    run: str | None = None,
+    to_epoch: int | None = None,
+    chunks: int | None = None,
+    overrides: list[str] | None = None,
+    resume: Literal["auto", "never"] = "auto",
+) -> Target:
+    """Decide the run and how far it goes. `what` is a run, a profile or a profile's file; None: `run` alone.
+
+    Raises UsageError for options that exclude each other, UserError for names that are not there or in the way,
+    ProfileError for a profile that cannot be used, BusyError for a run that another process trains.
+    """
+    if to_epoch is not None and chunks is not None:
+        raise UsageError("--to-epoch and --chunks exclude each other", "give one of them")
+    if what is None and run is None:
+        raise UsageError("train what?", "a profile or a run: see `profiles list` and `runs list`")
+    name, new = _run_for(home, what or str(run), run, overrides or [], resume)
+    profile = load_run(home, name).profile
+    folder = find_run(home, name)
+    if is_locked(folder.lock):
+        raise BusyError(
+            f"run {name!r} is being trained by {lock_holder(folder.lock) or 'another process'}",
+            "wait for it, or stop it first",
+        )
+    reached = newest(folder)
+    here = reached.epochs_seen if reached else 0.0
+    if to_epoch is None:
+        to_epoch = profile.training.epochs
+        if chunks is not None:
+            to_epoch = int(here) + chunks * profile.training.chunk_epochs
+    return Target(name, here, to_epoch, new)
+
+
+def _run_for(
+    home: Home, what: str, run: str | None, overrides: list[str], resume: Literal["auto", "never"]
+) -> tuple[str, bool]:
+    """The run's name and whether it was made now."""
+    runs = run_names(home)
+    is_file = "/" in what or what.endswith(".toml")
+    if not is_file and what in runs and run in (None, what):
+        if resume == "never":
+            raise UserError(
+                f"{what!r} is a run, and --resume never starts a new one",
+                f"name its profile: {load_run(home, what).profile_name or 'see `profiles list`'}",
+            )
+        if overrides:
+            raise UserError(
+                f"the profile of run {what!r} is frozen, so --set cannot change it",
+                f"branch it: ddpm-tui runs branch {what}@latest --set {overrides[0]}",
+            )
+        return what, False
+    profile, profile_name = _profile(home, what, runs, overrides)
+    if run is not None and run in runs:
+        if resume == "never":
+            raise UserError(f"there is already a run named {run!r}", "choose another --run name")
+        _same_profile(home, run, profile, what)
+        return run, False
+    if run is None and resume == "auto":
+        unfinished = _unfinished(home, runs, profile)
+        if unfinished:
+            return unfinished, False
+    load_source(home, profile.data.dataset)  # an unknown data set is said now, before there is a run
+    name = run or free_run_name(home, profile_name)
+    create_run(home, name, profile, profile_name)
+    return name, True
+
+
+def _profile(home: Home, what: str, runs: list[str], overrides: list[str]) -> tuple[Profile, str]:
+    known = [file.name for file in list_profiles(home)]
+    if "/" not in what and not what.endswith(".toml") and what not in known:
+        close = nearest(what, [*known, *runs])
+        raise UserError(
+            f"there is neither a profile nor a run named {what!r}",
+            f"did you mean {close!r}?" if close else "see `profiles list` and `runs list`",
+        )
+    return load_profile(home, what, overrides), find_profile(home, what).name
+
+
+def _same_profile(home: Home, run: str, profile: Profile, what: str) -> None:
+    different = diff_profiles(load_run(home, run).profile, profile)
+    if different:
+        key, before, after = different[0]
+        raise UserError(
+            f"run {run!r} was made from another profile than {what!r} is now ({key}: {before}, now {after})",
+            f"`ddpm-tui train {run}` goes on with it as it is; another --run name starts a new one",
+        )
+
+
+def _unfinished(home: Home, runs: list[str], profile: Profile) -> str | None:
+    """The newest run of exactly this profile that is short of the profile's epochs."""
+    for name in reversed(runs):
+        try:
+            record = load_run(home, name)
+        except DdpmError:
+            continue
+        reached = newest(home.run(name))
+        if not diff_profiles(record.profile, profile) and (
+            reached is None or reached.epoch < profile.training.epochs
+        ):
+            return name
+    return None

@@ -1,0 +1,81 @@
+"""`ddpm-tui train`: train a run here and now, from a profile or on from where it is."""
+
+from typing import Literal
+
+import click
+
+from ddpm_tui.cli import complete
+from ddpm_tui.cli.common import device_option, home, json_option, note, print_json_line, set_option
+
+
+@click.command()
+@click.argument("what", required=False, metavar="PROFILE|RUN", shell_complete=complete.trainable)
+@click.option(
+    "--run", metavar="NAME", shell_complete=complete.runs, help="The run's name: new, or an existing one."
+)
+@click.option("--to-epoch", type=click.IntRange(1), metavar="N", help="Train until N epochs are done in all.")
+@click.option(
+    "--chunks", type=click.IntRange(1), metavar="K", help="Train K chunks more than its newest checkpoint."
+)
+@set_option
+@click.option(
+    "--resume",
+    type=click.Choice(["auto", "never"]),
+    default="auto",
+    show_default=True,
+    help="never: begin a new run even where an unfinished one of this profile is there.",
+)
+@device_option
+@json_option
+def train(
+    what: str | None,
+    run: str | None,
+    to_epoch: int | None,
+    chunks: int | None,
+    overrides: tuple[str, ...],
+    resume: Literal["auto", "never"],
+    device: str,
+    as_json: bool,
+) -> None:
+    """Train a run here and now, from a profile or on from a run.
+
+    PROFILE starts a run named PROFILE-1, PROFILE-2, … and freezes the profile in it; where the newest run of
+    exactly this profile (--set included) is unfinished, that one goes on instead. RUN goes on with that run.
+    Data is packed first where that was not done.
+
+    Without --to-epoch and --chunks it trains to the profile's training.epochs, with a checkpoint at the end of
+    each chunk (training.chunk_epochs) and every few minutes. Asking for what is done already does nothing.
+
+    Ctrl-C checkpoints and ends; a second one quits at once. The same command goes on from there, to the bit.
+    """
+    from ddpm_tui.cli.foreground import run_job
+    from ddpm_tui.cli.targets import find_target
+
+    target = find_target(
+        home(), what, run=run, to_epoch=to_epoch, chunks=chunks, overrides=list(overrides), resume=resume
+    )
+    if target.reached:
+        if as_json:
+            print_json_line({"event": "result", "outcome": "done", "run": target.run, "epoch": target.here})
+        note(
+            f"run {target.run!r} is at epoch {target.here:g}, so there is nothing to do to epoch {target.to_epoch}: "
+            f"`ddpm-tui train {target.run} --chunks 1` trains on"
+        )
+        return
+    if not as_json:
+        note(
+            f"new run {target.run!r}"
+            if target.new
+            else f"run {target.run!r} goes on from epoch {target.here:.4g}"
+        )
+    result = run_job(
+        home(),
+        "train",
+        target.run,
+        {"to_epoch": target.to_epoch},
+        device=device,
+        json_lines=as_json,
+        go_on=f"ddpm-tui train {target.run} --to-epoch {target.to_epoch}",
+    )
+    if not as_json:
+        note(f"{result.message}; draw from it: ddpm-tui sample {target.run}@latest --show")
