@@ -2,8 +2,12 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+PLAIN_POSITIONS = 256
+"""On a CPU in bf16 the fused kernel's backward pass is slower than plain products for this many positions."""
 
 
 class Attention(nn.Module):
@@ -27,13 +31,29 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
         qkv = self.qkv(self.norm(x)).reshape(n, 3, self.heads, self.head_dim, h * w)
-        if self.kind == "softmax":
-            q, k, v = qkv.transpose(3, 4).unbind(1)
-            mixed = functional.scaled_dot_product_attention(q, k, v).transpose(2, 3)
-        else:
-            q, k, v = qkv.unbind(1)
-            q, k = q.softmax(dim=2) * self.head_dim**-0.5, k.softmax(dim=3)
-            context = k @ v.transpose(2, 3)
-            mixed = context.transpose(2, 3) @ q
-        out: Tensor = self.proj(mixed.reshape(n, c, h, w))
+        mix = softmax_attention if self.kind == "softmax" else linear_attention
+        out: Tensor = self.proj(mix(qkv).reshape(n, c, h, w))
         return x + out
+
+
+def softmax_attention(qkv: Tensor) -> Tensor:
+    """Queries, keys and values (N, 3, heads, D, L) → (N, heads, D, L): softmax(qᵀk / √D) over the keys."""
+    if qkv.device.type == "cpu" and qkv.dtype is torch.bfloat16 and qkv.shape[-1] <= PLAIN_POSITIONS:
+        q, k, v = qkv.unbind(1)
+        shares = ((q * q.shape[2] ** -0.5).transpose(2, 3) @ k).softmax(dim=3)
+        read: Tensor = v @ shares.transpose(2, 3)
+        return read
+    qkv = qkv.transpose(3, 4)
+    if qkv.stride(4) != 1:  # the fused kernels want a position's channels side by side
+        qkv = qkv.contiguous()
+    q, k, v = qkv.unbind(1)
+    return functional.scaled_dot_product_attention(q, k, v).transpose(2, 3)
+
+
+def linear_attention(qkv: Tensor) -> Tensor:
+    """The same shapes; what every position reads is one D × D summary of all keys and values."""
+    q, k, v = qkv.unbind(1)
+    q, k = q.softmax(dim=2) * q.shape[2] ** -0.5, k.softmax(dim=3)
+    summary = k @ v.transpose(2, 3)
+    read: Tensor = summary.transpose(2, 3) @ q
+    return read

@@ -13,7 +13,7 @@ class ResNetBlock(nn.Module):
 
     def __init__(self, c_in: int, c_out: int, time: int, groups: int, dropout: float) -> None:
         super().__init__()
-        self.norm_1 = nn.GroupNorm(groups if c_in % groups == 0 else 1, c_in)
+        self.norm_1 = nn.GroupNorm(groups, c_in)
         self.conv_1 = nn.Conv2d(c_in, c_out, 3, padding=1)
         self.time = nn.Linear(time, 2 * c_out)
         self.norm_2 = nn.GroupNorm(groups, c_out)
@@ -25,7 +25,7 @@ class ResNetBlock(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         h = self.conv_1(functional.silu(self.norm_1(x)))
-        h = functional.silu(_told_the_time(self.norm_2(h), self.time(time)))
+        h = functional.silu(_timed_norm(self.norm_2, h, self.time(time)))
         if self.dropout:
             h = functional.dropout(h, self.dropout, self.training)
         out: Tensor = self.skip(x) + self.conv_2(h)
@@ -49,7 +49,7 @@ class ConvNextBlock(nn.Module):
         nn.init.zeros_(self.reduce.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        h = _told_the_time(self.norm(self.depthwise(x)), self.time(time))
+        h = _timed_norm(self.norm, self.depthwise(x), self.time(time))
         h = functional.gelu(self.expand(h))
         if self.dropout:
             h = functional.dropout(h, self.dropout, self.training)
@@ -57,6 +57,18 @@ class ConvNextBlock(nn.Module):
         return out
 
 
-def _told_the_time(h: Tensor, scale_shift: Tensor) -> Tensor:
-    scale, shift = scale_shift[:, :, None, None].chunk(2, dim=1)
-    return torch.addcmul(shift, h, 1 + scale)
+def _timed_norm(norm: nn.GroupNorm, h: Tensor, scale_shift: Tensor) -> Tensor:
+    """norm(h) · (1 + scale) + shift; h (N, C, H, W), scale and shift (N, C) side by side in `scale_shift`."""
+    n, c = h.shape[:2]
+    scale, shift = scale_shift.chunk(2, dim=1)
+    if h.device.type != "cpu" or not h.is_contiguous():
+        return torch.addcmul(shift[:, :, None, None], norm(h), 1 + scale[:, :, None, None])
+    # With the batch laid out as groups of one picture, the norm's own scale and shift can be each picture's:
+    # one pass over the memory, and nothing more to keep for the backward pass.
+    scale = 1 + scale.float()
+    weight = norm.weight * scale
+    bias = torch.addcmul(shift.float(), norm.bias, scale)
+    one = functional.group_norm(
+        h.view(1, n * c, *h.shape[2:]), n * norm.num_groups, weight.view(-1), bias.view(-1), norm.eps
+    )
+    return one.view_as(h)

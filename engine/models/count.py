@@ -1,15 +1,18 @@
 """What a network costs, counted and not guessed: parameters, multiply-adds, bytes kept for the backward pass."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.models.config import UNetConfig
-from engine.models.unet import UNet
+from engine.models.unet import PARTS, UNet
 
 
 def parameters(model: nn.Module) -> int:
+    """How many weights there are."""
     return sum(p.numel() for p in model.parameters())
 
 
@@ -28,13 +31,62 @@ def forward_macs(config: UNetConfig) -> int:
     return int(counter.get_total_flops() // 2)
 
 
-def saved_activation_bytes(model: UNet, batch: int, dtype: torch.dtype) -> int:
-    """Bytes that autograd keeps between forward and backward for `batch` pictures, on the CPU.
+def saved_activation_bytes(model: UNet, batch: int, dtype: torch.dtype, channels_last: bool = False) -> int:
+    """Bytes that autograd keeps between forward and backward for `batch` pictures, counted on the CPU.
 
-    Every storage is counted once and weights not at all. `dtype` other than float32 is autocast's.
+    Every storage is counted once and the weights not at all, but autocast's copies of them are. A `dtype` other
+    than float32 is counted as bfloat16 under autocast. With `model.activation_checkpointing` what the largest
+    part needs while it is computed again comes on top.
     """
-    size, seen, total = model.config.size, set(), 0
-    seen = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept = _kept(model, _inputs(model, batch, channels_last), dtype, weights)
+    if not model.activation_checkpointing:
+        return kept
+    largest = 0
+    handles = []
+
+    def measure(part: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        nonlocal largest
+        largest = max(largest, _kept(part.forward, inputs, dtype, weights))
+
+    try:
+        for part in model.modules():
+            if isinstance(part, PARTS):
+                handles.append(part.register_forward_pre_hook(measure))
+        with torch.no_grad(), _autocast(dtype):
+            model(*_inputs(model, batch, channels_last))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return kept + largest
+
+
+def activation_bytes_per_picture(model: UNet, dtype: torch.dtype, channels_last: bool = False) -> int:
+    """What one more picture in the batch keeps; casts of the weights, which are kept once, are left out."""
+    two, one = (saved_activation_bytes(model, batch, dtype, channels_last) for batch in (2, 1))
+    return two - one
+
+
+def _inputs(model: UNet, batch: int, channels_last: bool) -> tuple[Tensor, Tensor]:
+    size = model.config.size
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    x = torch.zeros(batch, model.config.channels, size, size).contiguous(memory_format=layout)
+    return x, torch.zeros(batch, dtype=torch.int64)
+
+
+def _autocast(dtype: torch.dtype) -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=dtype is not torch.float32)
+
+
+def _kept(
+    forward: Callable[..., Tensor],
+    inputs: tuple[Tensor, ...],
+    dtype: torch.dtype,
+    weights: set[int],
+) -> int:
+    """Bytes of the storages that one forward pass keeps, `inputs` and `weights` (data pointers) left out."""
+    seen = weights | {tensor.untyped_storage().data_ptr() for tensor in inputs}
+    total = 0
 
     def pack(tensor: Tensor) -> Tensor:
         nonlocal total
@@ -44,18 +96,11 @@ def saved_activation_bytes(model: UNet, batch: int, dtype: torch.dtype) -> int:
             total += storage.nbytes()
         return tensor
 
-    x = torch.zeros(batch, model.config.channels, size, size)
-    t = torch.zeros(batch, dtype=torch.int64)
-    half = dtype is not torch.float32
     with (
-        torch.autocast("cpu", torch.bfloat16, enabled=half),
+        torch.enable_grad(),
+        _autocast(dtype),
         torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
     ):
-        kept = model(x, t)  # alive until the count is done, so that no storage is reused
-    del kept
+        output = forward(*inputs)  # alive until the count is done, so that no storage is used again
+    del output
     return total
-
-
-def activation_bytes_per_picture(model: UNet, dtype: torch.dtype) -> int:
-    """What one more picture in the batch keeps; casts of the weights, which are kept once, are left out."""
-    return saved_activation_bytes(model, 2, dtype) - saved_activation_bytes(model, 1, dtype)

@@ -1,6 +1,7 @@
 """The UNet of the paper: per level blocks and attention, a strided convolution down, mirrored on the way up."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -12,54 +13,55 @@ from engine.models.blocks import ConvNextBlock, ResNetBlock
 from engine.models.config import AttentionKind, UNetConfig
 from engine.models.embedding import TimeEmbedding
 
+PARTS = (ResNetBlock, ConvNextBlock, Attention)
+"""What activation checkpointing computes again, one piece at a time."""
+
+Run = Callable[..., Tensor]
+"""Calls a part, the first argument, on the others: straight, or so that it is computed again going backward."""
+
 
 class Level(nn.Module):
     """Blocks at one resolution, then attention: (N, C_in, H, W), time (N, E) → (N, C_out, H, W)."""
 
     def __init__(self, config: UNetConfig, c_in: int, c_out: int, attention: AttentionKind) -> None:
         super().__init__()
-        make: Callable[..., nn.Module] = ResNetBlock if config.block == "resnet" else ConvNextBlock
         widths = [c_in] + [c_out] * config.blocks_per_level
-        self.blocks = nn.ModuleList(
-            make(a, b, config.time_channels, config.groups, config.dropout) for a, b in pairwise(widths)
-        )
+        self.blocks = nn.ModuleList(_block(config, a, b) for a, b in pairwise(widths))
         self.attention = _attention(config, c_out, attention)
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, run: Run) -> Tensor:
         for block in self.blocks:
-            x = block(x, time)
-        out: Tensor = self.attention(x)
-        return out
+            x = run(block, x, time)
+        return run(self.attention, x)
 
 
 class Middle(nn.Module):
-    """A block, attention, a block, at the lowest resolution."""
+    """A block, attention, a block, at the lowest resolution: (N, C, H, W), time (N, E) → the same shape."""
 
     def __init__(self, config: UNetConfig, channels: int) -> None:
         super().__init__()
-        make: Callable[..., nn.Module] = ResNetBlock if config.block == "resnet" else ConvNextBlock
-        self.first = make(channels, channels, config.time_channels, config.groups, config.dropout)
+        self.first = _block(config, channels, channels)
         self.attention = _attention(config, channels, config.attention_middle)
-        self.second = make(channels, channels, config.time_channels, config.groups, config.dropout)
+        self.second = _block(config, channels, channels)
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        out: Tensor = self.second(self.attention(self.first(x, time)), time)
-        return out
+    def forward(self, x: Tensor, time: Tensor, run: Run) -> Tensor:
+        x = run(self.attention, run(self.first, x, time))
+        return run(self.second, x, time)
 
 
 class UNet(nn.Module):
     """x_t (N, C, H, W), t (N,) int64 → what the objective predicts, (N, C, H, W).
 
     Every level hands its features across at its own resolution, full resolution included. The output starts
-    at zero. With `activation_checkpointing` each level is computed again in the backward pass: less memory,
-    about a third more time, the same gradients (dropout too).
+    at zero. With `activation_checkpointing` each block and each attention is computed again in the backward
+    pass: less memory, about a third more time, the same gradients (dropout draws the same again).
     """
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
         self.activation_checkpointing = False
-        channels = config.level_channels
+        channels, up_channels = config.level_channels, config.up_channels
         self.time = TimeEmbedding(config.width, config.time_channels)
         self.enter = nn.Conv2d(config.channels, channels[0], 3, padding=1)
         before = (channels[0], *channels[:-1])
@@ -69,10 +71,12 @@ class UNet(nn.Module):
         self.shrink = nn.ModuleList(nn.Conv2d(c, c, 3, stride=2, padding=1) for c in channels[:-1])
         self.middle = Middle(config, channels[-1])
         self.up = nn.ModuleList(
-            Level(config, 2 * c, c, kind) for c, kind in zip(channels, config.attention, strict=True)
+            Level(config, 2 * a, b, kind)
+            for a, b, kind in zip(channels, up_channels, config.attention, strict=True)
         )
         self.grow = nn.ModuleList(
-            nn.ConvTranspose2d(deeper, c, 4, stride=2, padding=1) for c, deeper in pairwise(channels)
+            nn.ConvTranspose2d(deeper, c, 4, stride=2, padding=1)
+            for c, deeper in zip(channels[:-1], up_channels[1:], strict=True)
         )
         self.norm = nn.GroupNorm(config.groups, channels[0])
         self.leave = nn.Conv2d(channels[0], config.channels, 3, padding=1)
@@ -80,28 +84,39 @@ class UNet(nn.Module):
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        run = self._run()
         time = self.time(t)
         h = self.enter(x)
         skips = []
         for index, level in enumerate(self.down):
-            h = self._run(level, h, time)
+            h = level(h, time, run)
             skips.append(h)
             if index < len(self.shrink):
                 h = self.shrink[index](h)
-        h = self._run(self.middle, h, time)
+        h = self.middle(h, time, run)
         for index in reversed(range(len(self.up))):
             if index < len(self.grow):
                 h = self.grow[index](h)
-            h = self._run(self.up[index], torch.cat([h, skips.pop()], dim=1), time)
+            h = self.up[index](torch.cat([h, skips.pop()], dim=1), time, run)
         out: Tensor = self.leave(nn.functional.silu(self.norm(h)))
         return out
 
-    def _run(self, part: nn.Module, h: Tensor, time: Tensor) -> Tensor:
-        if self.activation_checkpointing and torch.is_grad_enabled():
-            again: Tensor = checkpoint(part, h, time, use_reentrant=False)
-            return again
-        out: Tensor = part(h, time)
-        return out
+    def _run(self) -> Run:
+        if not self.activation_checkpointing or not torch.is_grad_enabled():
+            return _straight
+        # The generator's state is fetched (and a GPU waited for) only where dropout draws from it.
+        draws = self.training and self.config.dropout > 0
+        return partial(checkpoint, use_reentrant=False, preserve_rng_state=draws)
+
+
+def _straight(part: nn.Module, *inputs: Tensor) -> Tensor:
+    out: Tensor = part(*inputs)
+    return out
+
+
+def _block(config: UNetConfig, c_in: int, c_out: int) -> nn.Module:
+    make = ResNetBlock if config.block == "resnet" else ConvNextBlock
+    return make(c_in, c_out, config.time_channels, config.groups, config.dropout)
 
 
 def _attention(config: UNetConfig, channels: int, kind: AttentionKind) -> nn.Module:
