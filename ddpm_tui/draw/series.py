@@ -62,6 +62,21 @@ class Points:
         self._table[:, self._size : needed] = new
         self._size = needed
 
+    def catch_up(self, steps: ArrayLike, epochs: ArrayLike, pictures: ArrayLike, y: ArrayLike) -> None:
+        """Be these whole columns, given again as they grow: what is here already stays, what is new is appended.
+
+        Columns that do not go on from what is here (a file that was cut and written anew) replace it.
+        """
+        new = [np.asarray(column, dtype=np.float64) for column in (steps, epochs, pictures, y)]
+        n = self._size
+        goes_on = (
+            n and len(new[0]) >= n and np.array_equal([c[n - 1] for c in new], self._table[:, n - 1], True)
+        )
+        if not goes_on:
+            self._truncate(0)
+            n = 0
+        self.extend(*(column[n:] for column in new))
+
     def smoothed(self, half_life: float) -> Reals:
         """The values smoothed over `half_life` pictures (n,); see `smooth`. Kept, and extended as points come."""
         return self._smooth.upto(self.x("pictures"), self.y, half_life)
@@ -178,11 +193,14 @@ def columns(x: Reals, y: Reals, left: float, right: float, count: int) -> tuple[
     first = max(0, int(np.searchsorted(x, left, "left")) - 1)
     last = min(len(x), int(np.searchsorted(x, right, "right")) + 1)
     x, y = x[first:last], y[first:last]
-    kept = np.flatnonzero(np.isfinite(y))
-    if not len(kept):
-        return low, high
-    joined = np.r_[False, np.diff(kept) == 1]  # to the point before
-    x, y = x[kept], y[kept]
+    finite = np.isfinite(y)
+    joined = None  # whether each point is joined to the one before; None: all are
+    if not finite.all():
+        kept = np.flatnonzero(finite)
+        if not len(kept):
+            return low, high
+        joined = np.r_[False, np.diff(kept) == 1]
+        x, y = x[kept], y[kept]
     edges = left + (right - left) * np.arange(count + 1) / count
     # A point on the right edge belongs to the last column.
     starts = np.searchsorted(x, edges, "left")
@@ -198,7 +216,9 @@ def columns(x: Reals, y: Reals, left: float, right: float, count: int) -> tuple[
         width = x[after] - x[after - 1]
         part = (edges - x[after - 1]) / np.where(width > 0, width, 1.0)
         crossing = y[after - 1] + (y[after] - y[after - 1]) * part
-        crossing[(part < 0) | (part > 1) | ~joined[after]] = np.nan
+        crossing[(part < 0) | (part > 1)] = np.nan
+        if joined is not None:
+            crossing[~joined[after]] = np.nan
         low = np.fmin(low, np.fmin(crossing[:-1], crossing[1:]))
         high = np.fmax(high, np.fmax(crossing[:-1], crossing[1:]))
     return low, high

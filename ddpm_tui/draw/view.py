@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ddpm_tui.draw.axis import nice_step, snug
-from ddpm_tui.draw.series import Mark, Series, Unit, nearest_index
+from ddpm_tui.draw.series import Mark, Reals, Series, Unit, nearest_index
 
 _CLOSEST = 8.0  # zoomed in as far as this many logged points
 _JUMPS = 8  # a view that follows moves on by this part of its width
@@ -118,7 +118,7 @@ class View:
         left, right = self.range(plot)
         wanted = right if at is None else at
         xs = [c.x(self.unit) for s in self.shown(plot) for c in (s.train, s.validation)]
-        xs = [x[(x >= left) & (x <= right)] for x in xs]
+        xs = [x[np.searchsorted(x, left) : np.searchsorted(x, right, "right")] for x in xs]
         near = [float(x[i]) for x in xs if (i := nearest_index(x, wanted)) is not None]
         return replace(self, cursor=min(near, key=lambda x: abs(x - wanted), default=None))
 
@@ -129,19 +129,18 @@ class View:
         left, right = self.range(plot)
         target = self.cursor + columns * (right - left) / max(1, width)
         sign = 1 if columns > 0 else -1
-        xs = np.concatenate(
-            [c.x(self.unit) for s in self.shown(plot) for c in (s.train, s.validation)] or [np.empty(0)]
-        )
-        ahead = xs[(xs - self.cursor) * sign > 0]
-        if not len(ahead):
+        xs = [c.x(self.unit) for s in self.shown(plot) for c in (s.train, s.validation)]
+        # Of each curve the point nearest to a whole column on and, where points are sparser than columns, the next.
+        near = [
+            float(x[i])
+            for x in xs
+            for i in (nearest_index(x, target), _beside(x, self.cursor, sign))
+            if i is not None
+        ]
+        ahead = [x for x in near if (x - self.cursor) * sign > 0]
+        if not ahead:
             return self
-        beyond = ahead[(ahead - target) * sign >= 0]
-        # The point nearest to a whole column on; where points are sparser than columns, the next one.
-        found = (
-            float(ahead[np.argmin(np.abs(ahead - target))])
-            if len(beyond)
-            else float(ahead.max() if sign > 0 else ahead.min())
-        )
+        found = min(ahead, key=lambda x: abs(x - target))
         view = replace(self, cursor=found)
         if not left <= found <= right and self.span is not None:
             width_x = right - left
@@ -174,6 +173,12 @@ def y_range(lows: Sequence[np.ndarray], highs: Sequence[np.ndarray], log: bool) 
     if not len(low) or not len(high):
         return (0.1, 1.0) if log else (0.0, 1.0)
     return snug(float(low.min()), float(high.max()), log)
+
+
+def _beside(x: Reals, at: float, sign: int) -> int | None:
+    """Index of the point next to `at` on that side, None where there is none."""
+    i = int(np.searchsorted(x, at, "right")) if sign > 0 else int(np.searchsorted(x, at, "left")) - 1
+    return i if 0 <= i < len(x) else None
 
 
 def _steady_end(start: float, end: float, known: bool) -> float:
