@@ -209,6 +209,8 @@ def check_source(home: Home, name: str) -> str | None:
     """One line where the pictures are gone or have changed since they were added, else None. Decodes
     nothing."""
     source = load_source(home, name)
+    if source.kind == "built-in":
+        return None
     try:
         open_source(source)
     except UserError as error:

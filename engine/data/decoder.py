@@ -6,7 +6,6 @@ It ends when the socket does, so it never outlives a parent that was killed.
 """
 
 import os
-import signal
 import sys
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -110,7 +109,6 @@ class Decoder:
 
 def main(descriptor: int) -> None:
     """Serve blocks until the other end is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to us too; the parent decides
     with Connection(descriptor) as connection:
         try:
             decoder = Decoder(connection.recv())

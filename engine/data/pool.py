@@ -128,6 +128,7 @@ def _start() -> tuple[Connection, subprocess.Popen[bytes]]:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env=_environment(),
+                start_new_session=True,  # Ctrl-C and signals to the group are the parent's to decide on
             )
         except BaseException:
             ours.close()

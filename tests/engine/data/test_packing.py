@@ -177,9 +177,12 @@ def test_decoders_do_not_outlive_a_killed_packer(home: Home, pictures: Path) -> 
         if len(decoders) == 2:
             break
         time.sleep(0.005)
+    assert len(decoders) == 2
+    assert os.getsid(child.pid) not in [
+        os.getsid(decoder.pid) for decoder in decoders
+    ]  # Ctrl-C is not for them
     child.send_signal(signal.SIGKILL)
     child.wait()
-    assert len(decoders) == 2
     _, alive = psutil.wait_procs(decoders, timeout=10)
     assert alive == []
 
@@ -261,7 +264,8 @@ def test_one_percent_may_be_broken_and_no_more(home: Home, tmp_path: Path) -> No
         "000004.jpg",
         "000005.jpg",
     ]
-    assert not packed.manifest.exists()
+    left = sorted(path.name for path in packed.path.iterdir())
+    assert left == ["broken.txt", "lock"]  # the next attempt looks at every picture again
     (folder / "000005.jpg").write_bytes(small_jpeg(5))
     (folder / "000004.jpg").write_bytes(small_jpeg(4))
     catalog.add_source(home, folder)
@@ -368,6 +372,18 @@ def test_a_partition_that_leaves_nobody_to_train(home: Home, tmp_path: Path) -> 
     catalog.add_source(home, folder)
     with pytest.raises(UserError, match="leaves no picture to train on"):
         pack(home, "cats", 8, "whole")
+
+
+def test_the_built_in_faces(home: Home) -> None:
+    from engine.data.faces import faces
+
+    folder = pack(home, "faces", 8, "center178", limit=66, processes=2)
+    packed = open_packed(folder)
+    assert np.array_equal(packed.pictures, faces(catalog.FACES_SEED, 0, 66, 8).transpose(0, 3, 1, 2))
+    assert (packed.manifest.recipe, packed.manifest.broken) == ("drawn", 0)
+    assert len(packed.train) + len(packed.held_out) == 66
+    assert len(packed.held_out) >= 1
+    assert catalog.check_source(home, "faces") is None
 
 
 def test_decoders_import_no_torch(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """The split depends on names alone, leaves nobody's side empty, and follows CelebA's partition."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.data import split as split_module
 from engine.data.split import HELD_OUT, TEST, TRAIN, Partition, assign, choose
 
 NAMES = [f"{number:06d}.jpg" for number in range(1, 10_001)]
@@ -36,6 +38,13 @@ def test_both_sides_have_someone(names: list[str]) -> None:
     split, _ = assign(names, None)
     assert HELD_OUT in split
     assert TRAIN in split
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_someone_is_on_each_side_even_against_the_odds(monkeypatch: pytest.MonkeyPatch, share: float) -> None:
+    monkeypatch.setattr(split_module, "HELD_OUT_SHARE", share)
+    split, _ = assign(NAMES[:5], None)
+    assert sorted(split) == ([0, 0, 0, 0, 1] if share == 0 else [0, 1, 1, 1, 1])
 
 
 @given(SETS, st.randoms())

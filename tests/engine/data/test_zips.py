@@ -66,6 +66,22 @@ def test_reads_what_the_standard_library_writes(
     assert contents(path) == written
 
 
+def test_a_comment_that_looks_like_the_end_of_a_zip(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"PK\x05\x06" + b"\0" * 40
+    assert len(contents(path)) == 3
+
+
+def test_something_before_and_something_after_the_zip(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.zip")
+    whole = contents(path)
+    path.write_bytes(b"#!/bin/sh\n" + path.read_bytes())
+    assert contents(path) == whole
+    path.write_bytes(path.read_bytes() + b"\n\n")
+    assert contents(path) == whole
+
+
 def test_folders_are_not_entries(tmp_path: Path) -> None:
     assert sorted(contents(make(tmp_path / "a.zip"))) == ["folder/0.txt", "folder/1.txt", "folder/2.txt"]
 
