@@ -158,10 +158,15 @@ class DashboardScreen(BaseScreen):
         if bad is not None and bad.state is State.FAILED:
             return [
                 [("✗ ", "bad"), (bad.title, "bold"), ("  failed", "bad")],
-                [(bad.job.reason, "bad")],
-                [(bad.job.hint, "accent"), ("   " if bad.job.hint else "")]
-                + [(key("app.queue"), "accent bold"), " then ", (key("queue.retry"), "accent bold")]
-                + [" tries again, ", (key("queue.log"), "accent bold"), " shows its log"],
+                [(bad.job.reason, "bad"), ("  " + bad.job.hint, "accent")],
+                [
+                    (key("app.queue"), "accent bold"),
+                    " queue: ",
+                    (key("queue.retry"), "accent bold"),
+                    " tries again, ",
+                    (key("queue.log"), "accent bold"),
+                    " shows what its worker said",
+                ],
             ]
         if run is not None:
             return [

@@ -1,6 +1,8 @@
 """A job's log, followed: what its worker said, newest at the end."""
 
 import asyncio
+import re
+import textwrap
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -26,19 +28,35 @@ class LogLines(Rows, can_focus=True):
     def __init__(self) -> None:
         super().__init__()
         self.text: list[str] = []
+        self._wrapped: list[tuple[str, str]] = []
         self._top: int | None = None
 
     def show(self, text: list[str]) -> None:
         self.text = text
+        self._wrap(self.content_size.width)
+        self.repaint()
+
+    def _wrap(self, width: int) -> None:
+        """(text, ink) of every line as shown: today's date is left out, long lines go on indented."""
+        self._wrapped = []
+        for line in self.text:
+            line = re.sub(r"^\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d )", r"\1", line)
+            pieces = textwrap.wrap(line, max(20, width), subsequent_indent="  ", drop_whitespace=False) or [
+                ""
+            ]
+            self._wrapped += [(piece, _tone(line)) for piece in pieces]
+
+    def on_resize(self) -> None:
+        self._wrap(self.content_size.width)
         self.repaint()
 
     def lines(self, width: int, height: int) -> list[Line]:
-        last = max(0, len(self.text) - height)
+        last = max(0, len(self._wrapped) - height)
         top = last if self._top is None else min(self._top, last)
-        return [[(line, _tone(line))] for line in self.text[top : top + height]] or [[("nothing yet", "dim")]]
+        return [[piece] for piece in self._wrapped[top : top + height]] or [[("nothing yet", "dim")]]
 
     def action_cursor(self, by: int) -> None:
-        last = max(0, len(self.text) - self.content_size.height)
+        last = max(0, len(self._wrapped) - self.content_size.height)
         top = (last if self._top is None else self._top) + by
         self._top = None if top >= last else max(0, top)
         self.repaint()

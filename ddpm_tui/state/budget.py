@@ -3,12 +3,12 @@
 from collections import deque
 from dataclasses import dataclass
 
-WINDOW_S = 60.0
+WINDOW_S = 30.0
 
 
 @dataclass
 class Budget:
-    """Bytes a second, averaged over a minute. `now` arguments are monotonic seconds.
+    """Bytes a second, averaged over half a minute. `now` arguments are monotonic seconds.
 
     What a person's key causes is not held against the budget: it is written whatever it costs, and forgotten.
     """
@@ -34,7 +34,7 @@ class Budget:
         self._free_until = max(self._free_until, now + seconds)
 
     def rate(self, now: float) -> float:
-        """Bytes a second over the last minute."""
+        """Bytes a second over the last half minute."""
         self._forget(now)
         return self._sum / WINDOW_S
 
