@@ -1,0 +1,253 @@
+"""`ddpm-tui checkpoints`: list, look at, verify, tag, thin out, delete and bring back, export."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ddpm_tui.cli import complete
+from ddpm_tui.cli.common import confirm, home, json_option, note, print_facts, print_json, print_table, say, yes_option
+from ddpm_tui.cli.lazy import NounGroup
+from ddpm_tui.words import number, plural, size
+from engine.errors import UserError
+
+
+@click.group(cls=NounGroup)
+def checkpoints() -> None:
+    """Checkpoints of runs. RUN@WHICH names one: a step, eN (end of epoch N), a tag, latest or best."""
+
+
+def _wire(info: Any) -> dict[str, Any]:
+    facts = {"step": info.step, "tags": list(info.tags), "best": info.best, "bytes": info.size}
+    return facts | (asdict(info.manifest) if info.manifest else {"problem": info.problem})
+
+
+@checkpoints.command("list")
+@click.argument("run", shell_complete=complete.runs)
+@json_option
+def list_(run: str, as_json: bool) -> None:
+    """A run's checkpoints, oldest first."""
+    from engine.runs.checkpoints import list_checkpoints
+    from engine.runs.record import find_run
+
+    found = list_checkpoints(find_run(home(), run))
+    if as_json:
+        print_json([_wire(info) for info in found])
+        return
+    if not found:
+        note(f"run {run!r} has no checkpoint yet: `ddpm-tui train {run}`")
+        return
+    rows = []
+    for info in found:
+        m = info.manifest
+        marks = [*(["best"] if info.best else []), *info.tags]
+        if m is None:
+            rows.append([str(info.step), "", "", "", "", "", f"damaged: {info.problem}"])
+            continue
+        marks += ["chunk"] if m.chunk_end else []
+        rows.append(
+            [
+                str(info.step),
+                f"{m.epochs_seen:.4g}",
+                number(m.train_loss),
+                number(m.val_loss),
+                number(m.eps_error),
+                size(info.size),
+                ", ".join(marks),
+            ]
+        )
+    print_table(
+        ["STEP", "EPOCH", "TRAIN", "HELD OUT", "EPS ERROR", "SIZE", ""],
+        rows,
+        right={"STEP", "EPOCH", "TRAIN", "HELD OUT", "EPS ERROR", "SIZE"},
+    )
+
+
+@checkpoints.command()
+@click.argument("reference", metavar="RUN@WHICH", shell_complete=complete.references)
+@json_option
+def show(reference: str, as_json: bool) -> None:
+    """One checkpoint: what it holds and how good it was."""
+    from engine.runs.checkpoints import resolve
+
+    run, info = resolve(home(), reference)
+    m = info.whole()
+    if as_json:
+        print_json({"run": run.name, **_wire(info), "folder": str(info.folder.path)})
+        return
+    print_facts(
+        [
+            ("checkpoint", f"{run.name}@{info.step}"),
+            ("epoch", f"{m.epochs_seen:.4g}"),
+            ("pictures seen", f"{m.images:,}"),
+            ("train loss", number(m.train_loss) if m.train_loss is not None else ""),
+            ("held-out loss", number(m.val_loss) if m.val_loss is not None else ""),
+            ("eps error", number(m.eps_error) if m.eps_error is not None else ""),
+            ("tags", ", ".join([*(["best"] if info.best else []), *info.tags])),
+            ("architecture", m.architecture),
+            ("torch", m.torch_version),
+            ("created", m.created),
+            ("folder", str(info.folder.path)),
+        ]
+    )
+    for name, entry in m.files.items():
+        say(f"  {name}  {size(entry['size'])}  {entry['sha256'][:16]}…")
+
+
+@checkpoints.command()
+@click.argument("reference", metavar="RUN[@WHICH]", shell_complete=complete.references)
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, reference: str, as_json: bool) -> None:
+    """Read every byte of a run's checkpoints, or of one, and compare. Exit code 1 if any is not whole."""
+    from engine.runs.checkpoints import list_checkpoints, resolve
+    from engine.runs.checkpoints import verify as check
+    from engine.runs.record import find_run
+
+    if "@" in reference:
+        found = [resolve(home(), reference)[1]]
+    else:
+        found = list_checkpoints(find_run(home(), reference))
+    results = {info.step: check(info.folder) for info in found}
+    if as_json:
+        print_json([{"step": step, "problem": problem} for step, problem in results.items()])
+    else:
+        for step, problem in results.items():
+            say(f"{step}: {problem or 'whole'}")
+    ctx.exit(int(any(results.values())))
+
+
+@checkpoints.command()
+@click.argument("reference", metavar="RUN@WHICH", shell_complete=complete.references)
+@click.argument("tag", metavar="TAG")
+def tag(reference: str, tag: str) -> None:
+    """Give a checkpoint a name that stays; tagged ones are never thinned out. Moves it if another has it."""
+    from engine.runs.checkpoints import resolve, set_tag
+
+    run, info = resolve(home(), reference)
+    set_tag(run, tag, info.step)
+    say(f"{run.name}@{info.step} is now {run.name}@{tag}")
+
+
+@checkpoints.command()
+@click.argument("run", shell_complete=complete.runs)
+@click.argument("tag", metavar="TAG")
+def untag(run: str, tag: str) -> None:
+    """Take a tag away."""
+    from engine.runs.checkpoints import set_tag
+    from engine.runs.record import find_run
+
+    set_tag(find_run(home(), run), tag, None)
+    say(f"{run} has no tag {tag} any more")
+
+
+@checkpoints.command()
+@click.argument("references", nargs=-1, required=True, metavar="RUN@WHICH…", shell_complete=complete.references)
+def delete(references: tuple[str, ...]) -> None:
+    """Move checkpoints to the trash. `checkpoints restore RUN@STEP` brings them back."""
+    from engine.runs.trash import discard_checkpoint
+
+    for run, folder in [_folder(reference) for reference in references]:
+        discard_checkpoint(home(), run, folder)
+        say(f"{run.name}@{folder.step} is in the trash; `checkpoints restore {run.name}@{folder.step}` brings it back")
+
+
+def _folder(reference: str) -> tuple[Any, Any]:
+    """The folder of a checkpoint, a damaged one too where its step is given."""
+    from engine.runs.checkpoints import resolve, split_reference
+    from engine.runs.record import find_run
+
+    name, which = split_reference(reference)
+    if which.isdigit():
+        run = find_run(home(), name)
+        folder = run.checkpoint(int(which))
+        if folder.path.is_dir():
+            return run, folder
+    run, info = resolve(home(), reference)
+    return run, info.folder
+
+
+@checkpoints.command()
+@click.argument("reference", metavar="RUN@STEP")
+def restore(reference: str) -> None:
+    """Bring a deleted checkpoint back."""
+    from engine.runs.trash import find_trashed
+    from engine.runs.trash import restore as bring_back
+
+    say(f"{reference} is back: {bring_back(find_trashed(home(), reference, 'checkpoint'))}")
+
+
+@checkpoints.command()
+@click.argument("run", shell_complete=complete.runs)
+@click.option("--keep-last", type=click.IntRange(1), default=2, show_default=True, metavar="N")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@yes_option
+@json_option
+def prune(run: str, keep_last: int, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Move what retention would not keep to the trash.
+
+    Kept: the newest, chunk ends, the best, tagged ones, where a branch began, and the profile's keep_epochs.
+    """
+    from engine.runs.checkpoints import list_checkpoints, prunable
+    from engine.runs.record import find_run, load_run
+    from engine.runs.trash import discard_checkpoint
+
+    folder, record = find_run(home(), run), load_run(home(), run)
+    started = frozenset({record.lineage.step} if record.lineage else ())
+    going = prunable(list_checkpoints(folder), record.profile.training.keep_epochs, keep_last, started)
+    total = sum(info.size for info in going)
+    if going and not dry_run:
+        confirm(f"move {plural(len(going), 'checkpoint')} ({size(total)}) to the trash?", yes)
+        for info in going:
+            discard_checkpoint(home(), folder, info.folder)
+    if as_json:
+        print_json({"run": run, "steps": [info.step for info in going], "bytes": total, "done": not dry_run})
+    elif not going:
+        say("nothing to prune")
+    else:
+        steps = ", ".join(str(info.step) for info in going)
+        said = "would go" if dry_run else "in the trash; `ddpm-tui trash purge` frees the space"
+        say(f"{plural(len(going), 'checkpoint')} ({size(total)}) {said}: {steps}")
+
+
+@checkpoints.command()
+@click.argument("reference", metavar="RUN@WHICH", shell_complete=complete.references)
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
+@click.option("--weights", type=click.Choice(["ema", "raw"]), default="ema", show_default=True)
+def export(reference: str, folder: str, weights: str) -> None:
+    """Copy the weights with their profile, ready to be used elsewhere.
+
+    DIR gets model.safetensors, profile.toml and export.json (what it is, its hash, how to draw from it).
+    """
+    from engine.profiles_store import to_toml
+    from engine.runs.checkpoints import resolve, sha256
+    from engine.runs.record import read_record
+
+    run, info = resolve(home(), reference)
+    manifest = info.whole()
+    source = info.folder.ema if weights == "ema" else info.folder.model
+    if sha256(source) != manifest.files[source.name]["sha256"]:
+        raise UserError(f"{source} has been altered", "export another checkpoint")
+    target = Path(folder).expanduser()
+    target.mkdir(parents=True, exist_ok=True)
+    if any(target.iterdir()):
+        raise UserError(f"{target} is not empty", "name a new folder")
+    profile = read_record(run).profile
+    shutil.copyfile(source, target / "model.safetensors")
+    (target / "profile.toml").write_text(to_toml(profile), encoding="utf-8")
+    facts = {
+        "format": 1,
+        "run": run.name,
+        "step": info.step,
+        "epochs": manifest.epochs_seen,
+        "weights": weights,
+        "architecture": manifest.architecture,
+        "sha256": manifest.files[source.name]["sha256"],
+        "input": f"x_t (N, 3, {profile.data.size}, {profile.data.size}) float32 in [-1, 1]; t (N,) int64",
+        "predicts": profile.objective.prediction,
+    }
+    (target / "export.json").write_text(json.dumps(facts, indent=1) + "\n")
+    say(f"{run.name}@{info.step} ({weights}) is in {target}")

@@ -1,0 +1,272 @@
+"""`ddpm-tui runs`: what there is, where it came from, how two differ, and branching from a checkpoint."""
+
+import json
+from typing import Any
+
+import click
+
+from ddpm_tui.cli import complete
+from ddpm_tui.cli.common import home, json_option, note, print_facts, print_json, print_table, say, set_option
+from ddpm_tui.cli.lazy import NounGroup
+from ddpm_tui.words import number, plural, size
+from engine.errors import DdpmError
+
+
+@click.group(cls=NounGroup)
+def runs() -> None:
+    """Runs: a profile that was frozen, its checkpoints, its curves, its samples. Each is a folder of its own."""
+
+
+def _facts(name: str) -> dict[str, Any]:
+    """What a list shows of one run; a damaged one says so."""
+    from engine.files import is_locked
+    from engine.runs.checkpoints import list_checkpoints
+    from engine.runs.record import read_record
+
+    folder = home().run(name)
+    facts: dict[str, Any] = {"run": name, "training": is_locked(folder.lock)}
+    try:
+        record = read_record(folder)
+    except DdpmError as error:
+        return {**facts, "problem": str(error)}
+    found = list_checkpoints(folder)
+    whole = [c.manifest for c in found if c.manifest]
+    newest = whole[-1] if whole else None
+    best = next((c for c in found if c.best), None)
+    return {
+        **facts,
+        "profile": record.profile_name,
+        "created": record.created,
+        "parent": f"{record.lineage.parent}@{record.lineage.step}" if record.lineage else None,
+        "changes": list(record.lineage.changes) if record.lineage else [],
+        "epochs": record.profile.training.epochs,
+        "epoch": newest.epochs_seen if newest else 0.0,
+        "step": newest.step if newest else 0,
+        "images": newest.images if newest else 0,
+        "checkpoints": len(found),
+        "damaged": sum(c.manifest is None for c in found),
+        "bytes": sum(c.size for c in found),
+        "best": best.step if best else None,
+        "eps_error": best.manifest.eps_error if best and best.manifest else None,
+        "device": record.frozen.get("plan", {}).get("device_name"),
+    }
+
+
+@runs.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """All runs, oldest first."""
+    from engine.runs.record import run_names
+
+    found = [_facts(name) for name in run_names(home())]
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        note("no runs yet: `ddpm-tui demo` makes one in minutes, `ddpm-tui train PROFILE` a real one")
+        return
+    print_table(
+        ["RUN", "PROFILE", "EPOCH", "CHECKPOINTS", "SIZE", "BEST", "FROM", ""],
+        [
+            [r["run"], "", "", "", "", "", "", r["problem"]]
+            if "problem" in r
+            else [
+                r["run"],
+                r["profile"],
+                f"{r['epoch']:.4g}/{r['epochs']}",
+                str(r["checkpoints"]) + (f" ({r['damaged']} damaged)" if r["damaged"] else ""),
+                size(r["bytes"]),
+                f"{number(r['eps_error'])} @{r['best']}" if r["best"] is not None else "–",
+                r["parent"] or "",
+                "training" if r["training"] else "",
+            ]
+            for r in found
+        ],
+        right={"EPOCH", "SIZE"},
+    )
+
+
+@runs.command()
+@click.argument("run", shell_complete=complete.runs)
+@json_option
+def show(run: str, as_json: bool) -> None:
+    """One run: profile, lineage, what was decided for it, its epochs."""
+    from engine.runs.metrics import read_metrics
+    from engine.runs.record import find_run, load_run
+
+    record = load_run(home(), run)
+    folder = find_run(home(), run)
+    facts = _facts(run)
+    metrics = read_metrics(folder.metrics)
+    epochs = [dict(zip(metrics.epochs, row, strict=True)) for row in zip(*metrics.epochs.values(), strict=True)]
+    if as_json:
+        print_json({**facts, "folder": str(folder.path), "record": record.to_json(), "history": epochs})
+        return
+    print_facts(
+        [
+            ("run", run),
+            ("profile", record.profile_name),
+            ("created", record.created),
+            ("branched from", facts["parent"] or ""),
+            ("changes", ", ".join(facts["changes"])),
+            ("epoch", f"{facts['epoch']:.4g} of {facts['epochs']}, step {facts['step']:,}"),
+            ("pictures seen", f"{facts['images']:,}"),
+            ("checkpoints", f"{plural(facts['checkpoints'], 'checkpoint')}, {size(facts['bytes'])}"),
+            ("device", str(facts["device"] or "not started yet")),
+            ("decided", ", ".join(record.frozen.get("plan", {}).get("reasons", []))),
+            ("folder", str(folder.path)),
+        ]
+    )
+    if metrics.corrupt_lines:
+        note(f"{plural(metrics.corrupt_lines, 'line')} of {folder.metrics} cannot be read and are left out")
+    if epochs:
+        say("")
+        start = record.lineage.step if record.lineage else -1
+        print_table(
+            ["EPOCH", "STEP", "TRAIN", "HELD OUT", "EPS ERROR", "LR", ""],
+            [
+                [
+                    f"{e['epoch']:g}",
+                    f"{e['step']:,.0f}",
+                    number(e["train_loss"]),
+                    number(e["val_loss"]),
+                    number(e["eps_error"]),
+                    f"{e['lr']:.2g}",
+                    "of its parent" if e["step"] <= start else "",
+                ]
+                for e in _thinned(epochs)
+            ],
+            right={"EPOCH", "STEP", "TRAIN", "HELD OUT", "EPS ERROR", "LR"},
+        )
+
+
+def _thinned(epochs: list[dict[str, Any]], most: int = 30) -> list[dict[str, Any]]:
+    """All of a short history; of a long one an even choice that keeps both ends."""
+    if len(epochs) <= most:
+        return epochs
+    return [epochs[round(i * (len(epochs) - 1) / (most - 1))] for i in range(most)]
+
+
+@runs.command()
+@click.argument("names", nargs=-1, required=True, metavar="RUN RUN…", shell_complete=complete.runs)
+@json_option
+def compare(names: tuple[str, ...], as_json: bool) -> None:
+    """How runs differ: what their profiles say differently, and their figures side by side."""
+    from engine.errors import UsageError
+    from engine.profiles_store import diff_profiles
+    from engine.runs.metrics import read_metrics
+    from engine.runs.record import find_run, load_run
+
+    if len(names) < 2:
+        raise UsageError("compare what?", "name at least two runs")
+    records = [load_run(home(), name) for name in names]
+    keys = sorted({key for r in records[1:] for key, _, _ in diff_profiles(records[0].profile, r.profile)})
+    settings = {key: [_setting(r.profile, key) for r in records] for key in keys}
+    tables = [read_metrics(find_run(home(), name).metrics).epochs for name in names]
+    epochs = sorted({int(e) for table in tables for e in table["epoch"]})
+    history = {
+        epoch: [{k: _at(t, epoch, k) for k in ("train_loss", "val_loss", "eps_error")} for t in tables]
+        for epoch in epochs
+    }
+    if as_json:
+        print_json({"runs": names, "settings": settings, "epochs": history})
+        return
+    if settings:
+        print_table(["SETTING", *names], [[k, *map(_short, v)] for k, v in settings.items()])
+    else:
+        say("their profiles are the same")
+    if {r.profile.objective.prediction for r in records} != {records[0].profile.objective.prediction}:
+        note("their losses are of different objectives: only the eps error can be compared")
+    if epochs:
+        say("")
+        shown = [{"epoch": float(e)} for e in epochs]
+        print_table(
+            ["EPOCH", *(f"{name}: {what}" for name in names for what in ("held out", "eps error"))],
+            [
+                [str(int(e["epoch"]))]
+                + [number(row[k]) for row in history[int(e["epoch"])] for k in ("val_loss", "eps_error")]
+                for e in _thinned(shown, 15)
+            ],
+            right={"EPOCH"},
+        )
+
+
+def _setting(profile: Any, key: str) -> Any:
+    section, _, name = key.partition(".")
+    return getattr(getattr(profile, section), name)
+
+
+def _short(value: Any) -> str:
+    return json.dumps(value, default=str) if not isinstance(value, str) else value
+
+
+def _at(table: Any, epoch: int, key: str) -> float | None:
+    rows = (table["epoch"] == epoch).nonzero()[0]
+    return float(table[key][rows[-1]]) if len(rows) else None
+
+
+@runs.command()
+@click.argument("reference", metavar="RUN@WHICH", shell_complete=complete.references)
+@set_option
+@click.option("--name", metavar="NAME", help="The branch's name; made from the run's where none is given.")
+@json_option
+def branch(reference: str, overrides: tuple[str, ...], name: str | None, as_json: bool) -> None:
+    """Start a new run from a checkpoint, with other settings.
+
+    The checkpoint and the history up to it come along, so the branch stands on its own. What the weights were
+    made for (model, diffusion, prediction, pictures) cannot change; learning rate, batch size, loss and the
+    like can.
+
+    \b
+    ddpm-tui runs branch celeba32-1@e100 --set optim.lr=1e-6 --set optim.schedule=constant --name slower
+    ddpm-tui train slower --chunks 2
+    """
+    from engine.runs.branch import branch_run
+    from engine.runs.checkpoints import resolve
+
+    parent, checkpoint = resolve(home(), reference)
+    record = branch_run(home(), parent, checkpoint, list(overrides), name)
+    lineage = record.lineage
+    assert lineage is not None
+    if as_json:
+        print_json(record.to_json())
+        return
+    say(f"run {record.name!r} branches from {parent.name}@{checkpoint.step} (epoch {lineage.epoch})")
+    for change in lineage.changes:
+        say(f"  {change}")
+    if not lineage.changes:
+        note("nothing was changed: --set section.key=value makes a branch differ from its parent")
+    say(f"train it: ddpm-tui train {record.name} --chunks 1")
+
+
+@runs.command()
+@click.argument("run", shell_complete=complete.runs)
+@click.argument("name", metavar="NEW-NAME")
+def rename(run: str, name: str) -> None:
+    """Give a run another name. Its branches go on pointing at it."""
+    from engine.runs.record import rename_run
+
+    rename_run(home(), run, name)
+    say(f"{run} is now {name}")
+
+
+@runs.command()
+@click.argument("names", nargs=-1, required=True, metavar="RUN…", shell_complete=complete.runs)
+def delete(names: tuple[str, ...]) -> None:
+    """Move runs to the trash. `runs restore` brings them back, `trash purge` frees the space."""
+    from engine.runs.record import find_run
+    from engine.runs.trash import discard_run
+
+    for folder in [find_run(home(), name) for name in names]:
+        discard_run(home(), folder)
+        say(f"{folder.name} is in the trash; `ddpm-tui runs restore {folder.name}` brings it back")
+
+
+@runs.command()
+@click.argument("run", metavar="RUN")
+def restore(run: str) -> None:
+    """Bring a deleted run back."""
+    from engine.runs.trash import find_trashed
+    from engine.runs.trash import restore as bring_back
+
+    say(f"{run} is back: {bring_back(find_trashed(home(), run, 'run'))}")

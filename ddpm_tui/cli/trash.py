@@ -1,0 +1,71 @@
+"""`ddpm-tui trash`: deleted things wait here until they are purged."""
+
+import time
+
+import click
+
+from ddpm_tui.cli.common import confirm, home, json_option, note, print_json, print_table, say, yes_option
+from ddpm_tui.cli.lazy import NounGroup
+from ddpm_tui.words import ago, plural, size
+from engine.errors import unknown
+
+
+@click.group(cls=NounGroup)
+def trash() -> None:
+    """What was deleted. Deleting only moves; purging frees the space and cannot be undone."""
+
+
+@trash.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """Deleted things, newest first."""
+    from engine.runs.trash import list_trash
+
+    found = list_trash(home())
+    if as_json:
+        print_json([{"id": t.id, "kind": t.kind, "what": t.label, "deleted": t.deleted} for t in found])
+    elif not found:
+        note("the trash is empty")
+    else:
+        now = time.time()
+        print_table(
+            ["WHAT", "KIND", "DELETED", "SIZE"],
+            [[t.label, t.kind, ago(t.deleted, now), size(_bytes(t.path))] for t in found],
+            right={"SIZE"},
+        )
+
+
+@trash.command()
+@click.argument("what", metavar="[WHAT]", required=False)
+def restore(what: str | None) -> None:
+    """Bring one thing back, the last deleted where nothing is named."""
+    from engine.runs.trash import list_trash
+    from engine.runs.trash import restore as bring_back
+
+    found = list_trash(home())
+    chosen = next((t for t in found if what in (None, t.label, t.id)), None)
+    if chosen is None:
+        raise unknown("deleted thing", what or "", [t.label for t in found], "the trash is empty")
+    say(f"{chosen.label} is back: {bring_back(chosen)}")
+
+
+@trash.command()
+@click.argument("what", metavar="[WHAT]", required=False)
+@yes_option
+def purge(what: str | None, yes: bool) -> None:
+    """Delete for good: one thing, or all of it."""
+    from engine.runs.trash import list_trash
+    from engine.runs.trash import purge as destroy
+
+    found = [t for t in list_trash(home()) if what in (None, t.label, t.id)]
+    if not found:
+        if what:
+            raise unknown("deleted thing", what, [t.label for t in list_trash(home())], "the trash is empty")
+        note("the trash is empty")
+        return
+    confirm(f"delete {plural(len(found), 'thing')} for good ({size(sum(_bytes(t.path) for t in found))})?", yes)
+    say(f"{size(sum(destroy(t) for t in found))} freed")
+
+
+def _bytes(path) -> int:  # type: ignore[no-untyped-def]
+    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
