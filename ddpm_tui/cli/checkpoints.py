@@ -9,7 +9,17 @@ from typing import Any
 import click
 
 from ddpm_tui.cli import complete
-from ddpm_tui.cli.common import confirm, home, json_option, note, print_facts, print_json, print_table, say, yes_option
+from ddpm_tui.cli.common import (
+    confirm,
+    home,
+    json_option,
+    note,
+    print_facts,
+    print_json,
+    print_table,
+    say,
+    yes_option,
+)
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.words import number, plural, size
 from engine.errors import UserError
@@ -145,14 +155,18 @@ def untag(run: str, tag: str) -> None:
 
 
 @checkpoints.command()
-@click.argument("references", nargs=-1, required=True, metavar="RUN@WHICH…", shell_complete=complete.references)
+@click.argument(
+    "references", nargs=-1, required=True, metavar="RUN@WHICH…", shell_complete=complete.references
+)
 def delete(references: tuple[str, ...]) -> None:
     """Move checkpoints to the trash. `checkpoints restore RUN@STEP` brings them back."""
     from engine.runs.trash import discard_checkpoint
 
     for run, folder in [_folder(reference) for reference in references]:
         discard_checkpoint(home(), run, folder)
-        say(f"{run.name}@{folder.step} is in the trash; `checkpoints restore {run.name}@{folder.step}` brings it back")
+        say(
+            f"{run.name}@{folder.step} is in the trash; `checkpoints restore {run.name}@{folder.step}` brings it back"
+        )
 
 
 def _folder(reference: str) -> tuple[Any, Any]:

@@ -98,7 +98,9 @@ def show(run: str, as_json: bool) -> None:
     folder = find_run(home(), run)
     facts = _facts(run)
     metrics = read_metrics(folder.metrics)
-    epochs = [dict(zip(metrics.epochs, row, strict=True)) for row in zip(*metrics.epochs.values(), strict=True)]
+    epochs = [
+        dict(zip(metrics.epochs, row, strict=True)) for row in zip(*metrics.epochs.values(), strict=True)
+    ]
     if as_json:
         print_json({**facts, "folder": str(folder.path), "record": record.to_json(), "history": epochs})
         return

@@ -63,7 +63,9 @@ def purge(what: str | None, yes: bool) -> None:
             raise unknown("deleted thing", what, [t.label for t in list_trash(home())], "the trash is empty")
         note("the trash is empty")
         return
-    confirm(f"delete {plural(len(found), 'thing')} for good ({size(sum(_bytes(t.path) for t in found))})?", yes)
+    confirm(
+        f"delete {plural(len(found), 'thing')} for good ({size(sum(_bytes(t.path) for t in found))})?", yes
+    )
     say(f"{size(sum(destroy(t) for t in found))} freed")
 
 

@@ -1,0 +1,85 @@
+"""`ddpm-tui demo`: from nothing to generated faces on whatever this machine is, watched as half blocks."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ddpm_tui.cli.common import device_option, home, note, say, set_option
+from ddpm_tui.cli.views import View
+from engine.home import Home
+
+RUN = "demo"
+SEED = 7
+COUNT = 16
+
+
+@click.command()
+@set_option
+@device_option
+def demo(overrides: tuple[str, ...], device: str) -> None:
+    """Built-in faces, a few minutes on a CPU, faces at the end.
+
+    Draws some thousand portraits by code, trains a small diffusion model on them, shows what it draws after
+    each epoch, and writes a sheet of new faces as a PNG. Ctrl-C stops safely; the same command goes on.
+    """
+    from ddpm_tui.cli.foreground import run_job
+    from ddpm_tui.cli.sample import show_pictures
+    from ddpm_tui.cli.targets import find_target
+
+    where = home().create()
+    target = find_target(where, "demo", run=_run_name(where, overrides), overrides=list(overrides))
+    if target.reached:
+        note(f"the demo is trained (epoch {target.here:g}); here are more of its faces")
+    else:
+        note("painting faces, then learning to paint them; Ctrl-C stops safely, `ddpm-tui demo` goes on")
+        run_job(
+            where,
+            "train",
+            target.run,
+            {"to_epoch": target.to_epoch},
+            device=device,
+            go_on="ddpm-tui demo",
+            on_look=_Previews(where, target.run),
+        )
+    sheet = Path.cwd() / "demo-faces.png"
+    try:
+        sheet.touch()
+    except OSError:
+        sheet = where.run(target.run).path / "demo-faces.png"
+    args: dict[str, Any] = {"checkpoint": target.run, "n": COUNT, "seed": SEED, "trajectory": 8}
+    args |= {"grid": str(sheet), "scale": 4}
+    result = run_job(where, "sample", target.run, args, device=device, quiet=True, go_on="ddpm-tui demo")
+    show_pictures(result)
+    say(f"new faces: {sheet}")
+    say(
+        "next: `ddpm-tui` opens the screen, `ddpm-tui sample demo --show` draws more, `ddpm-tui data add` takes yours"
+    )
+
+
+def _run_name(where: Home, overrides: tuple[str, ...]) -> str | None:
+    """The plain demo has a run of its own; a changed one gets a numbered one."""
+    return None if overrides else RUN
+
+
+class _Previews:
+    """Shows each epoch's preview when it appears."""
+
+    def __init__(self, where: Home, run: str) -> None:
+        self._folder = where.run(run).previews
+        self._seen = set(self._folder.glob("*.png"))
+
+    def __call__(self, view: View) -> None:
+        for path in sorted(set(self._folder.glob("*.png")) - self._seen):
+            self._seen.add(path)
+            view.aside(lambda stream, path=path: _show(path, stream))  # type: ignore[misc]
+
+
+def _show(path: Path, stream: Any) -> None:
+    """The first row of a preview: enough to see it learn, little enough to scroll."""
+    from ddpm_tui.draw.show import load_picture, print_faces
+
+    sheet = load_picture(path)
+    side = sheet.shape[1] // 4
+    print_faces(stream or sys.stdout, [sheet[:side, i * side : (i + 1) * side] for i in range(4)])

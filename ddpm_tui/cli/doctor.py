@@ -1,0 +1,199 @@
+"""`ddpm-tui doctor`: what this machine, terminal, session and disk can do, and what to mend."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from ddpm_tui.cli.common import home, json_option, print_json, say, version
+from ddpm_tui.words import plural, size
+from engine.home import Home
+from engine.service.doctor_facts import Finding
+
+MARKS = {
+    "ok": ("ok", "green"),
+    "note": ("note", "cyan"),
+    "warning": ("warning", "yellow"),
+    "problem": ("problem", "red"),
+}
+LOW_DISK = 5 << 30
+HALF_PRECISION_NAN = ("GTX 16",)
+
+
+@click.command()
+@json_option
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """What this machine, terminal, session and disk can do, and what to mend. Exit code 1 where something is broken."""
+    sections = {
+        "programs": list(programs(machine := _machine())),
+        "devices": list(devices(machine)),
+        "terminal": list(terminal()),
+        "state": list(state(home())),
+        "engine": _engine(home()),
+        "profiles": list(profiles(home())),
+    }
+    failed = any(f.level == "problem" for findings in sections.values() for f in findings)
+    if as_json:
+        print_json(
+            {
+                name: [{"level": f.level, "what": f.what, "hint": f.hint} for f in found]
+                for name, found in sections.items()
+            }
+        )
+        ctx.exit(int(failed))
+    for name, findings in sections.items():
+        say(click.style(name, bold=True) if sys.stdout.isatty() else name)
+        for finding in findings:
+            mark, colour = MARKS[finding.level]
+            styled = click.style(f"{mark:>8}", fg=colour) if sys.stdout.isatty() else f"{mark:>8}"
+            say(f"{styled}  {finding.what}")
+            if finding.hint:
+                say(f"{'':>8}  → {finding.hint}")
+    ctx.exit(int(failed))
+
+
+def _machine() -> dict[str, Any]:
+    """What torch says, asked in a process of its own."""
+    command = [sys.executable, "-m", "engine.worker", "facts"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        return (
+            dict(json.loads(done.stdout)) if done.returncode == 0 else {"error": done.stderr.strip()[-300:]}
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        return {"error": str(error)}
+
+
+def programs(machine: dict[str, Any]) -> Iterator[Finding]:
+    yield Finding("ok", f"ddpm-tui {version()}, Python {sys.version.split()[0]}")
+    if "error" in machine:
+        yield Finding(
+            "problem",
+            f"torch cannot be used: {machine['error']}",
+            "reinstall: pip install --force-reinstall torch",
+        )
+        return
+    built = f"built for CUDA {machine['cuda_built']}" if machine["cuda_built"] else "built without CUDA"
+    yield Finding("ok", f"torch {machine['torch']}, {built}")
+
+
+def devices(machine: dict[str, Any]) -> Iterator[Finding]:
+    """Each GPU against what this torch was compiled for; the CPU where there is none."""
+    if "error" in machine:
+        return
+    for device in machine["devices"]:
+        yield gpu(device, machine["architectures"])
+    if not machine["devices"]:
+        nvidia = os.path.exists("/proc/driver/nvidia/version")  # noqa: PTH110 - one look, no path to keep
+        if nvidia:
+            yield Finding(
+                "warning",
+                "there is an NVIDIA driver, and torch sees no GPU",
+                "install a torch built for CUDA",
+            )
+        else:
+            yield Finding("note", "no GPU: training runs on the CPU")
+    half = "with bf16 instructions" if machine["cpu_bf16"] else "without bf16: training in fp32"
+    yield Finding(
+        "ok", f"{machine['cpu']}, {plural(machine['cores'], 'core')}, {size(machine['memory'])}, {half}"
+    )
+
+
+def gpu(device: dict[str, Any], architectures: list[str]) -> Finding:
+    """One GPU. `architectures` are what torch was compiled for (sm_80 …, compute_90 for newer ones)."""
+    major, minor = device["capability"]
+    name = (
+        f"{device['device']}: {device['name']}, {size(device['memory'])}, compute capability {major}.{minor}"
+    )
+    usable = not architectures or any(_runs_on(architecture, major, minor) for architecture in architectures)
+    if not usable:
+        oldest = min((a for a in architectures if a.startswith("sm_")), default="none")
+        return Finding(
+            "problem",
+            f"{name}: this torch has no code for it (oldest {oldest})",
+            "install an older torch, or one built for this card; until then the CPU is used",
+        )
+    if any(card in device["name"] for card in HALF_PRECISION_NAN):
+        return Finding("note", f"{name}: fp32 is used, as half precision gives NaN on this card")
+    return Finding(
+        "ok", name + (", bf16" if major >= 8 else ", fp16 with loss scaling" if major == 7 else ", fp32")
+    )
+
+
+def _runs_on(architecture: str, major: int, minor: int) -> bool:
+    kind, _, digits = architecture.partition("_")
+    digits = digits.rstrip("af")
+    if not digits.isdigit():
+        return False
+    have = (int(digits[:-1]), int(digits[-1]))
+    return (kind == "sm" and have[0] == major and have[1] <= minor) or (
+        kind == "compute" and have <= (major, minor)
+    )
+
+
+def terminal() -> Iterator[Finding]:
+    from ddpm_tui.draw.terminal import here
+
+    found = here(sys.stdout)
+    if not found.tty:
+        yield Finding("note", "standard output is no terminal here, so nothing can be said of colours")
+        return
+    columns, rows = os.get_terminal_size()
+    term = os.environ.get("TERM", "unset")
+    yield Finding(
+        "ok", f"{columns}×{rows}, TERM={term}, colours: {found.depth.name.lower()}", found.advice or ""
+    )
+    if columns < 80 or rows < 24:
+        yield Finding("warning", f"{columns}×{rows} is small", "80×24 and more shows everything")
+    if not found.unicode:
+        yield Finding("warning", "the locale is not UTF-8: faces are drawn in ASCII", "export LC_ALL=C.UTF-8")
+
+
+def state(where: Home) -> Iterator[Finding]:
+    from engine.errors import DdpmError
+    from engine.files import free_bytes
+
+    try:
+        where.create()
+        probe = where.root / ".doctor"
+        probe.write_bytes(b"")
+        probe.unlink()
+        yield Finding("ok", f"state is kept in {where.root}")
+    except (DdpmError, OSError) as error:
+        yield Finding(
+            "problem", f"{where.root} cannot be written ({error})", "set DDPM_HOME to a folder you own"
+        )
+        return
+    free = free_bytes(where.root)
+    level = "warning" if free < LOW_DISK else "ok"
+    yield Finding(
+        level, f"{size(free)} free there", "checkpoints prune, trash purge" if free < LOW_DISK else ""
+    )
+
+
+def _engine(where: Home) -> list[Finding]:
+    from engine.service.doctor_facts import findings
+
+    return findings(where)
+
+
+def profiles(where: Home) -> Iterator[Finding]:
+    from engine.errors import DdpmError
+    from engine.profiles_store import list_profiles, load_profile
+
+    found = list_profiles(where)
+    for file in found:
+        try:
+            warnings = load_profile(where, file.name).warnings()
+        except DdpmError as error:
+            yield Finding("problem", str(error), f"ddpm-tui profiles edit {file.name}")
+            continue
+        # The shipped paper profiles are meant to be as they are.
+        if file.origin == "user":
+            yield from (Finding("warning", f"{file.name}: {warning}") for warning in warnings)
+    yield Finding("ok", f"{plural(len(found), 'profile')}")
