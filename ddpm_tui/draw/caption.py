@@ -64,14 +64,10 @@ def _legend(runs: list[Series], view: View, look: Look, brief: int) -> Line:
     many = len(runs) > 1
     slot = runs[0].slot
     line: Line = []
-    if many or brief < 3:
-        for s in runs:
-            letter = f"{letter_of(s.slot)} " if look.depth is Depth.NONE and (many or look.lettered) else ""
-            sign = "" if letter else f"{_sign(look, '━━', '--')} "
-            line += [
-                Segment(f"{sign}{letter}{s.name}", curve_style(look.ink, s.slot, look.depth)),
-                Segment("  "),
-            ]
+    for s in runs:
+        letter = f"{letter_of(s.slot)} " if look.depth is Depth.NONE and (many or look.lettered) else ""
+        sign = "" if letter else f"{_sign(look, '━━', '--')} "
+        line += [Segment(f"{sign}{letter}{s.name}", curve_style(look.ink, s.slot, look.depth)), Segment("  ")]
     if brief >= 3:
         return line
     if view.half_life <= 0:

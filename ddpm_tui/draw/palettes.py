@@ -39,7 +39,8 @@ class Ink:
 
     def dim(self, slot: int) -> RGB:
         """The same colour half sunk into the ground: for what a smoother line is drawn over."""
-        return blend(self.bright(slot), self.ground, 0.5)
+        # Light is mixed, so half of a white ground leaves less of a colour than half of a black one.
+        return blend(self.bright(slot), self.ground, 0.3 if lightness(self.ground) > 0.6 else 0.5)
 
 
 def curve_style(ink: Ink, slot: int, depth: Depth, dim: bool = False) -> Style:

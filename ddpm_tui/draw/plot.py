@@ -33,7 +33,7 @@ class Frame:
 
 def frame_of(width: int, height: int, label_width: int = 6) -> Frame:
     """The plot area of a chart that size: legend above, labels left and below, each only where there is room."""
-    left = label_width + 1 if width >= 30 else 0
+    left = label_width + 1 if width >= 18 else 0
     top = 1 if height >= 4 else 0
     bottom = 1 if height >= 6 else 0
     return Frame(left, top, max(1, width - left), max(1, height - top - bottom))

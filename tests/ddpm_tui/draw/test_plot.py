@@ -95,6 +95,13 @@ def test_less_room_says_less_but_names_the_runs_last() -> None:
     assert "half-life" in wide
     assert "half-life" not in narrow
     assert "low-lr" in narrow
+    assert text(Plot([run("celeba32-1", 0)]), View(), 20, 6)[0].split() == ["━━", "celeba32-1"]
+
+
+def test_the_smallest_chart_still_has_its_axes() -> None:
+    rows = text(Plot([run("r", 0)]), View(), 20, 6)
+    assert any("0.1" in row[:6] for row in rows)
+    assert rows[-1].strip().startswith("0")
 
 
 def test_the_readout_shows_all_values_at_the_cursor() -> None:
