@@ -26,6 +26,7 @@ Outcome = Literal["done", "stopped", "failed", "disk_full", "diverged", "busy"]
 
 Phase = Literal[
     "starting",
+    "fetching",
     "packing",
     "compiling",
     "training",

@@ -54,6 +54,12 @@ def _pack(work: Work) -> Result:
     return run_packing(work)
 
 
+def _fetch(work: Work) -> Result:
+    from engine.data.job import run_fetching
+
+    return run_fetching(work)
+
+
 def _estimate(work: Work) -> Result:
     from engine.training.estimate import run_estimate
 
@@ -64,6 +70,7 @@ KINDS: dict[str, Callable[[Work], Result]] = {
     "train": _train,
     "sample": _sample,
     "pack": _pack,
+    "fetch": _fetch,
     "estimate": _estimate,
 }
 

@@ -1,7 +1,9 @@
-"""A packing job: decode, crop and scale a data set once, with progress."""
+"""The jobs of this room: packing a data set once, and fetching the one that can be fetched."""
 
 from engine.data.catalog import load_manifest
+from engine.data.celeba import NAME, download_celeba
 from engine.data.packing import PackingStoppedError, pack
+from engine.errors import UserError
 from engine.home import PackedFolder
 from engine.jobs import EXIT_DONE, Result
 from engine.work import Stopped, Work
@@ -31,3 +33,19 @@ def run_packing(work: Work) -> Result:
     message = f"{args['dataset']}: {manifest.count:,} pictures at {manifest.size} px, crop {manifest.recipe}"
     work.say(message)
     return Result("done", EXIT_DONE, message, extra={"folder": str(folder.path)})
+
+
+def run_fetching(work: Work) -> Result:
+    """args: dataset, which can only be "celeba". Its files are kept in the state folder and added as a data set."""
+    wanted = work.spec.args["dataset"]
+    if wanted != NAME:
+        raise UserError(f"{wanted!r} cannot be downloaded", f"only {NAME!r} can")
+
+    def report(done: int, total: int, text: str) -> None:
+        # Called from the thread that watches the download, which cannot be interrupted by raising there.
+        work.report("fetching", done, total, "bytes", text=text)
+
+    source = download_celeba(work.home, report)
+    message = f"{source.name}: {source.pictures:,} pictures in {source.path}"
+    work.say(message)
+    return Result("done", EXIT_DONE, message, extra={"dataset": source.name})
