@@ -1,5 +1,6 @@
 """`ddpm-tui demo`: from nothing to generated faces on whatever this machine is, watched as half blocks."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,13 @@ class _Previews:
 
 
 def _show(path: Path, stream: Any) -> None:
-    """The first row of a preview: enough to see it learn, little enough to scroll."""
+    """One row of a preview: enough to see it learn, little enough to scroll."""
     from ddpm_tui.draw.show import load_picture, print_faces
 
     sheet = load_picture(path)
     side = sheet.shape[1] // 4
-    print_faces(stream or sys.stdout, [sheet[:side, i * side : (i + 1) * side] for i in range(4)])
+    room = shutil.get_terminal_size((80, 24)).columns // (side + 1)
+    faces = [
+        sheet[y : y + side, x : x + side] for y in range(0, 2 * side, side) for x in range(0, 4 * side, side)
+    ]
+    print_faces(stream or sys.stdout, faces[: max(1, min(room, len(faces)))])

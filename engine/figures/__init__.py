@@ -1,0 +1,1 @@
+"""Pictures for papers and pages, made from runs: numpy and Pillow only, never torch."""

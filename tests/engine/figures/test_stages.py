@@ -1,0 +1,46 @@
+"""Stages of training: the chosen epochs, the same seeds, legible labels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import DamagedError, UserError
+from engine.figures.stages import GAP, LABEL, read_preview, stages
+from engine.home import RunFolder
+from engine.sampling.sheets import grid, save_png
+
+
+def make_run(folder: Path, epochs: int) -> RunFolder:
+    run = RunFolder(folder / "run")
+    run.previews.mkdir(parents=True)
+    for epoch in range(1, epochs + 1):
+        pictures = np.stack([np.full((8, 8, 3), 10 * epoch + seed, np.uint8) for seed in range(6)])
+        text = {"epoch": str(epoch), "count": "6", "size": "8"}
+        save_png(run.preview(epoch * 100), grid(pictures, gap=0), text)
+    return run
+
+
+def test_a_sheet_is_cut_into_its_pictures(tmp_path: Path) -> None:
+    preview = read_preview(make_run(tmp_path, 1).preview(100))
+    assert preview.pictures.shape == (6, 8, 8, 3)
+    assert [int(p[0, 0, 0]) for p in preview.pictures] == [10, 11, 12, 13, 14, 15]
+
+
+def test_epochs_across_and_seeds_down(tmp_path: Path) -> None:
+    sheet = np.asarray(stages(make_run(tmp_path, 9), pictures=3, columns=5, scale=6))
+    assert sheet.shape == (LABEL + 3 * 48 + 2 * GAP, 5 * 48 + 4 * GAP, 3)
+    for column, epoch in enumerate((1, 3, 5, 7, 9)):
+        for row in range(3):
+            assert sheet[LABEL + row * (48 + GAP), column * (48 + GAP), 0] == 10 * epoch + row
+    assert (sheet[:LABEL] < 100).any(), "labels are written"
+
+
+def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+    run = make_run(tmp_path, 1)
+    run.preview(100).write_bytes(b"not a picture")
+    with pytest.raises(DamagedError, match="cannot be read"):
+        stages(run)
+    run.preview(100).unlink()
+    with pytest.raises(UserError, match="has no previews"):
+        stages(run)
