@@ -27,6 +27,9 @@ from engine.service.verdict import short
 
 log = logging.getLogger(__name__)
 
+BORDER_S = 0.5
+"""Between looks at a training that is to make room at the end of its chunk."""
+
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
@@ -86,7 +89,9 @@ class Engine:
         patient = await self._make_room(made.room)
         now = time.monotonic()
         soon = [t - now for i, t in self.supervisor.not_before.items() if t > now and i in made.waits]
-        if patient or any(wait.startswith("run ") for wait in made.waits.values()):
+        if patient:
+            soon.append(BORDER_S)
+        if any(wait.startswith("run ") for wait in made.waits.values()):
             soon.append(PATIENCE_S)
         return max(0.01, min(soon)) if soon else None
 

@@ -1,0 +1,451 @@
+"""The real service in its own process, with a worker that keeps the contract without torch."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ddpm_tui.client import Client, NotRunningError
+from engine.errors import UserError
+from engine.files import FileLock
+from engine.home import Home
+from engine.service import processes
+from engine.service.address import find_socket
+
+from .support import Service, ends, make_home, make_run, wait_for
+
+
+def add(service: Service, kind: str = "sample", **args: object) -> str:
+    """A job without a run; `pause` seconds a step."""
+    common = {key: args.pop(key) for key in ("after", "priority", "device") if key in args}
+    return str(service.request("add", kind=kind, args=args, **common)["job"]["id"])
+
+
+def train(service: Service, to_epoch: int, run: str = "r", **common: object) -> str:
+    return str(service.request("train", target=run, to_epoch=to_epoch, **common)["job"]["id"])
+
+
+def change(service: Service, do: str, job: str, **args: object) -> dict[str, object]:
+    (answer,) = service.request(do, ids=[job], **args)
+    assert answer["error"] is None, answer["error"]
+    return dict(answer["job"])
+
+
+def metrics(home: Home, run: str = "r") -> list[str]:
+    return home.run(run).metrics.read_text().splitlines()
+
+
+def test_a_job_runs_once_and_ends_once(service: Service) -> None:
+    job = service.until(train(service, 2))
+    assert job["state"] == "done"
+    assert [event["after"] for event in job["history"]] == ["queued", "starting", "running", "done"]
+    assert len(metrics(service.home)) == 8
+    assert job["log_tail"] == ["train begins"]
+    assert service.worker_pids() == []
+
+
+def test_the_service_owns_itself(service: Service) -> None:
+    service.request("status")
+    pid = service.pid
+    assert pid is not None
+    assert os.getsid(pid) == pid
+    assert processes._stat(pid)[1] != str(os.getpid())  # type: ignore[index]
+    open_files = {path.name: str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    assert open_files["0"] == open_files["1"] == "/dev/null"
+    assert not [name for name in open_files.values() if name.startswith("pipe:")]
+    assert Path(f"/proc/{pid}/cwd").readlink() == service.home.root
+
+
+def test_pause_frees_the_device_and_resume_goes_on(home: Home, services: Callable[..., Service]) -> None:
+    service = services(home, STEADY_PAUSE="0.03")
+    job = train(service, 10)
+    wait_for(lambda: home.run("r").metrics.exists() and len(metrics(home)) > 5)
+    assert change(service, "pause", job)["intent"] == "pause"
+    service.until(job, "paused")
+    assert service.worker_pids() == []
+    reached = len(metrics(home))
+    assert 5 < reached < 40
+    other = service.until(add(service))
+    assert other["state"] == "done"
+    change(service, "resume", job)
+    assert service.until(job)["state"] == "done"
+    assert len(metrics(home)) == 40
+    assert len(set(metrics(home))) == 40
+
+
+def test_cancel_and_retry_in_place(service: Service) -> None:
+    job = add(service, pause=0.2, n=100)
+    service.until(job, "running")
+    change(service, "cancel", job)
+    assert service.until(job)["state"] == "cancelled"
+    assert service.worker_pids() == []
+    change(service, "retry", job)
+    service.until(job, "running")
+    change(service, "cancel", job, now=True)
+    ended = service.until(job)
+    assert ended["state"] == "cancelled"
+    assert ended["attempt"] == 2
+    with pytest.raises(UserError, match="no job named"):
+        service.request("cancel", ids=["77"])
+    (answer,) = service.request("cancel", ids=[job])
+    assert "is cancelled and cannot be cancelled" in answer["error"]
+
+
+def test_waiting_jobs_can_be_paused_held_moved_and_cancelled(service: Service) -> None:
+    service.request("hold_queue", on=True)
+    jobs = [add(service, priority="normal") for _ in range(4)]
+
+    def order() -> list[str]:
+        return [job["id"] for job in service.request("list")["jobs"] if job["state"] == "queued"]
+
+    wait_for(lambda: service.job(jobs[0])["waits"] == "the queue is on hold")
+    change(service, "move", jobs[3], where="first")
+    change(service, "move", jobs[0], where="last")
+    assert order() == [jobs[3], jobs[1], jobs[2], jobs[0]]
+    change(service, "move", jobs[0], where=jobs[2].lstrip("0"))
+    assert order() == [jobs[3], jobs[1], jobs[0], jobs[2]]
+    change(service, "pause", jobs[3])
+    change(service, "hold", jobs[1])
+    change(service, "cancel", jobs[0])
+    assert order() == [jobs[2]]
+    service.kill()
+    assert order() == [jobs[2]]
+    assert service.request("status")["on_hold"]
+    change(service, "resume", jobs[3])
+    change(service, "resume", jobs[1])
+    service.request("hold_queue", on=False)
+    assert [service.until(job)["state"] for job in jobs] == ["cancelled", "done", "done", "done"]
+
+
+def test_many_moves_between_the_same_two(service: Service) -> None:
+    service.request("hold_queue", on=True)
+    jobs = [add(service, priority="normal") for _ in range(3)]
+    with service.client() as client:
+        for turn in range(80):
+            client.request("move", ids=[jobs[turn % 2]], where=jobs[2])
+        order = [job["id"] for job in client.request("list")["jobs"]]
+    assert order == [jobs[0], jobs[1], jobs[2]]
+
+
+def test_after_follows_done_and_is_held_by_failure(service: Service) -> None:
+    first = add(service, pause=0.05)
+    second = add(service, after=[first])
+    assert service.until(second)["state"] == "done"
+    assert service.job(second)["started"] >= service.job(first)["ended"]
+    service.request("hold_queue", on=True)
+    bad = train(service, 1, run="r")
+    service.home.run("r").record.unlink()
+    follower = add(service, after=[bad])
+    change(service, "cancel", bad)
+    service.request("hold_queue", on=False)
+    held = service.until(follower, "held")
+    assert "was cancelled" in held["reason"]
+    change(service, "resume", follower)
+    assert service.until(follower)["state"] == "done"
+
+
+def test_sampling_goes_between_two_chunks(home: Home, services: Callable[..., Service]) -> None:
+    """r has chunks of 2 epochs: the training makes room after its first chunk, not in its middle."""
+    service = services(home, STEADY_PAUSE="0.15")
+    job = train(service, 6)
+    service.until(job, "running")
+    sampling = add(service, pause=0.0)
+    done = service.until(sampling)
+    assert done["state"] == "done"
+    at = len(metrics(home))
+    assert 8 <= at < 24, at
+    history = [event["after"] for event in service.job(job)["history"]]
+    assert history[:4] == ["queued", "starting", "running", "queued"]
+    assert service.until(job, timeout=60)["state"] == "done"
+    assert len(set(metrics(home))) == len(metrics(home)) == 24
+
+
+def test_now_does_not_wait_for_the_chunk(home: Home, services: Callable[..., Service]) -> None:
+    service = services(home, STEADY_PAUSE="0.1")
+    job = train(service, 50)
+    service.until(job, "running")
+    assert service.until(add(service, priority="now", pause=0.0))["state"] == "done"
+    assert len(metrics(home)) < 100
+    change(service, "cancel", job)
+    service.until(job)
+
+
+def test_three_crashes_hold_the_job_and_show_its_log(service: Service) -> None:
+    job = add(service, exit=3)
+    held = service.until(job, "held")
+    assert held["attempt"] == 3
+    assert "crashed 3 times in a row: it breaks here" in held["reason"]
+    change(service, "resume", job)
+    assert service.until(job, "held")["attempt"] == 6
+
+
+def test_crashes_with_progress_between_do_not_add_up(home: Home, services: Callable[..., Service]) -> None:
+    # Dies at the sixth step of each life, which is always past a checkpoint: 5 deaths for 20 steps and more.
+    service = services(home, DDPM_FAILPOINTS="train.step:6=kill")
+    job = service.until(train(service, 6), "done", "held")
+    assert job["state"] == "done"
+    assert job["attempt"] > 3
+    assert len(metrics(home)) == 24
+
+
+def test_on_crash_hold(tmp_path: Path, services: Callable[..., Service]) -> None:
+    service = services(make_home(tmp_path / "h", on_crash="hold"))
+    held = service.until(add(service, exit=3), "held")
+    assert held["attempt"] == 1
+    assert "exit code 3" in held["reason"]
+
+
+def test_a_worker_that_ignores_the_signal_is_killed(tmp_path: Path, services: Callable[..., Service]) -> None:
+    service = services(make_home(tmp_path / "h", stop_grace_s=0.3))
+    job = add(service, ignore_stop=True, pause=0.05, n=10_000)
+    service.until(job, "running")
+    change(service, "pause", job)
+    service.until(job, "paused")
+    assert service.worker_pids() == []
+
+
+def test_what_a_dead_worker_had_started_goes_too(
+    home: Home, services: Callable[..., Service], tmp_path: Path
+) -> None:
+    """A child that inherits the job's lock would keep the job, and its memory, for ever."""
+    script = tmp_path / "forks.py"
+    script.write_text(
+        "import os, sys, time\n"
+        "fd = int(sys.argv[3])\n"
+        "if os.fork() == 0:\n    time.sleep(600)\n"
+        "open(sys.argv[1] + '/ready', 'w').close()\n"
+        "time.sleep(600)\n"
+    )
+    import sys
+
+    service = services(home, command=[sys.executable, str(script)])
+    job = add(service)
+    running = service.until(job, "running")
+    wait_for((home.job(job).path / "ready").exists)
+    assert len(service.worker_pids()) == 2
+    os.kill(running["pid"], signal.SIGKILL)
+    wait_for(lambda: service.job(job)["attempt"] > 1)
+    assert not set(processes.session_members(running["pid"]))
+    change(service, "cancel", job, now=True)
+    service.until(job, "cancelled")
+    assert service.worker_pids() == []
+    # The same while no service watches: the next one finds the lock held by a child alone.
+    change(service, "retry", job)
+    running = service.until(job, "running")
+    wait_for(lambda: len(service.worker_pids()) == 2)
+    service.kill()
+    os.kill(running["pid"], signal.SIGKILL)
+    wait_for(lambda: service.job(job)["attempt"] > running["attempt"])
+    assert not processes.session_members(running["pid"])
+
+
+def test_a_living_worker_is_adopted(home: Home, services: Callable[..., Service]) -> None:
+    service = services(home, STEADY_PAUSE="0.05")
+    job = train(service, 8)
+    before = service.until(job, "running")
+    first = service.kill()
+    time.sleep(0.1)
+    after = service.job(job)
+    assert service.pid != first
+    assert (after["state"], after["pid"], after["attempt"]) == ("running", before["pid"], 1)
+    change(service, "pause", job)
+    service.until(job, "paused")
+    change(service, "resume", job)
+    assert service.until(job)["state"] == "done"
+    assert len(metrics(home)) == 32
+
+
+def test_an_end_that_nobody_watched_is_found(home: Home, services: Callable[..., Service]) -> None:
+    service = services(home, STEADY_PAUSE="0.02")
+    job = train(service, 4)
+    service.until(job, "running")
+    service.kill()
+    wait_for(lambda: not service.worker_pids())
+    ended = service.job(job)
+    assert ended["state"] == "done"
+    assert ends(ended) == 1
+
+
+def test_after_a_reboot_the_queue_is_as_it_was(home: Home, services: Callable[..., Service]) -> None:
+    service = services(home, STEADY_PAUSE="0.05")
+    jobs = [train(service, 6), add(service, priority="normal"), add(service, priority="normal")]
+    change(service, "pause", jobs[1])
+    running = service.until(jobs[0], "running")
+    wait_for(lambda: home.run("r").metrics.exists() and len(metrics(home)) >= 5)
+    service.kill()
+    os.kill(running["pid"], signal.SIGKILL)
+    wait_for(lambda: not service.worker_pids())
+    assert find_socket(home).exists(), "a reboot leaves the socket's name behind"
+    states = {job: service.job(job)["state"] for job in jobs}
+    assert states[jobs[1]] == "paused"
+    assert service.until(jobs[0])["state"] == "done"
+    assert service.until(jobs[2])["state"] == "done"
+    assert len(metrics(home)) == 24
+    assert service.job(jobs[0])["attempt"] == 2
+
+
+def test_a_foreground_worker_keeps_the_queue_off_its_run(service: Service) -> None:
+    lock = FileLock.acquire(service.home.run("r").lock, "the run")
+    lock.describe("a foreground train")
+    job = train(service, 2)
+    wait_for(lambda: service.job(job)["waits"] == "run r is in use by a foreground train")
+    assert service.job(job)["state"] == "queued"
+    lock.release()
+    assert service.until(job)["state"] == "done"
+
+
+def test_a_worker_that_finds_its_run_taken_goes_back(service: Service) -> None:
+    """The queue looks before it starts a job; somebody may still be quicker."""
+    import threading
+
+    stop, lock_path = threading.Event(), service.home.run("r").lock
+
+    def snatch() -> None:
+        while not stop.is_set():
+            lock = FileLock.try_acquire(lock_path)
+            if lock:
+                time.sleep(0.001)
+                lock.release()
+
+    thread = threading.Thread(target=snatch)
+    thread.start()
+    try:
+        job = train(service, 1)
+        wait_for(lambda: service.job(job)["attempt"] > 0 or "in use" in service.job(job)["waits"])
+    finally:
+        stop.set()
+        thread.join()
+    ended = service.until(job)
+    assert ended["state"] == "done"
+    assert ended["crashes"] == 0
+
+
+def test_two_devices_work_at_once(tmp_path: Path, services: Callable[..., Service]) -> None:
+    home = make_home(tmp_path / "h", devices=["cuda:0", "cuda:1"])
+    make_run(home)
+    service = services(home)
+    slow = [add(service, pause=0.3) for _ in range(3)]
+    slots = [service.until(job, "running")["slot"] for job in slow[:2]]
+    assert sorted(slots) == ["cuda:0", "cuda:1"]
+    assert service.job(slow[2])["state"] == "queued"
+    wanted = add(service, device="cuda:1")
+    assert service.until(wanted)["state"] == "done"
+    assert "on cuda:1" in next(
+        e["reason"] for e in service.job(wanted)["history"] if e["after"] == "starting"
+    )
+
+
+def test_the_same_request_twice_makes_one_job(service: Service) -> None:
+    first = service.request("add", kind="sample", args={}, token="t1")
+    again = service.request("add", kind="sample", args={}, token="t1")
+    assert (first["added"], again["added"]) == (True, False)
+    assert first["job"]["id"] == again["job"]["id"]
+    service.kill()
+    assert service.request("add", kind="sample", args={}, token="t1")["job"]["id"] == first["job"]["id"]
+
+
+def test_misused_requests_are_answered(service: Service) -> None:
+    for do, args, word in (
+        ("lsit", {}, "did you mean 'list'"),
+        ("show", {}, "lacks 'id'"),
+        ("show", {"id": 7}, "must be a text"),
+        ("train", {"target": "r", "chunks": "two"}, "whole number"),
+        ("train", {"target": "r", "device": "gpu"}, "not a device"),
+        ("add", {"kind": "dance"}, "not a kind of job"),
+        ("pause", {"ids": []}, "no job is named"),
+        ("subscribe", {"topics": ["news"]}, "no topic"),
+        ("move", {"ids": ["1"], "where": "first"}, "no job named"),
+    ):
+        with pytest.raises(Exception, match=word):
+            service.request(do, **args)
+
+
+def test_events_reach_a_subscriber(home: Home, services: Callable[..., Service]) -> None:
+    service = services(home, STEADY_PAUSE="0.1")
+    with service.client() as client:
+        first = client.request("subscribe")
+        assert first["jobs"] == []
+        job = train(service, 3)
+        seen: dict[str, list[object]] = {}
+        end = time.monotonic() + 20
+        while time.monotonic() < end and "done" not in seen.get("job", []):
+            for event in client.events(1.0):
+                value = event["job"]["state"] if event["event"] == "job" else event
+                seen.setdefault(event["event"], []).append(value)
+        assert seen["job"][-1] == "done"
+        assert len(seen["progress"]) >= 2
+        assert any(e["changed"] == ["checkpoints"] for e in seen["run"])  # type: ignore[index]
+        assert job in str(seen["progress"][0])
+
+
+def test_stop_leaves_workers_and_stop_with_jobs_does_not(
+    home: Home, services: Callable[..., Service]
+) -> None:
+    service = services(home, STEADY_PAUSE="0.05")
+    job = train(service, 40)
+    service.until(job, "running")
+    assert service.request("stop")["workers"] == 1
+    wait_for(lambda: service.pid is None)
+    assert len(service.worker_pids()) == 1
+    assert not home.socket.exists()
+    with pytest.raises(NotRunningError):
+        Client(home)
+    assert service.job(job)["state"] == "running"
+    service.request("stop", jobs=True)
+    wait_for(lambda: service.pid is None)
+    assert service.worker_pids() == []
+    note = json.loads(home.job(job).queue_note.read_text())
+    assert (note["state"], note["reason"]) == ("queued", "stopped with the engine")
+    service.until(job, "running")
+
+
+def test_sigterm_ends_the_service_and_not_its_workers(home: Home, services: Callable[..., Service]) -> None:
+    service = services(home, STEADY_PAUSE="0.05")
+    job = train(service, 40)
+    service.until(job, "running")
+    pid = service.pid
+    assert pid
+    os.kill(pid, signal.SIGHUP)
+    time.sleep(0.1)
+    assert service.pid == pid
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: service.pid is None)
+    assert len(service.worker_pids()) == 1
+
+
+def test_a_worker_that_cannot_start_fails_its_job(home: Home, services: Callable[..., Service]) -> None:
+    service = services(home, command=["/nowhere/python"])
+    failed = service.until(add(service))
+    assert failed["state"] == "failed"
+    assert "cannot be started (No such file" in failed["reason"]
+
+
+def test_a_job_whose_folder_is_gone_fails(service: Service) -> None:
+    import shutil
+
+    service.request("hold_queue", on=True)
+    job = add(service)
+    shutil.rmtree(service.home.job(job).path)
+    service.request("hold_queue", on=False)
+    failed = service.until(job)
+    assert failed["state"] == "failed"
+    assert "is gone" in failed["reason"]
+
+
+def test_a_thousand_jobs_are_listed_and_moved(service: Service) -> None:
+    service.request("hold_queue", on=True)
+    with service.client() as client:
+        for _ in range(1000):
+            client.request("add", kind="sample", args={"n": 64}, priority="normal")
+        jobs = client.request("list")["jobs"]
+        assert len(jobs) == 1000
+        client.request("move", ids=[jobs[-1]["id"]], where="first")
+        assert client.request("list")["jobs"][0]["id"] == jobs[-1]["id"]
+        (answer,) = client.request("cancel", ids=[jobs[500]["id"]])
+        assert answer["error"] is None
+    service.kill()
+    assert service.request("list")["jobs"][1]["id"] == jobs[-1]["id"]
