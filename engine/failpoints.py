@@ -1,7 +1,8 @@
 """Named places where a test can make this process die or fail, in the program as shipped.
 
 `DDPM_FAILPOINTS="checkpoint.before_rename:2=kill,train.step:40=enospc"` acts on the second and fortieth time
-each place is reached. Without the variable, reaching a place costs one dictionary look-up.
+each place is reached. Without the variable, reaching a place costs one dictionary look-up. With
+`DDPM_FAILPOINTS_ONCE=FOLDER` each place acts once in all processes that share the folder, and leaves a file there.
 """
 
 import errno
@@ -23,7 +24,7 @@ def reach(name: str) -> None:
         return
     _hits[name] = _hits.get(name, 0) + 1
     hit, action = _plan[name]
-    if _hits[name] != hit:
+    if _hits[name] != hit or _done_before(name):
         return
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -35,6 +36,18 @@ def reach(name: str) -> None:
         raise MemoryError(f"failpoint {name}")
     else:
         raise RuntimeError(f"failpoint {name}")
+
+
+def _done_before(name: str) -> bool:
+    """Whether a process before us acted here already; marks the place as done where none has."""
+    folder = os.environ.get("DDPM_FAILPOINTS_ONCE")
+    if not folder:
+        return False
+    try:
+        os.close(os.open(os.path.join(folder, name), os.O_CREAT | os.O_EXCL))  # noqa: PTH118 - a test's folder
+    except FileExistsError:
+        return True
+    return False
 
 
 def spoiled(name: str) -> bool:

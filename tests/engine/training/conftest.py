@@ -1,61 +1,9 @@
-"""A tiny run on built-in pictures that trains in a second, for every test of the training room."""
-
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from engine.data.catalog import add_source
-from engine.home import Home, JobFolder, RunFolder
-from engine.jobs import new_job_folder
-from engine.profiles_store import build_profile
-from engine.runs.record import create_run
-
-TINY: dict[str, Any] = {
-    "data": {"dataset": "dots", "size": 16, "recipe": "whole"},
-    "model": {
-        "width": 8,
-        "multipliers": [1, 2],
-        "groups": 4,
-        "head_dim": 8,
-        "blocks_per_level": 1,
-        "dropout": 0.1,
-    },
-    "diffusion": {"steps": 50},
-    "optim": {"warmup_steps": 5},
-    "training": {
-        "epochs": 4,
-        "chunk_epochs": 2,
-        "batch_size": 8,
-        "micro_batch": 4,
-        "keep_epochs": [1],
-        "log_every": 3,
-        "precision": "fp32",
-        "threads": 1,
-        "validation_pictures": 8,
-        "preview_count": 2,
-    },
-    "sampling": {"steps": 3},
-}
-
-
-@pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """61 small pictures of coloured dots, a folder like a user's."""
-    folder = tmp_path_factory.mktemp("dots")
-    draw = np.random.default_rng(0)
-    for index in range(61):
-        picture = np.full((16, 16, 3), draw.integers(0, 255, 3), np.uint8)
-        y, x = draw.integers(2, 12, 2)
-        picture[y : y + 4, x : x + 4] = draw.integers(0, 255, 3)
-        Image.fromarray(picture).save(folder / f"{index:03d}.png")
-    return folder
+from engine.home import Home
 
 
 @pytest.fixture
@@ -63,34 +11,3 @@ def home(tmp_path: Path, pictures: Path) -> Home:
     home = Home(tmp_path / "home").create()
     add_source(home, pictures, "dots")
     return home
-
-
-def make_run(home: Home, name: str, **sections: dict[str, Any]) -> RunFolder:
-    """A run of the tiny profile with some sections changed."""
-    data = {**TINY, **{key: {**TINY.get(key, {}), **value} for key, value in sections.items()}}
-    create_run(home, name, build_profile(data, "tiny"))
-    return home.run(name)
-
-
-def job(home: Home, run: RunFolder, to_epoch: int) -> JobFolder:
-    return new_job_folder(home, "train", run.name, {"to_epoch": to_epoch})
-
-
-def work(job: JobFolder, failpoints: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the shipped worker on a job, with failpoints."""
-    env = {**os.environ, "DDPM_FAILPOINTS": failpoints, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "engine.worker", str(job.path)]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
-
-
-def bits(run: RunFolder) -> dict[str, str]:
-    """SHA-256 of the newest checkpoint's weights, as its manifest says."""
-    newest = sorted(run.checkpoints.glob("[0-9]*"))[-1]
-    files = json.loads((newest / "manifest.json").read_text())["files"]
-    return {name: entry["sha256"] for name, entry in files.items()}
-
-
-def metrics_without_clocks(run: RunFolder) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
-    clocks = ("time", "images_per_s", "seconds")
-    return [{key: value for key, value in line.items() if key not in clocks} for line in lines]

@@ -8,7 +8,7 @@ import pytest
 from engine.home import Home
 from engine.jobs import read_result
 from engine.runs.checkpoints import list_checkpoints
-from tests.engine.training.conftest import bits, job, make_run, metrics_without_clocks, work
+from tests.tiny import bits, job, make_run, metrics_without_clocks, work
 
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "dropout, accumulation": {},

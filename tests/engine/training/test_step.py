@@ -15,7 +15,7 @@ from engine.training.precision import decide, gather
 from engine.training.session import make_schedule
 from engine.training.state import TrainState
 from engine.training.step import Stepper, is_out_of_memory
-from tests.engine.training.conftest import TINY, bits, job, make_run, metrics_without_clocks, work
+from tests.tiny import TINY, bits, job, make_run, metrics_without_clocks, work
 
 
 def stepper(**sections: dict[str, object]) -> Stepper:
