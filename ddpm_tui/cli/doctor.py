@@ -170,10 +170,10 @@ def state(where: Home) -> Iterator[Finding]:
         )
         return
     free = free_bytes(where.root)
-    level = "warning" if free < LOW_DISK else "ok"
-    yield Finding(
-        level, f"{size(free)} free there", "checkpoints prune, trash purge" if free < LOW_DISK else ""
-    )
+    if free < LOW_DISK:
+        yield Finding("warning", f"{size(free)} free there", "checkpoints prune, trash purge")
+    else:
+        yield Finding("ok", f"{size(free)} free there")
 
 
 def _engine(where: Home) -> list[Finding]:

@@ -117,7 +117,7 @@ class TrainState:
             torch.manual_seed(profile.training.seed)
             model = UNet(unet_config(profile))
         layout = torch.channels_last if plan.layout == "channels_last" else torch.contiguous_format
-        model = model.to(device=device, memory_format=layout).train()
+        model = model.to(device).to(memory_format=layout).train()
         model.activation_checkpointing = plan.activation_checkpointing
         scaler = torch.amp.GradScaler(plan.kind) if plan.precision == "fp16" else None
         return cls(model, Ema(model), make_optimizer(model, profile.optim, plan), scaler, Sums.zero(device))

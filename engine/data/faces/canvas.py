@@ -37,12 +37,12 @@ def curve(x: Plane, y: Plane, width: float, rise: float, thick: float, taper: fl
 
 
 def union(*shapes: Plane) -> Plane:
-    return np.minimum.reduce(shapes)
+    return np.asarray(np.minimum.reduce(shapes), dtype=np.float32)
 
 
 def both(*shapes: Plane) -> Plane:
     """Where all of them are."""
-    return np.maximum.reduce(shapes)
+    return np.asarray(np.maximum.reduce(shapes), dtype=np.float32)
 
 
 class Canvas:

@@ -46,7 +46,7 @@ class Portrait:
         depth_32 = np.float32(depth)
         lit = colour + (colour * WARM_DARK - colour) * (depth_32 * self.in_shadow)
         lit += (WARM_LIGHT - lit) * (depth_32 * self.in_light)
-        return lit
+        return np.asarray(lit, dtype=np.float32)
 
 
 def draw_face(attributes: Attributes, size: int) -> NDArray[np.uint8]:
