@@ -71,18 +71,18 @@ KEYS: tuple[Key, ...] = (
     Key("confirm.no", "n,escape", "answer(False)", "no", "leave everything as it is"),
     # Dashboard.
     Key("dashboard.demo", "d", "demo", "start the demo", "train built-in faces here for a few minutes"),
-    Key("dashboard.pause", "space", "pause", "pause/resume", "pause or resume the shown job"),
+    Key("dashboard.pause", "space", "pause", "pause", "pause or resume the shown job"),
     Key("dashboard.next_job", "n", "next_job", "next job", "show the next running job", footer=False),
     Key("dashboard.chart", "c", "focus_chart", "chart", "zoom, pan and inspect the chart by key"),
     Key("dashboard.film", "f", "film", "film", "newest previews, or the same faces through the epochs"),
     Key("dashboard.log", "enter", "log", "log", "the shown job's log"),
     # Queue.
-    Key("queue.add", "a", "add_training", "add training", "queue chunks of training"),
+    Key("queue.add", "a", "add_training", "add", "queue chunks of training"),
     Key("queue.sample", "s", "add_sampling", "sample", "queue drawing pictures from a checkpoint"),
     Key("queue.log", "enter", "log", "log", "what the worker said"),
-    Key("queue.pause", "space", "pause", "pause/resume", "pause or resume the job"),
-    Key("queue.move_down", "J,shift+down", "move(1)", "move down", "later in the queue"),
-    Key("queue.move_up", "K,shift+up", "move(-1)", "move up", "earlier in the queue"),
+    Key("queue.pause", "space", "pause", "pause", "pause or resume the job"),
+    Key("queue.move_down", "J,shift+down", "move(1)", "later", "later in the queue"),
+    Key("queue.move_up", "K,shift+up", "move(-1)", "earlier", "earlier in the queue"),
     Key("queue.cancel", "x", "cancel", "cancel", "cancel the job; a running one checkpoints first"),
     Key("queue.retry", "r", "retry", "retry", "bring a failed or cancelled job back"),
     Key("queue.hold", "H", "hold", "hold queue", "start no further job, or go on starting", footer=False),
@@ -97,6 +97,7 @@ KEYS: tuple[Key, ...] = (
     Key("checkpoints.mark", "space", "mark", "mark", "mark for comparing"),
     Key("checkpoints.compare", "c", "compare", "compare", "the marked ones side by side"),
     Key("checkpoints.export", "E", "export", "export", "weights and profile in one folder to take along"),
+    Key("checkpoints.details", "enter", "details", "details", "all there is to know about it", footer=False),
     Key("checkpoints.verify", "v", "verify", "verify", "read every byte and check it", footer=False),
     Key("checkpoints.rename", "R", "rename", "rename run", "give the run another name", footer=False),
     # Gallery.
@@ -105,6 +106,7 @@ KEYS: tuple[Key, ...] = (
     Key("gallery.later", "l,right", "scrub(1)", "to face", "one step towards the face"),
     Key("gallery.play", "space", "play", "play", "play the denoising, or stop it"),
     Key("gallery.nearest", "n", "nearest", "nearest", "the nearest training faces beside it"),
+    Key("gallery.film", "f", "film", "film", "the same faces through the epochs of the run"),
     Key("gallery.again", "s", "sample", "draw again", "queue another set with other settings"),
     Key("gallery.delete", "d", "delete", "delete", "to the trash; u brings it back"),
     # Profiles.
@@ -116,6 +118,17 @@ KEYS: tuple[Key, ...] = (
     Key("profiles.diff", "space", "mark", "diff", "mark one, then see how another differs"),
     Key("profiles.delete", "d", "delete", "delete", "a profile of yours, to the trash"),
     Key("profiles.save", "ctrl+s", "save", "save", "save the form as a profile of yours"),
+    # The profile form, where letters are typed.
+    Key("form.save", "ctrl+s", "save", "save", "save as a profile of yours"),
+    Key("form.estimate", "ctrl+e", "estimate", "measure", "train a few steps here and time them"),
+    Key("form.next_choice", "tab", "choice(1)", "next choice", "the next value that is allowed", footer=False),
+    Key("form.choice_before", "shift+tab", "choice(-1)", "choice before", "the allowed value before", False),
+    Key("form.up", "up", "cursor(-1)", "up", "the setting above", footer=False),
+    Key("form.down", "down,enter", "cursor(1)", "down", "the setting below", footer=False),
+    Key("form.page_up", "pageup", "page(-1)", "page up", "a page up", footer=False),
+    Key("form.page_down", "pagedown", "page(1)", "page down", "a page down", footer=False),
+    Key("form.undo", "ctrl+z", "back", "as before", "this setting as it was", footer=False),
+    Key("form.leave", "escape", "leave", "leave", "without saving"),
     # Compare.
     Key("compare.mark", "space", "mark", "show/hide", "put a run into the comparison, or take it out"),
     Key("compare.view", "v", "next_view", "view", "curves, profiles, faces, scores"),
@@ -192,6 +205,7 @@ _TOGETHER = (
     *((widget, "app") for widget in ("chart", "faces", "film", "player")),
     ("dialog",),
     ("confirm",),
+    ("form",),
 )
 
 

@@ -1,0 +1,170 @@
+"""Dialogs of the checkpoints screen: branching, with changes checked while one types, and all facts of one."""
+
+import asyncio
+import shlex
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Input, Static
+
+from ddpm_tui.keymap import bindings
+from ddpm_tui.screens.base import Dialog
+from ddpm_tui.widgets.rows import Line, Rows
+from ddpm_tui.words import learning_rate, number, size
+from engine.errors import DdpmError, UserError
+from engine.home import Home, RunFolder, check_name
+
+if TYPE_CHECKING:
+    from engine.runs.checkpoints import CheckpointInfo
+    from engine.runs.record import RunRecord
+
+CALMER = 0.1
+"""A branch is mostly made to go on with a smaller learning rate: this part of it is put forward."""
+
+
+class BranchForm(Dialog[tuple[str, list[str]]]):
+    """A name and 'section.key=value' changes. Returns both; what they do is said while one types."""
+
+    BINDINGS = bindings("dialog")
+
+    def __init__(self, home: Home, run: RunFolder, info: "CheckpointInfo") -> None:
+        super().__init__()
+        self._home, self._run, self._info = home, run, info
+        self._record: RunRecord | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(f"Branch from {self._run.name}@{self._info.step}", classes="question", markup=False)
+            yield Static("name of the new run", classes="hint", markup=False)
+            yield Input("", id="name", compact=True)
+            yield Static("changes, as section.key=value with blanks between", classes="hint", markup=False)
+            yield Input("", id="changes", compact=True)
+            yield Static("", id="says", classes="hint", markup=False)
+            yield Static("enter do it   tab next field   esc leave it", classes="keys", markup=False)
+
+    async def on_mount(self) -> None:
+        for box in self.query(Input):
+            box.cursor_blink = False
+        self.run_worker(self._fill(), exit_on_error=False)
+
+    async def _fill(self) -> None:
+        from engine.runs.record import free_run_name, read_record
+
+        try:
+            self._record = await asyncio.to_thread(read_record, self._run)
+        except DdpmError as error:
+            self._say(str(error), bad=True)
+            return
+        base = (
+            self._run.name.rpartition("-")[0]
+            if self._run.name.rpartition("-")[2].isdigit()
+            else self._run.name
+        )
+        self.query_one("#name", Input).value = free_run_name(self._home, base or self._run.name)
+        rate = learning_rate(self._record.profile.optim.lr * CALMER)
+        self.query_one("#changes", Input).value = f"optim.lr={rate}"
+        self.query_one("#changes", Input).focus()
+        self._check()
+
+    def _answer(self) -> tuple[str, list[str], tuple[str, ...]]:
+        """Name, overrides and the changes in words. Raises DdpmError."""
+        from engine.runs.record import branch_profile
+
+        if self._record is None:
+            raise UserError(f"the record of run {self._run.name!r} is not read yet")
+        name = check_name("run", self.query_one("#name", Input).value.strip())
+        if self._home.run(name).path.exists():
+            raise UserError(f"there is already a run named {name!r}", "choose another")
+        try:
+            overrides = shlex.split(self.query_one("#changes", Input).value)
+        except ValueError as error:
+            raise UserError(f"the changes cannot be read ({error})") from None
+        _, changes = branch_profile(self._record.profile, overrides)
+        return name, overrides, changes
+
+    def _check(self) -> None:
+        try:
+            name, _, changes = self._answer()
+        except DdpmError as error:
+            self._say(str(error), bad=True)
+        else:
+            self._say(f"{name}: " + ("; ".join(changes) or "nothing changes"))
+
+    def _say(self, text: str, bad: bool = False) -> None:
+        says = self.query_one("#says", Static)
+        says.update(text)
+        says.set_class(bad, "bad")
+
+    def on_input_changed(self) -> None:
+        if self._record is not None:
+            self._check()
+
+    def on_input_submitted(self) -> None:
+        self.action_accept()
+
+    def action_accept(self) -> None:
+        try:
+            name, overrides, _ = self._answer()
+        except DdpmError as error:
+            self._say(str(error), bad=True)
+        else:
+            self.dismiss((name, overrides))
+
+
+class Facts(Rows):
+    """Name and value, one a line."""
+
+    DEFAULT_CSS = "Facts { height: auto; }"
+
+    def __init__(self, facts: list[tuple[str, str]]) -> None:
+        super().__init__()
+        self._facts = facts
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        return [[(f"{name:<16}", "dim"), value] for name, value in self._facts]
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        return len(self._facts)
+
+
+class Details(Dialog[None]):
+    """Everything in the manifest that a person may want."""
+
+    BINDINGS = bindings("dialog")
+    AUTO_FOCUS = ""
+
+    def __init__(self, run: RunFolder, info: "CheckpointInfo") -> None:
+        super().__init__()
+        self._run, self._info = run, info
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(f"{self._run.name}@{self._info.step}", classes="question", markup=False)
+            if self._info.problem:
+                yield Static(self._info.problem, classes="hint bad", markup=False)
+            yield Facts(facts_of(self._info))
+            yield Static("esc leave it", classes="keys", markup=False)
+
+    def action_accept(self) -> None:
+        self.dismiss(None)
+
+
+def facts_of(info: "CheckpointInfo") -> list[tuple[str, str]]:
+    """A checkpoint in names and values."""
+    m = info.manifest
+    if m is None:
+        return [("folder", str(info.folder.path))]
+    facts = [
+        ("epoch", f"{m.epochs_seen:.4g}" + (", the end of a chunk" if m.chunk_end else "")),
+        ("pictures seen", f"{m.images:,}"),
+        ("train loss", number(m.train_loss)),
+        ("held-out loss", number(m.val_loss)),
+        ("eps error", number(m.eps_error) + (", the best of the run" if info.best else "")),
+        ("learning rate", learning_rate(m.lr)),
+        ("tags", ", ".join(info.tags) or "none"),
+        ("created", m.created.replace("T", " ")[:19]),
+        ("torch", m.torch_version),
+        ("folder", str(info.folder.path)),
+    ]
+    return [*facts, *((name, size(entry["size"])) for name, entry in sorted(m.files.items()))]
