@@ -18,7 +18,7 @@ from ddpm_tui.state.lineage import CheckpointReader, tree
 from ddpm_tui.state.snapshot import RunView, Snapshot
 from ddpm_tui.widgets.rows import Line, Rows
 from ddpm_tui.widgets.table import Column, Row, Table
-from ddpm_tui.words import number, size
+from ddpm_tui.words import learning_rate, number, size
 from engine.errors import DdpmError, UserError
 from engine.home import RunFolder, check_name
 

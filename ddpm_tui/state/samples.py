@@ -1,0 +1,131 @@
+"""Sample sets and previews of all runs, as the gallery lists them. Imports NumPy: after the first paint only."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import DamagedError
+from engine.home import Home, RunFolder, SampleFolder
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the gallery: a sample set, or (sample "") a run's previews over its epochs.
+
+    facts: sample.json as it is · problem: why the set cannot be shown · previews: (step, file), oldest first.
+    """
+
+    run: str
+    sample: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    previews: tuple[tuple[int, Path], ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"{self.run}/{self.sample}"
+
+    @property
+    def step(self) -> int | None:
+        step = self.facts.get("checkpoint")
+        return step if isinstance(step, int) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """pictures: uint8 (N, H, W, 3) · trajectory: uint8 (frames, n, H, W, 3), frame 0 is noise; None where not kept."""
+
+    pictures: NDArray[np.uint8]
+    trajectory: NDArray[np.uint8] | None
+
+    def frames(self, index: int) -> list[NDArray[np.uint8]]:
+        """The denoising of one picture, or the picture alone where it was not kept."""
+        if self.trajectory is not None and index < self.trajectory.shape[1]:
+            return [np.ascontiguousarray(frame[index]) for frame in self.trajectory]
+        return [np.ascontiguousarray(self.pictures[index])]
+
+
+class GalleryReader:
+    """Lists what there is; a run's folders are read again only when their stamps change."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._known: dict[str, tuple[tuple[int, ...], tuple[Entry, ...]]] = {}
+        self._all: tuple[Entry, ...] = ()
+
+    def read(self, runs: Sequence[str]) -> tuple[Entry, ...]:
+        """Of these runs, newest run first, each one's newest set first. The same object where nothing changed."""
+        known, self._known = self._known, {}
+        for name in runs:
+            run = RunFolder(self.home.runs / name)
+            stamp = (*_stamp(run.samples), *_stamp(run.previews))
+            before = known.get(name)
+            self._known[name] = before if before and before[0] == stamp else (stamp, _entries(run))
+        found = tuple(entry for name in reversed(runs) for entry in self._known[name][1])
+        if [id(e) for e in found] != [id(e) for e in self._all]:
+            self._all = found
+        return self._all
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_ino
+
+
+def _entries(run: RunFolder) -> tuple[Entry, ...]:
+    found: list[Entry] = []
+    for path in sorted(_inside(run.samples), reverse=True):
+        if not path.is_dir() or path.name.startswith("."):
+            continue
+        folder = SampleFolder(path)
+        try:
+            facts = json.loads(folder.record.read_bytes())
+            if not isinstance(facts, dict):
+                raise ValueError("not a table")
+        except (OSError, ValueError) as error:
+            found.append(Entry(run.name, path.name, problem=f"{folder.record.name} cannot be read ({error})"))
+            continue
+        problem = "" if folder.pictures.is_file() else f"{folder.pictures.name} is missing"
+        found.append(Entry(run.name, path.name, facts, problem))
+    sheets = sorted(
+        (int(p.stem), p) for p in _inside(run.previews) if p.suffix == ".png" and p.stem.isdecimal()
+    )
+    if sheets:
+        found.append(Entry(run.name, previews=tuple(sheets)))
+    return tuple(found)
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def load_pictures(folder: SampleFolder) -> Pictures:
+    """Open a set without reading the pictures. Raises DamagedError naming the file."""
+    pictures = _open(folder.pictures, 4)
+    trajectory = None
+    if folder.trajectory.exists():
+        trajectory = _open(folder.trajectory, 5)
+        if trajectory.shape[2:] != pictures.shape[1:]:
+            raise DamagedError(f"{folder.trajectory} does not belong to {folder.pictures.name}")
+    return Pictures(pictures, trajectory)
+
+
+def _open(path: Path, dimensions: int) -> NDArray[np.uint8]:
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DamagedError(f"{path} cannot be read ({error})") from None
+    if found.dtype != np.uint8 or found.ndim != dimensions or found.shape[-1] != 3 or not found.size:
+        raise DamagedError(f"{path} does not hold pictures ({found.dtype}, {found.shape})")
+    return found
