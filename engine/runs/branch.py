@@ -36,9 +36,7 @@ def branch_run(
     if not before.frozen:
         raise UserError(f"run {parent.name!r} has not started yet", "train it first")
     lineage = Lineage(parent.name, manifest.step, manifest.epoch, manifest.images, changes)
-    record = create_run(
-        home, name or free_run_name(home, parent.name), profile, before.profile_name, lineage
-    )
+    record = create_run(home, name or free_run_name(home, parent.name), profile, before.profile_name, lineage)
     folder = home.run(record.name)
     target = folder.checkpoint(manifest.step)
     building = target.path.with_name(f".{target.path.name}.branch.new")

@@ -51,9 +51,14 @@ def test_swapping_the_average_in_restores_the_weights_even_after_an_error() -> N
     trained = model.weight.detach().clone()
     average = ema.state()["weight"].clone().add_(1)
     ema.load({**{k: v.clone() for k, v in ema.state().items()}, "weight": average})
-    with pytest.raises(RuntimeError), ema.swapped_in():
-        assert torch.equal(model.weight, average)
-        raise RuntimeError
+
+    def fails_inside() -> None:
+        with ema.swapped_in():
+            assert torch.equal(model.weight, average)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails_inside()
     assert torch.equal(model.weight, trained)
     assert torch.equal(ema.state()["weight"], average)
 
