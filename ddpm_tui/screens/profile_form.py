@@ -1,0 +1,268 @@
+"""The profile editor: arrows choose a setting, typing changes it, every keystroke is checked. Saves nothing itself."""
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input, Static
+
+from ddpm_tui.keymap import bindings
+from ddpm_tui.screens.base import Dialog
+from ddpm_tui.screens.dialogs import Confirm
+from ddpm_tui.widgets.rows import Line, Rows
+from ddpm_tui.widgets.table import Column, Row, Table
+from engine.errors import DdpmError
+
+if TYPE_CHECKING:
+    from ddpm_tui.state.profile_facts import Entry, Setting
+    from engine.profile import Profile
+
+COLUMNS = (Column("setting", 24, grow=1), Column("value", 18, grow=1))
+
+
+class Costs(Rows):
+    """What the profile would cost: lines of (name, value)."""
+
+    def __init__(self) -> None:
+        super().__init__(id="costs")
+        self.facts: list[tuple[str, str]] = []
+
+    def show(self, facts: list[tuple[str, str]]) -> None:
+        self.facts = facts
+        self.repaint()
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        return list(fact_lines(self.facts, width))
+
+
+def fact_lines(facts: list[tuple[str, str]], width: int) -> list[Line]:
+    """Name and value, a long value on as many lines as it needs."""
+    import textwrap
+
+    lines: list[Line] = []
+    for name, value in facts:
+        parts = textwrap.wrap(value, max(10, width - 14)) or [""]
+        lines += [[(f"{name if place == 0 else '':<14}", "dim"), part] for place, part in enumerate(parts)]
+    return lines
+
+
+class ProfileForm(Dialog[str]):
+    """Returns the TOML text with the changes, comments kept; None where nothing is to be saved."""
+
+    BINDINGS = bindings("form")
+    AUTO_FOCUS = "Input"
+    CSS_PATH = "profiles.tcss"
+
+    def __init__(self, entry: "Entry") -> None:
+        super().__init__()
+        self.entry = entry
+        self._settings: list[Setting] = []
+        self._typed: dict[str, str] = {}
+        self._profile: Profile | None = entry.profile
+        self._problem: tuple[str, str] = ("", "")
+        self._key: str | None = None
+        self._figures: list[tuple[str, str]] = []
+        self._stop = threading.Event()
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box wide tall", id="form"):
+            yield Static(f"Profile {self.entry.name}", classes="question", markup=False)
+            with Horizontal(id="form-middle"):
+                yield Table(COLUMNS, header=False)
+                yield Costs()
+            yield Static("", id="about-setting", classes="hint", markup=False)
+            field = Input("", id="value", compact=True)
+            field.cursor_blink = False
+            yield field
+            yield Static("", id="says", classes="hint", markup=False)
+            yield Static("", classes="keys", markup=False)
+
+    def on_mount(self) -> None:
+        from ddpm_tui.state.profile_facts import settings
+
+        key = self.ddpm.key
+        self.query_one(".keys", Static).update(
+            f"↑↓ choose   {key('form.next_choice')} next choice   {key('form.save')} save   "
+            f"{key('form.estimate')} measure   {key('form.leave')} leave"
+        )
+        self._settings = settings()
+        self.query_one(Table).can_focus = False
+        self._show()
+        self._go()
+        self._count()
+
+    def on_unmount(self) -> None:
+        self._stop.set()
+
+    # The list.
+
+    def _now(self, key: str) -> str:
+        """The value as text: typed, else the file's."""
+        from ddpm_tui.state.profile_facts import get, value_text
+
+        if key in self._typed:
+            return self._typed[key]
+        assert self.entry.profile is not None
+        return value_text(get(self.entry.profile, key))
+
+    def _show(self) -> None:
+        rows = []
+        for setting in self._settings:
+            changed = setting.key in self._typed
+            bad = self._problem[0] == setting.key
+            tone = "bad" if bad else "accent bold" if changed else ""
+            mark = "* " if changed else "  "
+            value = self._now(setting.key) or "–"
+            rows.append(Row(setting.key, ((mark + setting.key, "bold" if changed else "dim"), (value, tone))))
+        self.query_one(Table).show(rows)
+
+    def _setting(self) -> "Setting":
+        key = self.query_one(Table).key
+        return next(s for s in self._settings if s.key == key)
+
+    def _go(self) -> None:
+        """The line below shows the setting under the cursor."""
+        setting = self._setting()
+        if setting.key == self._key:
+            return
+        self._key = setting.key
+        field = self.query_one("#value", Input)
+        with field.prevent(Input.Changed):
+            field.value = self._now(setting.key)
+        field.cursor_position = len(field.value)
+        choices = f"one of {', '.join(setting.choices)}" if setting.choices else ""
+        about = "; ".join(part for part in (setting.about, choices) if part)
+        self.query_one("#about-setting", Static).update(f"{setting.key}{': ' + about if about else ''}")
+
+    def on_table_moved(self) -> None:
+        self._go()
+
+    def action_cursor(self, by: int) -> None:
+        self.query_one(Table).action_cursor(by)
+
+    def action_page(self, by: int) -> None:
+        self.query_one(Table).action_page(by)
+
+    def action_choice(self, by: int) -> None:
+        """The next allowed value; where there is no list of them, nothing."""
+        choices = self._setting().choices
+        if not choices:
+            return
+        field = self.query_one("#value", Input)
+        at = choices.index(field.value) if field.value in choices else -by if by > 0 else 0
+        field.value = choices[(at + by) % len(choices)]
+        field.cursor_position = len(field.value)
+
+    def action_back(self) -> None:
+        """This setting as the file has it."""
+        key = self._setting().key
+        self._typed.pop(key, None)
+        self.query_one("#value", Input).value = self._now(key)
+
+    # Checking.
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        from ddpm_tui.state.profile_facts import get, value_text
+
+        key = self._key
+        if key is None or self.entry.profile is None:
+            return
+        if event.value.strip() == value_text(get(self.entry.profile, key)):
+            self._typed.pop(key, None)
+        else:
+            self._typed[key] = event.value
+        self._check()
+
+    def on_input_submitted(self) -> None:
+        self.action_cursor(1)
+
+    def text(self) -> str:
+        """The TOML with the changes."""
+        from ddpm_tui.state.profile_facts import typed
+        from engine.profiles_store import edit_toml
+
+        return edit_toml(self.entry.text, {key: typed(key, text) for key, text in self._typed.items()})
+
+    def _check(self) -> None:
+        from engine.profiles_store import ProfileError, parse_profile
+
+        says = self.query_one("#says", Static)
+        try:
+            self._profile = parse_profile(self.text(), self.entry.name)
+            self._problem = ("", "")
+            said, bad = "; ".join(self._profile.warnings()), False
+        except ProfileError as error:
+            self._profile = None
+            first = error.problems[0]
+            more = f"; and {len(error.problems) - 1} more" if len(error.problems) > 1 else ""
+            self._problem = (first.key, first.message)
+            said, bad = f"{first.key}: {first.message}{f' ({first.hint})' if first.hint else ''}{more}", True
+        says.update(said)
+        says.set_class(bad, "bad")
+        self._show()
+        self._figures = []
+        self._count()
+
+    # What it costs.
+
+    def _count(self) -> None:
+        self._stop.set()
+        self.run_worker(self._count_soon(), exclusive=True, group="count", exit_on_error=False)
+
+    async def _count_soon(self) -> None:
+        from ddpm_tui.state.profile_facts import counted
+
+        await asyncio.sleep(0.15)
+        if self._profile is None:
+            self.query_one(Costs).show([("", "not a profile yet: see below")])
+            return
+        facts = await asyncio.to_thread(counted, self.ddpm.home, self._profile)
+        self.query_one(Costs).show([*facts, ("", f"{self.ddpm.key('form.estimate')} measures the rest here")])
+
+    def action_estimate(self) -> None:
+        if self._profile is None:
+            self.query_one("#says", Static).update("mend it first: " + self._problem[1])
+            return
+        self._stop.set()
+        self._stop = threading.Event()
+        self.run_worker(
+            self._measure(self._profile, self._stop), exclusive=True, group="count", exit_on_error=False
+        )
+
+    async def _measure(self, profile: "Profile", stop: threading.Event) -> None:
+        from ddpm_tui.state.profile_facts import costs, counted, estimate
+
+        facts = await asyncio.to_thread(counted, self.ddpm.home, profile)
+        show = self.query_one(Costs).show
+        show([*facts, ("", "measuring …")])
+        try:
+            figures = await asyncio.to_thread(
+                estimate, self.ddpm.home, profile, True, stop, lambda text: None
+            )
+        except DdpmError as error:
+            show([*facts, ("", str(error))])
+            return
+        if figures:
+            show([*facts, *costs(profile, figures)])
+
+    # Leaving.
+
+    def action_save(self) -> None:
+        if self._profile is None:
+            return  # why is said below already
+        if not self._typed:
+            self.dismiss(None)
+            return
+        self.dismiss(self.text())
+
+    def action_leave(self) -> None:
+        if not self._typed:
+            self.dismiss(None)
+            return
+        count = len(self._typed)
+        question = f"Leave without saving {count} change{'s' if count > 1 else ''}?"
+        self.app.push_screen(
+            Confirm(question, ", ".join(self._typed)), lambda yes: yes and self.dismiss(None)
+        )
