@@ -1,10 +1,8 @@
 """`ddpm-tui checkpoints`: list, look at, verify, tag, thin out, delete and bring back, export."""
 
-import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -22,7 +20,6 @@ from ddpm_tui.cli.common import (
 )
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.words import number, plural, size
-from engine.errors import UserError
 
 
 @click.group(cls=NounGroup)
@@ -206,12 +203,12 @@ def prune(run: str, keep_last: int, dry_run: bool, yes: bool, as_json: bool) -> 
     Kept: the newest, chunk ends, the best, tagged ones, where a branch began, and the profile's keep_epochs.
     """
     from engine.runs.checkpoints import list_checkpoints, prunable
-    from engine.runs.record import find_run, load_run
+    from engine.runs.record import branch_points, find_run, load_run
     from engine.runs.trash import discard_checkpoint
 
     folder, record = find_run(home(), run), load_run(home(), run)
-    started = frozenset({record.lineage.step} if record.lineage else ())
-    going = prunable(list_checkpoints(folder), record.profile.training.keep_epochs, keep_last, started)
+    keep_epochs = record.profile.training.keep_epochs
+    going = prunable(list_checkpoints(folder), keep_epochs, keep_last, branch_points(home(), run))
     total = sum(info.size for info in going)
     if going and not dry_run:
         confirm(f"move {plural(len(going), 'checkpoint')} ({size(total)}) to the trash?", yes)
@@ -231,37 +228,14 @@ def prune(run: str, keep_last: int, dry_run: bool, yes: bool, as_json: bool) -> 
 @click.argument("reference", metavar="RUN@WHICH", shell_complete=complete.references)
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
 @click.option("--weights", type=click.Choice(["ema", "raw"]), default="ema", show_default=True)
-def export(reference: str, folder: str, weights: str) -> None:
+def export(reference: str, folder: str, weights: Literal["ema", "raw"]) -> None:
     """Copy the weights with their profile, ready to be used elsewhere.
 
     DIR gets model.safetensors, profile.toml and export.json (what it is, its hash, how to draw from it).
     """
-    from engine.profiles_store import to_toml
-    from engine.runs.checkpoints import resolve, sha256
-    from engine.runs.record import read_record
+    from engine.runs.checkpoints import resolve
+    from engine.runs.export import export_checkpoint
 
     run, info = resolve(home(), reference)
-    manifest = info.whole()
-    source = info.folder.ema if weights == "ema" else info.folder.model
-    if sha256(source) != manifest.files[source.name]["sha256"]:
-        raise UserError(f"{source} has been altered", "export another checkpoint")
-    target = Path(folder).expanduser()
-    target.mkdir(parents=True, exist_ok=True)
-    if any(target.iterdir()):
-        raise UserError(f"{target} is not empty", "name a new folder")
-    profile = read_record(run).profile
-    shutil.copyfile(source, target / "model.safetensors")
-    (target / "profile.toml").write_text(to_toml(profile), encoding="utf-8")
-    facts = {
-        "format": 1,
-        "run": run.name,
-        "step": info.step,
-        "epochs": manifest.epochs_seen,
-        "weights": weights,
-        "architecture": manifest.architecture,
-        "sha256": manifest.files[source.name]["sha256"],
-        "input": f"x_t (N, 3, {profile.data.size}, {profile.data.size}) float32 in [-1, 1]; t (N,) int64",
-        "predicts": profile.objective.prediction,
-    }
-    (target / "export.json").write_text(json.dumps(facts, indent=1) + "\n")
+    target = export_checkpoint(run, info, Path(folder), weights)
     say(f"{run.name}@{info.step} ({weights}) is in {target}")

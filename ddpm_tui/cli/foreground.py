@@ -42,21 +42,28 @@ class _Signals:
         self.first: int | None = None
         self.interrupts = 0
         self.hung_up = False
+        self.passed_on = False
         self.unsaid: list[str] = []
         """What the watching loop has to say for us: a signal handler must not write."""
 
     def __call__(self, number: int, _: FrameType | None) -> None:
-        again = self.first is not None
         self.first = self.first or number
         if number == signal.SIGHUP:
             self.hung_up = True
         if number == signal.SIGINT:
             self.interrupts += 1
         if self.worker is not None:
-            self.pass_on(number, again)
+            self._pass_on(number)
 
-    def pass_on(self, number: int, again: bool) -> None:
+    def watch_over(self, worker: LocalWorker) -> None:
+        """From now on signals go to `worker`; one that came while it was being started does now."""
+        self.worker = worker
+        if self.first is not None and not self.passed_on:
+            self._pass_on(self.first)
+
+    def _pass_on(self, number: int) -> None:
         assert self.worker is not None
+        again, self.passed_on = self.passed_on, True
         if number != signal.SIGINT:
             if not again:
                 self.worker.stop()
@@ -106,9 +113,8 @@ def run_job(
     folder = new_job_folder(home.create(), kind, run, args, device, foreground=True)
     signals = _Signals()
     with signals.caught():
-        worker = signals.worker = LocalLauncher(home).run(folder, device)
-        if signals.first is not None:  # it came while the worker was being started
-            signals.pass_on(signals.first, again=False)
+        worker = LocalLauncher(home).run(folder, device)
+        signals.watch_over(worker)
         try:
             _watch(folder, worker, view, signals, on_look)
         finally:
@@ -131,6 +137,7 @@ def _watch(
     """Show progress and words until the worker has ended. A terminal that has gone is not written to."""
     words = _Words(folder.log)
     patience = PATIENCE_S
+    heard: list[str] = []
     ended = False
     while not ended:
         ended = worker.wait_here(POLL_S)
@@ -140,8 +147,12 @@ def _watch(
                 worker.kill()
         shown: View = Quiet() if signals.hung_up else view
         said, signals.unsaid = signals.unsaid, []
-        for line in [*words.new(), *said]:
-            shown.line(line)
+        # A line waits for one look, so that the last one, which the command says in its own way, can be left out.
+        result = read_result(folder) if heard or ended else None
+        heard, due = words.new(), heard
+        for line in [*due, *(heard if ended else []), *said]:
+            if result is None or line != result.message:
+                shown.line(line)
         progress = read_progress(folder)
         if progress is not None and not ended:
             shown.update(progress)

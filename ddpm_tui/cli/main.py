@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, Lazy]] = {
         "doctor": Lazy(
             _CLI + "doctor", "doctor", "What this machine, terminal and disk can do, and what to mend."
         ),
+        "keys": Lazy(_CLI + "keys", "keys", "Every key of the screen, as your keymap has them."),
         "completion": Lazy(_CLI + "completion", "completion", "Shell completion for bash, zsh or fish."),
     },
 }

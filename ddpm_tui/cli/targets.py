@@ -70,7 +70,9 @@ def _run_for(
     """The run's name and whether it was made now."""
     runs = run_names(home)
     is_file = "/" in what or what.endswith(".toml")
-    if not is_file and what in runs and run in (None, what):
+    # A name may be a profile's and a run's: then it is the run's, unless --set says that it cannot be.
+    is_profile = bool(overrides) and what in {file.name for file in list_profiles(home)}
+    if not is_file and not is_profile and what in runs and run in (None, what):
         if resume == "never":
             raise UserError(
                 f"{what!r} is a run, and --resume never starts a new one",

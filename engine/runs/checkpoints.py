@@ -257,7 +257,7 @@ def prunable(
     keep_last: int,
     branched: frozenset[int] = frozenset(),
 ) -> list[CheckpointInfo]:
-    """What retention would remove: not the newest `keep_last`, chunk ends, kept epochs, best, tagged or branched ones."""
+    """What retention would remove: not the newest, chunk ends, kept epochs, the best, tagged or branched ones."""
     newest = {c.step for c in found[-max(1, keep_last) :]}
     return [
         c

@@ -162,6 +162,19 @@ def branch_profile(profile: Profile, overrides: list[str]) -> tuple[Profile, tup
     return changed, tuple(f"{key}: {before} → {after}" for key, before, after in rows)
 
 
+def branch_points(home: Home, name: str) -> frozenset[int]:
+    """Steps of a run at which a branch begins: its own where it is one, and those of its branches."""
+    found = set()
+    for other in run_names(home):
+        try:
+            lineage = load_run(home, other).lineage
+        except (DamagedError, UserError):
+            continue
+        if lineage and name in (other, lineage.parent):
+            found.add(lineage.step)
+    return frozenset(found)
+
+
 def rename_run(home: Home, old: str, new: str) -> None:
     """Rename a run that nobody is using; its branches keep pointing at it by the new name."""
     folder, target = find_run(home, old), home.run(new)

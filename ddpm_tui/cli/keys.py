@@ -1,0 +1,39 @@
+"""`ddpm-tui keys`: every key of the screen, as the user's keymap has them."""
+
+import click
+
+from ddpm_tui.cli.common import home, json_option, note, print_json, print_table, say
+
+
+@click.command()
+@click.option("--markdown", is_flag=True, help="As tables for a page, with the usual keys.")
+@json_option
+def keys(markdown: bool, as_json: bool) -> None:
+    """Every key of the screen and what it does.
+
+    keymap.toml in $DDPM_HOME gives other keys: a table a group, a line a key, such as pause = "p" below [queue].
+    """
+    from ddpm_tui.keymap import KEYS, read_keymap, shown
+
+    mine, problems = ({}, []) if markdown else read_keymap(home().keymap)
+    rows = [
+        (key.id, ", ".join(shown(each.strip()) for each in mine.get(key.id, key.keys).split(",")), key.help)
+        for key in KEYS
+    ]
+    for problem in problems:
+        note(f"warning: {problem}")
+    if as_json:
+        print_json([{"id": name, "keys": pressed, "does": does} for name, pressed, does in rows])
+    elif markdown:
+        _markdown(rows)
+    else:
+        print_table(["ID", "KEYS", "DOES"], rows)
+
+
+def _markdown(rows: list[tuple[str, str, str]]) -> None:
+    group = ""
+    for name, pressed, does in rows:
+        if name.partition(".")[0] != group:
+            group = name.partition(".")[0]
+            say(f"\n## {group}\n\n| keys | id | does |\n| --- | --- | --- |")
+        say(f"| {' '.join(f'`{key}`' for key in pressed.split(', '))} | {name} | {does} |")

@@ -1,0 +1,32 @@
+"""What the pages say is what the program does: keys, commands, files they show."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ddpm_tui.cli.keys import keys
+from ddpm_tui.cli.main import SECTIONS
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_page_of_keys_is_up_to_date() -> None:
+    made = CliRunner().invoke(keys, ["--markdown"]).output
+    page = (ROOT / "docs" / "keys.md").read_text(encoding="utf-8")
+    assert page.endswith(made), "run: ddpm-tui keys --markdown, and put it into docs/keys.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_files_on_a_page_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    known = {name for section in SECTIONS.values() for name, lazy in section.items() if lazy.present}
+    for command in re.findall(r"ddpm-tui ([a-z]+)\b", text):
+        assert command in known, f"{page.name} names `ddpm-tui {command}`"
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"make ([a-z]+) ", text):
+        assert f"\n{target}:" in makefile, f"{page.name} names `make {target}`"
