@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ddpm_tui.draw.terminal import Terminal, here
+from ddpm_tui.draw.terminal import Depth, Terminal, here
 
 # Textual reads these when it is imported.
 os.environ.setdefault("TEXTUAL_FPS", "30")
@@ -26,6 +26,7 @@ os.environ.setdefault("ESCDELAY", "50")
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
 from textual.driver import Driver
+from textual.filter import Monochrome
 from textual.reactive import reactive
 from textual.screen import Screen
 
@@ -101,9 +102,13 @@ class DdpmApp(App[None]):
         # Set before anything is styled, or the style sheets would be read twice.
         self.set_reactive(DdpmApp.theme, self._stored_theme())
         self.stylesheet.set_variables(self.get_css_variables())
-        self._frame = Frame(self.console._color_system)
+        system = None if self.terminal.depth is Depth.NONE else self.console._color_system
+        self._frame = Frame(system, frozenset(p.cursor for p in themes.PALETTES.values()))
         self._quiet_at = 0.0
         self._recent_faults: list[float] = []
+        if system is None:
+            # The frame leaves colours out; Textual would first turn the cursor's into another grey.
+            self._filters = [f for f in self._filters if not isinstance(f, Monochrome)]
         if not self.terminal.unicode:
             from ddpm_tui.glyphs import PlainText
 

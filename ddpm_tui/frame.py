@@ -26,9 +26,11 @@ _SKIP = 3
 class Frame:
     """The cells on the terminal. `update` takes pieces of a new picture, `flush` gives the bytes that show them."""
 
-    def __init__(self, system: ColorSystem | None) -> None:
-        """system: what the terminal can show; None leaves colours out."""
+    def __init__(self, system: ColorSystem | None, marks: frozenset[str] = frozenset()) -> None:
+        """system: what the terminal can show; None leaves colours out, and cells on a ground of `marks` (#rrggbb:
+        the cursor's) are reversed instead."""
         self._system = system
+        self._marks = marks
         self._size = (0, 0)
         self._rows: list[list[Cell]] = []
         self._changed: dict[int, set[int]] = {}
@@ -56,7 +58,7 @@ class Frame:
         for text, style, control in segments:
             if control:
                 continue
-            look = _look(style, self._system)
+            look = _look(style, self._system, self._marks)
             for character in text:
                 cells = 1 if " " <= character < "\u0300" else get_character_cell_size(character)
                 if cells == 0:
@@ -131,10 +133,13 @@ _ATTRIBUTES = (
 
 
 @lru_cache(maxsize=65536)
-def _look(style: Style | None, system: ColorSystem | None) -> Look:
+def _look(style: Style | None, system: ColorSystem | None, marks: frozenset[str]) -> Look:
     if style is None:
         return _PLAIN
-    attributes = ";".join(code for name, code in _ATTRIBUTES if getattr(style, name))
+    codes = [code for name, code in _ATTRIBUTES if getattr(style, name)]
+    if system is None and style.bgcolor and style.bgcolor.triplet and style.bgcolor.triplet.hex in marks:
+        codes.append("7")
+    attributes = ";".join(codes)
     if system is None:
         return attributes, "39", "49"
     return attributes, _code(style.color, system, True), _code(style.bgcolor, system, False)

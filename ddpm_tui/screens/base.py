@@ -1,7 +1,7 @@
 """What every screen has: the two bars, a filter line, painting from the Snapshot, and errors that stay small."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from textual.app import ComposeResult
@@ -46,6 +46,12 @@ class Sturdy:
             await super()._dispatch_message(message)  # type: ignore[misc]
         except Exception as error:
             cast("DdpmApp", self.app).report(error, type(self).__name__)  # type: ignore[attr-defined]
+
+    def beside(self, work: Callable[[], Coroutine[Any, Any, None]], group: str = "") -> None:
+        """Run `work` beside the screen. One of a `group` at a time: the older one is given up."""
+        screen = cast(Screen[None], self)
+        task = cast(Any, work)
+        screen.run_worker(task, group=group or "default", exclusive=bool(group), exit_on_error=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Work beside the screen that failed is said like any other fault."""
@@ -161,7 +167,7 @@ class BaseScreen(Sturdy, Screen[None]):
                 if then is not None:
                     then(result)
 
-        self.run_worker(run(), exit_on_error=False)
+        self.beside(run)
 
 
 class Dialog(Sturdy, ModalScreen[Result]):

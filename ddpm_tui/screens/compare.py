@@ -5,6 +5,7 @@ Every subject keeps its colour as long as it is in the comparison.
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,13 +42,16 @@ class ViewLine(Rows):
 
     def show(self, current: str, remark: str) -> None:
         self.current, self.remark = current, remark
+        fits = sum(len(name) + 2 for name in VIEWS) + 1 + len(remark) <= self.size.width
+        self.styles.height = 1 if fits or not remark else 2
         self.repaint()
 
     def lines(self, width: int, height: int) -> list[Line]:
-        line: list[Piece] = []
-        for name in VIEWS:
-            line += [(f" {name} ", "cursor bold" if name == self.current else "dim"), " "]
-        return [[*line, (self.remark, "dim")]]
+        line: list[Piece] = [
+            (f" {name} ", "cursor bold" if name == self.current else "dim") for name in VIEWS
+        ]
+        remark: list[Piece] = [" ", (self.remark, "dim")]
+        return [line, remark] if height > 1 else [[*line, *remark]]
 
 
 class CompareScreen(BaseScreen):
@@ -63,6 +67,7 @@ class CompareScreen(BaseScreen):
         self._view = VIEWS[0]
         self._epochs_back: int | None = None
         self._started = False
+        self._how = ""
         self._chart: LossChart | None = None
         self._film: Filmstrip | None = None
         self._plotter: Plotter | None = None
@@ -85,7 +90,7 @@ class CompareScreen(BaseScreen):
         self.query_one("#subjects").focus()
 
     def painted_first(self) -> None:
-        self.run_worker(self._bring_pictures(), exit_on_error=False)
+        self.beside(self._bring_pictures)
 
     async def _bring_pictures(self) -> None:
         await asyncio.to_thread(_import_drawing)
@@ -137,7 +142,7 @@ class CompareScreen(BaseScreen):
         self.ddpm.store.follow(self.NAME, {s.run for s in self._subjects})
         self._plotter.forget(set(self._plotter.known) - {s.name for s in self._subjects})
         self._paint_subjects(snapshot)
-        remark = ""
+        remark = self._how if self._view == "samples" else ""
         if self._view == "faces":
             remark = f"{self.ddpm.key('compare.earlier')} {self.ddpm.key('compare.later')} through the epochs"
         self.query_one(ViewLine).show(self._view, remark)
@@ -183,6 +188,7 @@ class CompareScreen(BaseScreen):
 
     def _nothing(self) -> bool:
         if not self._subjects:
+            self._made = ()
             self._show("note", f"{self.ddpm.key('compare.mark')} puts the run under the cursor in")
         return not self._subjects
 
@@ -273,7 +279,7 @@ class CompareScreen(BaseScreen):
             )
             self._show("table")
 
-        self.run_worker(work(), exclusive=True, group="fill", exit_on_error=False)
+        self.beside(work, "fill")
 
     # Faces: the same seeds of every subject, a column each.
 
@@ -297,7 +303,7 @@ class CompareScreen(BaseScreen):
         if self._made[:1] == ("faces",) and self._epochs_back is None and not self.ddpm.may_write(30_000):
             return
         self._made = state
-        self.run_worker(self._film_of_files(frames), exclusive=True, group="fill", exit_on_error=False)
+        self.beside(partial(self._film_of_files, frames), "fill")
 
     def _step_for(self, subject: "Subject", curves: Any) -> int | None:
         """Scrubbed: the step of that many epochs before the newest they all have; else the subject's own."""
@@ -311,8 +317,11 @@ class CompareScreen(BaseScreen):
         from ddpm_tui.widgets.face_grid import FilmFrame
 
         assert self._film is not None
+        run = self.snapshot.run(frames[0][1].partition(" ")[0])
         try:
-            faces = await asyncio.to_thread(load_faces, frames[0][0])
+            faces = await asyncio.to_thread(
+                load_faces, frames[0][0], run.setting("data", "size") if run else None
+            )
         except DdpmError as error:
             self._show("note", str(error))
             return
@@ -326,7 +335,7 @@ class CompareScreen(BaseScreen):
         state = ("samples", tuple(s.name for s in self._subjects), tuple(j.state for j in snapshot.jobs))
         if state != self._made:
             self._made = state
-            self.run_worker(self._film_of_samples(), exclusive=True, group="fill", exit_on_error=False)
+            self.beside(self._film_of_samples, "fill")
 
     async def _film_of_samples(self) -> None:
         from ddpm_tui.state.comparing import alike, sample_sets, sheet
@@ -348,8 +357,8 @@ class CompareScreen(BaseScreen):
         self._show("film")
         same = len({found.how for _, found in chosen}) == 1
         self._film.show([FilmFrame(sheet(found.pictures), f"{s.run}@{found.step}") for s, found in chosen], 0)
-        how = chosen[0][1].how if same else "drawn in different ways: not the same noise"
-        self.query_one(ViewLine).show(self._view, how)
+        self._how = chosen[0][1].how if same else "drawn in different ways: not the same noise"
+        self.query_one(ViewLine).show(self._view, self._how)
 
     # Keys.
 

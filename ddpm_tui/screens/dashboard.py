@@ -5,6 +5,7 @@ while the link's budget allows it; text always goes out.
 """
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,7 @@ class DashboardScreen(BaseScreen):
         self.query_one("#faces").border_title = " faces "
 
     def painted_first(self) -> None:
-        self.run_worker(self._bring_pictures(), exit_on_error=False)
+        self.beside(self._bring_pictures)
 
     async def _bring_pictures(self) -> None:
         """Import what draws, beside the event loop, and put it where the placeholders are."""
@@ -235,18 +236,23 @@ class DashboardScreen(BaseScreen):
         if self._preview is not None and not self.ddpm.may_write(20 * cells + 40 * CHART_BYTES // 100):
             return
         self._preview = newest
-        self.run_worker(self._load_faces(newest, curves.previews[-1], run), exclusive=True, group="faces")
+        self.beside(partial(self._load_faces, newest, curves.previews[-1], run), "faces")
 
     async def _load_faces(self, path: str, step: int, run: RunView | None) -> None:
         from ddpm_tui.state.previews import load_faces
 
+        assert self._grid is not None
+        assert self._film is not None
         size = run.setting("data", "size") if run else None
         try:
             self._faces = await asyncio.to_thread(load_faces, Path(path), size)
         except DdpmError as error:
-            self.query_one("#faces").border_title = error.what
+            wait = self.query_one("#faces-wait", Static)
+            self._grid.display = self._film.display = False
+            wait.display = True
+            wait.update(error.what.replace(path, Path(path).name))
             return
-        if self._faces and self._film is not None:
+        if self._faces:
             self._film.face = (self._faces[0].shape[1], self._faces[0].shape[0])
         self.query_one("#faces").border_title = self._faces_title(step)
         self._show_faces()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from textual.app import ComposeResult
@@ -104,7 +105,7 @@ class Form(Dialog[dict[str, Any]]):
 
     def _look(self) -> None:
         self._asked += 1
-        self.run_worker(self._say(self._asked), exclusive=True, group="preview", exit_on_error=False)
+        self.beside(partial(self._say, self._asked), "preview")
 
     async def _say(self, number: int) -> None:
         await asyncio.sleep(0.1)  # while somebody types, nothing is asked

@@ -181,7 +181,7 @@ def sample_sets(run: RunFolder, step: int | None, most: int = 16) -> list[Sample
             pictures = np.load(folder.pictures, mmap_mode="r")[:most].copy()
             how = f"seed {record.get('seed')}, {record.get('sampler')} {record.get('steps')} steps"
             found.append(SampleSet(pictures, how, int(record["checkpoint"])))
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
+        except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError):
             continue
     return found
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from textual import events
 
-from ddpm_tui.keymap import SCREENS, shown
+from ddpm_tui.keymap import BY_ID, SCREENS, shown
 from ddpm_tui.state.snapshot import Snapshot
 from ddpm_tui.widgets.rows import Line, Piece, Rows, length, spread
 
@@ -119,7 +119,7 @@ class FootBar(Rows):
 
 
 def live_keys(screen: object, hidden: bool = False) -> list[tuple[str, str, str, str]]:
-    """(key as shown, label, action, id) of every binding that works now, the focused widget's first.
+    """(key as shown, label, action, id) of every binding that works now, the screen's own before the app's.
 
     With `hidden`, also those that the footer leaves out.
     """
@@ -131,4 +131,6 @@ def live_keys(screen: object, hidden: bool = False) -> list[tuple[str, str, str,
         name = binding.id or binding.action
         if name not in found:
             found[name] = (shown(binding.key), binding.description, binding.action, name)
-    return list(found.values())
+    # A remapped key does not change its place.
+    order = {name: place for place, name in enumerate(BY_ID)}
+    return sorted(found.values(), key=lambda k: (k[3].partition(".")[0] == "app", order.get(k[3], len(order))))

@@ -162,7 +162,7 @@ def job_line(view: JobView, width: int, now: float) -> Line:
         if view.progress and view.progress.eta_s and width >= 44:
             right += f"  {left(view.progress.eta_s)}"
     elif view.state is State.QUEUED:
-        right = view.wait if width >= 60 and len(view.wait) < width // 2 else "waits"
+        right = view.wait if len(view.title) + len(view.wait) + 4 <= width and view.wait else "waits"
     else:
         right = str(view.state)
     title: list[Piece] = [(sign, tone), f" {view.title}"]

@@ -3,7 +3,12 @@
 import re
 import unicodedata
 
-_TOKEN = re.compile(r"\x1b\[([?>=<]?)([\d;:]*)([ -/]*)([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[PX^_].*?\x1b\\|\x1b[ -/]*[0-~]|([\x00-\x1f\x7f])|([^\x00-\x1f\x7f\x1b]+)", re.S)
+_TOKEN = re.compile(
+    r"\x1b\[([?>=<]?)([\d;:]*)([ -/]*)([@-~])"  # CSI
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[PX^_].*?\x1b\\|\x1b[ -/]*[0-~]"  # strings, short escapes
+    r"|([\x00-\x1f\x7f])|([^\x00-\x1f\x7f\x1b]+)",
+    re.DOTALL,
+)
 
 
 class Terminal:

@@ -82,7 +82,8 @@ class FakeStore:
 def make_app(home: Path, snapshot: Snapshot, terminal: Terminal = FULL, theme: str = "ddpm-dark") -> DdpmApp:
     """The real app on fakes. `app.store` is a FakeStore, `app.store.link` a FakeLink."""
     app = DdpmApp(Home(home).create(), FakeStore(snapshot), terminal=terminal)
-    app.theme = theme
+    if theme:
+        app.theme = theme
     return app
 
 

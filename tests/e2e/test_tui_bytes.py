@@ -17,7 +17,7 @@ IDLE_LIMIT = 100
 SECONDS = 30
 
 
-@pytest.fixture()
+@pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
     home = make_home(tmp_path / "home")
     yield home

@@ -1,0 +1,188 @@
+"""Compare: what is put in and taken out, each view, and subjects that are broken or gone."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ddpm_tui.screens.compare import CompareScreen
+from ddpm_tui.state.comparing import Subject, alike, read_scores, sample_sets
+from ddpm_tui.widgets.chart import LossChart
+from ddpm_tui.widgets.face_grid import Filmstrip
+from engine.home import Home
+from engine.profile import Profile
+from engine.profiles_store import override_profile
+from engine.runs.record import create_run
+from tests.ddpm_tui.fakes import empty, face, filled, make_app
+from tests.ddpm_tui.screens.test_dashboard import settled
+from tests.ddpm_tui.screens.test_queue import Opened
+
+
+class Comparing(Opened):
+    async def __aenter__(self) -> "Comparing":
+        self.pilot = await self._test.__aenter__()
+        await self.pilot.pause()
+        await self.pilot.press("6")
+        await settled(self.pilot, LossChart)
+        return self
+
+    @property
+    def screen(self) -> CompareScreen:
+        assert isinstance(self.app.screen, CompareScreen)
+        return self.app.screen
+
+
+def store_samples(home: Path, run: str, name: str, step: int, seed: int = 0) -> None:
+    folder = home / "runs" / run / "samples" / name
+    folder.mkdir(parents=True)
+    np.save(folder / "pictures.npy", np.stack([face(n) for n in range(6)]))
+    record = {"checkpoint": step, "seed": seed, "sampler": "dpmpp", "steps": 20}
+    (folder / "sample.json").write_text(json.dumps(record))
+
+
+async def test_the_two_newest_runs_are_compared_at_first(tmp_path: Path) -> None:
+    async with Comparing(tmp_path, filled(tmp_path)) as it:
+        chart = it.screen.query_one(LossChart)
+        assert [s.name for s in chart.plot.series] == ["celeba32-1", "celeba32-2"]
+        assert len({s.slot for s in chart.plot.series}) == 2
+        assert it.app.store.followed["compare"] == {"celeba32-1", "celeba32-2"}  # type: ignore[attr-defined]
+
+
+async def test_space_takes_out_and_puts_in_and_colours_stay(tmp_path: Path) -> None:
+    async with Comparing(tmp_path, filled(tmp_path)) as it:
+        chart = it.screen.query_one(LossChart)
+        slots = {s.name: s.slot for s in chart.plot.series}
+        table = it.screen.query_one("#subjects")
+        table.move_to("celeba32-1")  # type: ignore[attr-defined]
+        await it.press("space")
+        assert {s.name: s.slot for s in chart.plot.series} == {"celeba32-2": slots["celeba32-2"]}
+        await it.press("space")
+        assert {s.name: s.slot for s in chart.plot.series}["celeba32-2"] == slots["celeba32-2"]
+        assert len(chart.plot.series) == 2
+        table.move_to("broken-1")  # type: ignore[attr-defined]
+        assert "run.json cannot be read" in await it.press("space")
+        assert "puts the run under the cursor in" in await it.press("x")
+
+
+async def test_no_runs_says_what_to_do(tmp_path: Path) -> None:
+    async with Comparing(tmp_path, empty()) as it:
+        assert "No runs yet." in await it.press()
+
+
+async def test_profiles_show_only_what_differs(tmp_path: Path) -> None:
+    home = Home(tmp_path).create()
+    first = Profile()
+    create_run(home, "celeba32-1", first)
+    create_run(home, "celeba32-2", override_profile(first, ["optim.lr=1e-4", "training.batch_size=32"]))
+    async with Comparing(tmp_path, filled(tmp_path)) as it:
+        text = await it.press("v")
+        await it.pilot.pause(0.3)
+        text = await it.press()
+        assert "optim.lr" in text
+        assert "0.0001" in text
+        assert "training.batch_size" in text
+        assert "optim.betas" not in text
+
+
+async def test_equal_profiles_and_unreadable_ones_are_said(tmp_path: Path) -> None:
+    home = Home(tmp_path).create()
+    create_run(home, "celeba32-1", Profile())
+    create_run(home, "celeba32-2", Profile())
+    async with Comparing(tmp_path, filled(tmp_path)) as it:
+        await it.press("v")
+        await it.pilot.pause(0.3)
+        assert "their profiles are the same" in await it.press()
+        home.run("celeba32-2").record.write_text("{")
+        await it.press("x")
+        it.screen._subjects = [Subject("celeba32-1"), Subject("celeba32-2")]
+        it.screen.repaint()
+        await it.pilot.pause(0.3)
+        assert "not readable JSON" in await it.press()
+
+
+async def test_faces_side_by_side_are_scrubbed_through_the_epochs(tmp_path: Path) -> None:
+    snapshot = filled(tmp_path)
+    first = snapshot.curves["celeba32-1"]
+    second = replace(
+        snapshot.curves["celeba32-2"], previews=first.previews[:11], preview_paths=first.preview_paths[:11]
+    )
+    snapshot = replace(snapshot, curves={"celeba32-1": first, "celeba32-2": second})
+    async with Comparing(tmp_path, snapshot) as it:
+        await it.press("v", "v")
+        await it.pilot.pause(0.4)
+        film = it.screen.query_one(Filmstrip)
+        assert [f.label for f in film.frames] == ["celeba32-1 e12", "celeba32-2 e11"]
+        assert film.face == (32, 32)
+        await it.press("h", "h")
+        await it.pilot.pause(0.4)
+        assert [f.label for f in film.frames] == ["celeba32-1 e10", "celeba32-2 e9"]
+        await it.press("l")
+        await it.pilot.pause(0.4)
+        assert [f.label for f in film.frames] == ["celeba32-1 e11", "celeba32-2 e10"]
+
+
+async def test_marked_checkpoints_are_compared_by_their_own_faces(tmp_path: Path) -> None:
+    app = make_app(tmp_path, filled(tmp_path))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        app.marked = ("celeba32-1@800", "celeba32-1@4000")
+        await pilot.press("6")
+        await settled(pilot, Filmstrip)
+        await pilot.pause(0.4)
+        film = app.screen.query_one(Filmstrip)
+        assert [f.label for f in film.frames] == ["celeba32-1 e2", "celeba32-1 e10"]
+        assert not app.marked
+    assert not app.faults
+
+
+async def test_samples_of_the_same_seed_are_preferred(tmp_path: Path) -> None:
+    store_samples(tmp_path, "celeba32-1", "000001", 4000, seed=0)
+    store_samples(tmp_path, "celeba32-2", "000002", 4400, seed=0)
+    store_samples(tmp_path, "celeba32-2", "000003", 4400, seed=9)
+    async with Comparing(tmp_path, filled(tmp_path)) as it:
+        await it.press("v", "v", "v")
+        await it.pilot.pause(0.4)
+        text = await it.press()
+        assert "seed 0, dpmpp 20 steps" in text
+        film = it.screen.query_one(Filmstrip)
+        assert [f.label for f in film.frames] == ["celeba32-1@4000", "celeba32-2@4400"]
+
+
+async def test_figures_and_scores_stand_beside_each_other(tmp_path: Path) -> None:
+    folder = tmp_path / "runs/celeba32-1/evaluations"
+    folder.mkdir(parents=True)
+    score = {"value": 12.34, "low": 11.0, "high": 13.5, "n": 1000, "extractor": "pixels"}
+    (folder / "a.json").write_text(json.dumps({"checkpoint": 4800, "scores": {"swd": score}}))
+    (folder / "b.json").write_text("{")
+    async with Comparing(tmp_path, filled(tmp_path), (160, 40)) as it:
+        await it.press("v", "v", "v", "v")
+        await it.pilot.pause(0.4)
+        text = await it.press()
+        assert "best loss on held-out" in text
+        assert "12.3 [11.0, 13.5] (n 1000" in text
+        assert "b.json" in text
+        assert "cannot be read" in text
+
+
+async def test_a_run_deleted_by_somebody_else_leaves_the_comparison(tmp_path: Path) -> None:
+    snapshot = filled(tmp_path)
+    async with Comparing(tmp_path, snapshot) as it:
+        left = tuple(r for r in snapshot.runs if r.name != "celeba32-2")
+        it.app.store.set(replace(snapshot, runs=left))  # type: ignore[attr-defined]
+        await it.press()
+        assert [s.name for s in it.screen.query_one(LossChart).plot.series] == ["celeba32-1"]
+
+
+def test_damaged_sample_sets_are_left_out_and_scores_belong_to_their_step(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    store_samples(tmp_path, "r", "000001", 10)
+    store_samples(tmp_path, "r", "000002", 20)
+    (tmp_path / "runs/r/samples/000002/pictures.npy").write_bytes(b"")
+    assert [s.step for s in sample_sets(home.run("r"), None)] == [10]
+    assert alike([sample_sets(home.run("r"), None), []])[1] is None
+    folder = tmp_path / "runs/r/evaluations"
+    folder.mkdir()
+    (folder / "a.json").write_text(json.dumps({"checkpoint": 10, "n": 50, "scores": {"kid": 0.5}}))
+    assert read_scores(home.run("r"), 10) == {"kid": "0.500 (n 50)"}
+    assert read_scores(home.run("r"), 11) == {}

@@ -1,0 +1,226 @@
+"""The queue screen: every key with what it asks of the service, the forms, and what is said about a job."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.widgets import Input
+
+from ddpm_tui.screens.forms import SampleForm, TrainForm
+from ddpm_tui.screens.log import LogView
+from ddpm_tui.widgets.table import Table
+from engine.errors import UserError
+from engine.service.states import State
+from tests.ddpm_tui.fakes import empty, filled, job, make_app
+from tests.ddpm_tui.test_app import screen_text
+
+
+class Opened:
+    """The app with the queue shown, as a context."""
+
+    def __init__(self, home: Path, snapshot: Any, size: tuple[int, int] = (100, 30)) -> None:
+        self.app = make_app(home, snapshot)
+        self.link = self.app.store.link  # type: ignore[attr-defined]
+        self._test = self.app.run_test(size=size)
+
+    async def __aenter__(self) -> "Opened":
+        self.pilot = await self._test.__aenter__()
+        await self.press("2")
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._test.__aexit__(*error)
+        if error[0] is None:
+            assert not self.app.faults
+
+    async def press(self, *keys: str) -> str:
+        """The screen after these keys."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.pilot.pause()
+        await self.pilot.pause(0.15)
+        return screen_text(self.app)
+
+    @property
+    def table(self) -> Table:
+        return self.app.screen.query_one("#jobs", Table)
+
+
+async def test_jobs_are_listed_in_order_with_what_matters(tmp_path: Path) -> None:
+    async with Opened(tmp_path, filled(tmp_path), (130, 30)) as it:
+        text = await it.press()
+        rows = [line for line in text.splitlines() if "train " in line or "sample " in line]
+        assert [row.split()[0] for row in rows][:6] == ["10", "11", "12", "13", "14", "15"]
+        assert "48 %" in rows[2]
+        assert "13 min left" in rows[2]
+        assert "waits for cuda:0" in rows[3]
+        assert "job 12 is training celeba32-1" in rows[4]
+        assert it.table.key == "000012", "the cursor starts at what is going on"
+
+
+async def test_an_empty_queue_says_what_to_press(tmp_path: Path) -> None:
+    async with Opened(tmp_path, empty()) as it:
+        text = await it.press()
+        assert "The queue is empty." in text
+        assert "a adds training" in text
+        assert "there is no run yet" in await it.press("s")
+        for key in ("x", "r", "space", "J", "enter"):
+            assert "no job is chosen" in await it.press(key)
+        it.app.faults.clear()
+
+
+@pytest.mark.parametrize(
+    ("key", "moves", "verb", "job_id"),
+    [
+        ("space", [], "pause", "000012"),
+        ("space", ["G"], "resume", "000015"),
+        ("x", ["j"], "cancel", "000013"),
+        ("r", ["k"], "retry", "000011"),
+    ],
+)
+async def test_keys_ask_the_service(
+    tmp_path: Path, key: str, moves: list[str], verb: str, job_id: str
+) -> None:
+    opposite = {"pause": "resume", "resume": "pause", "cancel": "retry", "retry": "cancel"}
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        await it.press(*moves, key)
+        assert it.link.asked(verb) == [{"ids": [job_id]}]
+        await it.press("u")
+        assert it.link.asked(opposite[verb]) == [{"ids": [job_id]}]
+
+
+async def test_what_cannot_be_done_is_said_and_not_asked(tmp_path: Path) -> None:
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        assert "job 10 is done already" in await it.press("g", "x")
+        assert "r brings it back" in await it.press("space")
+        assert "only waiting jobs have a place" in await it.press("J")
+        assert not it.link.requests
+
+
+async def test_moving_names_the_neighbour_and_can_be_undone(tmp_path: Path) -> None:
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        await it.press("j", "J")
+        assert it.link.asked("move") == [{"ids": ["000013"], "where": "000015"}]
+        await it.press("u")
+        assert it.link.asked("move")[1] == {"ids": ["000013"], "where": "000014"}
+        await it.press("K")
+        assert it.link.asked("move")[2] == {"ids": ["000013"], "where": "000012"}
+        assert "at the end already" in await it.press("G", "J")
+
+
+async def test_the_whole_queue_can_be_held(tmp_path: Path) -> None:
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        assert "no further job is started" in await it.press("H")
+        await it.press("u")
+        assert it.link.asked("hold_queue") == [{"on": True}, {"on": False}]
+
+
+async def test_ended_jobs_can_be_hidden_and_the_list_filtered(tmp_path: Path) -> None:
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        assert "000010" in it.table.keys
+        await it.press("e")
+        assert "000010" not in it.table.keys
+        await it.press("e", "slash", "s", "a", "m", "p")
+        assert it.table.keys == ["000013"]
+        await it.press("enter")
+        assert it.table.has_focus
+        assert it.table.keys == ["000013"]
+        await it.press("slash", "escape")
+        assert len(it.table.keys) == 6
+
+
+async def test_about_the_job_under_the_cursor(tmp_path: Path) -> None:
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        text = await it.press("k")
+        assert "Out of memory" in text
+        assert "use a smaller model" in text
+        assert "to_epoch 25" in text
+
+
+async def test_enter_opens_the_log(tmp_path: Path) -> None:
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        assert "no log yet" in await it.press("enter")
+        assert isinstance(it.app.screen, LogView)
+        await it.press("escape")
+        assert it.table.has_focus
+
+
+async def test_adding_training_says_first_what_it_will_do(tmp_path: Path) -> None:
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        it.link.answers["train"] = lambda **a: {
+            "says": [f"{a['target']}: {a.get('chunks')} chunks"],
+            "job": {"id": "000030"},
+            "added": not a.get("dry_run"),
+        }
+        text = await it.press("a")
+        assert "go on, at epoch 12" in text
+        assert "celeba32-1: 1 chunks" in text
+        await it.press("tab", "backspace", "2")
+        assert "celeba32-1: 2 chunks" in await it.press()
+        text = await it.press("enter")
+        assert "queued as job 30: celeba32-1: 2 chunks" in text
+        asked = it.link.asked("train")[-1]
+        assert (asked["target"], asked["chunks"], "new" in asked) == ("celeba32-1", 2, False)
+        assert it.app.screen.name == "queue"
+        await it.press("u")
+        assert it.link.asked("cancel") == [{"ids": ["000030"]}]
+
+
+async def test_a_profile_starts_a_new_run_to_an_epoch(tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles/aaa.toml").write_text('description = "of mine"\n')
+    async with Opened(tmp_path, empty()) as it:
+        text = await it.press("a")
+        assert "new aaa" in text
+        assert "of mine" in text
+        it.app.screen.query_one("#field-to_epoch", Input).value = "40"
+        await it.press("enter")
+        asked = it.link.asked("train")[-1]
+        assert (asked["target"], asked["to_epoch"], asked["new"]) == ("aaa", 40, True)
+        assert "chunks" not in asked
+
+
+async def test_a_form_says_what_is_wrong_and_stays(tmp_path: Path) -> None:
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        it.link.answers["train"] = UserError("run 'celeba32-1' is at epoch 50 already", "train another chunk")
+        assert "is at epoch 50 already" in await it.press("a")
+        it.app.screen.query_one("#field-chunks", Input).value = "two"
+        assert "'two' is not a whole number" in await it.press("enter")
+        assert isinstance(it.app.screen, TrainForm)
+        await it.press("escape")
+        assert it.app.screen.name == "queue"
+
+
+async def test_sampling_from_the_newest_checkpoint(tmp_path: Path) -> None:
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        text = await it.press("s")
+        assert isinstance(it.app.screen, SampleForm)
+        assert "celeba32-2@latest" in text
+        assert "broken-1" not in text.split("celeba32-2@latest")[1].split("pictures")[0]
+        await it.press("enter")
+        asked = it.link.asked("add")[-1]
+        assert asked["kind"] == "sample"
+        assert asked["args"] == {"checkpoint": "celeba32-1@latest", "n": 64, "seed": 0, "trajectory": 8}
+
+
+async def test_the_cursor_stays_on_its_job_while_others_come_and_go(tmp_path: Path) -> None:
+    snapshot = filled(tmp_path)
+    async with Opened(tmp_path, snapshot) as it:
+        await it.press("j", "j")
+        assert it.table.key == "000014"
+        jobs = (job(9, State.DONE), *[v for v in snapshot.jobs if v.id != "000013"])
+        it.app.store.set(replace(snapshot, jobs=jobs))  # type: ignore[attr-defined]
+        await it.press()
+        assert it.table.key == "000014"
+
+
+async def test_two_thousand_jobs_scroll_without_drawing_them_all(tmp_path: Path) -> None:
+    jobs = tuple(job(n) for n in range(1, 2001))
+    async with Opened(tmp_path, replace(filled(tmp_path), jobs=jobs)) as it:
+        await it.press("G")
+        assert it.table.key == "002000"
+        assert "2000" in await it.press("pageup", "pagedown")
+        assert it.table.key == "002000"
+        await it.press("g")
+        assert it.table.key == "000001"
