@@ -235,6 +235,9 @@ def _problem(item: Any, text: str) -> Problem:
             close = nearest(str(location[-1]), known)
             message = "unknown key" if len(location) > 1 else "unknown section"
             hint = f"did you mean {close!r}?" if close else "known: " + ", ".join(known)
+        elif kind in ("model_type", "model_attributes_type", "dict_type"):
+            message = "must be a table"
+            hint = f"write it as [{key}]" if len(location) == 1 else ""
         elif not isinstance(item.get("input"), dict | list):
             message = f"{item.get('input')!r}: {message}"
             if kind == "literal_error":

@@ -1,0 +1,144 @@
+"""Files survive a crash whole, and locks tell who lives."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.errors import BusyError, DamagedError, DiskFullError
+from engine.files import (
+    FileLock,
+    disk_errors,
+    free_bytes,
+    is_locked,
+    lock_holder,
+    read_json,
+    require_free,
+    write_bytes,
+    write_json,
+)
+
+
+def test_write_replaces_the_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"long": "x" * 1000})
+    write_json(path, {"ᾱ": 1})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"ᾱ": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    write_bytes(path, b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "I/O error")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError):
+        write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_named(tmp_path: Path, number: int) -> None:
+    with (
+        pytest.raises(DiskFullError, match=r"no room to write .*here.*free some space"),
+        disk_errors(tmp_path / "here"),
+    ):
+        raise OSError(number, os.strerror(number))
+
+
+def test_other_errors_of_the_system_pass(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), disk_errors(tmp_path):
+        raise PermissionError(errno.EACCES, "denied")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "is missing"), (b"{", "is not readable JSON"), (b"\xff\xfe", "is not readable JSON")],
+)
+def test_reading_says_what_is_wrong_and_where(tmp_path: Path, content: bytes | None, words: str) -> None:
+    path = tmp_path / "note.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DamagedError, match=f"the note {words}.*note.json"):
+        read_json(path, "the note")
+
+
+def test_a_folder_in_a_files_place(tmp_path: Path) -> None:
+    with pytest.raises(DamagedError, match="cannot be read"):
+        read_json(tmp_path, "the note")
+
+
+def test_space_is_asked_of_the_nearest_folder_that_exists(tmp_path: Path) -> None:
+    assert abs(free_bytes(tmp_path / "not" / "yet") - free_bytes(tmp_path)) < 100 << 20
+    require_free(tmp_path / "not" / "yet", 1)
+    with pytest.raises(DiskFullError, match="MB free and .* MB are needed"):
+        require_free(tmp_path, 1 << 60)
+
+
+def test_a_lock_is_exclusive_and_ends_with_release(tmp_path: Path) -> None:
+    path = tmp_path / "below" / "lock"
+    assert not is_locked(path)
+    first = FileLock.acquire(path, "the run")
+    first.describe("job 7")
+    assert is_locked(path)
+    assert FileLock.try_acquire(path) is None
+    with pytest.raises(BusyError, match="the run is in use by job 7 — wait"):
+        FileLock.acquire(path, "the run", "wait")
+    first.release()
+    first.release()
+    assert not is_locked(path)
+    with FileLock.acquire(path, "the run"):
+        assert is_locked(path)
+    assert not is_locked(path)
+
+
+def test_looking_at_a_lock_takes_it_from_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    for _ in range(50):
+        assert not is_locked(path)
+        lock = FileLock.try_acquire(path)
+        assert lock is not None
+        lock.release()
+
+
+def test_a_shorter_holder_replaces_a_longer_one(tmp_path: Path) -> None:
+    with FileLock.acquire(tmp_path / "lock", "it") as lock:
+        lock.describe("a very long description")
+        lock.describe("pid 1")
+        assert lock_holder(tmp_path / "lock") == "pid 1"
+
+
+def test_a_lock_handed_to_a_child_dies_with_the_child(tmp_path: Path) -> None:
+    """What the queue does with a worker: the descriptor goes over, its own is closed."""
+    path = tmp_path / "lock"
+    lock = FileLock.acquire(path, "job")
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        pass_fds=(lock.descriptor,),
+    )
+    try:
+        lock.release()
+        assert is_locked(path)
+        child.kill()
+        child.wait()
+        for _ in range(100):
+            if not is_locked(path):
+                break
+            time.sleep(0.02)
+        assert not is_locked(path)
+    finally:
+        child.kill()
+        child.wait()
