@@ -1,6 +1,7 @@
 """Screen 3: runs as a tree of branches, the checkpoints of one, and what can be done with each."""
 
 import asyncio
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,7 @@ class CheckpointsScreen(BaseScreen):
 
     def __init__(self) -> None:
         super().__init__()
+        self._started = False
         self._reader = CheckpointReader()
         self._found: tuple[CheckpointInfo, ...] = ()
         self._run: str | None = None
@@ -104,7 +106,9 @@ class CheckpointsScreen(BaseScreen):
         (self.runs if self.runs.has_focus else self.steps).filter(words)
 
     def painted_first(self) -> None:
-        self.run_worker(self._import_faces(), exit_on_error=False)
+        if not self._started:
+            self._started = True
+            self.run_worker(self._import_faces(), exit_on_error=False)
 
     async def _import_faces(self) -> None:
         def load() -> Any:
@@ -116,6 +120,8 @@ class CheckpointsScreen(BaseScreen):
         _, face_grid = await asyncio.to_thread(load)
         self._faces = face_grid(empty="…", terminal=self.ddpm.terminal)
         self._faces.can_focus = False
+        while not self.query("#faces"):  # the boxes of a screen come one after the other
+            await asyncio.sleep(0.02)
         await self.query_one("#faces").mount(self._faces)
         self._face_of = None
         self._show_faces()
@@ -193,7 +199,7 @@ class CheckpointsScreen(BaseScreen):
         m = info.manifest
         mark = ("●", "accent") if f"{self._run}@{info.step}" in self._marks else ""
         if m is None:
-            problem = (info.problem or "").rsplit("/", 1)[-1]
+            problem = _short(info)
             cells = (mark, str(info.step), "", "", "", "", "", (f"damaged: {problem}", "bad"))
             return Row(str(info.step), cells, f"{info.step} damaged")
         words = [*info.tags, *(["chunk end"] if m.chunk_end else [])]
@@ -215,7 +221,7 @@ class CheckpointsScreen(BaseScreen):
         run, info = self.snapshot.run(self._run), self._info()
         said: list[Line] = []
         if info is not None and info.problem:
-            said.append([(info.problem, "bad")])
+            said.append([("damaged: " + _short(info), "bad")])
         if run is not None:
             came = f" from {run.parent}@{run.parent_step}" if run.parent else ""
             what = f"{run.name}{came}, {run.profile_name or 'its own profile'}"
@@ -294,6 +300,13 @@ class CheckpointsScreen(BaseScreen):
             )
         return info
 
+    def _whole(self) -> "CheckpointInfo":
+        """The chosen one, if it is not damaged."""
+        info = self._chosen()
+        if info.manifest is None:
+            raise UserError(f"checkpoint {info.step} is damaged: {_short(info)}", "choose another")
+        return info
+
     def _folder(self) -> RunFolder:
         return RunFolder(self.ddpm.home.runs / self._chosen_run().name)
 
@@ -319,7 +332,7 @@ class CheckpointsScreen(BaseScreen):
 
     def action_mark(self) -> None:
         reference = self._reference()
-        self._chosen().whole()
+        self._whole()
         if reference in self._marks:
             self._marks.remove(reference)
         else:
@@ -337,7 +350,7 @@ class CheckpointsScreen(BaseScreen):
         self.ddpm.call_later(self.ddpm.action_go, "compare")
 
     def action_sample(self) -> None:
-        self._chosen().whole()
+        self._whole()
         reference = self._reference()
         self.app.push_screen(SampleForm(reference, [(reference, "this checkpoint")]), self._sample)
 
@@ -353,7 +366,7 @@ class CheckpointsScreen(BaseScreen):
             self.attempt(asks.train(self.ddpm, **wish(answer.pop("chosen"), answer)))
 
     def action_evaluate(self) -> None:
-        self._chosen().whole()
+        self._whole()
         self.attempt(asks.add(self.ddpm, "evaluate", {"checkpoint": self._reference()}))
 
     def action_tag(self) -> None:
@@ -380,7 +393,7 @@ class CheckpointsScreen(BaseScreen):
 
     def action_export(self) -> None:
         info, folder = self._chosen(), self._folder()
-        info.whole()
+        self._whole()
         target = str(Path.home() / f"{folder.name}-{info.step}")
         ask = Ask(
             f"Export {self._reference()} to",
@@ -403,7 +416,7 @@ class CheckpointsScreen(BaseScreen):
 
     def action_branch(self) -> None:
         info = self._chosen()
-        info.whole()
+        self._whole()
         self.app.push_screen(BranchForm(self.ddpm.home, self._folder(), info), self._branch)
 
     def _branch(self, answer: tuple[str, list[str]] | None) -> None:
@@ -412,3 +425,8 @@ class CheckpointsScreen(BaseScreen):
 
     def _branched(self, name: str) -> None:
         self._follow = (name, None)
+
+
+def _short(info: "CheckpointInfo") -> str:
+    """What is wrong with it, without the path that the list tells already."""
+    return (info.problem or "").replace(f"{info.folder.path}{os.sep}", "")

@@ -42,6 +42,7 @@ class GalleryScreen(BaseScreen):
 
     def __init__(self) -> None:
         super().__init__()
+        self._started = False
         self._reader: GalleryReader | None = None
         self._entries: tuple[Entry, ...] = ()
         self._loaded = False
@@ -82,7 +83,9 @@ class GalleryScreen(BaseScreen):
         self.sets.filter(words)
 
     def painted_first(self) -> None:
-        self.run_worker(self._import(), exit_on_error=False)
+        if not self._started:
+            self._started = True
+            self.run_worker(self._import(), exit_on_error=False)
 
     async def _import(self) -> None:
         def load() -> tuple[Any, ...]:
@@ -102,6 +105,8 @@ class GalleryScreen(BaseScreen):
         }
         self._widgets["near"].can_focus = False
         large = Horizontal(self._widgets["player"], self._widgets["near"], id="large")
+        while not self.query("#view"):  # the boxes of a screen come one after the other
+            await asyncio.sleep(0.02)
         await self.query_one("#view").mount(self._widgets["grid"], self._widgets["film"], large)
         self._widgets["large"] = large
         self._reader = reader(self.ddpm.home)
@@ -361,7 +366,10 @@ class GalleryScreen(BaseScreen):
             self.ddpm.say(f"the nearest training faces are not known: {error}", "warn")
             return
         if not stop.is_set():
-            near.show([n.picture for n in found], [f"{number(n.distance, 2)}" for n in found])
+            from ddpm_tui.state.previews import worth_showing
+
+            count = worth_showing(len(found), picture.shape[0], near.size.width - 2, near.size.height)
+            near.show([n.picture for n in found[:count]], [number(n.distance, 2) for n in found[:count]])
 
     def _nearest(self, profile: Any, picture: Any, stop: threading.Event) -> Any:
         from ddpm_tui.state.nearest import Neighbours, training_data

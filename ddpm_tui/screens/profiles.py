@@ -70,6 +70,7 @@ class ProfilesScreen(BaseScreen):
 
     def __init__(self) -> None:
         super().__init__()
+        self._started = False
         self._reader: ProfileReader | None = None
         self._entries: tuple[Entry, ...] = ()
         self._reading = False
@@ -103,7 +104,9 @@ class ProfilesScreen(BaseScreen):
         self.list.filter(words)
 
     def painted_first(self) -> None:
-        self.run_worker(self._import(), exit_on_error=False)
+        if not self._started:
+            self._started = True
+            self.run_worker(self._import(), exit_on_error=False)
 
     async def _import(self) -> None:
         def load() -> Any:

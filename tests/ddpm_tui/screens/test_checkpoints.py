@@ -1,0 +1,250 @@
+"""Screen 3 by its keys, on real folders."""
+
+import pytest
+
+from ddpm_tui.state.lineage import tree
+from ddpm_tui.state.snapshot import RunView
+from engine.errors import UserError
+from engine.home import Home
+from engine.runs.checkpoints import list_checkpoints, read_tags
+from engine.runs.record import load_run, run_names
+from engine.runs.trash import list_trash
+from tests.ddpm_tui.fakes import empty, make_app
+from tests.ddpm_tui.screens.homes import make_run, refresh, snapshot, text, until
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = Home(tmp_path).create()
+    make_run(home, "faces-1")
+    return home
+
+
+def steps(app):
+    return app.screen.query_one("#steps").keys
+
+
+def opened(home, size=(80, 24)):
+    app = make_app(home.root, snapshot(home.root))
+    return app, app.run_test(size=size)
+
+
+async def show(app, pilot, count=3):
+    await pilot.press("3")
+    await until(pilot, lambda: app.screen.id == "checkpoints" and len(steps(app)) == count)
+
+
+def test_branches_stand_below_their_parent_and_orphans_for_themselves():
+    runs = [
+        RunView("a"), RunView("b", parent="a"), RunView("c", parent="gone"), RunView("d", parent="b"), RunView("e", parent="a"),
+    ]  # fmt: skip
+    assert [t.stem + t.run.name for t in tree(runs)] == ["a", "├ b", "│ └ d", "└ e", "c"]
+
+
+def test_runs_that_name_each_other_as_parent_are_still_listed():
+    assert {t.run.name for t in tree([RunView("a", parent="b"), RunView("b", parent="a")])} == {"a", "b"}
+
+
+async def test_shows_checkpoints_newest_first_with_the_best_and_the_preview(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        assert steps(app) == ["300", "200", "100"]
+        assert "best" in text(app)
+        assert "19,200 pictures seen" in text(app)
+        await until(pilot, lambda: "▀" in text(app))
+        assert not app.faults
+
+
+async def test_an_empty_machine_says_what_to_press(tmp_path):
+    app = make_app(tmp_path, empty())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3")
+        await until(pilot, lambda: "No run yet." in text(app))
+        assert "5 picks a profile" in text(app)
+
+
+async def test_a_damaged_checkpoint_is_shown_as_damaged_and_refuses(home):
+    (home.run("faces-1").checkpoint(200).path / "ema.safetensors").write_bytes(b"x")
+    app, run = opened(home, (120, 30))
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("j")
+        await until(pilot, lambda: "damaged: ema.safetensors is truncated (1 of 7 bytes)" in text(app))
+        await pilot.press("s")
+        await until(pilot, lambda: "checkpoint 200 is damaged" in text(app))
+        assert app.screen.id == "checkpoints"
+        assert not app.faults
+
+
+async def test_delete_moves_to_the_trash_and_undo_brings_it_back(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("d")
+        await until(pilot, lambda: steps(app) == ["200", "100"])
+        assert [t.label for t in list_trash(home)] == ["faces-1@300"]
+        await pilot.press("u")
+        await until(pilot, lambda: steps(app) == ["300", "200", "100"])
+        assert not list_trash(home)
+
+
+async def test_tag_is_given_and_taken_back(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("j", "t", *"nice", "enter")
+        await until(pilot, lambda: read_tags(home.run("faces-1")) == {"nice": 200})
+        await until(pilot, lambda: "best, nice" in text(app))
+        await pilot.press("u")
+        await until(pilot, lambda: not read_tags(home.run("faces-1")))
+
+
+async def test_branch_puts_a_tenth_of_the_rate_forward_and_goes_to_the_branch(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("b")
+        await until(pilot, lambda: "0.001 → 0.0001" in text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "faces-2" in run_names(home))
+        assert load_run(home, "faces-2").profile.optim.lr == pytest.approx(1e-4)
+        refresh(app)
+        await until(pilot, lambda: app.screen.query_one("#runs").key == "faces-2")
+        await until(pilot, lambda: "└ faces-2" in text(app))
+        await pilot.press("u")
+        await until(pilot, lambda: "faces-2" not in run_names(home))
+
+
+async def test_branch_refuses_what_the_weights_do_not_allow_while_one_types(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("b")
+        await until(pilot, lambda: "0.001 → 0.0001" in text(app))
+        app.screen.query_one("#changes").value = "model.width=64"
+        await until(pilot, lambda: "cannot change in a branch" in text(app))
+        await pilot.press("enter", "escape")
+        assert run_names(home) == ["faces-1"]
+
+
+async def test_sample_and_evaluate_ask_for_the_checkpoint_under_the_cursor(home):
+    app, run = opened(home)
+    async with run as pilot:
+        app.store.link.answers["add"] = {"job": {"id": "000007"}, "says": ["64 pictures"], "added": True}
+        await show(app, pilot)
+        await pilot.press("j", "s")
+        await until(pilot, lambda: "Queue drawing pictures" in text(app) and "faces-1@200" in text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: any(not a.get("dry_run") for a in app.store.link.asked("add")))
+        assert app.store.link.asked("add")[-1]["args"]["checkpoint"] == "faces-1@200"
+        app.store.link.answers["add"] = UserError("evaluation is not part of this build")
+        await pilot.press("e")
+        await until(pilot, lambda: "evaluation is not part of this build" in text(app))
+        assert app.store.link.asked("add")[-1]["kind"] == "evaluate"
+
+
+async def test_train_on_queues_the_run(home):
+    app, run = opened(home)
+    async with run as pilot:
+        app.store.link.answers["train"] = {"job": {"id": "000008"}, "says": ["to epoch 28"], "added": True}
+        await show(app, pilot)
+        await pilot.press("a")
+        await until(pilot, lambda: "go on, at epoch 3" in text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: any(not a.get("dry_run") for a in app.store.link.asked("train")))
+        assert app.store.link.asked("train")[-1]["target"] == "faces-1"
+
+
+async def test_two_marked_go_to_the_compare_screen(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("c")
+        await until(pilot, lambda: "mark two checkpoints first" in text(app))
+        await pilot.press("space", "j", "j", "space")
+        await until(pilot, lambda: "marked faces-1@300, faces-1@100" in text(app))
+        await pilot.press("c")
+        await until(pilot, lambda: app.current_mode == "compare")
+        await until(pilot, lambda: "faces-1@300" in text(app) and "faces-1@100" in text(app))
+
+
+async def test_verify_reads_every_byte(home):
+    (home.run("faces-1").checkpoint(300).path / "ema.safetensors").write_bytes(b"AVERAGE")
+    app, run = opened(home, (120, 30))
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("v")
+        await until(pilot, lambda: "SHA-256 differs" in text(app))
+        await pilot.press("j", "v")
+        await until(pilot, lambda: "faces-1@200 is whole, byte for byte" in text(app))
+
+
+async def test_export_writes_weights_and_profile(home, tmp_path_factory):
+    target = tmp_path_factory.mktemp("out") / "take"
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("E")
+        await until(pilot, lambda: "Export faces-1@300" in text(app))
+        app.screen.query_one("Input").value = str(target)
+        await pilot.press("enter")
+        await until(pilot, lambda: (target / "export.json").exists())
+        assert (target / "model.safetensors").read_bytes() == b"average"
+        assert "[optim]" in (target / "profile.toml").read_text()
+
+
+async def test_enter_shows_all_facts_and_escape_leaves(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: "held-out loss" in text(app) and "ema.safetensors" in text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "held-out loss" not in text(app))
+
+
+async def test_rename_and_delete_of_a_run_are_taken_back(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("R")
+        await until(pilot, lambda: "Rename run" in text(app))
+        app.screen.query_one("Input").value = "renamed"
+        await pilot.press("enter")
+        await until(pilot, lambda: run_names(home) == ["renamed"])
+        await pilot.press("u")
+        await until(pilot, lambda: run_names(home) == ["faces-1"])
+        refresh(app)
+        await until(pilot, lambda: app.screen.query_one("#runs").key == "faces-1")
+        await pilot.press("shift+tab", "d")
+        await until(pilot, lambda: run_names(home) == [])
+        await pilot.press("u")
+        await until(pilot, lambda: run_names(home) == ["faces-1"])
+
+
+async def test_filter_keeps_lines_with_all_words(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("slash", *"best", "enter")
+        await until(pilot, lambda: steps(app) == ["200"])
+
+
+async def test_two_thousand_checkpoints_are_a_list_like_any_other(home):
+    run = home.run("faces-1")
+    manifest = run.checkpoint(300).manifest.read_text()
+    for step in range(301, 2298):
+        folder = run.checkpoint(step).path
+        folder.mkdir()
+        (folder / "manifest.json").write_text(
+            manifest.replace('"step": 300', f'"step": {step}').replace('"files"', '"old"')
+        )
+    assert len(list_checkpoints(run)) == 2000
+    app, opening = opened(home)
+    async with opening as pilot:
+        await show(app, pilot, 2000)
+        await pilot.press("G")
+        await until(pilot, lambda: app.screen.query_one("#steps").key == "100")
+        assert text(app).count("\n") == 23
+        assert not app.faults

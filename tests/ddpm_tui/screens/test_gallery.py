@@ -1,0 +1,112 @@
+"""Screen 4 by its keys, on real folders."""
+
+import pytest
+
+from engine.home import Home
+from tests.ddpm_tui.fakes import empty, make_app
+from tests.ddpm_tui.screens.homes import make_run, make_samples, snapshot, text, until
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = Home(tmp_path).create()
+    make_samples(make_run(home, "faces-1"))
+    return home
+
+
+def opened(home, size=(80, 24)):
+    app = make_app(home.root, snapshot(home.root))
+    return app, app.run_test(size=size)
+
+
+async def show(app, pilot):
+    await pilot.press("4")
+    await until(pilot, lambda: app.screen.id == "gallery" and app.screen._view == "grid")
+
+
+def player(app):
+    return app.screen.query_one("#player")
+
+
+async def test_lists_sets_and_previews_and_shows_the_faces(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        assert app.screen.query_one("#sets").keys == ["faces-1/000001", "faces-1/"]
+        assert len(app.screen.query_one("#grid").pictures) == 6
+        assert "seed 3, epoch 2.0" in text(app)
+        assert not app.faults
+
+
+async def test_a_fresh_machine_says_what_to_press(tmp_path):
+    app = make_app(tmp_path, empty())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await until(pilot, lambda: "No faces yet." in text(app))
+
+
+async def test_a_face_large_is_scrubbed_and_played(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen._view == "large" and player(app).frame == 2)
+        await pilot.press("h")
+        await until(pilot, lambda: player(app).frame == 1)
+        await pilot.press("l")
+        await until(pilot, lambda: player(app).frame == 2)
+        await pilot.press("space")
+        assert player(app).playing
+        await until(pilot, lambda: not player(app).playing and player(app).frame == 2)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen._view == "grid")
+
+
+async def test_film_shows_the_previews_of_the_run(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("f")
+        await until(pilot, lambda: app.screen._view == "film")
+        assert [frame.label for frame in app.screen.query_one("#film").frames] == ["100", "200", "300"]
+
+
+async def test_absent_training_data_is_said(home):
+    app, run = opened(home, (120, 30))
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("n")
+        await until(pilot, lambda: "the nearest training faces are not known" in text(app))
+        assert not app.faults
+
+
+async def test_delete_and_undo(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("d")
+        await until(pilot, lambda: app.screen.query_one("#sets").keys == ["faces-1/"])
+        await pilot.press("u")
+        await until(pilot, lambda: app.screen.query_one("#sets").keys == ["faces-1/000001", "faces-1/"])
+
+
+async def test_draw_again_asks_for_the_same_checkpoint(home):
+    app, run = opened(home)
+    async with run as pilot:
+        app.store.link.answers["add"] = {"job": {"id": "000007"}, "says": [], "added": True}
+        await show(app, pilot)
+        await pilot.press("s")
+        await until(pilot, lambda: "the checkpoint of this set" in text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: any(not a.get("dry_run") for a in app.store.link.asked("add")))
+        assert app.store.link.asked("add")[-1]["args"]["checkpoint"] == "faces-1@200"
+
+
+@pytest.mark.parametrize("file", ["pictures", "record"])
+async def test_a_damaged_set_is_shown_as_what_it_is(home, file):
+    getattr(home.run("faces-1").sample("000001"), file).write_bytes(b"broken")
+    app, run = opened(home, (120, 30))
+    async with run as pilot:
+        await pilot.press("4")
+        await until(pilot, lambda: "cannot be read" in text(app))
+        assert not app.faults
