@@ -298,13 +298,18 @@ class Trainer:
         train_loss: float | None = None,
         validation: Validation | None = None,
     ) -> None:
-        """Publish a checkpoint of now, then thin the older ones out as the profile says."""
+        """Publish a checkpoint of now, then thin the older ones out as the profile says.
+
+        While steps fail none is published, so that a run that has to be stopped stays at its last good one.
+        """
         state, run, training = self.s.state, self.s.run, self.profile.training
+        counters = state.counters()
+        if counters["sums"]["row"] and state.step < target and not self.work.stopping:
+            return
         self._report("checkpointing", first, target, to_epoch)
         reach("checkpoint.begin")
         found = list_checkpoints(run)
         require_free(run.path, max((c.size for c in found), default=0))
-        counters = state.counters()
         with disk_errors(run.metrics):
             offset = self.metrics.sync()
         manifest = Manifest(

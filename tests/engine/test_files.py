@@ -82,7 +82,7 @@ def test_a_folder_in_a_files_place(tmp_path: Path) -> None:
 def test_space_is_asked_of_the_nearest_folder_that_exists(tmp_path: Path) -> None:
     assert abs(free_bytes(tmp_path / "not" / "yet") - free_bytes(tmp_path)) < 100 << 20
     require_free(tmp_path / "not" / "yet", 1)
-    with pytest.raises(DiskFullError, match="MB free and .* MB are needed"):
+    with pytest.raises(DiskFullError, match=r"MB free and .* MB are needed"):
         require_free(tmp_path, 1 << 60)
 
 

@@ -44,7 +44,7 @@ def test_folders_are_the_users_alone(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot write to .*file/state.*set DDPM_HOME"):
+    with pytest.raises(UserError, match=r"cannot write to .*file/state.*set DDPM_HOME"):
         Home(tmp_path / "file" / "state").create()
 
 

@@ -63,7 +63,7 @@ def test_a_profile_by_its_path(home: Home, tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text("[data]\nsize = 16\n")
     assert load_profile(home, str(path)).data.size == 16
-    with pytest.raises(UserError, match="no profile file at .*y.toml"):
+    with pytest.raises(UserError, match=r"no profile file at .*y.toml"):
         find_profile(home, str(tmp_path / "y.toml"))
 
 

@@ -1,0 +1,10 @@
+from pathlib import Path
+
+import pytest
+
+from engine.home import Home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home").create()

@@ -1,0 +1,105 @@
+"""A branch stands on its own: the checkpoint, the history up to it, the lineage."""
+
+import json
+import shutil
+
+import pytest
+
+from engine.errors import DamagedError, UserError
+from engine.home import Home
+from engine.runs.branch import branch_run
+from engine.runs.checkpoints import list_checkpoints, prunable, read_manifest, resolve, verify
+from engine.runs.export import export_checkpoint
+from engine.runs.metrics import read_metrics
+from engine.runs.record import load_run, run_names
+from tests.tiny import make_run
+from tests.torchless import publish_at, trained_run
+
+
+def test_a_branch_has_the_checkpoint_and_the_history_up_to_it(home: Home) -> None:
+    parent = trained_run(home, "r", 4)
+    record = branch_run(home, *resolve(home, "r@e2"), ["optim.lr=1e-6"], "slow")
+    child = home.run("slow")
+    assert load_run(home, "slow") == record
+    assert record.lineage is not None
+    assert (record.lineage.parent, record.lineage.step, record.lineage.epoch) == ("r", 14, 2)
+    assert record.lineage.changes == ("optim.lr: 0.001 → 1e-06",)
+    assert record.profile.optim.lr == 1e-6
+    assert load_run(home, "r").profile.optim.lr == 1e-3
+    assert [c.step for c in list_checkpoints(child)] == [14]
+    assert list(read_metrics(child.metrics).epochs["epoch"]) == [1, 2]
+    manifest = read_manifest(child.checkpoint(14))
+    assert manifest.metrics_offset == child.metrics.stat().st_size
+    assert parent.metrics.read_bytes().startswith(child.metrics.read_bytes())
+    # What it freezes is its own affair: another horizon, another micro-batch.
+    assert record.frozen == {}
+
+
+def test_a_branch_outlives_its_parent(home: Home) -> None:
+    parent = trained_run(home, "r", 2)
+    branch_run(home, *resolve(home, "r@e2"), [], "b")
+    shutil.rmtree(parent.path)
+    assert verify(home.run("b").checkpoint(14)) is None
+
+
+def test_retention_keeps_where_a_branch_began(home: Home) -> None:
+    trained_run(home, "r", 3)
+    branch_run(home, *resolve(home, "r@e3"), [], "b")
+    for step in (28, 30, 35):
+        publish_at(home.run("b"), step)
+    assert [c.step for c in prunable(list_checkpoints(home.run("b")), (), 1)] == [28, 30]
+
+
+def test_a_branch_of_nothing(home: Home) -> None:
+    run = make_run(home, "new")
+    publish_at(run, 0)
+    with pytest.raises(UserError, match="has not started yet"):
+        branch_run(home, *resolve(home, "new"), [])
+
+
+def test_no_branch_from_altered_weights(home: Home) -> None:
+    run = trained_run(home, "r", 1)
+    ema = run.checkpoint(7).ema
+    ema.write_bytes(ema.read_bytes()[:-1] + b"\x7f")
+    with pytest.raises(DamagedError, match=r"cannot branch from r@7: .*ema\.safetensors has been altered"):
+        branch_run(home, *resolve(home, "r"), [], "b")
+    assert run_names(home) == ["r"]
+
+
+def test_names_of_branches(home: Home) -> None:
+    trained_run(home, "r", 1)
+    assert branch_run(home, *resolve(home, "r"), []).name == "r-1"
+    assert branch_run(home, *resolve(home, "r"), []).name == "r-2"
+    with pytest.raises(UserError, match="already a run named"):
+        branch_run(home, *resolve(home, "r"), [], "r")
+
+
+# Export.
+
+
+def test_an_export_needs_nothing_else(home: Home) -> None:
+    run = trained_run(home, "r", 2)
+    target = export_checkpoint(run, resolve(home, "r@e2")[1], home.root / "deep" / "out")
+    assert (target / "model.safetensors").read_bytes() == run.checkpoint(14).ema.read_bytes()
+    facts = json.loads((target / "export.json").read_text())
+    assert (facts["run"], facts["step"], facts["weights"]) == ("r", 14, "ema")
+    from engine.profiles_store import load_profile
+
+    assert load_profile(home, str(target / "profile.toml")) == load_run(home, "r").profile
+    raw = export_checkpoint(run, resolve(home, "r@e2")[1], home.root / "raw", "raw")
+    assert (raw / "model.safetensors").read_bytes() == run.checkpoint(14).model.read_bytes()
+
+
+def test_exports_that_cannot_be(home: Home) -> None:
+    run = trained_run(home, "r", 1)
+    info = resolve(home, "r")[1]
+    target = export_checkpoint(run, info, home.root / "out")
+    with pytest.raises(UserError, match="is not empty"):
+        export_checkpoint(run, info, target)
+    (home.root / "file").touch()
+    with pytest.raises(UserError, match="cannot write to"):
+        export_checkpoint(run, info, home.root / "file" / "out")
+    run.checkpoint(7).ema.write_bytes(b"\0" * info.whole().files["ema.safetensors"]["size"])
+    with pytest.raises(UserError, match="has been altered"):
+        export_checkpoint(run, info, home.root / "other")
+    assert not (home.root / "other").exists()

@@ -1,0 +1,288 @@
+"""Checkpoints appear whole, are told from damaged ones, and are named, tagged and thinned out as promised."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import DamagedError, UserError
+from engine.home import CheckpointFolder, Home
+from engine.runs.checkpoints import (
+    CheckpointInfo,
+    Manifest,
+    list_checkpoints,
+    newest_whole,
+    prunable,
+    publish,
+    read_manifest,
+    read_tags,
+    remove,
+    remove_leftovers,
+    resolve,
+    set_tag,
+    split_reference,
+    tensor_shapes,
+    verify,
+)
+from tests.torchless import publish_at, spoil_manifest, trained_run
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def alter(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+# Publishing and reading.
+
+
+def test_published_is_whole_and_nothing_else_is_there(home: Home) -> None:
+    run = trained_run(home, "r", 1)
+    folder = publish_at(run, 14, val_loss=0.25)
+    assert verify(folder) is None
+    manifest = read_manifest(folder)
+    assert (manifest.step, manifest.epoch, manifest.val_loss) == (14, 2, 0.25)
+    assert set(manifest.files) == {"model.safetensors", "ema.safetensors", "optimizer.safetensors"}
+    assert sorted(os.listdir(run.checkpoints)) == ["00000007", "00000014"]
+
+
+def test_a_failed_write_publishes_nothing_and_leaves_nothing(home: Home) -> None:
+    run = trained_run(home, "r", 1)
+
+    def write(folder: CheckpointFolder) -> None:
+        folder.model.write_bytes(b"half")
+        raise RuntimeError("out of luck")
+
+    with pytest.raises(RuntimeError):
+        publish(run, Manifest(14, 2, 112, 0, 7, "a"), write)
+    assert os.listdir(run.checkpoints) == ["00000007"]
+
+
+def test_publishing_a_whole_step_again_keeps_the_first(home: Home) -> None:
+    run = trained_run(home, "r", 1)
+    before = read_manifest(run.checkpoint(7))
+    publish_at(run, 7, train_loss=99.0)
+    assert read_manifest(run.checkpoint(7)) == before
+
+
+def test_publishing_over_a_damaged_one_moves_it_aside(home: Home) -> None:
+    run = trained_run(home, "r", 1)
+    alter(run.checkpoint(7).ema)
+    publish_at(run, 7)
+    assert verify(run.checkpoint(7)) is None
+    assert [n for n in os.listdir(run.checkpoints) if ".damaged-" in n]
+    assert [c.step for c in list_checkpoints(run)] == [7]
+
+
+def test_leftovers_of_the_dead_go_and_checkpoints_stay(home: Home) -> None:
+    run = trained_run(home, "r", 2)
+    (run.checkpoints / ".00000021.ab.new").mkdir()
+    shutil.copytree(run.checkpoint(7).path, run.checkpoints / ".00000007.removed")
+    assert remove_leftovers(run) == 2
+    assert sorted(os.listdir(run.checkpoints)) == ["00000007", "00000014"]
+
+
+def test_removing_never_shows_half_a_checkpoint(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trained_run(home, "r", 2)
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # as if killed in the middle
+    remove(run.checkpoint(7))
+    assert [c.step for c in list_checkpoints(run)] == [14]
+
+
+def test_shapes_come_from_the_header(home: Home) -> None:
+    run = trained_run(home, "r", 1)
+    assert tensor_shapes(run.checkpoint(7).ema) == {"conv.weight": (2, 3)}
+    run.checkpoint(7).ema.write_bytes(b"\xff" * 20)
+    with pytest.raises(DamagedError, match=r"ema\.safetensors is not a whole safetensors"):
+        tensor_shapes(run.checkpoint(7).ema)
+
+
+# Damage.
+
+DAMAGE = {
+    "no manifest": (lambda f: f.manifest.unlink(), r"manifest of checkpoint 00000028 is missing"),
+    "torn manifest": (lambda f: f.manifest.write_bytes(f.manifest.read_bytes()[:200]), "JSON"),
+    "a list for a manifest": (lambda f: f.manifest.write_text("[]"), "is not a manifest"),
+    "manifest without a step": (lambda f: f.manifest.write_text('{"format": 1}'), "is incomplete"),
+    "no weights": (lambda f: f.model.unlink(), r"model\.safetensors is missing"),
+    "truncated weights": (lambda f: truncate(f.optimizer), r"optimizer\.safetensors is truncated"),
+    "altered weights": (lambda f: alter(f.ema), r"ema\.safetensors has been altered"),
+    "newer format": (lambda f: spoil_manifest(f, format=99), "newer ddpm-tui — update"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damage_is_named_and_passed_over(home: Home, kind: str) -> None:
+    spoil, words = DAMAGE[kind]
+    run = trained_run(home, "r", 4)
+    spoil(run.checkpoint(28))
+    problem = verify(run.checkpoint(28))
+    assert problem is not None
+    assert re.search(words, problem)
+    said: list[str] = []
+    newest = newest_whole(run, said.append)
+    assert newest is not None
+    assert newest.step == 21
+    assert len(said) == 1
+    assert "checkpoint 28 is damaged and is passed over" in said[0]
+
+
+def test_a_list_shows_damage_without_reading_the_weights(home: Home) -> None:
+    run = trained_run(home, "r", 2)
+    truncate(run.checkpoint(14).model)
+    first, second = list_checkpoints(run)
+    assert first.problem is None
+    assert second.manifest is None
+    assert second.size == 0
+    assert "truncated" in str(second.problem)
+    with pytest.raises(DamagedError, match="truncated"):
+        second.whole()
+
+
+def test_unknown_keys_of_a_later_version_are_left_out(home: Home) -> None:
+    run = trained_run(home, "r", 1)
+    spoil_manifest(run.checkpoint(7), mood="good")
+    assert read_manifest(run.checkpoint(7)).step == 7
+
+
+def test_newest_before_a_step(home: Home) -> None:
+    run = trained_run(home, "r", 4)
+    found = newest_whole(run, before=20)
+    assert found is not None
+    assert found.step == 14
+    assert newest_whole(run, before=3) is None
+
+
+# Names.
+
+
+@pytest.mark.parametrize(
+    ("which", "step"),
+    [("", 28), ("@latest", 28), ("@best", 21), ("@14", 14), ("@e2", 14), ("@e1", 7), ("@nice", 7)],
+)
+def test_what_a_reference_means(home: Home, which: str, step: int) -> None:
+    run = trained_run(home, "r", 4)
+    set_tag(run, "nice", 7)
+    assert resolve(home, f"r{which}")[1].step == step
+
+
+def test_latest_is_the_newest_that_is_not_damaged(home: Home) -> None:
+    run = trained_run(home, "r", 4)
+    truncate(run.checkpoint(28).model)
+    assert resolve(home, "r")[1].step == 21
+    with pytest.raises(DamagedError, match="truncated"):
+        resolve(home, "r@28")
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("q", "no run named 'q'"),
+        ("r@", "does not name a checkpoint"),
+        ("@latest", "does not name a checkpoint"),
+        ("r@29", "no checkpoint of 'r' named '29'"),
+        ("r@e9", "no checkpoint of 'r' named 'e9'"),
+        ("r@lates", "did you mean 'latest'"),
+        ("empty", "has no checkpoint yet"),
+    ],
+)
+def test_references_that_mean_nothing(home: Home, reference: str, words: str) -> None:
+    trained_run(home, "r", 2)
+    trained_run(home, "empty", 0)
+    with pytest.raises(UserError, match=words):
+        resolve(home, reference)
+
+
+def test_an_epoch_in_the_middle_is_no_epoch(home: Home) -> None:
+    run = trained_run(home, "r", 1)
+    publish_at(run, 10)
+    assert resolve(home, "r@e1")[1].step == 7
+
+
+def test_best_needs_a_score(home: Home) -> None:
+    run = trained_run(home, "r", 0)
+    publish_at(run, 7)
+    with pytest.raises(UserError, match="no scored checkpoint"):
+        resolve(home, "r@best")
+
+
+@given(st.text(max_size=20))
+def test_splitting_never_fails_otherwise(text: str) -> None:
+    try:
+        run, which = split_reference(text)
+    except UserError:
+        return
+    assert run
+    assert which
+    assert "@" not in run
+
+
+# Tags.
+
+
+def test_tags_move_and_go(home: Home) -> None:
+    run = trained_run(home, "r", 3)
+    set_tag(run, "nice", 7)
+    set_tag(run, "odd", 7)
+    set_tag(run, "nice", 14)
+    assert read_tags(run) == {"nice": 14, "odd": 7}
+    assert [c.tags for c in list_checkpoints(run)] == [("odd",), ("nice",), ()]
+    set_tag(run, "odd", None)
+    assert read_tags(run) == {"nice": 14}
+    with pytest.raises(UserError, match="no tag named 'nicee' — did you mean 'nice'"):
+        set_tag(run, "nicee", None)
+
+
+@pytest.mark.parametrize("tag", ["latest", "best", "12", "e5", "", "a b", "../x"])
+def test_words_that_cannot_be_tags(home: Home, tag: str) -> None:
+    with pytest.raises(UserError):
+        set_tag(trained_run(home, "r", 1), tag, 7)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"a": "x"}', "null"])
+def test_a_damaged_tag_file_is_no_tags(home: Home, content: str) -> None:
+    run = trained_run(home, "r", 1)
+    run.tags.write_text(content)
+    assert read_tags(run) == {}
+    assert [c.tags for c in list_checkpoints(run)] == [()]
+
+
+# Thinning out.
+
+
+def info(step: int, *, best: bool = False, tags: tuple[str, ...] = (), **facts: object) -> CheckpointInfo:
+    manifest = Manifest(step, step // 7, step * 8, step % 7, 7, "a", **facts)  # type: ignore[arg-type]
+    return CheckpointInfo(CheckpointFolder(Path(f"{step:08d}")), manifest, None, tags, best)
+
+
+def test_what_retention_keeps() -> None:
+    damaged = CheckpointInfo(CheckpointFolder(Path("00000003")), None, "torn")
+    found = [
+        damaged,
+        info(5),
+        info(7),
+        info(14, tags=("nice",)),
+        info(21, best=True),
+        info(28, chunk_end=True),
+        info(30),
+        info(35),
+        info(38),
+        info(40),
+    ]
+    assert [c.step for c in prunable(found, (1,), 2, frozenset({30}))] == [5, 35]
+
+
+def test_the_newest_stays_even_where_none_is_asked_for() -> None:
+    assert [c.step for c in prunable([info(5), info(6)], (), 0)] == [5]
+
+
+def test_the_middle_of_a_kept_epoch_is_not_kept() -> None:
+    assert [c.step for c in prunable([info(9), info(99)], (1,), 1)] == [9]

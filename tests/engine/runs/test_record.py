@@ -1,0 +1,163 @@
+"""run.json: made, read, frozen, renamed; every damaged or later one is told apart."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.errors import BusyError, DamagedError, UserError
+from engine.files import FileLock
+from engine.home import Home
+from engine.profile import Profile
+from engine.profiles_store import override_profile
+from engine.runs.branch import branch_run
+from engine.runs.checkpoints import resolve
+from engine.runs.record import (
+    branch_points,
+    branch_profile,
+    create_run,
+    find_run,
+    free_run_name,
+    freeze,
+    load_run,
+    rename_run,
+    run_names,
+)
+from tests.torchless import trained_run
+
+
+def test_a_run_comes_back_as_it_was_made(home: Home) -> None:
+    profile = override_profile(Profile(), ["optim.lr=2e-4", "data.limit=99"])
+    made = create_run(home, "r", profile, "celeba32")
+    assert load_run(home, "r") == made
+    frozen = freeze(home.run("r"), plan={"precision": "bf16"}, horizon_epochs=50)
+    assert load_run(home, "r") == frozen
+    assert freeze(home.run("r"), steps_per_epoch=3).frozen["horizon_epochs"] == 50
+
+
+def test_a_taken_name_leaves_the_run_alone(home: Home) -> None:
+    create_run(home, "r", Profile(), "one")
+    with pytest.raises(UserError, match="already a run named 'r'"):
+        create_run(home, "r", Profile(), "two")
+    assert load_run(home, "r").profile_name == "one"
+    assert [p.name for p in home.runs.iterdir()] == ["r"]
+
+
+def test_free_names(home: Home) -> None:
+    assert free_run_name(home, "demo") == "demo-1"
+    create_run(home, "demo-1", Profile())
+    assert free_run_name(home, "demo") == "demo-2"
+    with pytest.raises(UserError):
+        free_run_name(home, "../x")
+
+
+def test_names_leave_out_what_is_being_made(home: Home) -> None:
+    assert run_names(Home(home.root / "nowhere")) == []
+    create_run(home, "b", Profile())
+    (home.runs / ".c.new").mkdir()
+    (home.runs / "note.txt").touch()
+    assert run_names(home) == ["b"]
+
+
+def test_an_unknown_run_gets_the_nearest(home: Home) -> None:
+    create_run(home, "celeba32-1", Profile())
+    with pytest.raises(UserError, match="no run named 'celeba32-2' — did you mean 'celeba32-1'"):
+        find_run(home, "celeba32-2")
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "words"),
+    [
+        (None, DamagedError, "is missing"),
+        ("{", DamagedError, "not readable JSON"),
+        ("[]", DamagedError, "is not a run record"),
+        ('{"format": "1"}', DamagedError, "is not a run record"),
+        ('{"format": 99}', UserError, "newer ddpm-tui .format 99, this one reads 1. — update"),
+        ('{"format": 1}', DamagedError, "lacks 'lineage'"),
+        ('{"format": 1, "lineage": {"parent": "x"}}', DamagedError, "lacks"),
+    ],
+)
+def test_records_that_cannot_be_read(
+    home: Home, content: str | None, error: type[Exception], words: str
+) -> None:
+    create_run(home, "r", Profile())
+    path = home.run("r").record
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+    with pytest.raises(error, match=words):
+        load_run(home, "r")
+
+
+def test_a_record_whose_profile_is_of_a_later_version(home: Home) -> None:
+    create_run(home, "r", Profile())
+    path = home.run("r").record
+    data = json.loads(path.read_text())
+    data["profile"]["model"]["magic"] = 3
+    path.write_text(json.dumps(data))
+    with pytest.raises(UserError, match=r"run\.json: model\.magic: unknown key"):
+        load_run(home, "r")
+
+
+def test_a_copied_run_goes_by_its_folders_name(home: Home, tmp_path: Path) -> None:
+    run = trained_run(home, "r", 1)
+    run.path.rename(home.runs / "copy")
+    assert load_run(home, "copy").name == "copy"
+    assert resolve(home, "copy@e1")[1].step == 7
+
+
+# Branching.
+
+
+def test_what_a_branch_may_change() -> None:
+    changed, changes = branch_profile(Profile(), ["optim.lr=1e-6", "training.batch_size=32"])
+    assert changed.optim.lr == 1e-6
+    assert changes == ("optim.lr: 0.001 → 1e-06", "training.batch_size: 64 → 32")
+
+
+@pytest.mark.parametrize(
+    "override", ["model.width=64", "diffusion.steps=100", "objective.prediction=eps", "data.size=64"]
+)
+def test_what_it_may_not(override: str) -> None:
+    with pytest.raises(
+        UserError, match=r"cannot change in a branch .*weights were made for it.*start a new run"
+    ):
+        branch_profile(Profile(), [override])
+
+
+def test_where_branches_begin(home: Home) -> None:
+    trained_run(home, "r", 4)
+    branch_run(home, *resolve(home, "r@e2"), [], "b")
+    (home.run("r").path.parent / "broken").mkdir()
+    assert branch_points(home, "r") == {14}
+    assert branch_points(home, "b") == {14}
+    trained_run(home, "other", 1)
+    assert branch_points(home, "other") == frozenset()
+
+
+# Renaming.
+
+
+def test_renaming_takes_everything_along(home: Home) -> None:
+    trained_run(home, "old", 2)
+    branch_run(home, *resolve(home, "old@e1"), [], "child")
+    rename_run(home, "old", "new")
+    assert sorted(run_names(home)) == ["child", "new"]
+    assert load_run(home, "new").name == "new"
+    assert resolve(home, "new@e2")[1].step == 14
+    lineage = load_run(home, "child").lineage
+    assert lineage is not None
+    assert lineage.parent == "new"
+
+
+def test_renaming_what_cannot_be(home: Home) -> None:
+    trained_run(home, "a", 1)
+    trained_run(home, "b", 1)
+    with pytest.raises(UserError, match="already a run named 'b'"):
+        rename_run(home, "a", "b")
+    with pytest.raises(UserError, match="cannot name a run"):
+        rename_run(home, "a", "../a")
+    with FileLock.acquire(home.run("a").lock, "run"), pytest.raises(BusyError, match="run 'a' is in use"):
+        rename_run(home, "a", "c")
+    assert sorted(run_names(home)) == ["a", "b"]
