@@ -52,6 +52,8 @@ class RunFollower:
     def poll(self) -> RunCurves:
         """The curves now; the same object as before where nothing changed. A deleted run keeps its last."""
         changed = self._metrics.poll()
+        # A file that was emptied is forgotten by the reader without a word.
+        changed = changed or len(self._metrics.train["step"]) < self._points
         previews = self._list_previews()
         if not changed and previews == self._previews:
             return self.curves

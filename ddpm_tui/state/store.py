@@ -9,7 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ddpm_tui.state.reading import RunReader, job_from_wire, jobs_on_disk
@@ -65,6 +65,16 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What was heard of the service."""
+
+    engine: Engine
+    jobs: tuple[Job, ...]
+    waits: Mapping[str, str]
+    events: tuple[Event, ...]
+
+
 class LiveStore:
     """The real one. period: seconds between looks while something runs; it rests when nothing does."""
 
@@ -90,7 +100,7 @@ class LiveStore:
     def first(self) -> Snapshot:
         """What the disk says at once, for the first paint: jobs and runs, no curves, no meters."""
         self._jobs = {job.id: job for job in jobs_on_disk(self.home)}
-        return replace(self._look(curves=False), loaded=True)
+        return self._look(self._known(), curves=False)
 
     def start(self, publish: Publish) -> None:
         self._publish = publish
@@ -119,7 +129,7 @@ class LiveStore:
         while True:
             self._wake.clear()
             try:
-                snapshot = await asyncio.to_thread(self._look, curves=True)
+                snapshot = await asyncio.to_thread(self._look, self._known(), curves=True)
                 if not _same(snapshot, self._snapshot):
                     self._snapshot = snapshot
                     self._publish(snapshot)
@@ -130,10 +140,14 @@ class LiveStore:
                 await asyncio.wait_for(self._wake.wait(), self.period if busy else max(2.0, self.period))
             await asyncio.sleep(0.05)  # several events in a row make one look
 
-    def _look(self, curves: bool) -> Snapshot:
-        """Everything as it is now. Runs in a thread; touches nothing that the event loop changes in place."""
-        jobs = sorted(self._jobs.values(), key=lambda job: (job.rank, job.id))
-        views = tuple(self._view(job) for job in jobs)
+    def _known(self) -> "_Known":
+        """What was heard so far, as one piece: the thread that looks must not see half an event."""
+        return _Known(self._engine, tuple(self._jobs.values()), self._waits, tuple(self._events))
+
+    def _look(self, known: "_Known", curves: bool) -> Snapshot:
+        """Everything as it is now. Runs in a thread."""
+        jobs = sorted(known.jobs, key=lambda job: (job.rank, job.id))
+        views = tuple(self._view(job, known.waits) for job in jobs)
         runs = self._runs.read()
         shown: Mapping[str, RunCurves] = self._snapshot.curves
         meters = self._snapshot.meters
@@ -141,14 +155,14 @@ class LiveStore:
             shown = self._poll_curves(runs)
             meters = self._read_meters()
         return Snapshot(
-            self._clock.now(), self._engine, views, runs, tuple(self._events), meters, shown, loaded=True
+            self._clock.now(), known.engine, views, runs, known.events, meters, shown, loaded=True
         )
 
-    def _view(self, job: Job) -> JobView:
+    def _view(self, job: Job, waits: Mapping[str, str]) -> JobView:
         progress: Progress | None = None
         if job.live or job.state in (State.PAUSED, State.HELD, State.QUEUED):
             progress = read_progress(self.home.job(job.id))
-        return JobView(job, progress, self._waits.get(job.id, "") if job.state is State.QUEUED else "")
+        return JobView(job, progress, waits.get(job.id, "") if job.state is State.QUEUED else "")
 
     def _poll_curves(self, runs: tuple[RunView, ...]) -> "Mapping[str, RunCurves]":
         from ddpm_tui.state.curves import RunFollower
@@ -200,11 +214,8 @@ class LiveStore:
             return  # read from the file, at this side's own pace
         if kind == "hello":
             status = event["status"]
-            fresh = {}
-            for wire in event["jobs"]:
-                job = job_from_wire(wire)
-                fresh[job.id] = job
-                self._waits[job.id] = wire.get("waits") or ""
+            fresh = {job.id: job for job in map(job_from_wire, event["jobs"])}
+            self._waits = {wire["id"]: wire.get("waits") or "" for wire in event["jobs"]}
             for job in fresh.values():
                 self._note_change(self._jobs.get(job.id), job)
             self._jobs = fresh
@@ -217,7 +228,7 @@ class LiveStore:
             )
         elif kind == "job":
             job = job_from_wire(event["job"])
-            self._waits[job.id] = event["job"].get("waits") or ""
+            self._waits = {**self._waits, job.id: event["job"].get("waits") or ""}
             self._note_change(self._jobs.get(job.id), job)
             self._jobs = {**self._jobs, job.id: job}
         elif kind == "waits":
