@@ -36,21 +36,22 @@ def branch_run(
     if not before.frozen:
         raise UserError(f"run {parent.name!r} has not started yet", "train it first")
     lineage = Lineage(parent.name, manifest.step, manifest.epoch, manifest.images, changes)
-    record = create_run(home, name or free_run_name(home, parent.name), profile, before.profile_name, lineage)
-    folder = home.run(record.name)
-    target = folder.checkpoint(manifest.step)
-    building = target.path.with_name(f".{target.path.name}.branch.new")
-    building.mkdir()
-    for file in manifest.files:
-        _link(checkpoint.folder.path / file, building / file)
-    offset = _copy_history(parent, folder, manifest.metrics_offset)
-    # It is where the branch begins, so retention keeps it as it keeps the end of a chunk.
-    write_json(
-        building / target.manifest.name,
-        {**dataclasses.asdict(manifest), "metrics_offset": offset, "chunk_end": True},
+
+    def fill(folder: RunFolder) -> None:
+        target = folder.checkpoint(manifest.step)
+        target.path.mkdir()
+        for file in manifest.files:
+            _link(checkpoint.folder.path / file, target.path / file)
+        offset = _copy_history(parent, folder, manifest.metrics_offset)
+        # It is where the branch begins, so retention keeps it as it keeps the end of a chunk.
+        write_json(
+            target.manifest,
+            {**dataclasses.asdict(manifest), "metrics_offset": offset, "chunk_end": True},
+        )
+
+    return create_run(
+        home, name or free_run_name(home, parent.name), profile, before.profile_name, lineage, fill
     )
-    building.rename(target.path)
-    return record
 
 
 def _link(source: os.PathLike[str], target: os.PathLike[str]) -> None:

@@ -3,13 +3,15 @@
 A run folder can be copied to another machine and opened there; nothing about it is anywhere else.
 """
 
+import errno
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from engine.errors import DamagedError, UserError, unknown
-from engine.files import FileLock, fsync_folder, read_json, write_json
+from engine.files import FileLock, disk_errors, fsync_folder, read_json, write_json
 from engine.home import Home, RunFolder, check_name
 from engine.profile import Profile
 from engine.profiles_store import build_profile, diff_profiles, override_profile
@@ -57,22 +59,43 @@ class RunRecord:
 
 
 def create_run(
-    home: Home, name: str, profile: Profile, profile_name: str = "", lineage: Lineage | None = None
+    home: Home,
+    name: str,
+    profile: Profile,
+    profile_name: str = "",
+    lineage: Lineage | None = None,
+    fill: Callable[[RunFolder], None] = lambda folder: None,
 ) -> RunRecord:
-    """Make the run's folder with its profile frozen in it. Raises UserError where the name is taken."""
+    """Make the run's folder with its profile frozen in it. Raises UserError where the name is taken.
+
+    `fill` puts more into the folder before it appears under its name: a run is there whole or not at all.
+    """
     folder = home.create().run(name)
     record = RunRecord(name, profile, profile_name, datetime.now(UTC).isoformat(timespec="seconds"), lineage)
+    if folder.path.exists():
+        raise _taken(name)
     building = home.runs / f".{name}.new"
     shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(mode=0o700)
-    write_json(RunFolder(building).record, record.to_json())
-    RunFolder(building).checkpoints.mkdir()
-    if folder.path.exists():
-        shutil.rmtree(building)
-        raise UserError(f"there is already a run named {name!r}", "choose another --run name, or resume it")
-    building.rename(folder.path)
+    try:
+        with disk_errors(folder.path):
+            building.mkdir(mode=0o700)
+            write_json(RunFolder(building).record, record.to_json())
+            RunFolder(building).checkpoints.mkdir()
+            fill(RunFolder(building))
+            try:
+                building.rename(folder.path)
+            except OSError as error:
+                if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                    raise _taken(name) from None
+                raise
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
     fsync_folder(home.runs)
     return record
+
+
+def _taken(name: str) -> UserError:
+    return UserError(f"there is already a run named {name!r}", "choose another --run name, or resume it")
 
 
 def free_run_name(home: Home, base: str) -> str:

@@ -1,11 +1,13 @@
 """A branch stands on its own: the checkpoint, the history up to it, the lineage."""
 
+import errno
 import json
+import os
 import shutil
 
 import pytest
 
-from engine.errors import DamagedError, UserError
+from engine.errors import DamagedError, DiskFullError, UserError
 from engine.home import Home
 from engine.runs.branch import branch_run
 from engine.runs.checkpoints import list_checkpoints, prunable, read_manifest, resolve, verify
@@ -64,6 +66,20 @@ def test_no_branch_from_altered_weights(home: Home) -> None:
     with pytest.raises(DamagedError, match=r"cannot branch from r@7: .*ema\.safetensors has been altered"):
         branch_run(home, *resolve(home, "r"), [], "b")
     assert run_names(home) == ["r"]
+
+
+def test_a_branch_that_cannot_be_copied_is_no_run(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run with a lineage and no checkpoint would train from nothing under the branch's name."""
+    trained_run(home, "r", 1)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", full)
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(DiskFullError, match="no room"):
+        branch_run(home, *resolve(home, "r"), [], "b")
+    assert [path.name for path in home.runs.iterdir()] == ["r"]
 
 
 def test_names_of_branches(home: Home) -> None:
