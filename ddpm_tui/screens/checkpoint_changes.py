@@ -81,9 +81,11 @@ class Changes:
 
         self.app.say(f"reading {run.name}@{info.step} …", "dim")
         problem = await asyncio.to_thread(verify, info.folder)
-        self.app.say(
-            problem or f"{run.name}@{info.step} is whole, byte for byte", "bad" if problem else "good"
-        )
+        name = f"{run.name}@{info.step}"
+        if problem:
+            self.app.say(f"{name} is damaged: {problem.replace(f'{info.folder.path}/', '')}", "bad")
+        else:
+            self.app.say(f"{name} is whole, byte for byte")
 
     async def export(self, run: RunFolder, info: "CheckpointInfo", target: Path) -> None:
         from engine.runs.export import export_checkpoint

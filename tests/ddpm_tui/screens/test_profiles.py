@@ -34,7 +34,9 @@ async def test_a_broken_profile_is_shown_with_file_line_and_reason(home):
     async with run as pilot:
         await show(app, pilot)
         await pilot.press("j")
-        await until(pilot, lambda: "ab-broken.toml:3: optim.schedul: unknown key" in " ".join(text(app).split()))
+        await until(
+            pilot, lambda: "ab-broken.toml:3: optim.schedul: unknown key" in " ".join(text(app).split())
+        )
         await pilot.press("enter")
         await until(pilot, lambda: "opens it in your editor" in text(app))
         assert not app.faults
@@ -93,7 +95,9 @@ async def test_new_train_and_delete(home):
         await pilot.press("n")
         await until(pilot, lambda: "New profile from aa-mine" in text(app))
         await pilot.press("enter")
-        await until(pilot, lambda: app.screen.query("#list") and app.screen.query_one("#list").key == "my-aa-mine")
+        await until(
+            pilot, lambda: app.screen.query("#list") and app.screen.query_one("#list").key == "my-aa-mine"
+        )
         assert load_profile(home, "my-aa-mine").optim.lr == 0.002
         await pilot.press("a")
         await until(pilot, lambda: "Queue training" in text(app) and "my-aa-mine" in text(app))
