@@ -137,7 +137,7 @@ class DdpmApp(App[None]):
         gc.enable()
         self.painted = True
         for screen in self.screen_stack[:1]:
-            screen.painted_first()  # type: ignore[attr-defined]
+            screen.after_paint()  # type: ignore[attr-defined]
         self.store.start(self._publish)
 
     def _publish(self, snapshot: Snapshot) -> None:

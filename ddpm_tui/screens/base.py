@@ -84,7 +84,7 @@ class BaseScreen(Sturdy, Screen[None]):
 
     def __init__(self) -> None:
         super().__init__(name=self.NAME, id=self.NAME)
-        self._painted: Snapshot | None = None
+        self._complete = False
 
     @property
     def ddpm(self) -> "DdpmApp":
@@ -110,14 +110,19 @@ class BaseScreen(Sturdy, Screen[None]):
 
     def on_mount(self) -> None:
         self.watch(self.app, "snapshot", self._on_snapshot, init=False)
-        if self.ddpm.painted:
-            self.call_after_refresh(self.painted_first)
+
+    def after_paint(self) -> None:
+        """The screen and the app are painted: once, let what is slow come."""
+        if self.ddpm.painted and not self._complete and self.is_mounted:
+            self._complete = True
+            self.painted_first()
 
     def painted_first(self) -> None:
         """The screen has been painted for the first time: now what takes long to import may come, in a worker."""
 
     def on_screen_resume(self) -> None:
         self._paint(self.snapshot)
+        self.call_after_refresh(self.after_paint)
 
     def _on_snapshot(self, snapshot: Snapshot) -> None:
         if self.is_current or (self.ddpm.current_mode == self.NAME and self.is_attached):
