@@ -17,7 +17,7 @@ from ddpm_tui.screens.dialogs import Ask
 from ddpm_tui.screens.forms import SampleForm, TrainForm, wish
 from ddpm_tui.state.lineage import CheckpointReader, tree
 from ddpm_tui.state.snapshot import RunView, Snapshot
-from ddpm_tui.widgets.rows import Line, Rows
+from ddpm_tui.widgets.rows import Line, Piece, Rows
 from ddpm_tui.widgets.table import Column, Row, Table
 from ddpm_tui.words import learning_rate, number, size
 from engine.errors import DdpmError, UserError
@@ -200,8 +200,17 @@ class CheckpointsScreen(BaseScreen):
         mark = ("●", "accent") if f"{self._run}@{info.step}" in self._marks else ""
         if m is None:
             problem = _short(info)
-            cells = (mark, str(info.step), "", "", "", "", "", (f"damaged: {problem}", "bad"))
-            return Row(str(info.step), cells, f"{info.step} damaged")
+            bare: tuple[Piece, ...] = (
+                mark,
+                str(info.step),
+                "",
+                "",
+                "",
+                "",
+                "",
+                (f"damaged: {problem}", "bad"),
+            )
+            return Row(str(info.step), bare, f"{info.step} damaged")
         words = [*info.tags, *(["chunk end"] if m.chunk_end else [])]
         said = ", ".join([*(["best"] if info.best else []), *words])
         tone = "good" if info.best else "accent" if info.tags else "dim"
@@ -257,7 +266,7 @@ class CheckpointsScreen(BaseScreen):
         path = RunFolder(self.ddpm.home.runs / run).preview(step)
         view = self.snapshot.run(run)
         try:
-            faces = await asyncio.to_thread(load_faces, path, view and view.setting("data", "size"))
+            faces = await asyncio.to_thread(load_faces, path, view.setting("data", "size") if view else None)
         except DdpmError as error:
             self._faces.empty = "no preview of this step" if not path.exists() else error.what
             self._faces.show(())
@@ -378,7 +387,9 @@ class CheckpointsScreen(BaseScreen):
             hint,
             lambda tag: check_name("tag", tag),
         )
-        self.app.push_screen(ask, lambda tag: tag and self.attempt(self._changes.tag(folder, info, tag)))
+        self.app.push_screen(
+            ask, lambda tag: self.attempt(self._changes.tag(folder, info, tag)) if tag else None
+        )
 
     def action_delete(self) -> None:
         if self.runs.has_focus:
@@ -401,13 +412,15 @@ class CheckpointsScreen(BaseScreen):
             "a new folder: weights (EMA), profile, how to draw from it",
         )
         self.app.push_screen(
-            ask, lambda path: path and self.attempt(self._changes.export(folder, info, Path(path)))
+            ask, lambda path: self.attempt(self._changes.export(folder, info, Path(path))) if path else None
         )
 
     def action_rename(self) -> None:
         folder = self._folder()
         ask = Ask(f"Rename run {folder.name}", folder.name, check=lambda name: check_name("run", name))
-        self.app.push_screen(ask, lambda name: name and self.attempt(self._rename(folder.name, name)))
+        self.app.push_screen(
+            ask, lambda name: self.attempt(self._rename(folder.name, name)) if name else None
+        )
 
     async def _rename(self, old: str, new: str) -> None:
         if new != old:

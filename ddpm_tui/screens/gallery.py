@@ -265,7 +265,7 @@ class GalleryScreen(BaseScreen):
 
         entry = self._entry()
         run = self.snapshot.run(entry.run) if entry else None
-        faces = await asyncio.to_thread(load_faces, path, run and run.setting("data", "size"))
+        faces = await asyncio.to_thread(load_faces, path, run.setting("data", "size") if run else None)
         self._pictures = Pictures(np.stack(faces), None)
         self._widgets["grid"].show(faces)
         self._show("grid")

@@ -87,13 +87,13 @@ class ProfilesScreen(BaseScreen):
             yield AboutProfile()
 
     def on_mount(self) -> None:
-        self.list.focus()
+        self.table.focus()
 
     def on_unmount(self) -> None:
         self._stop.set()
 
     @property
-    def list(self) -> Table:
+    def table(self) -> Table:
         return self.query_one("#list", Table)
 
     def open(self, profile: str) -> None:
@@ -101,7 +101,7 @@ class ProfilesScreen(BaseScreen):
         self.repaint()
 
     def filtered(self, words: str) -> None:
-        self.list.filter(words)
+        self.table.filter(words)
 
     def painted_first(self) -> None:
         if not self._started:
@@ -133,8 +133,8 @@ class ProfilesScreen(BaseScreen):
         if found is not self._entries:
             self._entries = found
             self._list()
-        if self._follow in self.list.keys:
-            self.list.move_to(self._follow)
+        if self._follow in self.table.keys:
+            self.table.move_to(self._follow)
             self._follow = None
 
     def _list(self) -> None:
@@ -151,11 +151,11 @@ class ProfilesScreen(BaseScreen):
             words = f"{entry.name} {whose[0]} {entry.profile.description if entry.profile else ''}"
             rows.append(Row(entry.name, (mark, (entry.name, "bad" if entry.problems else ""), whose), words))
         key = self.ddpm.key("profiles.new")
-        self.list.show(rows, [[("No profile.", "bold")], [(key, "accent bold"), " makes one"]])
+        self.table.show(rows, [[("No profile.", "bold")], [(key, "accent bold"), " makes one"]])
         self._about()
 
     def _entry(self, name: str | None = None) -> "Entry | None":
-        name = name or self.list.key
+        name = name or self.table.key
         return next((e for e in self._entries if e.name == name), None)
 
     def _chosen(self) -> "Entry":
@@ -254,7 +254,7 @@ class ProfilesScreen(BaseScreen):
 
     def action_edit(self) -> None:
         entry = self._usable()
-        self.app.push_screen(ProfileForm(entry), lambda text: text and self._save_as(entry, text))
+        self.app.push_screen(ProfileForm(entry), lambda text: self._save_as(entry, text) if text else None)
 
     def action_save(self) -> None:
         self.ddpm.say(f"nothing is being changed: {self.ddpm.key('profiles.edit')} opens the form", "dim")
@@ -265,7 +265,7 @@ class ProfilesScreen(BaseScreen):
             self.attempt(self._save(entry.name, text))
             return
         ask = Ask("Name of your profile", f"my-{entry.name}", "shipped ones stay as they are", self._free)
-        self.app.push_screen(ask, lambda name: name and self.attempt(self._save(name, text)))
+        self.app.push_screen(ask, lambda name: self.attempt(self._save(name, text)) if name else None)
 
     def _free(self, name: str) -> None:
         if self.ddpm.home.user_profile(check_name("profile", name)).exists():
@@ -294,7 +294,7 @@ class ProfilesScreen(BaseScreen):
     def action_new(self) -> None:
         entry = self._usable()
         ask = Ask(f"New profile from {entry.name}", f"my-{entry.name}", "its name", self._free)
-        self.app.push_screen(ask, lambda name: name and self.attempt(self._save(name, entry.text)))
+        self.app.push_screen(ask, lambda name: self.attempt(self._save(name, entry.text)) if name else None)
 
     def action_editor(self) -> None:
         """A copy in $EDITOR; checked and saved afterwards. A broken one of the user's is opened just so."""

@@ -123,7 +123,7 @@ def load_pictures(folder: SampleFolder) -> Pictures:
 
 def _open(path: Path, dimensions: int) -> NDArray[np.uint8]:
     try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
+        found: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DamagedError(f"{path} cannot be read ({error})") from None
     if found.dtype != np.uint8 or found.ndim != dimensions or found.shape[-1] != 3 or not found.size:

@@ -36,7 +36,8 @@ async def show(app, pilot, count=3):
 
 def test_branches_stand_below_their_parent_and_orphans_for_themselves():
     runs = [
-        RunView("a"), RunView("b", parent="a"), RunView("c", parent="gone"), RunView("d", parent="b"), RunView("e", parent="a"),
+        RunView("a"), RunView("b", parent="a"), RunView("c", parent="gone"),
+        RunView("d", parent="b"), RunView("e", parent="a"),
     ]  # fmt: skip
     assert [t.stem + t.run.name for t in tree(runs)] == ["a", "├ b", "│ └ d", "└ e", "c"]
 
