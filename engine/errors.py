@@ -58,8 +58,10 @@ def unknown(kind: str, name: str, known: Iterable[str], hint: str | None = None)
         way_out = f"did you mean {close!r}?"
     elif names and len(names) <= 12:
         way_out = "there are: " + ", ".join(names)
+    elif names:
+        way_out = "" if hint else f"none of the {len(names)} {kind}s is called anything like it"
     else:
-        way_out = hint or f"there are no {kind}s yet"
-    if close and hint:
-        way_out = f"{way_out} {hint}"
+        way_out = "" if hint else f"there are no {kind}s yet"
+    if hint:
+        way_out += ("" if not way_out else " " if close else "; ") + hint
     return UserError(f"no {kind} named {name!r}", way_out)

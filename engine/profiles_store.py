@@ -6,7 +6,7 @@ User profiles in $DDPM_HOME/profiles win over the shipped ones of the same name.
 import json
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -73,7 +73,7 @@ def find_profile(home: Home, name: str) -> ProfileFile:
         return ProfileFile(path.stem, path, "user")
     profiles = {profile.name: profile for profile in list_profiles(home)}
     if name not in profiles:
-        raise unknown("profile", name, profiles)
+        raise unknown("profile", name, profiles, "see `profiles list`")
     return profiles[name]
 
 
@@ -91,7 +91,14 @@ def parse_profile(text: str, source: str, overrides: list[str] | None = None) ->
         raise ProfileError(source, [Problem("", f"not valid TOML: {error}")]) from None
     for override in overrides or []:
         apply_override(data, override)
-    return build_profile(data, source, text)
+    try:
+        return build_profile(data, source, text)
+    except ProfileError as error:
+        given = {o.partition("=")[0].strip(): o for o in overrides or []}
+        blamed = given.get(error.problems[0].key)
+        if blamed is None:
+            raise
+        raise ProfileError(f"--set {blamed}", [replace(p, line=None) for p in error.problems]) from None
 
 
 def build_profile(data: dict[str, Any], source: str, text: str = "") -> Profile:

@@ -45,7 +45,7 @@ def restore(what: str | None) -> None:
     found = list_trash(home())
     chosen = next((t for t in found if what in (None, t.label, t.id)), None)
     if chosen is None:
-        raise unknown("deleted thing", what or "", [t.label for t in found], "the trash is empty")
+        raise unknown("deleted thing", what or "", [t.label for t in found])
     say(f"{chosen.label} is back: {bring_back(chosen)}")
 
 
@@ -60,7 +60,7 @@ def purge(what: str | None, yes: bool) -> None:
     found = [t for t in list_trash(home()) if what in (None, t.label, t.id)]
     if not found:
         if what:
-            raise unknown("deleted thing", what, [t.label for t in list_trash(home())], "the trash is empty")
+            raise unknown("deleted thing", what, [t.label for t in list_trash(home())])
         note("the trash is empty")
         return
     confirm(

@@ -1,0 +1,198 @@
+"""The entry: help at once and true, errors in one line, exit codes, a terminal that is not there."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from ddpm_tui.cli import main
+from ddpm_tui.cli.lazy import Lazy, LazyGroup
+from engine.errors import BusyError, DamagedError, UsageError, UserError
+from tests.ddpm_tui.cli.conftest import Cli
+
+PRESENT = {name: lazy for section in main.SECTIONS.values() for name, lazy in section.items() if lazy.present}
+
+
+@pytest.mark.parametrize("name", PRESENT)
+def test_the_table_of_help_lines_agrees_with_the_commands(name: str) -> None:
+    command = PRESENT[name].load()
+    assert isinstance(command, click.Command)
+    assert command.name == name
+    assert PRESENT[name].help.endswith(".")
+    assert len(PRESENT[name].help) <= 70, "one line at 80 columns"
+    assert command.help, "a command says what it does"
+
+
+def test_every_command_and_option_says_what_it_is() -> None:
+    silent = []
+    for name, lazy in PRESENT.items():
+        command = lazy.load()
+        verbs = command.commands.items() if isinstance(command, click.Group) else [(name, command)]
+        for verb, found in verbs:
+            silent += [f"{name} {verb}"] if not found.help else []
+    assert silent == []
+
+
+@pytest.mark.parametrize("name", PRESENT)
+def test_every_help_can_be_shown(cli: Cli, name: str) -> None:
+    shown = cli(name, "--help")
+    assert (shown.code, shown.err) == (0, "")
+    command = PRESENT[name].load()
+    for verb in command.commands if isinstance(command, click.Group) else ():
+        assert cli(name, verb, "--help").out.startswith(f"Usage: ddpm-tui {name} {verb}")
+
+
+def test_help_and_version(cli: Cli) -> None:
+    shown = cli("--help")
+    assert shown.code == 0
+    for name in PRESENT:
+        assert f"\n  {name} " in shown.out
+    assert cli("-h").out == shown.out
+    assert cli("--version").out.startswith("ddpm-tui ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["trian"], "error: ddpm-tui has no command 'trian' — did you mean 'train'?"),
+        (["xyzzy"], "error: ddpm-tui has no command 'xyzzy' — see `ddpm-tui --help`"),
+        (["runs", "lst"], "error: ddpm-tui runs has no command 'lst' — did you mean 'list'?"),
+        (["train", "demo", "--epoch", "3"], "error: no such option '--epoch'"),
+        (["train", "demo", "--to-epoch", "many"], "error: invalid value for '--to-epoch'"),
+        (["train", "demo", "--to-epoch", "0"], "error: invalid value for '--to-epoch'"),
+        (["runs", "show"], "error: missing argument"),
+        (["sample", "x", "--device", "tpu"], "error: no device is called 'tpu' — auto, cpu, cuda or cuda:N"),
+        (["train"], "error: train what? — a profile or a run"),
+        (
+            ["train", "demo", "--chunks", "1", "--to-epoch", "2"],
+            "error: --to-epoch and --chunks exclude each other",
+        ),
+    ],
+)
+def test_misuse_is_one_line_and_code_2(cli: Cli, arguments: list[str], line: str) -> None:
+    ended = cli(*arguments)
+    assert ended.code == 2
+    assert ended.error.startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UserError("it is\nbroken", "mend it"), 1, "error: it is broken — mend it"),
+        (DamagedError("torn"), 1, "error: torn"),
+        (BusyError("busy"), 1, "error: busy"),
+        (UsageError("no"), 2, "error: no"),
+        (FileNotFoundError(2, "No such file or directory", "/x"), 1, "error: /x: no such file or directory"),
+        (PermissionError(13, "Permission denied", "/x"), 1, "error: /x: permission denied"),
+    ],
+)
+def test_what_a_command_raises(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, line: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(main, "open_screen", fail)
+    ended = cli()
+    assert ended.code == code
+    assert ended.error == line
+
+
+def test_ctrl_c_is_quiet(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "open_screen", interrupted)
+    ended = cli()
+    assert ended.code == 130
+    assert ended.err.strip() == ""
+
+
+def test_a_bug_shows_its_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("division")
+
+    monkeypatch.setattr(main, "open_screen", bug)
+    with pytest.raises(ZeroDivisionError):
+        cli()
+
+
+def test_the_screen_needs_a_terminal(cli: Cli) -> None:
+    ended = cli()
+    assert ended.code == 1
+    assert "the screen needs a terminal" in ended.error
+    assert "ssh -t" in ended.error
+
+
+def test_a_missing_module_is_not_offered() -> None:
+    group = LazyGroup("x", sections={"A": {"gone": Lazy("ddpm_tui.cli.gone_for_good", "gone", "Nothing.")}})
+    assert group.list_commands(click.Context(group)) == []
+    with pytest.raises(UsageError, match="no command 'gone'"):
+        group.resolve_command(click.Context(group), ["gone"])
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "ddpm_tui.cli.main", *arguments]
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    """`ddpm-tui … | head -1`."""
+    process = subprocess.Popen(
+        command("profiles", "show", "celeba32-paper", "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "DDPM_HOME": str(tmp_path)},
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read().decode()
+    process.wait(30)
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "latin1"])
+def test_words_fit_the_encoding(tmp_path: Path, locale: str) -> None:
+    """A profile's warning has ᾱ in it, its description ×; neither may end in a traceback."""
+    encoding = {"C": "ascii", "C.UTF-8": "utf-8", "latin1": "latin-1"}[locale]
+    environment = {**os.environ, "DDPM_HOME": str(tmp_path), "PYTHONIOENCODING": f"{encoding}:strict"}
+    for arguments in (
+        ["profiles", "list"],
+        ["profiles", "validate"],
+        ["profiles", "show", "celeba32-paper"],
+        ["xyzzy"],
+    ):
+        done = subprocess.run(command(*arguments), capture_output=True, env=environment, timeout=60)
+        assert b"Traceback" not in done.stderr, done.stderr.decode(encoding)
+    assert (
+        b"celeba32"
+        in subprocess.run(command("profiles", "list"), capture_output=True, env=environment).stdout
+    )
+
+
+def test_a_table_on_a_terminal(tmp_path: Path) -> None:
+    """On a pseudo-terminal rich draws it; the words are the same."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command("profiles", "list"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "DDPM_HOME": str(tmp_path), "TERM": "xterm-256color", "COLUMNS": "120"},
+    )
+    os.close(theirs)
+    content = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            content += chunk
+    except OSError:
+        pass  # the other end is closed: Linux says EIO
+    os.close(ours)
+    assert process.wait(30) == 0
+    assert b"\x1b[1m" in content, "headings are bold"
+    assert b"celeba32-paper" in content
