@@ -66,17 +66,21 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version."
 )
+@click.option("--low-bandwidth", is_flag=True, help="The screen over a poor link: fewer looks, fewer bytes.")
+@click.option(
+    "--no-mouse", is_flag=True, help="The screen without the mouse, so that the terminal can select text."
+)
 @click.pass_context
-def cli(ctx: click.Context) -> None:
+def cli(ctx: click.Context, low_bandwidth: bool, no_mouse: bool) -> None:
     """Train small diffusion models on a GPU box from the terminal.
 
     Without a command: the screen, with live curves, the queue and the faces.
     """
     if ctx.invoked_subcommand is None:
-        open_screen()
+        open_screen(low_bandwidth, mouse=not no_mouse)
 
 
-def open_screen() -> None:
+def open_screen(low_bandwidth: bool = False, mouse: bool = True) -> None:
     """Start the terminal app, or say plainly why it cannot start here."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UserError(
@@ -85,7 +89,7 @@ def open_screen() -> None:
         )
     from ddpm_tui.app import run as run_app
 
-    run_app()
+    run_app(low_bandwidth=low_bandwidth, mouse=mouse)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
