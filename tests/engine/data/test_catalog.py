@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from odd_pictures import fill
 
 from engine import files
 from engine.data import catalog
 from engine.data.packing import pack
 from engine.errors import BusyError, DamagedError, UserError
 from engine.home import Home
+from tests.engine.data.odd_pictures import fill
 
 
 def test_names_are_derived(home: Home, tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from odd_pictures import small_jpeg
 
 from engine.data import catalog, celeba
 from engine.errors import DiskFullError, UserError
 from engine.home import Home
+from tests.engine.data.odd_pictures import small_jpeg
 
 PAGE = b"<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title></head></html>"
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from odd_pictures import BLUE, GREEN, RED, YELLOW, coordinates, encoded, png, quarters
 from PIL import Image
 
 from engine.data.decode import BrokenPictureError, decode
+from tests.engine.data.odd_pictures import BLUE, GREEN, RED, YELLOW, coordinates, encoded, png, quarters
 
 CORNERS = {(0, 0): RED, (0, 1): GREEN, (1, 0): BLUE, (1, 1): YELLOW}
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from odd_pictures import fill, small_jpeg
 
 from engine import files
 from engine.data import catalog, packing
@@ -22,6 +21,7 @@ from engine.data.packed import open_packed
 from engine.data.packing import PackingStoppedError, pack
 from engine.errors import DdpmError, DiskFullError, UserError
 from engine.home import Home, PackedFolder
+from tests.engine.data.odd_pictures import fill, small_jpeg
 
 SIZE = 16
 COUNT = 300  # five blocks of 64

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_pictures import coordinates, encoded
 
 from engine.data.decode import decode
 from engine.data.recipes import RECIPES, Box, check_recipe, crop_box, is_celeba_shaped
 from engine.errors import UserError
+from tests.engine.data.odd_pictures import coordinates, encoded
 
 FULL = {
     "center178": Box(0, 20, 178, 198),
