@@ -23,6 +23,7 @@ os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
 os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
 os.environ.setdefault("ESCDELAY", "50")
 
+from rich.color import ColorSystem
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
 from textual.driver import Driver
@@ -44,6 +45,12 @@ if TYPE_CHECKING:
     from ddpm_tui.state.store import Store
 
 log = logging.getLogger(__name__)
+
+_SYSTEMS = {
+    Depth.ANSI16: ColorSystem.STANDARD,
+    Depth.ANSI256: ColorSystem.EIGHT_BIT,
+    Depth.TRUECOLOR: ColorSystem.TRUECOLOR,
+}
 
 MESSAGE_S = 6.0
 BYTES_PER_SECOND = 1700.0
@@ -102,7 +109,8 @@ class DdpmApp(App[None]):
         # Set before anything is styled, or the style sheets would be read twice.
         self.set_reactive(DdpmApp.theme, self._stored_theme())
         self.stylesheet.set_variables(self.get_css_variables())
-        system = None if self.terminal.depth is Depth.NONE else self.console._color_system
+        # What this terminal was judged to show, which is less than Rich thinks in GNU screen.
+        system = _SYSTEMS.get(self.terminal.depth)
         self._frame = Frame(system, frozenset(p.cursor for p in themes.PALETTES.values()))
         self._quiet_at = 0.0
         self._recent_faults: list[float] = []

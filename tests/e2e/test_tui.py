@@ -1,0 +1,213 @@
+"""The real app in a real pty, with a real engine and worker training real (small) networks."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ddpm_tui.client import Client, ensure_engine
+from engine.home import Home
+from engine.runs.checkpoints import list_checkpoints
+from tests.e2e.tui_home import make_home, stop_engine
+from tests.e2e.tui_terminal import PROGRAM, PtyApp
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+# Alternate screen, mouse, focus reports, bracketed paste, hidden cursor: nothing of it may stay on.
+LEFT_BEHIND = {1049, 1000, 1002, 1003, 1006, 1015, 1004, 2004}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = make_home(tmp_path / "home", chunk=40, preview=10)
+    yield home
+    stop_engine(home)
+
+
+def test_the_story_by_keyboard_at_80_by_24(home: Home) -> None:
+    with PtyApp(home.root, size=(80, 24)) as app:
+        app.wait("Nothing has been trained here yet", "● idle", timeout=30)
+        # Two chunks of a profile: found by the last of the list, said before it is done.
+        app.press("2", "a", pause=0.8)
+        app.wait("Queue training", "new tiny")
+        app.press("G", pause=0.5)
+        app.press("\t", "\x7f", "2", pause=0.4)
+        app.wait("tiny-1: a new run from profile tiny, epochs 0 → 80 (2 chunks")
+        app.press("\r")
+        app.wait("train tiny-1 to epoch 80", "running")
+        # Watched.
+        app.press("1")
+        app.wait("train tiny-1 to epoch 80", "epoch", "loss of tiny-1", "faces after epoch", timeout=90)
+        # Sampling from the newest checkpoint, and another chunk; the order changed.
+        app.press("2", "s", pause=0.8)
+        app.wait("Queue drawing pictures", "tiny-1@latest")
+        app.press("\r", pause=0.8)
+        app.wait("sample tiny-1@latest")
+        # Paused: the worker checkpoints and gives the device back, so the sampling goes on.
+        app.press("/", *"epoch", "\r", pause=0.3)
+        app.wait(lambda text: "sample tiny-1" not in text.split("job")[1])
+        app.press(" ")
+        app.wait("paused", timeout=60)
+        app.press("/", "\x1b", pause=0.5)
+        wait_for_state(home, "sample", "done")
+        assert state_of(home, "train") == "paused"
+        app.wait(lambda text: any("sample tiny-1" in line and " done " in line for line in text.splitlines()))
+        # Resumed, by `u`: pausing is what was done last.
+        app.press("u")
+        app.wait("undone: job", timeout=10)
+        app.wait("running", timeout=30)
+        # Compared.
+        app.press("6")
+        app.wait("curves", "profiles", "tiny-1")
+        app.press("v", "v", pause=1.0)
+        app.wait("tiny-1 e", timeout=20)
+        assert app.quit() == 0
+        assert not app.terminal.modes & LEFT_BEHIND
+    assert state_of(home, "train") == "running", "the engine works on"
+
+
+def state_of(home: Home, kind: str) -> str:
+    """Of the only job of that kind, as the engine says."""
+    with Client(home) as client:
+        (job,) = (job for job in client.request("list", all=True)["jobs"] if job["kind"] == kind)
+    return str(job["state"])
+
+
+def wait_for_state(home: Home, kind: str, state: str, timeout: float = 60.0) -> None:
+    end = time.monotonic() + timeout
+    while state_of(home, kind) != state:
+        assert time.monotonic() < end, f"{kind} is {state_of(home, kind)}, not {state}"
+        time.sleep(0.2)
+
+
+def test_a_killed_app_loses_nothing_and_a_new_one_shows_the_same(home: Home) -> None:
+    with ensure_engine(home) as client:
+        client.request("train", target="tiny", to_epoch=4000)
+    with PtyApp(home.root) as app:
+        app.wait("train tiny-1 to epoch 4000", "loss of tiny-1", timeout=90)
+        app.kill(signal.SIGKILL)
+    assert state_of(home, "train") == "running"
+    with PtyApp(home.root) as app:
+        app.wait("train tiny-1 to epoch 4000", "running", "loss of tiny-1", timeout=60)
+        # A hang-up, as a dropped link makes it: the app ends by itself.
+        os.kill(app.pid, signal.SIGHUP)
+        assert app.ended.wait(10)
+    assert state_of(home, "train") == "running"
+
+
+def test_the_engine_dying_is_shown_and_survived(home: Home) -> None:
+    with ensure_engine(home) as client:
+        client.request("train", target="tiny", to_epoch=4000)
+        pid = client.request("status")["pid"]
+    with PtyApp(home.root) as app:
+        app.wait("1 running", timeout=60)
+        app.wait("loss of tiny-1", timeout=90)
+        os.kill(pid, signal.SIGKILL)
+        # It is started again by the app itself, and finds the living worker.
+        app.wait(lambda text: "engine away" in text or "engine starting" in text, timeout=20)
+        app.wait("1 running", timeout=60)
+        assert not list((home.root).glob("tui.log")) or "Traceback" not in (home.root / "tui.log").read_text()
+        with Client(home) as client:
+            assert client.request("status")["pid"] != pid
+        assert app.quit() == 0
+
+
+def test_broken_things_on_disk_are_shown_as_what_they_are(home: Home) -> None:
+    with ensure_engine(home) as client:
+        client.request("train", target="tiny", to_epoch=40)
+    with PtyApp(home.root) as app:
+        app.wait("loss of tiny-1", "faces after epoch", timeout=90)
+        app.wait(lambda text: "idle" in text, timeout=120)
+        run = home.run("tiny-1")
+        with open(run.metrics, "a") as file:
+            file.write("\0garbage\n{{\n")
+        app.wait("damaged lines left out", timeout=20)
+        run.record.write_text("{")
+        checkpoint = list_checkpoints(run)[-1]
+        checkpoint.folder.manifest.write_text("{")
+        home.user_profile("broken").write_text("[data\n")
+        app.press("6", pause=1.0)
+        app.wait("tiny-1")
+        app.press("2", "a", pause=1.0)
+        app.wait("new broken")
+        app.press("\x1b", pause=0.6)
+        app.press("1", pause=0.5)
+        assert app.quit() == 0
+    log = home.root / "tui.log"
+    assert not log.exists() or "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "environment"),
+    [
+        ("utf-8", {"NO_COLOR": "1"}),
+        ("latin-1", {"LC_ALL": "en_US.ISO-8859-1", "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}),
+        ("utf-8", {"TERM": "xterm-256color"}),
+        ("utf-8", {"TERM": "screen", "COLORTERM": "truecolor"}),
+    ],
+    ids=["no-color", "latin-1", "256", "screen"],
+)
+def test_poor_terminals(home: Home, encoding: str, environment: dict[str, str]) -> None:
+    with PtyApp(home.root, "--no-mouse", size=(80, 24), encoding=encoding, **environment) as app:
+        text = app.wait("Nothing has been trained here yet", "idle", timeout=30)
+        raw = app.raw.decode(encoding)
+        assert "\\u" not in text
+        assert "\\u" not in raw
+        assert not app.terminal.modes & {1000, 1003}
+        if "NO_COLOR" in environment:
+            assert "38;" not in raw
+            assert "48;" not in raw
+        if encoding == "latin-1":
+            assert "- queue -" in text
+        if environment.get("TERM") in ("xterm-256color", "screen"):
+            assert "38;2;" not in raw, "24-bit colours where nobody said that there are any"
+        assert app.quit() == 0
+
+
+def test_resizing_to_something_tiny_and_back(home: Home) -> None:
+    with PtyApp(home.root, size=(80, 24)) as app:
+        app.wait("Nothing has been trained here yet", timeout=30)
+        app.resize(40, 10)
+        app.wait("too small", timeout=10)
+        app.resize(100, 30)
+        app.wait("Nothing has been trained here yet", "devices", timeout=10)
+        assert app.quit() == 0
+
+
+def test_without_a_terminal_it_says_so_plainly(home: Home) -> None:
+    done = subprocess.run(
+        PROGRAM,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "DDPM_HOME": str(home.root)},
+    )
+    assert done.returncode != 0
+    assert "needs a terminal" in done.stderr
+
+
+def test_a_stalled_terminal_does_not_slow_the_worker(home: Home) -> None:
+    """Nobody reads the pty: the app blocks, the worker must not."""
+    with ensure_engine(home) as client:
+        client.request("train", target="tiny", to_epoch=4000)
+    with PtyApp(home.root) as app:
+        app.wait("loss of tiny-1", timeout=90)
+        os.kill(app.pid, signal.SIGSTOP)
+        before = step_of(home)
+        time.sleep(6)
+        after = step_of(home)
+        os.kill(app.pid, signal.SIGCONT)
+        assert after > before
+        app.wait("epoch", timeout=20)
+
+
+def step_of(home: Home) -> int:
+    from engine.jobs import list_job_folders, read_progress
+
+    progress = read_progress(list_job_folders(home)[0])
+    assert progress is not None
+    return progress.step or 0
