@@ -102,7 +102,7 @@ class UNet(nn.Module):
         return out
 
     def _run(self) -> Run:
-        if not self.activation_checkpointing or not torch.is_grad_enabled():
+        if not self.activation_checkpointing:
             return _straight
         # The generator's state is fetched (and a GPU waited for) only where dropout draws from it.
         draws = self.training and self.config.dropout > 0
