@@ -121,7 +121,9 @@ KEYS: tuple[Key, ...] = (
     # The profile form, where letters are typed.
     Key("form.save", "ctrl+s", "save", "save", "save as a profile of yours"),
     Key("form.estimate", "ctrl+e", "estimate", "measure", "train a few steps here and time them"),
-    Key("form.next_choice", "tab", "choice(1)", "next choice", "the next value that is allowed", footer=False),
+    Key(
+        "form.next_choice", "tab", "choice(1)", "next choice", "the next value that is allowed", footer=False
+    ),
     Key("form.choice_before", "shift+tab", "choice(-1)", "choice before", "the allowed value before", False),
     Key("form.up", "up", "cursor(-1)", "up", "the setting above", footer=False),
     Key("form.down", "down,enter", "cursor(1)", "down", "the setting below", footer=False),

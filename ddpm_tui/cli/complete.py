@@ -23,9 +23,9 @@ def trainable(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
     return _starting([*_profile_names(), *_run_names()], incomplete)
 
 
-def references(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def references(___: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """RUN, and behind the @ its steps and tags."""
-    name, at, which = incomplete.partition("@")
+    name, at, _ = incomplete.partition("@")
     if not at:
         return _starting(_run_names(), incomplete)
     try:
@@ -37,7 +37,8 @@ def references(_: click.Context, __: click.Parameter, incomplete: str) -> list[C
     except (OSError, ValueError, TypeError):
         tags = []
     steps = [str(int(folder)) for folder in _folders(str(run.checkpoints)) if folder.isdigit()]
-    return _starting([f"{name}@{known}" for known in ("latest", "best", *tags, *steps)], f"{name}@{which}")
+    known = ["latest", "best", *tags, *steps] if steps else []
+    return _starting([f"{name}@{word}" for word in known], incomplete)
 
 
 def datasets(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -9,6 +9,29 @@ from engine.errors import UserError
 
 SHELLS = ("bash", "fish", "zsh")
 
+# click's own script hands on bash's words, and bash breaks RUN@STEP and KEY=VALUE apart: the words are taken from
+# the line instead, and what bash already holds before the last break is cut off the answers.
+BASH = """\
+_ddpm_tui_completion() {
+    local IFS=$' \\t\\n' line="${COMP_LINE:0:COMP_POINT}" words whole head="" breaks="" c type value response
+    read -ra words <<< "$line"
+    [[ "$line" == *[[:space:]] ]] && words+=("")
+    whole="${words[${#words[@]}-1]}"
+    for c in @ = :; do [[ "$COMP_WORDBREAKS" == *"$c"* ]] && breaks+="$c"; done
+    [[ -n "$breaks" ]] && head="${whole%"${whole##*[$breaks]}"}"
+    response=$(COMP_WORDS="${words[*]}" COMP_CWORD=$((${#words[@]} - 1)) _DDPM_TUI_COMPLETE=bash_complete "$1")
+    COMPREPLY=()
+    while IFS=, read -r type value; do
+        case "$type" in
+            dir) compopt -o dirnames ;;
+            file) compopt -o default ;;
+            plain) [[ "$value" == *[=@] ]] && compopt -o nospace; COMPREPLY+=("${value#"$head"}") ;;
+        esac
+    done <<< "$response"
+}
+complete -o nosort -F _ddpm_tui_completion ddpm-tui
+"""
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS), required=False)
@@ -30,6 +53,8 @@ def completion(shell: str | None) -> None:
     kind = get_completion_class(shell)
     if kind is None or shell not in SHELLS:
         raise UserError(f"there is no completion for the shell {shell!r}", "for bash, fish and zsh there is")
+    if shell == "bash":
+        click.echo(BASH, nl=False)
+        return
     script = kind(cli, {}, "ddpm-tui", "_DDPM_TUI_COMPLETE")
-    # Not `script.source()`: click starts bash there to look at its version, and warns on stdout of older ones.
-    click.echo(script.source_template % script.source_vars())
+    click.echo(script.source())

@@ -133,4 +133,6 @@ def live_keys(screen: object, hidden: bool = False) -> list[tuple[str, str, str,
             found[name] = (shown(binding.key), binding.description, binding.action, name)
     # A remapped key does not change its place.
     order = {name: place for place, name in enumerate(BY_ID)}
-    return sorted(found.values(), key=lambda k: (k[3].partition(".")[0] == "app", order.get(k[3], len(order))))
+    return sorted(
+        found.values(), key=lambda k: (k[3].partition(".")[0] == "app", order.get(k[3], len(order)))
+    )

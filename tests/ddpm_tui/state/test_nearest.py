@@ -10,7 +10,9 @@ from tests.ddpm_tui.fakes import face
 
 
 def packed(n: int = 20, size: int = 32):
-    pictures = np.stack([np.random.default_rng(i).integers(0, 256, (3, size, size), np.uint8) for i in range(n)])
+    pictures = np.stack(
+        [np.random.default_rng(i).integers(0, 256, (3, size, size), np.uint8) for i in range(n)]
+    )
     pictures[7] = np.moveaxis(face(3, size), -1, 0)
     return SimpleNamespace(pictures=pictures, train=np.arange(5, n), size=size)
 
