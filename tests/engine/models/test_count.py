@@ -91,7 +91,7 @@ def test_a_storage_is_counted_once_and_weights_and_inputs_not() -> None:
         return y * y.t()  # keeps y and a view of it
 
     seen = {weight.untyped_storage().data_ptr()}
-    assert count._kept(forward, (torch.ones(4, 4),), torch.float32, seen) == 4 * 4 * 4
+    assert count._kept(forward, (torch.ones(4, 4, requires_grad=True),), torch.float32, seen) == 4 * 4 * 4
 
 
 def test_checkpointing_keeps_less_and_adds_what_computing_again_needs(
