@@ -52,6 +52,7 @@ class DashboardScreen(BaseScreen):
         self._preview: str | None = None
         self._faces: list[Any] = []
         self._filming = False
+        self._learns: str | None = None
         self._fresh = False
 
     def body(self) -> ComposeResult:
@@ -224,11 +225,17 @@ class DashboardScreen(BaseScreen):
         curves = snapshot.curves.get(self._run or "")
         wait = self.query_one("#faces-wait", Static)
         if curves is None or not curves.previews:
-            self._grid.display = self._film.display = False
-            wait.display = True
-            wait.update("faces come with the first epoch" if self._run else "no faces yet")
             self._preview = None
+            if run is None or run.name != self._learns:
+                self._learns = None
+                self._grid.display = self._film.display = False
+                wait.display = True
+                wait.update("faces come with the first epoch" if self._run else "no faces yet")
+                self.query_one("#faces").border_title = " faces "
+            if run is not None and self._learns is None:
+                self.beside(partial(self._load_training_faces, run), "faces")
             return
+        self._learns = None
         newest = curves.preview_paths[-1]
         if newest == self._preview:
             return
@@ -237,6 +244,16 @@ class DashboardScreen(BaseScreen):
             return
         self._preview = newest
         self.beside(partial(self._load_faces, newest, curves.previews[-1], run), "faces")
+
+    async def _load_training_faces(self, run: RunView) -> None:
+        """Until the first preview: what the run learns from, so that one sees at once what it is about."""
+        from ddpm_tui.state.previews import training_faces
+
+        faces = await asyncio.to_thread(training_faces, self.ddpm.home, run.profile)
+        if faces and self._preview is None and run.name == self._run:
+            self._learns, self._faces = run.name, faces
+            self.query_one("#faces").border_title = " training faces, previews come with each epoch "
+            self._show_faces()
 
     async def _load_faces(self, path: str, step: int, run: RunView | None) -> None:
         from ddpm_tui.state.previews import load_faces
@@ -272,8 +289,9 @@ class DashboardScreen(BaseScreen):
         if self._grid is None or self._film is None or not self._faces:
             return
         self.query_one("#faces-wait").display = False
-        self._grid.display, self._film.display = not self._filming, self._filming
-        if self._filming:
+        filming = self._filming and self._learns is None
+        self._grid.display, self._film.display = not filming, filming
+        if filming:
             curves = self.snapshot.curves.get(self._run or "")
             if curves is not None:
                 frames = zip(curves.previews, curves.preview_paths, strict=True)

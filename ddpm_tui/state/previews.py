@@ -1,12 +1,16 @@
 """Preview sheets as faces: one file holds the same seeds at one step. Imported after the first paint."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddpm_tui.draw.show import load_picture
+from engine.errors import DdpmError
+from engine.home import Home
 
 Pixels = NDArray[np.uint8]
 
@@ -26,6 +30,20 @@ def load_faces(path: Path, size: int | None = None) -> list[Pixels]:
         for x in range(columns)
     ]
     return faces[: count or len(faces)]
+
+
+def training_faces(home: Home, profile: Mapping[str, Any], count: int = 16) -> list[Pixels]:
+    """Some of the pictures that a run of this profile (plain data) learns from; [] while they are not packed."""
+    from engine.data.catalog import packed_folder
+    from engine.data.packed import open_packed
+
+    data = profile.get("data", {})
+    try:
+        wanted = (data["dataset"], data["size"], data.get("recipe", "center178"), data.get("limit"))
+        packed = open_packed(packed_folder(home, *wanted))
+    except (DdpmError, OSError, ValueError, KeyError, TypeError):
+        return []
+    return [np.ascontiguousarray(packed.pictures[i].transpose(1, 2, 0)) for i in packed.train[:count]]
 
 
 def _told(path: Path) -> tuple[int | None, int | None]:

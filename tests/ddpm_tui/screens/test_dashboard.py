@@ -5,16 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from textual.pilot import Pilot
 
 from ddpm_tui.app import DdpmApp
 from ddpm_tui.screens.log import LogView
-from ddpm_tui.state.snapshot import Snapshot
+from ddpm_tui.state.snapshot import RunView, Snapshot
 from ddpm_tui.widgets.chart import LossChart
 from ddpm_tui.widgets.face_grid import FaceGrid, Filmstrip
+from engine.data.catalog import add_source
+from engine.data.packing import pack
 from engine.errors import UserError
 from engine.service.states import Intent, State
-from tests.ddpm_tui.fakes import NOW, curves, empty, filled, job, make_app, training
+from tests.ddpm_tui.fakes import NOW, curves, empty, face, filled, job, make_app, training
 from tests.ddpm_tui.test_app import screen_text
 
 
@@ -227,6 +230,34 @@ async def test_a_preview_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         await settled(pilot, FaceGrid)
         await pilot.pause(0.3)
         assert "00004800.png cannot be read" in screen_text(app)
+    assert not app.faults
+
+
+async def test_until_the_first_preview_the_training_faces_are_shown(tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for seed in range(40):
+        Image.fromarray(face(seed)).save(pictures / f"{seed}.png")
+    app = make_app(tmp_path, empty())
+    add_source(app.home, str(pictures), "drawn")
+    profile = {"data": {"dataset": "drawn", "size": 32, "recipe": "whole"}}
+    run = RunView("r-1", profile=profile)
+    running = job(1, State.RUNNING, run="r-1", progress=training(phase="packing", epoch=None, to_epoch=None))
+    app.store.set(replace(empty(), runs=(run,), jobs=(running,)))  # type: ignore[attr-defined]
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, FaceGrid)
+        assert "faces come with the first epoch" in screen_text(app)
+        pack(app.home, "drawn", 32, "whole", None)
+        app.screen.repaint()  # type: ignore[attr-defined]
+        for _ in range(50):
+            await pilot.pause(0.1)
+            if "training faces" in screen_text(app):
+                break
+        grid = app.screen.query_one(FaceGrid)
+        assert grid.display
+        assert len(grid.pictures) > 1
+        assert grid.pictures[0].shape == (32, 32, 3)  # type: ignore[union-attr]
+        assert "training faces" in screen_text(app)
     assert not app.faults
 
 
