@@ -10,15 +10,15 @@ from engine.errors import UserError
 SHELLS = ("bash", "fish", "zsh")
 
 # click's own script hands on bash's words, and bash breaks RUN@STEP and KEY=VALUE apart: the words are taken from
-# the line instead, and what bash already holds before the last break is cut off the answers.
+# the line instead, and the answers lose what stands before the part that bash will replace, $2.
 BASH = """\
 _ddpm_tui_completion() {
-    local IFS=$' \\t\\n' line="${COMP_LINE:0:COMP_POINT}" words whole head="" breaks="" c type value response
+    local IFS=$' \\t\\n' words whole head type value response
+    local line="${COMP_LINE:0:COMP_POINT}"
     read -ra words <<< "$line"
     [[ "$line" == *[[:space:]] ]] && words+=("")
     whole="${words[${#words[@]}-1]}"
-    for c in @ = :; do [[ "$COMP_WORDBREAKS" == *"$c"* ]] && breaks+="$c"; done
-    [[ -n "$breaks" ]] && head="${whole%"${whole##*[$breaks]}"}"
+    head="${whole%"$2"}"
     response=$(COMP_WORDS="${words[*]}" COMP_CWORD=$((${#words[@]} - 1)) _DDPM_TUI_COMPLETE=bash_complete "$1")
     COMPREPLY=()
     while IFS=, read -r type value; do

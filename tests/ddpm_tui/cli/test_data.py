@@ -1,0 +1,109 @@
+"""`ddpm-tui data`, with the real worker packing real pictures (it needs no torch for that)."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from PIL import Image
+
+from ddpm_tui.cli.data import RECIPES
+from engine.home import Home
+from engine.profile import Recipe
+from tests.ddpm_tui.cli.conftest import Cli
+
+
+def test_the_recipes_of_the_help_are_the_profiles() -> None:
+    assert get_args(Recipe) == RECIPES
+
+
+def test_from_a_folder_to_packed_and_away(home: Home, cli: Cli, pictures: Path) -> None:
+    added = cli(
+        "data", "add", str(pictures), "--name", "dots", "--size", "16", "--size", "8", "--recipe", "whole"
+    )
+    assert added.code == 0
+    assert added.err.startswith(f"dots: 61 pictures in {pictures}")
+    lines = added.out.splitlines()
+    assert lines[0].startswith("dots at 16 px, crop whole: 61 pictures (")
+    assert lines[1].startswith("dots at 8 px")
+    assert len(lines) == 2, "each said once"
+
+    faces, dots = cli("data", "list", "--json").json
+    assert faces["name"] == "faces"
+    assert sorted(m["size"] for m in dots["packed"]) == [8, 16]
+    assert "16 px whole" in cli("data", "list").out
+
+    shown = cli("data", "show", "dots")
+    assert "pictures  61" in shown.out
+    assert "dots at 16 px" in shown.out
+    assert cli("data", "verify", "dots").code == 0
+
+    packed = next(home.data.glob("dots-*/pictures.u8"))
+    content = bytearray(packed.read_bytes())
+    content[100] ^= 1
+    packed.write_bytes(content)
+    verified = cli("data", "verify", "dots")
+    assert verified.code == 1
+    assert "is altered (SHA-256 differs)" in verified.err
+
+    assert cli("data", "remove", "dots").code == 0
+    assert [s["name"] for s in cli("data", "list", "--json").json] == ["faces"]
+    assert (pictures / "000.png").exists()
+    assert len(cli("trash", "list", "--json").json) == 3
+
+
+def test_add_as_json(home: Home, cli: Cli, pictures: Path) -> None:
+    ended = cli("data", "add", str(pictures), "--name", "dots", "--size", "16", "--limit", "20", "--json")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.json["name"] == "dots"
+    assert ended.json["packed"][0]["count"] == 20
+
+
+def test_add_without_packing(home: Home, cli: Cli, pictures: Path) -> None:
+    assert cli("data", "add", str(pictures), "--name", "dots", "--no-pack").code == 0
+    assert cli("data", "list", "--json").json[1]["packed"] == []
+    assert "not packed yet" in cli("data", "verify", "dots").out
+    assert list(home.jobs.iterdir()) == []
+
+
+def test_a_few_broken_pictures_are_named(home: Home, cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "mostly"
+    folder.mkdir()
+    for index in range(150):
+        Image.new("RGB", (8, 8), (index, 0, 0)).save(folder / f"{index:03d}.png")
+    (folder / "torn.png").write_bytes((folder / "000.png").read_bytes()[:40])
+    ended = cli("data", "add", str(folder), "--size", "8")
+    assert ended.code == 0
+    assert "1 picture could not be used; named in" in ended.err
+    assert "torn.png" in Path(ended.err.splitlines()[-1].rsplit(" ", 1)[1]).read_text()
+
+
+def test_too_many_broken_pictures(home: Home, cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "wrecks"
+    folder.mkdir()
+    for index in range(10):
+        (folder / f"{index}.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
+    ended = cli("data", "add", str(folder), "--size", "8")
+    assert ended.code == 1
+    assert ended.err.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in ended.err
+
+
+def test_a_folder_that_changed_is_told(home: Home, cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for index in range(3):
+        Image.new("RGB", (8, 8), (index, 0, 0)).save(folder / f"{index}.png")
+    cli("data", "add", str(folder), "--no-pack")
+    Image.new("RGB", (8, 8)).save(folder / "more.png")
+    shown = cli("data", "show", "album")
+    assert "has changed since 'album' was added (3 pictures then, 4 now)" in shown.out
+    assert "has changed" in cli("data", "show", "album", "--json").json["problem"]
+
+
+def test_a_relative_path_is_remembered_whole(
+    home: Home, cli: Cli, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pictures.parent)
+    cli("data", "add", pictures.name, "--name", "dots", "--no-pack")
+    monkeypatch.chdir("/")
+    assert cli("data", "show", "dots", "--json").json["problem"] is None

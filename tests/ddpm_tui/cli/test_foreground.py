@@ -1,0 +1,191 @@
+"""A job in the foreground: progress, every ending, every signal, by real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.home import Home
+from tests.torchless import trained_run
+
+SCRIPT = Path(__file__).with_name("scripted_worker.py")
+
+
+def start(home: Home, act: str, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    environment = {
+        **os.environ,
+        "DDPM_HOME": str(home.root),
+        "DDPM_ACT": act,
+        "DDPM_WORKER_COMMAND": json.dumps([sys.executable, str(SCRIPT)]),
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+        **variables,
+    }
+    command = [sys.executable, "-m", "ddpm_tui.cli.main", "train", "r", "--to-epoch", "9", *arguments]
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+def wait_for_worker(home: Home) -> Path:
+    """The job's folder, once its worker listens."""
+    for _ in range(500):
+        found = [path for path in home.jobs.iterdir() if (path / "progress.json").exists()]
+        if found:
+            return found[0]
+        time.sleep(0.02)
+    raise AssertionError("no worker began")
+
+
+@pytest.fixture
+def run_home(home: Home) -> Home:
+    trained_run(home, "r", 1)
+    return home
+
+
+def test_done(run_home: Home) -> None:
+    code, out, err = ended(start(run_home, "done"))
+    assert code == 0
+    assert out.splitlines() == ["epoch 1: train 0.5"], (
+        "what libraries print stays in the log, the end is said once"
+    )
+    assert err.splitlines() == [
+        "run 'r' goes on from epoch 1",
+        "all of it is done; draw from it: ddpm-tui sample r@latest --show",
+    ]
+
+
+def test_json_is_lines_with_the_result_last(run_home: Home) -> None:
+    code, out, err = ended(start(run_home, "done", "--json"))
+    assert (code, err) == (0, "")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert events[-1]["event"] == "result"
+    assert events[-1]["outcome"] == "done"
+    assert {"event": "log", "text": "epoch 1: train 0.5"} in events
+
+
+@pytest.mark.parametrize(
+    ("act", "line"),
+    [
+        ("failed", "error: the disk is on fire — call the fire brigade"),
+        ("full", "error: no room to write it — free some space"),
+    ],
+)
+def test_failures_are_one_line(run_home: Home, act: str, line: str) -> None:
+    code, out, err = ended(start(run_home, act))
+    assert code == 1
+    assert err.splitlines()[-1] == line
+    assert "fire" not in out
+
+
+def test_a_killed_worker_shows_its_last_words_and_how_to_go_on(run_home: Home) -> None:
+    code, _, err = ended(start(run_home, "crash"))
+    assert code == 1
+    assert "  Traceback: the last words" in err.splitlines()
+    assert "was killed by SIGKILL, as the system does when memory runs out" in err
+    assert err.splitlines()[-1].endswith("ddpm-tui train r --to-epoch 9")
+
+
+def test_a_worker_that_says_nothing(run_home: Home) -> None:
+    code, _, err = ended(start(run_home, "silent"))
+    assert code == 1
+    assert "ended with code 3 and said nothing" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_is_passed_on_once(run_home: Home, number: int) -> None:
+    process = start(run_home, "stops")
+    job = wait_for_worker(run_home)
+    process.send_signal(number)
+    code, out, err = ended(process)
+    assert code == 128 + number
+    assert (job / "heard").read_text().split() == [signal.Signals(number).name]
+    assert err.splitlines()[-1] == "stopped at step 5 — go on with: ddpm-tui train it"
+    assert ("Ctrl-C again quits at once" in out) is (number == signal.SIGINT)
+
+
+def test_ctrl_c_reaches_the_parent_only(run_home: Home) -> None:
+    """A terminal sends Ctrl-C to the whole foreground group; the worker is in a session of its own."""
+    process = start(run_home, "stops")
+    job = wait_for_worker(run_home)
+    os.killpg(process.pid, signal.SIGINT)
+    assert ended(process)[0] == 130
+    assert (job / "heard").read_text().split() == ["SIGINT"]
+
+
+def test_a_second_ctrl_c_quits_at_once(run_home: Home) -> None:
+    process = start(run_home, "waits")
+    job = wait_for_worker(run_home)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    code, _, err = ended(process)
+    assert code == 130
+    assert (job / "heard").read_text().split() == ["SIGINT", "SIGINT"]
+    assert "quit at once: what was done since the last checkpoint is lost" in err
+
+
+def test_a_deaf_worker_is_killed_after_the_second(run_home: Home) -> None:
+    process = start(run_home, "deaf")
+    job = wait_for_worker(run_home)
+    for _ in range(3):  # a third one spares the patience
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+    code, _, err = ended(process)
+    assert code == 130
+    assert "quit at once" in err
+    assert (job / "heard").read_text().split() == ["SIGINT", "SIGINT"]
+
+
+def test_hanging_up_checkpoints_and_prints_nothing_more(run_home: Home) -> None:
+    process = start(run_home, "stops")
+    job = wait_for_worker(run_home)
+    process.send_signal(signal.SIGHUP)
+    code, out, err = ended(process)
+    assert code == 128 + signal.SIGHUP
+    assert (job / "heard").read_text().split() == ["SIGTERM"]
+    assert "stopped at" not in out + err
+    assert json.loads((job / "result.json").read_text())["outcome"] == "stopped"
+
+
+def test_nohup_is_respected(run_home: Home) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start(run_home, "stops")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    job = wait_for_worker(run_home)
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert process.poll() is None
+    assert not (job / "heard").exists()
+    process.send_signal(signal.SIGTERM)
+    assert ended(process)[0] == 128 + signal.SIGTERM
+
+
+def test_each_command_has_a_job_folder_of_its_own(run_home: Home) -> None:
+    for _ in range(2):
+        assert ended(start(run_home, "done"))[0] == 0
+    jobs = sorted(path.name for path in run_home.jobs.iterdir())
+    assert jobs == ["000001", "000002"]
+    spec = json.loads((run_home.jobs / "000002" / "spec.json").read_text())
+    assert (spec["kind"], spec["run"], spec["foreground"], spec["args"]) == (
+        "train",
+        "r",
+        True,
+        {"to_epoch": 9},
+    )

@@ -1,0 +1,193 @@
+"""runs, checkpoints and trash: what they show and what they do, on runs that were made without torch."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.home import Home
+from engine.runs.checkpoints import list_checkpoints, read_tags
+from engine.runs.record import load_run, run_names
+from tests.ddpm_tui.cli.conftest import Cli
+from tests.torchless import publish_at, trained_run
+
+
+@pytest.fixture
+def there(home: Home) -> Home:
+    trained_run(home, "r", 4)
+    return home
+
+
+def steps(home: Home, run: str = "r") -> list[int]:
+    return [info.step for info in list_checkpoints(home.run(run))]
+
+
+# runs
+
+
+def test_runs_list(there: Home, cli: Cli) -> None:
+    trained_run(there, "broken", 1).record.write_text("{")
+    (facts,) = [row for row in cli("runs", "list", "--json").json if row["run"] == "r"]
+    assert (facts["epoch"], facts["epochs"], facts["step"], facts["checkpoints"]) == (4.0, 4, 28, 4)
+    assert (facts["best"], facts["damaged"], facts["training"]) == (21, 0, False)
+    shown = cli("runs", "list")
+    assert shown.code == 0
+    lines = shown.out.splitlines()
+    assert lines[0].split() == ["RUN", "PROFILE", "EPOCH", "CHECKPOINTS", "SIZE", "BEST", "FROM"]
+    assert any(line.split()[:3] == ["r", "4/4", "4"] for line in lines)
+    assert any(line.startswith("broken") and "not readable JSON" in line for line in lines)
+
+
+def test_no_runs_yet(cli: Cli) -> None:
+    shown = cli("runs", "list")
+    assert (shown.code, shown.out) == (0, "")
+    assert "ddpm-tui demo" in shown.err
+    assert cli("runs", "list", "--json").json == []
+
+
+def test_runs_show_with_lineage_and_the_parents_history(there: Home, cli: Cli) -> None:
+    branched = cli("runs", "branch", "r@e2", "--set", "optim.lr=1e-6", "--name", "slow")
+    assert branched.out.splitlines()[0] == "run 'slow' branches from r@14 (epoch 2)"
+    assert "optim.lr: 0.001 → 1e-06" in branched.out
+    publish_at(there.run("slow"), 21)
+    shown = cli("runs", "show", "slow").out
+    assert "branched from  r@14" in shown
+    assert "changes        optim.lr: 0.001 → 1e-06" in shown
+    assert shown.count("of its parent") == 2
+    facts = cli("runs", "show", "slow", "--json").json
+    assert facts["parent"] == "r@14"
+    assert [epoch["epoch"] for epoch in facts["history"]] == [1, 2]
+    assert facts["record"]["profile"]["optim"]["lr"] == 1e-6
+
+
+def test_runs_show_of_a_run_that_has_not_begun(home: Home, cli: Cli) -> None:
+    trained_run(home, "new", 0)
+    shown = cli("runs", "show", "new")
+    assert shown.code == 0
+    assert "epoch          0 of 4" in shown.out or "epoch" in shown.out
+
+
+def test_runs_compare(there: Home, cli: Cli) -> None:
+    trained_run(there, "q", 2, optim={"lr": 0.5}, objective={"prediction": "eps"})
+    facts = cli("runs", "compare", "r", "q", "--json").json
+    assert facts["settings"]["optim.lr"] == [1e-3, 0.5]
+    assert facts["epochs"]["2"][0]["val_loss"] == pytest.approx(0.55)
+    assert facts["epochs"]["3"][1]["val_loss"] is None
+    shown = cli("runs", "compare", "r", "q")
+    assert "optim.lr" in shown.out
+    assert "only the eps error can be compared" in shown.err
+
+
+def test_renaming_deleting_restoring(there: Home, cli: Cli) -> None:
+    assert cli("runs", "rename", "r", "s").code == 0
+    assert cli("runs", "delete", "s").code == 0
+    assert run_names(there) == []
+    assert cli("runs", "restore", "s").code == 0
+    assert steps(there, "s") == [7, 14, 21, 28]
+
+
+def test_deleting_several_checks_all_names_first(there: Home, cli: Cli) -> None:
+    assert cli("runs", "delete", "r", "q").code == 1
+    assert run_names(there) == ["r"]
+
+
+# checkpoints
+
+
+def test_checkpoints_list_and_show(there: Home, cli: Cli) -> None:
+    cli("checkpoints", "tag", "r@e1", "nice")
+    there.run("r").checkpoint(28).model.unlink()
+    rows = cli("checkpoints", "list", "r", "--json").json
+    assert [row["step"] for row in rows] == [7, 14, 21, 28]
+    assert rows[0]["tags"] == ["nice"]
+    assert [row["best"] for row in rows] == [False, False, True, False]
+    assert "model.safetensors is missing" in rows[3]["problem"]
+    shown = cli("checkpoints", "list", "r").out.splitlines()
+    assert shown[1].split()[0] == "7"
+    assert shown[1].endswith("nice")
+    assert shown[2].endswith("chunk")
+    assert "damaged" in shown[4]
+    one = cli("checkpoints", "show", "r@best", "--json").json
+    assert (one["step"], one["run"], one["epoch"]) == (21, "r", 3)
+    assert "r@21" in cli("checkpoints", "show", "r@best").out
+
+
+def test_verify_says_which_and_exits_1(there: Home, cli: Cli) -> None:
+    assert cli("checkpoints", "verify", "r").code == 0
+    ema = there.run("r").checkpoint(14).ema
+    ema.write_bytes(ema.read_bytes()[:-1] + b"\x55")
+    ended = cli("checkpoints", "verify", "r")
+    assert ended.code == 1
+    assert [line.split(":")[1].strip()[:5] for line in ended.out.splitlines()].count("whole") == 3
+    assert "14: " in ended.out
+    assert "altered" in ended.out
+    assert cli("checkpoints", "verify", "r@21").code == 0
+    assert cli("checkpoints", "verify", "r@14", "--json").json[0]["step"] == 14
+
+
+def test_tagging(there: Home, cli: Cli) -> None:
+    assert cli("checkpoints", "tag", "r@best", "nice").out == "r@21 is now r@nice\n"
+    assert cli("checkpoints", "show", "r@nice", "--json").json["step"] == 21
+    assert cli("checkpoints", "untag", "r", "nice").code == 0
+    assert read_tags(there.run("r")) == {}
+
+
+def test_deleting_a_checkpoint_and_back(there: Home, cli: Cli) -> None:
+    assert cli("checkpoints", "delete", "r@7", "r@latest").code == 0
+    assert steps(there) == [14, 21]
+    assert cli("checkpoints", "restore", "r@28").code == 0
+    assert steps(there) == [14, 21, 28]
+
+
+def test_a_damaged_checkpoint_can_be_deleted(there: Home, cli: Cli) -> None:
+    there.run("r").checkpoint(28).manifest.write_text("{")
+    assert cli("checkpoints", "delete", "r@28").code == 0
+    assert steps(there) == [7, 14, 21]
+
+
+def test_prune_keeps_what_it_promises(there: Home, cli: Cli) -> None:
+    """Kept: 7 (keep_epochs), 14 and 28 (chunk ends), 21 (best), 30 (a branch begins), 33 and 34 (the newest)."""
+    run = there.run("r")
+    for step in (30, 31, 32, 33, 34):
+        publish_at(run, step)
+    cli("runs", "branch", "r@30", "--name", "child")
+    planned = cli("checkpoints", "prune", "r", "--dry-run", "--json").json
+    assert planned["steps"] == [31, 32]
+    assert planned["done"] is False
+    assert len(steps(there)) == 9
+    ended = cli("checkpoints", "prune", "r")
+    assert (ended.code, len(steps(there))) == (2, 9), "nobody could be asked"
+    assert cli("checkpoints", "prune", "r", "--yes").code == 0
+    assert steps(there) == [7, 14, 21, 28, 30, 33, 34]
+    assert cli("checkpoints", "restore", "r@31").code == 0
+    assert cli("checkpoints", "prune", "r", "--keep-last", "9").out == "nothing to prune\n"
+
+
+def test_export(there: Home, cli: Cli, tmp_path: Path) -> None:
+    assert cli("checkpoints", "export", "r@best", str(tmp_path / "out")).code == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "export.json",
+        "model.safetensors",
+        "profile.toml",
+    ]
+    assert json.loads((tmp_path / "out" / "export.json").read_text())["step"] == 21
+    assert cli("profiles", "validate", str(tmp_path / "out" / "profile.toml")).code == 0
+
+
+# trash
+
+
+def test_trash(there: Home, cli: Cli) -> None:
+    assert "the trash is empty" in cli("trash", "list").err
+    cli("checkpoints", "delete", "r@7")
+    cli("checkpoints", "delete", "r@14")
+    listed = cli("trash", "list", "--json").json
+    assert [(row["what"], row["kind"]) for row in listed] == [("r@14", "checkpoint"), ("r@7", "checkpoint")]
+    assert "r@7" in cli("trash", "list").out
+    assert cli("trash", "restore").out.startswith("r@14 is back")
+    assert cli("trash", "restore", "r@7").code == 0
+    assert steps(there) == [7, 14, 21, 28]
+    cli("checkpoints", "delete", "r@7")
+    assert cli("trash", "purge", "r@7", "--yes").out.endswith("freed\n")
+    assert cli("trash", "list", "--json").json == []
+    assert load_run(there, "r").name == "r"

@@ -1,0 +1,126 @@
+"""`ddpm-tui profiles`."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from engine.home import Home
+from engine.profiles_store import load_profile
+from tests.ddpm_tui.cli.conftest import Cli
+from tests.torchless import trained_run
+
+
+def test_list(home: Home, cli: Cli) -> None:
+    (home.profiles / "mine.toml").write_text('description = "my own"\n')
+    (home.profiles / "bad.toml").write_text("[data]\nsize = 3\n")
+    facts = {entry["name"]: entry for entry in cli("profiles", "list", "--json").json}
+    assert facts["mine"]["origin"] == "user"
+    assert facts["celeba32-paper"]["epochs"] == 150
+    assert "data.size" in facts["bad"]["problem"]
+    shown = cli("profiles", "list").out
+    assert "my own" in shown
+    assert "cannot be used" in shown
+
+
+def test_show_prints_the_file_and_warns_apart(home: Home, cli: Cli) -> None:
+    shown = cli("profiles", "show", "celeba32-paper")
+    assert "# the notebook: 1e-4 throughout" in shown.out
+    assert shown.err.startswith("warning: diffusion: the last x_t still holds the picture")
+    full = cli("profiles", "show", "demo", "--set", "optim.lr=0.25", "--json").json
+    assert full["profile"]["optim"]["lr"] == 0.25
+    assert "lr = 0.25" in cli("profiles", "show", "demo", "--set", "optim.lr=0.25").out
+
+
+def test_new_from_defaults_and_from_another(home: Home, cli: Cli) -> None:
+    assert cli("profiles", "new", "plain", "--set", "data.size=64").code == 0
+    assert load_profile(home, "plain").data.size == 64
+    made = cli(
+        "profiles",
+        "new",
+        "slow",
+        "--from",
+        "celeba32-paper",
+        "--set",
+        "optim.lr=1e-6",
+        "--set",
+        "data.limit=9",
+    )
+    assert made.out.strip() == str(home.user_profile("slow"))
+    text = home.user_profile("slow").read_text()
+    assert "# neither text nor notebook mirrors" in text, "comments stay"
+    profile = load_profile(home, "slow")
+    assert (profile.optim.lr, profile.data.limit, profile.objective.loss) == (1e-6, 9, "huber")
+
+
+def test_validate(home: Home, cli: Cli) -> None:
+    everything = cli("profiles", "validate")
+    assert everything.code == 0
+    assert "demo: fine\n" in everything.out
+    assert "warning: celeba32-paper" in everything.err
+    (home.profiles / "bad.toml").write_text("[data]\nsize = 3\n\n[optim]\nlr = -1.0\n")
+    bad = cli("profiles", "validate", "bad")
+    assert bad.code == 1
+    assert [line.split("bad.toml")[1][:2] for line in bad.err.splitlines()] == [":2", ":5"]
+    facts = cli("profiles", "validate", "bad", "demo", "--json")
+    assert (facts.code, len(facts.json[0]["problems"]), facts.json[1]["problems"]) == (1, 2, [])
+
+
+def test_diff(home: Home, cli: Cli) -> None:
+    rows = cli("profiles", "diff", "celeba32-paper", "celeba64-paper", "--json").json
+    assert {"key": "data.size", "celeba32-paper": 32, "celeba64-paper": 64} in rows
+    shown = cli("profiles", "diff", "celeba32-paper", "celeba64-paper").out
+    assert "optim.lr_steps" in shown
+    assert "{epoch = 101, lr = 1e-06}" in shown
+    assert cli("profiles", "diff", "demo", "demo").out == "no difference\n"
+
+
+def test_diff_takes_runs(home: Home, cli: Cli) -> None:
+    trained_run(home, "r", 1)
+    assert any(row["key"] == "data.dataset" for row in cli("profiles", "diff", "demo", "r", "--json").json)
+
+
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    path = tmp_path / "editor"
+    path.write_text(f"#!/bin/sh\nset -e\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("VISUAL", str(path))
+
+
+def test_edit_copies_a_shipped_profile(
+    home: Home, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor(tmp_path, monkeypatch, "sed -i 's/^epochs = .*/epochs = 77/' \"$1\"")
+    before = load_profile(home, "celeba32").training.epochs
+    assert before != 77
+    assert cli("profiles", "edit", "celeba32").out.strip() == str(home.user_profile("celeba32"))
+    assert load_profile(home, "celeba32").training.epochs == 77
+
+
+def test_edit_refuses_what_is_wrong_and_changes_nothing(
+    home: Home, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor(tmp_path, monkeypatch, "echo 'magic = 3' >> \"$1\"")
+    ended = cli("profiles", "edit", "demo")
+    assert ended.code == 1
+    assert "magic: unknown key" in ended.err
+    assert "was not changed" in ended.err.splitlines()[-1]
+    assert not home.user_profile("demo").exists()
+
+
+def test_edit_without_a_change(home: Home, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    editor(tmp_path, monkeypatch, "true")
+    assert cli("profiles", "edit", "demo").out == "nothing was changed\n"
+    assert list(home.profiles.iterdir()) == []
+
+
+def test_edit_of_a_file_stays_in_its_place(
+    home: Home, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("[data]\nsize = 16\n")
+    editor(tmp_path, monkeypatch, "sed -i 's/16/32/' \"$1\"")
+    assert cli("profiles", "edit", str(path)).code == 0
+    assert path.read_text() == "[data]\nsize = 32\n"
+    assert os.listdir(home.profiles) == []

@@ -1,0 +1,105 @@
+"""What `train` decides: which run, new or not, and to which epoch."""
+
+import pytest
+
+from ddpm_tui.cli.targets import find_target
+from engine.data.catalog import add_source
+from engine.errors import DdpmError
+from engine.home import Home
+from engine.profiles_store import save_profile, to_toml
+from engine.runs.record import load_run, run_names
+from tests.torchless import extend, publish_at, trained_run
+
+
+@pytest.fixture
+def there(home: Home, pictures: object) -> Home:
+    """A home with a data set and the profile `tiny` (4 epochs, chunks of 2)."""
+    add_source(home, str(pictures), "dots")
+    run = trained_run(home, "model", 0)
+    save_profile(home, "tiny", to_toml(load_run(home, "model").profile))
+    run.path.rename(home.trash / "model")
+    return home
+
+
+def test_a_profile_makes_a_run_and_goes_to_its_end(there: Home) -> None:
+    target = find_target(there, "tiny")
+    assert (target.run, target.here, target.to_epoch, target.new) == ("tiny-1", 0.0, 4, True)
+    assert load_run(there, "tiny-1").profile_name == "tiny"
+
+
+def test_asked_again_it_goes_on_with_the_unfinished_one(there: Home) -> None:
+    find_target(there, "tiny")
+    again = find_target(there, "tiny")
+    assert (again.run, again.new) == ("tiny-1", False)
+    assert run_names(there) == ["tiny-1"]
+
+
+def test_a_finished_one_is_not_gone_on_with(there: Home) -> None:
+    find_target(there, "tiny")
+    extend(there.run("tiny-1"), range(1, 5))
+    assert find_target(there, "tiny").run == "tiny-2"
+
+
+def test_another_profile_is_another_run(there: Home) -> None:
+    find_target(there, "tiny")
+    changed = find_target(there, "tiny", overrides=["optim.lr=1e-4"])
+    assert changed.run == "tiny-2"
+    assert load_run(there, "tiny-2").profile.optim.lr == 1e-4
+    assert find_target(there, "tiny", overrides=["optim.lr=1e-4"]).run == "tiny-2"
+    assert find_target(there, "tiny").run == "tiny-1"
+
+
+def test_resume_never_begins_anew(there: Home) -> None:
+    find_target(there, "tiny")
+    assert find_target(there, "tiny", resume="never").run == "tiny-2"
+    with pytest.raises(DdpmError, match="already a run named 'tiny-1'"):
+        find_target(there, "tiny", run="tiny-1", resume="never")
+
+
+def test_a_run_by_name(there: Home) -> None:
+    assert find_target(there, "tiny", run="mine").run == "mine"
+    extend(there.run("mine"), range(1, 3))
+    for target in (
+        find_target(there, "mine"),
+        find_target(there, None, run="mine"),
+        find_target(there, "tiny", run="mine"),
+    ):
+        assert (target.run, target.here, target.to_epoch, target.new) == ("mine", 2.0, 4, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "to_epoch"),
+    [({}, 4), ({"chunks": 1}, 4), ({"chunks": 3}, 8), ({"to_epoch": 3}, 3), ({"to_epoch": 1}, 1)],
+)
+def test_how_far(there: Home, given: dict[str, int], to_epoch: int) -> None:
+    find_target(there, "tiny")
+    extend(there.run("tiny-1"), range(1, 3))
+    target = find_target(there, "tiny-1", **given)  # type: ignore[arg-type]
+    assert target.to_epoch == to_epoch
+    assert target.reached is (to_epoch <= 2)
+
+
+def test_chunks_count_from_the_last_whole_epoch(there: Home) -> None:
+    find_target(there, "tiny")
+    extend(there.run("tiny-1"), range(1, 3))
+    publish_at(there.run("tiny-1"), 17)
+    target = find_target(there, "tiny-1", chunks=1)
+    assert target.here == pytest.approx(17 / 7)
+    assert target.to_epoch == 4
+
+
+def test_a_name_that_is_both_is_the_runs_unless_it_is_changed(there: Home) -> None:
+    find_target(there, "tiny", run="tiny")
+    assert find_target(there, "tiny").run == "tiny"
+    assert find_target(there, "tiny", overrides=["optim.lr=1e-4"]).run == "tiny-1"
+
+
+def test_a_profile_from_a_file(there: Home) -> None:
+    target = find_target(there, str(there.user_profile("tiny")))
+    assert target.run == "tiny-1"
+
+
+def test_a_damaged_run_does_not_hide_the_others(there: Home) -> None:
+    find_target(there, "tiny")
+    (there.runs / "broken").mkdir()
+    assert find_target(there, "tiny").run == "tiny-1"
