@@ -193,7 +193,10 @@ async def _last_words(client: Client, sender: "asyncio.Task[None]") -> None:
         if sender.done() or not len(client.outbox):
             break
         await asyncio.sleep(0.01)
-    sender.cancel()
+    # More than once: `wait_for` may swallow a cancellation that comes as its inner wait ends.
+    while not sender.done():
+        sender.cancel()
+        await asyncio.wait([sender], timeout=0.1)
     with contextlib.suppress(Exception):
         client.writer.close()
 

@@ -95,7 +95,7 @@ def test_every_kill_is_survived(shop: Home, tmp_path: Path) -> None:
                 time.sleep(dice.uniform(0.0, 6.0))
                 service.kill()
                 counts[place] += 1
-            ended = service.until(job, timeout=120)
+            ended = service.until(job, timeout=600)
             assert ended["state"] == "done", f"{place}: {ended['reason']}"
             assert ends(ended) == 1, ended["history"]
             counts[place] += len(list(marks.iterdir()))

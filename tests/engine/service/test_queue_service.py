@@ -448,3 +448,10 @@ def test_a_thousand_jobs_are_listed_and_moved(service: Service) -> None:
         assert answer["error"] is None
     service.kill()
     assert service.request("list")["jobs"][1]["id"] == jobs[-1]["id"]
+
+
+def test_clients_that_come_and_go_leave_nothing_in_the_log(service: Service) -> None:
+    for _ in range(150):
+        service.request("status")
+    assert "Task was destroyed" not in service.log()
+    assert "ERROR" not in service.log()
