@@ -125,3 +125,13 @@ def test_without_colours_the_cursor_is_reversed() -> None:
     text = frame.flush()
     assert "\x1b[0;7mchosen" in text
     assert "\x1b[0mother" in text
+
+
+def test_what_lies_between_two_far_changes_is_jumped_over() -> None:
+    frame, terminal = make()
+    frame.update(0, 1, [Segment("1 ------------------ 1")])
+    shown(frame, terminal)
+    frame.update(0, 1, [Segment("2 ------------------ 2")])
+    assert "-" not in (text := frame.flush())
+    terminal.feed(text)
+    assert terminal.lines()[1] == "2 ------------------ 2"
