@@ -59,9 +59,13 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 def _machine() -> dict[str, Any]:
     """What torch says, asked in a process of its own."""
-    command = [sys.executable, "-m", "engine.worker", "facts"]
+    from engine.service.launcher import python_path, worker_command
+
+    environment = {**os.environ, "PYTHONPATH": python_path(os.environ.get("PYTHONPATH"))}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            [*worker_command(), "facts"], env=environment, capture_output=True, text=True, timeout=120
+        )
         return (
             dict(json.loads(done.stdout)) if done.returncode == 0 else {"error": done.stderr.strip()[-300:]}
         )
@@ -91,10 +95,12 @@ def devices(machine: dict[str, Any]) -> Iterator[Finding]:
     if not machine["devices"]:
         nvidia = os.path.exists("/proc/driver/nvidia/version")  # noqa: PTH110 - one look, no path to keep
         if nvidia:
+            built = machine["cuda_built"]
+            hint = f"the driver may be too old for CUDA {built}, or CUDA_VISIBLE_DEVICES hides it (see nvidia-smi)"
             yield Finding(
                 "warning",
                 "there is an NVIDIA driver, and torch sees no GPU",
-                "install a torch built for CUDA",
+                hint if built else "install a torch built for CUDA",
             )
         else:
             yield Finding("note", "no GPU: training runs on the CPU")
@@ -112,7 +118,7 @@ def gpu(device: dict[str, Any], architectures: list[str]) -> Finding:
     )
     usable = not architectures or any(_runs_on(architecture, major, minor) for architecture in architectures)
     if not usable:
-        oldest = min((a for a in architectures if a.startswith("sm_")), default="none")
+        oldest = min((a for a in architectures if a.startswith("sm_")), key=_number, default="none")
         return Finding(
             "problem",
             f"{name}: this torch has no code for it (oldest {oldest})",
@@ -125,12 +131,14 @@ def gpu(device: dict[str, Any], architectures: list[str]) -> Finding:
     )
 
 
+def _number(architecture: str) -> int:
+    """sm_86 → 86, sm_90a → 90, -1 for what has none."""
+    digits = architecture.partition("_")[2].rstrip("af")
+    return int(digits) if digits.isdigit() else -1
+
+
 def _runs_on(architecture: str, major: int, minor: int) -> bool:
-    kind, _, digits = architecture.partition("_")
-    digits = digits.rstrip("af")
-    if not digits.isdigit():
-        return False
-    have = (int(digits[:-1]), int(digits[-1]))
+    kind, have = architecture.partition("_")[0], divmod(_number(architecture), 10)
     return (kind == "sm" and have[0] == major and have[1] <= minor) or (
         kind == "compute" and have <= (major, minor)
     )

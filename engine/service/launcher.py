@@ -173,7 +173,7 @@ class LocalLauncher:
     def start(self, folder: JobFolder, device: str, lock: FileLock) -> LocalWorker:
         arguments = [*self.command, str(folder.path), "--lock-fd", str(lock.descriptor)]
         environment = {**self.environment, "DDPM_HOME": str(self.home.root), DEVICE_VARIABLE: device}
-        environment["PYTHONPATH"] = _python_path(environment.get("PYTHONPATH"))
+        environment["PYTHONPATH"] = python_path(environment.get("PYTHONPATH"))
         try:
             with open(folder.log, "ab") as output:
                 process = subprocess.Popen(
@@ -247,7 +247,7 @@ def worker_command() -> list[str]:
     return [sys.executable, "-P", "-m", "engine.worker"]
 
 
-def _python_path(given: str | None) -> str:
+def python_path(given: str | None) -> str:
     """PYTHONPATH with the place this package was imported from, for a checkout that is not installed."""
     here = str(Path(__file__).resolve().parents[2])
     parts = [part for part in (given or "").split(os.pathsep) if part]
