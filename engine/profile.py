@@ -51,6 +51,13 @@ class ModelSection(Section):
     head_dim: Positive = 32
     groups: Positive = Field(8, description="groups of each group norm")
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    narrow_up: bool = Field(
+        False,
+        description="a level on the way up already narrows to the next one's channels, as the notebook's",
+    )
+    embedding_dim: Positive | None = Field(
+        None, description="width of the time embedding; absent = 4 × width"
+    )
 
     def attention_per_level(self, size: int) -> tuple[Attention, ...]:
         """One entry a level for pictures of `size` pixels a side."""

@@ -42,7 +42,7 @@ def estimate(work: Work, profile: Profile, measure: bool) -> dict[str, Any]:
     model = UNet(config)
     model.activation_checkpointing = plan.activation_checkpointing
     dtype = plan.autocast_dtype or torch.float32
-    activations = activation_bytes_per_picture(model, dtype)
+    activations = activation_bytes_per_picture(model, dtype, channels_last=plan.layout == "channels_last")
     count = parameters(model)
     batch = profile.training.batch_size
     figures: dict[str, Any] = {

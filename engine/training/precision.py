@@ -178,7 +178,7 @@ def decide(facts: DeviceFacts, profile: Profile, data_bytes: int = 0) -> Plan:
         device=facts.device,
         device_name=facts.name,
         precision=_precision(facts, training.precision, reasons),
-        layout=_layout(facts, training.channels_last, reasons),
+        layout=_layout(facts, training.channels_last, profile.model.block, reasons),
         compile=_compile(facts, training.compile, reasons),
         fused_optimizer=True,
         threads=facts.cores if training.threads == "auto" else training.threads,
@@ -218,11 +218,14 @@ def _precision(facts: DeviceFacts, wanted: str, reasons: list[str]) -> Literal["
     return "fp32"
 
 
-def _layout(facts: DeviceFacts, wanted: str | bool, reasons: list[str]) -> Layout:
+def _layout(facts: DeviceFacts, wanted: str | bool, block: str, reasons: list[str]) -> Layout:
     if wanted != "auto":
         return "channels_last" if wanted else "contiguous"
     if facts.is_cuda and (facts.capability or (0, 0)) >= (7, 0):
         reasons.append("channels last: what tensor cores want")
+        return "channels_last"
+    if not facts.is_cuda and block == "convnext":
+        reasons.append("channels last: depthwise convolutions are faster so on a CPU")
         return "channels_last"
     return "contiguous"
 

@@ -156,7 +156,7 @@ def _micro_batch(profile: Profile, plan: precision.Plan) -> int:
     model = UNet(unet_config(profile))
     model.activation_checkpointing = plan.activation_checkpointing
     dtype = plan.autocast_dtype or torch.float32
-    each = activation_bytes_per_picture(model, dtype)
+    each = activation_bytes_per_picture(model, dtype, channels_last=plan.layout == "channels_last")
     return largest_micro_batch(batch, each, int(free * 0.7))
 
 

@@ -22,7 +22,14 @@ from engine.training.precision import Plan
 
 
 def unet_config(profile: Profile) -> UNetConfig:
-    """The architecture that a profile means."""
+    """The architecture that a profile means. Raises UserError where it cannot be."""
+    try:
+        return _config(profile)
+    except ValueError as error:
+        raise UserError(f"the model of this profile cannot be: {error}", "see [model] in it") from None
+
+
+def _config(profile: Profile) -> UNetConfig:
     model = profile.model
     return UNetConfig(
         size=profile.data.size,
@@ -35,6 +42,8 @@ def unet_config(profile: Profile) -> UNetConfig:
         head_dim=model.head_dim,
         groups=model.groups,
         dropout=model.dropout,
+        narrow_up=model.narrow_up,
+        embedding_dim=model.embedding_dim,
     )
 
 

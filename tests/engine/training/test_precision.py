@@ -1,10 +1,16 @@
 """Decisions about devices, from injected facts: no GPU is needed to know what one would get."""
 
 import pytest
+import torch
 
 from engine.errors import UserError
-from engine.profile import Profile, TrainingSection
+from engine.home import Home, shipped_profiles
+from engine.models.count import parameters
+from engine.models.unet import UNet
+from engine.profile import ModelSection, Profile, TrainingSection
+from engine.profiles_store import load_profile
 from engine.training.precision import DeviceFacts, Plan, decide, gather
+from engine.training.state import unet_config
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")
 
@@ -80,3 +86,17 @@ def test_devices_that_are_not_there() -> None:
     with pytest.raises(UserError, match="no device is called 'gpu'"):
         gather("gpu")
     assert gather("cpu").cores >= 1
+
+
+def test_convnext_on_a_cpu_is_laid_out_for_depthwise_convolutions() -> None:
+    cpu = DeviceFacts("cpu", "EPYC", 1 << 34, 2)
+    assert decide(cpu, Profile(model=ModelSection(block="convnext"))).layout == "channels_last"
+    assert decide(cpu, Profile()).layout == "contiguous"
+
+
+@pytest.mark.parametrize(("name", "millions"), [("celeba32-paper", 2.2), ("celeba64-paper", 8.2)])
+def test_the_paper_profiles_have_the_papers_parameters(name: str, millions: float) -> None:
+    profile = load_profile(Home.find(), str(shipped_profiles() / f"{name}.toml"))
+    with torch.device("meta"):
+        count = parameters(UNet(unet_config(profile)))
+    assert count / 1e6 == pytest.approx(millions, rel=0.05)
