@@ -104,12 +104,12 @@ def test_the_engine_dying_is_shown_and_survived(home: Home) -> None:
         client.request("train", target="tiny", to_epoch=4000)
         pid = client.request("status")["pid"]
     with PtyApp(home.root) as app:
-        app.wait("1 running", timeout=60)
+        app.wait("● 1 on", timeout=60)
         app.wait("loss of tiny-1", timeout=90)
         os.kill(pid, signal.SIGKILL)
         # It is started again by the app itself, and finds the living worker.
         app.wait(lambda text: "engine away" in text or "engine starting" in text, timeout=20)
-        app.wait("1 running", timeout=60)
+        app.wait("● 1 on", timeout=60)
         assert not list((home.root).glob("tui.log")) or "Traceback" not in (home.root / "tui.log").read_text()
         with Client(home) as client:
             assert client.request("status")["pid"] != pid
@@ -171,9 +171,12 @@ def test_poor_terminals(home: Home, encoding: str, environment: dict[str, str]) 
 def test_resizing_to_something_tiny_and_back(home: Home) -> None:
     with PtyApp(home.root, size=(80, 24)) as app:
         app.wait("Nothing has been trained here yet", timeout=30)
+        # ctrl+l, because the emulator starts empty at each size and only what changed is sent.
         app.resize(40, 10)
+        app.press("\x0c", pause=1.0)
         app.wait("too small", timeout=10)
         app.resize(100, 30)
+        app.press("\x0c", pause=1.0)
         app.wait("Nothing has been trained here yet", "devices", timeout=10)
         assert app.quit() == 0
 

@@ -49,9 +49,10 @@ class PtyApp:
         self._reader.start()
 
     def resize(self, width: int, height: int) -> None:
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        # The emulator first: the app draws everything anew as soon as it hears of the size.
         if (width, height) != (self.terminal.width, self.terminal.height):
             self.terminal = Terminal(width, height)
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
     def _read(self) -> None:
         while True:
