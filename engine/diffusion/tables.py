@@ -123,8 +123,8 @@ def _with_zero_terminal_snr(table: list[float]) -> list[float]:
     if len(table) == 1:
         return [1.0]
     roots = [math.exp(0.5 * value) for value in log_alpha_bars(table)]
-    first, last = roots[0], roots[-1]
-    moved = [(root - last) * first / (first - last) for root in roots]
+    # Stretching them back is done by keeping the first β: it leaves the ratios of the others as they are.
+    moved = [root - roots[-1] for root in roots]
     # A ratio of squares as (1 − q)(1 + q), because q is nearly 1 at the start.
     ratios = [b / a for a, b in pairwise(moved)]
     return [table[0], *((1 - q) * (1 + q) for q in ratios[:-1]), 1.0]

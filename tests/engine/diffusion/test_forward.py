@@ -26,6 +26,14 @@ def test_noise_is_added_as_the_closed_form_says() -> None:
     torch.testing.assert_close(x_t.double(), bar.sqrt() * x_0 + (1 - bar).sqrt() * eps, rtol=1e-6, atol=1e-6)
 
 
+def test_double_pictures_come_back_in_float32_too() -> None:
+    schedule = Schedule.create("linear", 10)
+    x_0, eps = pictures(2)
+    t = torch.tensor([0, 9])
+    for function in (add_noise, velocity):
+        assert function(schedule, x_0.double(), eps.double(), t).dtype == torch.float32
+
+
 def test_one_closed_step_is_many_small_ones() -> None:
     # x_t drawn at once, and drawn by x_t = √α x_{t−1} + √β ε, have the same mean and variance.
     schedule = Schedule.create("quadratic", 60)

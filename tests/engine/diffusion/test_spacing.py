@@ -21,6 +21,11 @@ def test_five_of_a_thousand(spacing: Spacing, expected: list[int]) -> None:
     assert timesteps(1000, 5, spacing) == expected
 
 
+def test_halves_are_rounded_before_the_one_is_taken_off() -> None:
+    # 25, 22.5, 20, 17.5 …: rounding goes to the even neighbour, so the order of the two shows.
+    assert timesteps(25, 10, "trailing") == [24, 21, 19, 17, 14, 11, 9, 7, 4, 1]
+
+
 @pytest.mark.parametrize("T", [1, 2, 3, 10, 37, 200])
 def test_any_number_of_steps(T: int) -> None:  # noqa: N803
     for S in range(1, T + 1):  # noqa: N806
