@@ -78,6 +78,19 @@ def test_the_decoder_shares_one_out_over_the_256_levels(steps: int, guess: float
     torch.testing.assert_close((2 ** -bits.double())[1:-1][sure], mass[sure], rtol=2e-3, atol=1e-9)
 
 
+def test_clipping_takes_an_estimate_back_within_bounds() -> None:
+    schedule = Schedule.create("linear", 10)
+    x_0 = on_the_byte_grid(Drawn((10, 1, 3, 3)).initial())
+    t = torch.arange(10)
+    x_t = add_noise(schedule, x_0, torch.zeros_like(x_0), t)
+
+    def bits(guess: float, clip: bool) -> Tensor:
+        return vlb_terms(schedule, "x0", torch.full_like(x_0, guess), x_0, x_t, t, clip=clip)
+
+    assert torch.equal(bits(7.0, True), bits(1.0, False))
+    assert (bits(7.0, False) > bits(7.0, True)).all()
+
+
 def test_expected_costs_of_the_best_denoiser() -> None:
     # E(x_0 − x̂_0)² is the posterior variance s²σ²/(α²s² + σ²); the costs follow without any network.
     schedule = Schedule.create("linear", 100)
@@ -183,5 +196,9 @@ def test_useless_choices_of_timesteps_are_refused(chosen: list[int]) -> None:
 def test_eps_with_zero_terminal_snr_is_refused() -> None:
     schedule = Schedule.create("linear", 12, zero_terminal_snr=True)
     x_0 = torch.zeros(1, 1, 2, 2)
+
+    def never(x: Tensor, t: Tensor) -> Tensor:
+        raise AssertionError("the network was asked")
+
     with pytest.raises(ValueError, match="zero terminal SNR"):
-        variational_bound(lambda x, t: x, schedule, "eps", x_0, Still(x_0.shape))
+        variational_bound(never, schedule, "eps", x_0, Still(x_0.shape))

@@ -26,6 +26,12 @@ def test_halves_are_rounded_before_the_one_is_taken_off() -> None:
     assert timesteps(25, 10, "trailing") == [24, 21, 19, 17, 14, 11, 9, 7, 4, 1]
 
 
+def test_leading_reaches_as_far_as_it_can_where_s_does_not_divide_t() -> None:
+    # Whole gaps of T // S = 1 would stop at 149 of 200.
+    assert timesteps(200, 150, "leading")[:3] == [198, 197, 196]
+    assert timesteps(7, 3, "leading") == [4, 2, 0]
+
+
 @pytest.mark.parametrize("T", [1, 2, 3, 10, 37, 200])
 def test_any_number_of_steps(T: int) -> None:  # noqa: N803
     for S in range(1, T + 1):  # noqa: N806
