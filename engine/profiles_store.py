@@ -194,12 +194,6 @@ def edit_toml(text: str, changes: dict[str, Any]) -> str:
         table: Any = document[section]
         if value is None:
             table.pop(key, None)
-        elif key in table:
-            comment = table[key].trivia.comment if hasattr(table[key], "trivia") else ""
-            item = tomlkit.item(value)
-            if comment:
-                item.comment(comment.removeprefix("#").strip())
-            table[key] = item
         else:
             table[key] = value
     return tomlkit.dumps(document)

@@ -36,6 +36,7 @@ def end(outcome: str, code: int, message: str, hint: str | None = None) -> None:
 
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, hear)
+(folder.path / "session").write_text(str(os.getsid(0)))
 print("a library warns of something")
 say("epoch 1: train 0.5")
 write_progress(

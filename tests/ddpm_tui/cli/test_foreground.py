@@ -122,6 +122,7 @@ def test_ctrl_c_reaches_the_parent_only(run_home: Home) -> None:
     """A terminal sends Ctrl-C to the whole foreground group; the worker is in a session of its own."""
     process = start(run_home, "stops")
     job = wait_for_worker(run_home)
+    assert int((job / "session").read_text()) != os.getsid(process.pid)
     os.killpg(process.pid, signal.SIGINT)
     assert ended(process)[0] == 130
     assert (job / "heard").read_text().split() == ["SIGINT"]
@@ -137,6 +138,20 @@ def test_a_second_ctrl_c_quits_at_once(run_home: Home) -> None:
     assert code == 130
     assert (job / "heard").read_text().split() == ["SIGINT", "SIGINT"]
     assert "quit at once: what was done since the last checkpoint is lost" in err
+
+
+def test_being_told_twice_to_stop_is_told_once(run_home: Home) -> None:
+    process = start(run_home, "waits")
+    job = wait_for_worker(run_home)
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGHUP):
+        process.send_signal(number)
+        time.sleep(0.2)
+    assert (job / "heard").read_text().split() == ["SIGTERM"]
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    assert ended(process)[0] == 128 + signal.SIGTERM
+    assert (job / "heard").read_text().split() == ["SIGTERM", "SIGINT", "SIGINT"]
 
 
 def test_a_deaf_worker_is_killed_after_the_second(run_home: Home) -> None:

@@ -86,6 +86,9 @@ def test_the_bar_fits_80_columns(progress: Progress) -> None:
     assert len(lines[0]) <= 80
     for fact in facts(progress):
         assert fact in lines[0]
+    bar = sum(lines[0].count(piece) for piece in "━╸╺")
+    assert bar >= 5, "half of it is done, and without colours only that half is drawn"
+    assert not facts(progress) or len(lines[0].rstrip()) == 80, "the bar takes the room that is left"
 
 
 def test_what_is_shown_depends_on_where_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
