@@ -58,7 +58,7 @@ def list_(run: str, as_json: bool) -> None:
         rows.append(
             [
                 str(info.step),
-                f"{m.epochs_seen:.4g}",
+                f"{round(m.epochs_seen, 2):g}",
                 number(m.train_loss),
                 number(m.val_loss),
                 number(m.eps_error),
@@ -88,7 +88,7 @@ def show(reference: str, as_json: bool) -> None:
     print_facts(
         [
             ("checkpoint", f"{run.name}@{info.step}"),
-            ("epoch", f"{m.epochs_seen:.4g}"),
+            ("epoch", f"{round(m.epochs_seen, 2):g}"),
             ("pictures seen", f"{m.images:,}"),
             ("train loss", number(m.train_loss) if m.train_loss is not None else ""),
             ("held-out loss", number(m.val_loss) if m.val_loss is not None else ""),

@@ -42,13 +42,19 @@ def list_(as_json: bool) -> None:
                 s.name,
                 f"{s.pictures:,}",
                 s.kind,
-                ", ".join(f"{m.size} px {m.recipe}" for m in packed[s.name]) or "–",
+                ", ".join(map(_form, packed[s.name])) or "–",
                 s.path or "drawn by the program",
             ]
             for s in sources
         ],
         right={"PICTURES"},
     )
+
+
+def _form(manifest: Any) -> str:
+    """32 px center178; with how many where it is not all of them."""
+    crop = "" if manifest.recipe == "drawn" else f" {manifest.recipe}"
+    return f"{manifest.size} px{crop}" + (f" ({manifest.count:,})" if manifest.limit else "")
 
 
 @data.command()

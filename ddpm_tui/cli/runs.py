@@ -73,7 +73,7 @@ def list_(as_json: bool) -> None:
             else [
                 r["run"],
                 r["profile"],
-                f"{r['epoch']:.4g}/{r['epochs']}",
+                f"{round(r['epoch'], 2):g}/{r['epochs']}",
                 str(r["checkpoints"]) + (f" ({r['damaged']} damaged)" if r["damaged"] else ""),
                 size(r["bytes"]),
                 f"{number(r['eps_error'])} @{r['best']}" if r["best"] is not None else "–",
@@ -111,7 +111,7 @@ def show(run: str, as_json: bool) -> None:
             ("created", record.created),
             ("branched from", facts["parent"] or ""),
             ("changes", ", ".join(facts["changes"])),
-            ("epoch", f"{facts['epoch']:.4g} of {facts['epochs']}, step {facts['step']:,}"),
+            ("epoch", f"{round(facts['epoch'], 2):g} of {facts['epochs']}, step {facts['step']:,}"),
             ("pictures seen", f"{facts['images']:,}"),
             ("checkpoints", f"{plural(facts['checkpoints'], 'checkpoint')}, {size(facts['bytes'])}"),
             ("device", str(facts["device"] or "not started yet")),

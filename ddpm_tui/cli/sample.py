@@ -10,6 +10,10 @@ from ddpm_tui.cli.common import device_option, home, json_option, print_facts, p
 from engine.errors import UsageError, UserError
 from engine.jobs import Result
 
+CLEAR_EDGE = 32
+"""Pixels across which a face is still a face; half as many and it is a stamp."""
+SCROLLED_ROWS = 3
+
 KEPT_TRAJECTORIES = 8
 """Pictures whose denoising is kept unless asked otherwise: what the gallery scrubs through."""
 
@@ -135,13 +139,23 @@ def sample(
 
 
 def show_pictures(result: Result) -> None:
-    """Print a sample set's pictures as half blocks, as many as the terminal has room for."""
+    """Print a sample set's pictures as half blocks: all on one page where that leaves each its features."""
+    import shutil
     import sys
 
     import numpy as np
 
+    from ddpm_tui.draw.layout import grid_layout
     from ddpm_tui.draw.show import print_faces
     from engine.home import SampleFolder
 
     pictures = np.load(SampleFolder(Path(result.extra["folder"])).pictures, mmap_mode="r")
-    print_faces(sys.stdout, list(pictures))
+    height, width = pictures.shape[1:3]
+    room = shutil.get_terminal_size((80, 24))
+    page = grid_layout(len(pictures), (width, height), room.columns, room.lines - 2)
+    clear = min(width, CLEAR_EDGE)
+    if page.per_page >= len(pictures) and page.width >= clear:
+        print_faces(sys.stdout, list(pictures))
+    else:  # a terminal scrolls: rather some large enough to be looked at than all of them as stamps
+        lines = max(room.lines - 2, SCROLLED_ROWS * (clear // 2 + 1))
+        print_faces(sys.stdout, list(pictures), edge=min(clear, room.columns), height=lines)

@@ -66,7 +66,7 @@ def train(
         note(
             f"new run {target.run!r}"
             if target.new
-            else f"run {target.run!r} goes on from epoch {target.here:.4g}"
+            else f"run {target.run!r} goes on from epoch {round(target.here, 2):g}"
         )
     result = run_job(
         home(),

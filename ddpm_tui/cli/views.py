@@ -137,7 +137,6 @@ class Terminal:
             TextColumn("{task.fields[facts]}", markup=False),
             console=self._console,
             transient=True,
-            expand=True,
             refresh_per_second=4,
             redirect_stdout=False,
             redirect_stderr=False,

@@ -56,6 +56,7 @@ def test_add_as_json(home: Home, cli: Cli, pictures: Path) -> None:
     assert (ended.code, ended.err) == (0, "")
     assert ended.json["name"] == "dots"
     assert ended.json["packed"][0]["count"] == 20
+    assert "16 px center178 (20)" in cli("data", "list").out
 
 
 def test_add_without_packing(home: Home, cli: Cli, pictures: Path) -> None:
