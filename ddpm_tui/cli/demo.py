@@ -1,9 +1,9 @@
 """`ddpm-tui demo`: from nothing to generated faces on whatever this machine is, watched as half blocks."""
 
+import os
 import shutil
-import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -28,6 +28,7 @@ def demo(overrides: tuple[str, ...], device: str) -> None:
     from ddpm_tui.cli.foreground import run_job
     from ddpm_tui.cli.sample import show_pictures
     from ddpm_tui.cli.targets import find_target
+    from engine.runs.record import load_run
 
     where = home().create()
     target = find_target(where, "demo", run=_run_name(where, overrides), overrides=list(overrides))
@@ -42,13 +43,10 @@ def demo(overrides: tuple[str, ...], device: str) -> None:
             {"to_epoch": target.to_epoch},
             device=device,
             go_on="ddpm-tui demo",
-            on_look=_Previews(where, target.run),
+            on_look=_Previews(where, target.run, load_run(where, target.run).profile.data.size),
         )
-    sheet = Path.cwd() / "demo-faces.png"
-    try:
-        sheet.touch()
-    except OSError:
-        sheet = where.run(target.run).path / "demo-faces.png"
+    here = Path.cwd()
+    sheet = (here if os.access(here, os.W_OK) else where.run(target.run).path) / "demo-faces.png"
     args: dict[str, Any] = {"checkpoint": target.run, "n": COUNT, "seed": SEED, "trajectory": 8}
     args |= {"grid": str(sheet), "scale": 4}
     result = run_job(where, "sample", target.run, args, device=device, quiet=True, go_on="ddpm-tui demo")
@@ -67,24 +65,23 @@ def _run_name(where: Home, overrides: tuple[str, ...]) -> str | None:
 class _Previews:
     """Shows each epoch's preview when it appears."""
 
-    def __init__(self, where: Home, run: str) -> None:
+    def __init__(self, where: Home, run: str, size: int) -> None:
+        self._size = size
         self._folder = where.run(run).previews
         self._seen = set(self._folder.glob("*.png"))
 
     def __call__(self, view: View) -> None:
         for path in sorted(set(self._folder.glob("*.png")) - self._seen):
             self._seen.add(path)
-            view.aside(lambda stream, path=path: _show(path, stream))  # type: ignore[misc]
+            view.aside(lambda stream, path=path: _show(path, self._size, stream))  # type: ignore[misc]
 
 
-def _show(path: Path, stream: Any) -> None:
-    """One row of a preview: enough to see it learn, little enough to scroll."""
+def _show(path: Path, size: int, stream: TextIO) -> None:
+    """One row of a preview: enough to see it learn, little enough to scroll. `size`: pixels across a face."""
     from ddpm_tui.draw.show import load_picture, print_faces
 
     sheet = load_picture(path)
-    side = sheet.shape[1] // 4
-    room = shutil.get_terminal_size((80, 24)).columns // (side + 1)
-    faces = [
-        sheet[y : y + side, x : x + side] for y in range(0, 2 * side, side) for x in range(0, 4 * side, side)
-    ]
-    print_faces(stream or sys.stdout, faces[: max(1, min(room, len(faces)))])
+    height, width = sheet.shape[:2]
+    faces = [sheet[y : y + size, x : x + size] for y in range(0, height, size) for x in range(0, width, size)]
+    room = shutil.get_terminal_size((80, 24)).columns // (size + 1)
+    print_faces(stream, faces[: max(1, room)], edge=size if room else None, height=size // 2 + 1)

@@ -37,10 +37,12 @@ def home(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Home:
     return home
 
 
-def start(home: Home, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+def start(home: Home, *arguments: str, cwd: Path | None = None, **variables: str) -> "subprocess.Popen[str]":
+    there = {"DDPM_HOME": str(home.root), "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.Popen(
         [sys.executable, "-m", "ddpm_tui.cli.main", *arguments],
-        env={**os.environ, "DDPM_HOME": str(home.root), **variables},
+        cwd=cwd,
+        env={**os.environ, **there, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -48,8 +50,8 @@ def start(home: Home, *arguments: str, **variables: str) -> "subprocess.Popen[st
     )
 
 
-def ended(home: Home, *arguments: str, **variables: str) -> tuple[int, str, str]:
-    process = start(home, *arguments, **variables)
+def ended(home: Home, *arguments: str, cwd: Path | None = None, **variables: str) -> tuple[int, str, str]:
+    process = start(home, *arguments, cwd=cwd, **variables)
     out, err = process.communicate(timeout=180)
     return process.returncode, out, err
 
@@ -205,3 +207,39 @@ def test_an_export_holds_the_weights_that_are_drawn_from(home: Home, tmp_path: P
     there = load_file(resolve(home, "tiny-1@best")[1].folder.ema)
     assert weights.keys() == there.keys()
     assert all(np.array_equal(weights[name], there[name]) for name in weights)
+
+
+def test_the_demo_stops_goes_on_and_is_done(home: Home, tmp_path: Path) -> None:
+    """A smaller demo of the user's own hides the shipped one; the commands are the same."""
+    small = {**TINY, "data": {"dataset": "faces", "size": 16, "limit": 120}}
+    save_profile(
+        home, "demo", to_toml(build_profile({**small, "training": {**TINY["training"], "epochs": 60}}, ""))
+    )
+    process = start(home, "demo", cwd=tmp_path)
+    run = home.run("demo")
+    for _ in range(3000):
+        if len(list(run.previews.glob("*.png"))) > 1:
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "go on with" in err
+    assert not (tmp_path / "demo-faces.png").exists()
+    assert sum(len(line) >= 16 and not line[0].isalpha() for line in out.splitlines()) >= 8, "a row of faces"
+
+    record = json.loads(run.record.read_text())
+    stopped = list_checkpoints(run)[-1].whole().epoch
+    record["profile"]["training"]["epochs"] = stopped + 1
+    run.record.write_text(json.dumps(record))
+    save_profile(home, "demo", to_toml(build_profile(record["profile"], "")))
+    code, out, err = ended(home, "demo", cwd=tmp_path)
+    assert code == 0, err
+    assert f"new faces: {tmp_path / 'demo-faces.png'}" in out
+    assert Image.open(tmp_path / "demo-faces.png").width > 4 * 4 * 16
+
+    (tmp_path / "demo-faces.png").unlink()
+    code, out, err = ended(home, "demo", cwd=tmp_path)
+    assert code == 0
+    assert "the demo is trained" in err
+    assert (tmp_path / "demo-faces.png").exists()
