@@ -4,6 +4,7 @@ Knows nothing of torch or of what a job does.
 """
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -29,15 +30,16 @@ class Work:
         self.stopping: str | None = None
         self._stream = stream
         self._progress = Progress(device=None)
-        self._written = 0.0
+        self._written = -math.inf
         self._listeners: list[Callable[[str], None]] = []
 
     def report(self, phase: Phase, done: int = 0, total: int = 0, unit: str = "steps", **facts: Any) -> None:
         """Say where the job is. A new phase is written at once, the rest as often as INTERVAL allows."""
-        now = time.time()
+        # Intervals are measured by a clock that nobody sets: the wall clock is only written down.
+        now = time.monotonic()
         new_phase = phase != self._progress.phase
         self._progress = replace(
-            self._progress, phase=phase, done=done, total=total, unit=unit, time=now, **facts
+            self._progress, phase=phase, done=done, total=total, unit=unit, time=time.time(), **facts
         )
         if new_phase or now - self._written >= self.INTERVAL or (total and done >= total):
             write_progress(self.folder, self._progress)

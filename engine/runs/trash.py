@@ -29,9 +29,7 @@ class Trashed:
 def discard(home: Home, kind: Kind, label: str, path: Path) -> Trashed:
     """Move a run, checkpoint, sample set or data set to the trash. Same file system, so one rename."""
     home.create()
-    stamp = f"{time.time_ns():020d}"
-    place = home.trash / stamp
-    place.mkdir()
+    place = _place(home)
     origin = str(path.relative_to(home.root))
     write_json(place / NOTE, {"kind": kind, "label": label, "origin": origin, "deleted": time.time()})
     try:
@@ -42,6 +40,19 @@ def discard(home: Home, kind: Kind, label: str, path: Path) -> Trashed:
     fsync_folder(home.trash)
     fsync_folder(path.parent)
     return _read(home, place)
+
+
+def _place(home: Home) -> Path:
+    """A new folder in the trash whose name sorts after all that are there, also where the clock was set back."""
+    stamp = time.time_ns()
+    while True:
+        last = max((int(path.name) for path in home.trash.iterdir() if path.name.isdecimal()), default=0)
+        place = home.trash / f"{max(stamp, last + 1):020d}"
+        try:
+            place.mkdir()
+        except FileExistsError:  # another process was quicker
+            continue
+        return place
 
 
 def discard_run(home: Home, run: RunFolder) -> Trashed:

@@ -76,11 +76,9 @@ class Commands:
 
     async def do_list(self, _: Client, args: "Arguments") -> dict[str, Any]:
         everything = args.flag("all")
-        jobs = self.queue.ordered()
-        over = [job for job in jobs if job.over]
-        over.sort(key=lambda job: (job.ended or 0.0, job.id))
+        over = self.queue.over()
         shown = over if everything else over[-RECENT:]
-        active = [job for job in jobs if not job.over]
+        active = [job for job in self.queue.ordered() if not job.over]
         return {
             "jobs": [self.wire(job) for job in (*shown, *active)],
             "hidden": len(over) - len(shown),

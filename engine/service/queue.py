@@ -39,6 +39,8 @@ class Queue:
         self.change_listeners: list[Callable[[], None]] = []
         self.problems: dict[str, str] = {}
         self.on_hold = store.meta(HOLD) == "1"
+        self._changes: dict[str, int] = {}
+        self._change = 0
         self._store = store
         self._thread = ThreadPoolExecutor(1, "queue")
 
@@ -55,7 +57,12 @@ class Queue:
         for job in jobs_from_folders(home, queue.jobs):
             store.insert(job)
             queue.jobs[job.id] = job
+        queue._count_changes()
         return queue
+
+    def _count_changes(self) -> None:
+        self._changes = self._store.last_changes()
+        self._change = max(self._changes.values(), default=0)
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)
@@ -65,6 +72,11 @@ class Queue:
 
     def ordered(self) -> list[Job]:
         return in_order(self.jobs.values())
+
+    def over(self) -> list[Job]:
+        """Jobs that have ended, the last one last: in the order in which it happened, whatever the clock said."""
+        found = [job for job in self.jobs.values() if job.over]
+        return sorted(found, key=lambda job: (self._changes.get(job.id, 0), job.id))
 
     def find(self, name: str) -> Job:
         """A job by id as people type it ("12" or "000012"). Raises UserError."""
@@ -153,6 +165,10 @@ class Queue:
             return work()
 
     def _tell(self, job: Job) -> Job:
+        before = self.jobs.get(job.id)
+        if before is None or before.state is not job.state:
+            self._change += 1
+            self._changes[job.id] = self._change
         self.jobs[job.id] = job
         self._note(job)
         for listener in self.listeners:

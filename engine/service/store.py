@@ -92,6 +92,11 @@ class Store:
         with _errors(self.path):
             return [_job(row) for row in self._connection.execute("SELECT * FROM jobs ORDER BY rank, id")]
 
+    def last_changes(self) -> dict[str, int]:
+        """Job id → the number of its last transition; they count up over all jobs."""
+        with _errors(self.path):
+            return dict(self._connection.execute("SELECT job, MAX(seq) FROM events GROUP BY job").fetchall())
+
     def history(self, job_id: str) -> list[Event]:
         """Every transition of a job, oldest first."""
         with _errors(self.path):

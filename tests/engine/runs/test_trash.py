@@ -1,6 +1,7 @@
 """Deleting moves, restoring moves back, purging destroys, and nothing is written over."""
 
 import shutil
+import time
 
 import pytest
 
@@ -88,3 +89,16 @@ def test_deleting_twice(home: Home) -> None:
     with pytest.raises(UserError, match="already gone"):
         discard_checkpoint(home, run, run.checkpoint(7))
     assert len(list(home.trash.iterdir())) == 1
+
+
+def test_the_last_deleted_is_the_newest_also_when_the_clock_was_set_back(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = discard_run(home, trained_run(home, "r", 1))
+    hour_ago = time.time_ns() - 3600 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: hour_ago)
+    second = discard_run(home, trained_run(home, "r", 2))
+    third = discard_run(home, trained_run(home, "r", 3))
+    assert [t.id for t in list_trash(home)] == [third.id, second.id, first.id]
+    assert restore(find_trashed(home, "r", "run")).name == "r"
+    assert [c.step for c in list_checkpoints(home.run("r"))] == [7, 14, 21]
