@@ -50,11 +50,11 @@ def job(home: Home, run: RunFolder, to_epoch: int) -> JobFolder:
     return new_job_folder(home, "train", run.name, {"to_epoch": to_epoch})
 
 
-def work(job: JobFolder, failpoints: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the shipped worker on a job, with failpoints."""
+def work(job: JobFolder, failpoints: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run the shipped worker on a job, with failpoints; `timeout` in seconds."""
     env = {**os.environ, "DDPM_FAILPOINTS": failpoints, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "engine.worker", str(job.path)]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
 
 
 def bits(run: RunFolder) -> dict[str, str]:

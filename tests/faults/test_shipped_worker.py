@@ -107,7 +107,7 @@ def test_every_kill_is_survived(shop: Home, tmp_path: Path) -> None:
         assert all(c.manifest for c in list_checkpoints(run)), "a checkpoint is half there"
 
     straight = new_job_folder(shop, "train", "straight", {"to_epoch": trains})
-    assert work(straight).returncode == 0, read_result(straight)
+    assert work(straight, timeout=3600).returncode == 0, read_result(straight)
     broken, whole = shop.run("broken"), shop.run("straight")
     assert bits(broken) == bits(whole), f"seed {seed}"
     assert metrics_without_clocks(broken) == metrics_without_clocks(whole), f"seed {seed}"
