@@ -41,7 +41,9 @@ class BusyError(DdpmError):
 
 
 class DiskFullError(DdpmError):
-    """There is not enough room to write what has to be written."""
+    """There is not enough room to write what has to be written. Exit code 73."""
+
+    exit_code = 73
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

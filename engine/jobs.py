@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from engine.errors import DamagedError
+from engine.errors import DamagedError, DiskFullError
 from engine.files import disk_errors, fsync_folder, is_locked, read_json, write_json
 from engine.home import Home, JobFolder
 
@@ -41,12 +41,13 @@ Phase = Literal[
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_MISUSED = 2
-EXIT_DISK_FULL = 73
+EXIT_DISK_FULL = DiskFullError.exit_code
 """A checkpoint is kept; the job may be resumed when there is room."""
 EXIT_STOPPED = 75
-"""Asked to stop (SIGTERM, first SIGINT, SIGHUP); a checkpoint was written."""
+"""Asked to stop (SIGTERM, first SIGINT, SIGHUP), and what was done is kept; the same command goes on."""
 EXIT_QUIT = 130
 """Second SIGINT: quit at once, nothing written."""
+# The command line answers with the same codes, see docs/engine.md: a script need not know who did the work.
 
 
 @dataclass(frozen=True)

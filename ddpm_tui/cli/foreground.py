@@ -19,7 +19,7 @@ from ddpm_tui.cli.common import note, print_json_line
 from ddpm_tui.cli.views import Quiet, View, choose
 from engine.errors import DdpmError
 from engine.home import Home, JobFolder
-from engine.jobs import EXIT_QUIT, Result, new_job_folder, read_progress, read_result
+from engine.jobs import EXIT_QUIT, EXIT_STOPPED, Result, new_job_folder, read_progress, read_result
 from engine.service.launcher import LocalLauncher, LocalWorker
 
 POLL_S = 0.1
@@ -31,7 +31,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class JobFailedError(DdpmError):
-    """The worker ended without doing what it was asked; says what it said."""
+    """The worker ended without doing what it was asked; says what it said, and exits as it did."""
+
+    def __init__(self, what: str, hint: str | None = None, exit_code: int = 1) -> None:
+        super().__init__(what, hint)
+        self.exit_code = exit_code
 
 
 class _Signals:
@@ -106,8 +110,8 @@ def run_job(
     quiet: show nothing · json_lines: progress and result as JSON lines on stdout · go_on: the command that
     takes up a job that did not end · on_look: called about ten times a second with the view.
 
-    Raises JobFailedError with the worker's own words, and click's Exit with 128 + the signal's number where we
-    were told to stop.
+    Raises JobFailedError with the worker's own words and exit code, and where we were told to stop click's Exit
+    with EXIT_STOPPED, or EXIT_QUIT where what was not yet saved is lost.
     """
     view = choose(quiet=quiet, json_lines=json_lines)
     folder = new_job_folder(home.create(), kind, run, args, device, foreground=True)
@@ -192,17 +196,21 @@ def _judge(
 ) -> Result:
     if result is not None and result.outcome == "done":
         return result
-    if signals.first is not None:
+    stopped = result is None or result.outcome == "stopped"
+    if signals.first is not None and stopped:
+        quit_at_once = result is None and signals.interrupts > 1 and code in (EXIT_QUIT, -signal.SIGKILL)
         if not signals.hung_up:
             what, hint = "stopped before anything was done", go_on and f"go on with: {go_on}"
             if result is not None:
                 what, hint = result.message, result.hint or hint
-            elif code in (EXIT_QUIT, -signal.SIGKILL) and signals.interrupts > 1:
+            elif quit_at_once:
                 what = "quit at once: what was done since the last checkpoint is lost"
             note(f"{what}{f' — {hint}' if hint else ''}")
-        raise click.exceptions.Exit(128 + signals.first)
+        raise click.exceptions.Exit(EXIT_QUIT if quit_at_once else EXIT_STOPPED)
+    if signals.hung_up:  # nobody is there to read why
+        raise click.exceptions.Exit(1 if result is None else result.exit_code or 1)
     if result is not None:
-        raise JobFailedError(result.message, result.hint)
+        raise JobFailedError(result.message, result.hint, result.exit_code or 1)
     _print_tail(folder, sys.stderr)
     raise JobFailedError(
         f"the worker of job {folder.id} {_death(code)} (its words are above and in {folder.log})",

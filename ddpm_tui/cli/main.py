@@ -61,7 +61,8 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     sections=SECTIONS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="State is kept in $DDPM_HOME. Errors are one line on stderr; exit codes: 0 fine, 1 failed, 2 misused.",
+    epilog="State is kept in $DDPM_HOME. Errors are one line on stderr. Exit codes: 0 fine, 1 failed, 2 misused, "
+    "73 no room on the disk, 75 stopped as asked (the same command goes on), 130 quit at once.",
 )
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version."

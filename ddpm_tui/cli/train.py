@@ -46,7 +46,8 @@ def train(
     Without --to-epoch and --chunks it trains to the profile's training.epochs, with a checkpoint at the end of
     each chunk (training.chunk_epochs) and every few minutes. Asking for what is done already does nothing.
 
-    Ctrl-C checkpoints and ends; a second one quits at once. The same command goes on from there, to the bit.
+    Ctrl-C checkpoints and ends (exit code 75); a second one quits at once (130). The same command goes on from
+    there, to the bit. A full disk ends it with 73 and the last checkpoint whole.
     """
     from ddpm_tui.cli.foreground import run_job
     from ddpm_tui.cli.targets import find_target

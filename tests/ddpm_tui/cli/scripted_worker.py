@@ -59,4 +59,7 @@ while time.monotonic() < deadline:
     time.sleep(0.02)
     if asked and act == "stops":
         end("stopped", 75, "stopped at step 5", "go on with: ddpm-tui train it")
+    if asked and act in ("fills", "breaks"):
+        outcome, code = ("disk_full", 73) if act == "fills" else ("failed", 1)
+        end(outcome, code, "no room for the last checkpoint", "free some space")
 end("failed", 1, "nobody stopped it")

@@ -79,15 +79,15 @@ def test_json_is_lines_with_the_result_last(run_home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("act", "line"),
+    ("act", "expected", "line"),
     [
-        ("failed", "error: the disk is on fire — call the fire brigade"),
-        ("full", "error: no room to write it — free some space"),
+        ("failed", 1, "error: the disk is on fire — call the fire brigade"),
+        ("full", 73, "error: no room to write it — free some space"),
     ],
 )
-def test_failures_are_one_line(run_home: Home, act: str, line: str) -> None:
+def test_failures_are_one_line(run_home: Home, act: str, expected: int, line: str) -> None:
     code, out, err = ended(start(run_home, act))
-    assert code == 1
+    assert code == expected
     assert err.splitlines()[-1] == line
     assert "fire" not in out
 
@@ -112,7 +112,7 @@ def test_stopping_is_passed_on_once(run_home: Home, number: int) -> None:
     job = wait_for_worker(run_home)
     process.send_signal(number)
     code, out, err = ended(process)
-    assert code == 128 + number
+    assert code == 75
     assert (job / "heard").read_text().split() == [signal.Signals(number).name]
     assert err.splitlines()[-1] == "stopped at step 5 — go on with: ddpm-tui train it"
     assert ("Ctrl-C again quits at once" in out) is (number == signal.SIGINT)
@@ -124,7 +124,7 @@ def test_ctrl_c_reaches_the_parent_only(run_home: Home) -> None:
     job = wait_for_worker(run_home)
     assert int((job / "session").read_text()) != os.getsid(process.pid)
     os.killpg(process.pid, signal.SIGINT)
-    assert ended(process)[0] == 130
+    assert ended(process)[0] == 75
     assert (job / "heard").read_text().split() == ["SIGINT"]
 
 
@@ -150,7 +150,7 @@ def test_being_told_twice_to_stop_is_told_once(run_home: Home) -> None:
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         time.sleep(0.2)
-    assert ended(process)[0] == 128 + signal.SIGTERM
+    assert ended(process)[0] == 130
     assert (job / "heard").read_text().split() == ["SIGTERM", "SIGINT", "SIGINT"]
 
 
@@ -171,10 +171,22 @@ def test_hanging_up_checkpoints_and_prints_nothing_more(run_home: Home) -> None:
     job = wait_for_worker(run_home)
     process.send_signal(signal.SIGHUP)
     code, out, err = ended(process)
-    assert code == 128 + signal.SIGHUP
+    assert code == 75
     assert (job / "heard").read_text().split() == ["SIGTERM"]
     assert "stopped at" not in out + err
     assert json.loads((job / "result.json").read_text())["outcome"] == "stopped"
+
+
+@pytest.mark.parametrize(("act", "expected"), [("fills", 73), ("breaks", 1)])
+def test_what_goes_wrong_while_stopping_is_not_called_stopped(
+    run_home: Home, act: str, expected: int
+) -> None:
+    process = start(run_home, act)
+    wait_for_worker(run_home)
+    process.send_signal(signal.SIGTERM)
+    code, _, err = ended(process)
+    assert code == expected
+    assert err.splitlines()[-1] == "error: no room for the last checkpoint — free some space"
 
 
 def test_nohup_is_respected(run_home: Home) -> None:
@@ -189,7 +201,7 @@ def test_nohup_is_respected(run_home: Home) -> None:
     assert process.poll() is None
     assert not (job / "heard").exists()
     process.send_signal(signal.SIGTERM)
-    assert ended(process)[0] == 128 + signal.SIGTERM
+    assert ended(process)[0] == 75
 
 
 def test_each_command_has_a_job_folder_of_its_own(run_home: Home) -> None:
