@@ -41,6 +41,22 @@ def references(___: click.Context, __: click.Parameter, incomplete: str) -> list
     return _starting([f"{name}@{word}" for word in known], incomplete)
 
 
+def jobs(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Ids of the newest jobs, with what they do: from their folders, as a tab must not start an engine."""
+    from ddpm_tui.words import job_number
+
+    home, items = Home.find(), []
+    ids = sorted((name for name in _folders(str(home.jobs)) if name.isdecimal()), reverse=True)[:200]
+    for job_id in (i for i in ids if job_number(i).startswith(incomplete)):
+        try:
+            note = json.loads(home.job(job_id).queue_note.read_bytes())
+            words = f"{note['state']}: {note['kind']} {note['run'] or ''}"
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        items.append(CompletionItem(job_number(job_id), help=words))
+    return items
+
+
 def datasets(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     home = Home.find()
     named = [name for name in _folders(str(home.data)) if home.source(name).record.exists()]

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from ddpm_tui.cli.queue import follow_file
 from ddpm_tui.cli.queue_text import duration
+from ddpm_tui.cli.queue_watch import follow_file
 from ddpm_tui.client import Client, NotRunningError, ensure_engine
 from engine.errors import DdpmError
 from engine.files import is_locked, lock_holder

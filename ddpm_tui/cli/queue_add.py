@@ -1,0 +1,156 @@
+"""`ddpm-tui queue train|sample|evaluate`: adding jobs. What is asked for is counted and checked by the engine."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ddpm_tui.cli import complete
+from ddpm_tui.cli.queue_text import short
+from ddpm_tui.client import insistent_request, token
+from engine.home import Home
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
+
+
+def common_options(command: Any) -> Any:
+    """What every job that is added may be given."""
+    for option in (
+        as_json,
+        click.option("--dry-run", is_flag=True, help="Say what would be added, and add nothing."),
+        click.option("--device", metavar="auto|cpu|cuda:N", help="Where it runs. [default: auto]"),
+        click.option("--priority", type=click.Choice(["normal", "high", "now"]), help="Who goes first."),
+        click.option(
+            "--after",
+            multiple=True,
+            metavar="ID",
+            shell_complete=complete.jobs,
+            help="Only when job ID is done.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("target", metavar="PROFILE|RUN", shell_complete=complete.trainable)
+@click.option("--run", metavar="NAME", help="Name of the run. [default: PROFILE-N]")
+@click.option("--chunks", type=int, metavar="K", help="Train K chunks more. [default: 1]")
+@click.option("--to-epoch", type=int, metavar="N", help="Train to the end of epoch N.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the profile of a new run."
+)
+@click.option("--new", is_flag=True, help="A new run even where one of the same profile exists.")
+@common_options
+def train(
+    target: str, overrides: tuple[str, ...], as_json: bool, after: tuple[str, ...], **args: Any
+) -> None:
+    """Queue training: a new run of a PROFILE, or more of a RUN.
+
+    The target is absolute: "2 chunks" is counted once, from what is already queued, and shown.
+    """
+    from engine.service.planning import absolute_profile
+
+    _add(
+        "train",
+        as_json,
+        target=absolute_profile(target, str(Path.cwd())),
+        set=list(overrides),
+        after=list(after),
+        **args,
+    )
+
+
+@click.command()
+@click.argument("checkpoint", metavar="RUN[@STEP|@TAG|@latest|@best]", shell_complete=complete.references)
+@click.option("-n", type=int, help="Pictures. [default: 64]")
+@click.option("--sampler", type=click.Choice(["ddpm", "ddim", "dpmpp"]))
+@click.option("--steps", type=int)
+@click.option("--spacing", type=click.Choice(["trailing", "linspace", "leading"]))
+@click.option("--eta", type=float)
+@click.option("--variance", type=click.Choice(["fixed_small", "fixed_large"]))
+@click.option("--clip/--no-clip", default=None, help="Clip the predicted picture at each step.")
+@click.option("--weights", type=click.Choice(["ema", "raw"]))
+@click.option("--seed", type=int)
+@click.option("--batch", type=int, help="Pictures at once. [default: what memory allows]")
+@click.option("--grid", type=click.Path(dir_okay=False), help="Also write the grid to this PNG.")
+@click.option(
+    "--trajectory",
+    "trajectory_file",
+    type=click.Path(dir_okay=False),
+    help="Also write the denoising (PNG, GIF).",
+)
+@click.option("--keep", "trajectory", type=int, help="Pictures whose denoising is kept. [default: 8]")
+@click.option("--out", type=click.Path(file_okay=False), help="Also write each picture to this folder.")
+@common_options
+def sample(
+    as_json: bool,
+    dry_run: bool,
+    after: tuple[str, ...],
+    device: str | None,
+    priority: str | None,
+    **args: Any,
+) -> None:
+    """Queue a sample set. It goes before waiting training and between the chunks of a running one
+    (--priority now: at its next step)."""
+    for key in ("grid", "trajectory_file", "out"):
+        if args[key]:
+            args[key] = str(Path(args[key]).absolute())
+    if args["trajectory"] is None:
+        args["trajectory"] = 8
+    _add(
+        "add",
+        as_json,
+        kind="sample",
+        args=_given(args),
+        dry_run=dry_run,
+        after=list(after),
+        device=device,
+        priority=priority,
+    )
+
+
+@click.command()
+@click.argument("checkpoint", metavar="RUN@STEP", shell_complete=complete.references)
+@click.option("-n", type=int, help="Pictures to score.")
+@click.option("--seed", type=int)
+@common_options
+def evaluate(
+    as_json: bool,
+    dry_run: bool,
+    after: tuple[str, ...],
+    device: str | None,
+    priority: str | None,
+    **args: Any,
+) -> None:
+    """Queue the measures of quality for a checkpoint."""
+    _add(
+        "add",
+        as_json,
+        kind="evaluate",
+        args=_given(args),
+        dry_run=dry_run,
+        after=list(after),
+        device=device,
+        priority=priority,
+    )
+
+
+def _given(args: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in args.items() if value is not None}
+
+
+def _add(do: str, as_json: bool, **args: Any) -> None:
+    # The token makes a request that is sent again, because the engine died under it, find the first one's job.
+    answer = insistent_request(Home.find(), do, token=token(), **args)
+    if as_json:
+        click.echo(json.dumps(answer))
+        return
+    for line in answer["says"]:
+        click.echo(line)
+    job = answer["job"]
+    if answer["added"]:
+        click.echo(f"Queued as job {short(job['id'])}. `queue cancel {short(job['id'])}` takes it back.")
+    elif job is None:
+        click.echo("Nothing was added (--dry-run).")

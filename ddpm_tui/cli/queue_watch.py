@@ -1,0 +1,124 @@
+"""`ddpm-tui queue wait|logs`: staying with a job until it is over, through restarts of the engine."""
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ddpm_tui.cli import complete
+from ddpm_tui.cli.queue_text import remark, short
+from ddpm_tui.client import Client, NotRunningError, ensure_engine, insistent_request
+from engine.home import Home
+from engine.jobs import EXIT_DISK_FULL
+
+
+@click.command()
+@click.argument("ids", nargs=-1, required=True, shell_complete=complete.jobs)
+@click.option("--timeout", type=float, metavar="SECONDS", help="Give up after so long (exit code 1).")
+@click.option("--quiet", "-q", is_flag=True)
+def wait(ids: tuple[str, ...], timeout: float | None, quiet: bool) -> None:
+    """Wait until jobs are over. The exit code is the job's; of several, the first that is not 0.
+
+    A job that needs you ends the waiting too: with 1 where it is held, with 73 where the disk was full.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    told: dict[str, str] = {}
+    while True:
+        try:
+            with ensure_engine(Home.find()) as client:
+                jobs = [client.request("show", id=name) for name in ids]
+                client.request("subscribe", topics=["jobs"])
+                codes = _wait(client, {job["id"]: job for job in jobs}, end, told, quiet)
+        except NotRunningError:
+            continue  # it died or was restarted; what we wait for is in its files
+        raise SystemExit(next((code for code in codes if code), 0))
+
+
+def _wait(
+    client: Client, jobs: dict[str, dict[str, Any]], end: float | None, told: dict[str, str], quiet: bool
+) -> list[int]:
+    """Exit codes of `jobs` (by id, in order) once all are over."""
+    while True:
+        # Asked anew after subscribing: nothing is missed between the two.
+        for job_id in jobs:
+            jobs[job_id] = client.request("show", id=job_id)
+            state = jobs[job_id]["state"]
+            if told.get(job_id) != state and not quiet:
+                click.echo(
+                    f"{short(job_id)}  {state}  {jobs[job_id]['title']}  {remark(jobs[job_id])}".rstrip(),
+                    err=True,
+                )
+            told[job_id] = state
+        if all(_at_rest(job) for job in jobs.values()):
+            return [_exit_code(job) for job in jobs.values()]
+        while True:
+            left = 3600.0 if end is None else end - time.monotonic()
+            if left <= 0:
+                if not quiet:
+                    click.echo("gave up waiting", err=True)
+                raise SystemExit(1)
+            if any(e["event"] != "job" or e["job"]["id"] in jobs for e in client.events(left)):
+                break
+
+
+def _at_rest(job: dict[str, Any]) -> bool:
+    return job["state"] in ("done", "failed", "cancelled", "held") or _lacks_room(job)
+
+
+def _lacks_room(job: dict[str, Any]) -> bool:
+    """A full disk pauses a job; nothing goes on before somebody makes room."""
+    return job["state"] == "paused" and (job.get("result") or {}).get("outcome") == "disk_full"
+
+
+def _exit_code(job: dict[str, Any]) -> int:
+    if job["state"] == "done":
+        return 0
+    if _lacks_room(job):
+        return EXIT_DISK_FULL
+    result = job.get("result") or {}
+    return int(result.get("exit_code") or 1) if job["state"] == "failed" else 1
+
+
+@click.command()
+@click.argument("job", metavar="ID", shell_complete=complete.jobs)
+@click.option("-f", "--follow", is_flag=True, help="Go on as it grows, until the job is over.")
+@click.option("-n", "lines", type=int, default=50, show_default=True, help="Lines from the end.")
+def logs(job: str, follow: bool, lines: int) -> None:
+    """What a job's worker printed."""
+    home = Home.find()
+    answer = insistent_request(home, "show", id=job)
+    path = Path(answer["log"])
+    follow_file(path, lines, (lambda: _is_over(home, answer["id"])) if follow else None)
+
+
+def _is_over(home: Home, job_id: str) -> bool:
+    answer = insistent_request(home, "show", id=job_id)
+    return answer["state"] in ("done", "failed", "cancelled", "held", "paused")
+
+
+def follow_file(path: Path, lines: int, over: Any) -> None:
+    """Print the last `lines` of a file; with `over`, go on until it says True and nothing new is there."""
+    position = 0
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+        content = file.read()
+        position = len(content)
+        for line in content.decode(errors="replace").splitlines()[-lines:]:
+            click.echo(line)
+    looked = time.monotonic()
+    while over is not None:
+        fresh = b""
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+            if file.seek(0, 2) < position:
+                position = 0  # the log was begun anew
+            file.seek(position)
+            fresh = file.read()
+            position += len(fresh)
+        if fresh:
+            click.echo(fresh.decode(errors="replace"), nl=False)
+        elif time.monotonic() - looked > 1.0:
+            if over():
+                return
+            looked = time.monotonic()
+        time.sleep(0.2)
