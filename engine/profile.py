@@ -8,12 +8,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from engine.diffusion.spacing import Spacing
 from engine.diffusion.tables import terminal_alpha_bar
 
 Recipe = Literal["center178", "center140", "box128", "whole"]
 Attention = Literal["none", "softmax", "linear"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 SamplerName = Literal["ddpm", "ddim", "dpmpp"]
+SpacingName = Literal["auto", "trailing", "linspace", "leading", "logsnr"]
 
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -155,7 +157,9 @@ class SamplingSection(Section):
 
     sampler: SamplerName = "dpmpp"
     steps: Positive = 20
-    spacing: Literal["trailing", "linspace", "leading"] = "trailing"
+    spacing: SpacingName = Field(
+        "auto", description="which timesteps are visited; auto = logsnr for dpmpp, trailing for the others"
+    )
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
     variance: Literal["fixed_small", "fixed_large"] = "fixed_small"
     clip: bool = Field(True, description="clip the predicted x_0 to [−1, 1]")
@@ -256,9 +260,24 @@ class Profile(Section):
                 f"diffusion: the last x_t still holds the picture (ᾱ_T = {terminal:.2g}) while sampling starts "
                 "from pure noise; beta_scaling = 'steps' mends it"
             )
+        if d.zero_terminal_snr and self.objective.min_snr_gamma is not None:
+            found.append(
+                "objective.min_snr_gamma: with zero_terminal_snr the last timestep, where sampling starts, has "
+                "weight 0 and is never learned; leave one of the two out"
+            )
         if self.training.precision == "fp16" and self.training.device == "cpu":
             found.append("training.precision: fp16 on a CPU is slow and loses range; bf16 or fp32 is better")
         return found
+
+    def spacing_for(self, sampler: SamplerName) -> Spacing:
+        """The profile's spacing of a sampler's timesteps, with "auto" decided.
+
+        Few steps of dpmpp lose the fine detail unless they are even in log-SNR, in which its steps are exact
+        (Lu et al. 2022a, section 3.4).
+        """
+        if self.sampling.spacing == "auto":
+            return "logsnr" if sampler == "dpmpp" else "trailing"
+        return self.sampling.spacing
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data, every key present except those without a value."""

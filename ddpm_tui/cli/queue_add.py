@@ -67,7 +67,7 @@ def train(
 @click.option("-n", type=int, help="Pictures. [default: 64]")
 @click.option("--sampler", type=click.Choice(["ddpm", "ddim", "dpmpp"]))
 @click.option("--steps", type=int)
-@click.option("--spacing", type=click.Choice(["trailing", "linspace", "leading"]))
+@click.option("--spacing", type=click.Choice(["trailing", "linspace", "leading", "logsnr"]))
 @click.option("--eta", type=float)
 @click.option("--variance", type=click.Choice(["fixed_small", "fixed_large"]))
 @click.option("--clip/--no-clip", default=None, help="Clip the predicted picture at each step.")

@@ -45,7 +45,9 @@ def _file(*endings: str) -> Any:
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same pictures."
 )
 @click.option(
-    "--spacing", type=click.Choice(["trailing", "linspace", "leading"]), help="Which timesteps are used."
+    "--spacing",
+    type=click.Choice(["trailing", "linspace", "leading", "logsnr"]),
+    help="Which timesteps are used.",
 )
 @click.option("--eta", type=click.FloatRange(0, 1), help="ddim: 0 is deterministic, 1 is ancestral.")
 @click.option(

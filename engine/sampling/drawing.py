@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from engine.diffusion.samplers import PictureNoise, sample, to_uint8
 from engine.diffusion.schedule import Schedule
+from engine.diffusion.spacing import Spacing
 from engine.errors import UserError
 from engine.profile import Profile, SamplerName
 from engine.training.precision import Plan, autocast
@@ -25,7 +26,7 @@ class Settings:
 
     sampler: SamplerName
     steps: int
-    spacing: Literal["trailing", "linspace", "leading"]
+    spacing: Spacing
     eta: float
     variance: Literal["fixed_small", "fixed_large"]
     clip: bool
@@ -36,8 +37,13 @@ class Settings:
     def from_profile(cls, profile: Profile, **changes: object) -> "Settings":
         """The profile's defaults with what is not None in `changes`. Raises UserError for impossible ones."""
         section = profile.sampling
-        base = cls(**{f.name: getattr(section, f.name) for f in dataclasses.fields(cls) if f.name != "seed"})
-        settings = dataclasses.replace(base, **{k: v for k, v in changes.items() if v is not None})  # type: ignore[arg-type]
+        given: dict[str, Any] = {k: v for k, v in changes.items() if v is not None}
+        values = {
+            f.name: getattr(section, f.name) for f in dataclasses.fields(cls) if f.name != "seed"
+        } | given
+        if values["spacing"] == "auto":
+            values["spacing"] = profile.spacing_for(values["sampler"])
+        settings = cls(**values)
         if not 1 <= settings.steps <= profile.diffusion.steps:
             raise UserError(
                 f"--steps {settings.steps} is not within 1…{profile.diffusion.steps}, the run's diffusion steps"

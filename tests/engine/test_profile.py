@@ -100,6 +100,19 @@ def test_a_last_step_that_is_not_noise_is_warned_of(diffusion: dict[str, object]
     assert not warned or "beta_scaling = 'steps'" in warnings[0]
 
 
+def test_a_last_step_without_weight_is_warned_of() -> None:
+    both = {"diffusion": {"zero_terminal_snr": True}, "objective": {"prediction": "v", "min_snr_gamma": 5.0}}
+    assert [w for w in build_profile(both, "").warnings() if "has weight 0" in w]
+    for one in ({"diffusion": both["diffusion"]}, {"objective": both["objective"]}):
+        assert build_profile(one, "").warnings() == []
+
+
+def test_the_spacing_follows_the_sampler_unless_it_is_said() -> None:
+    plain, said = Profile(), build_profile({"sampling": {"spacing": "linspace"}}, "")
+    assert [plain.spacing_for(s) for s in ("ddpm", "ddim", "dpmpp")] == ["trailing", "trailing", "logsnr"]
+    assert [said.spacing_for(s) for s in ("ddpm", "ddim", "dpmpp")] == ["linspace"] * 3
+
+
 def test_plain_data_and_back() -> None:
     profile = build_profile({"model": {"attention": ["none", "none", "linear"]}, "data": {"limit": 5}}, "")
     assert build_profile(profile.to_dict(), "") == profile

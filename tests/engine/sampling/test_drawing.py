@@ -42,6 +42,17 @@ def test_the_batch_size_changes_nothing(sampler: str) -> None:
     assert not np.array_equal(one, pictures(8, sampler=sampler, seed=6))
 
 
+def test_the_spacing_is_decided_before_anything_is_drawn() -> None:
+    def spacing(**changes: object) -> str:
+        return Settings.from_profile(PROFILE, **changes).spacing
+
+    assert (spacing(), spacing(sampler="ddim"), spacing(sampler="ddpm")) == ("logsnr", "trailing", "trailing")
+    assert (spacing(spacing="leading"), spacing(spacing="auto", sampler="ddim")) == ("leading", "trailing")
+    assert np.array_equal(pictures(8), pictures(8, spacing="logsnr"))
+    for other in ("trailing", "linspace", "leading"):
+        assert not np.array_equal(pictures(8), pictures(8, spacing=other))
+
+
 def test_fewer_pictures_are_the_first_of_more() -> None:
     assert np.array_equal(pictures(4, count=4), pictures(4, count=8)[:4])
 
