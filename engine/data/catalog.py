@@ -342,6 +342,14 @@ def quick_problems(folder: PackedFolder, manifest: PackedManifest) -> list[str]:
     return found
 
 
+def is_whole(folder: PackedFolder) -> bool:
+    """Whether it is packed to the end and all of it is there; reads no picture."""
+    try:
+        return folder.manifest.exists() and not quick_problems(folder, load_manifest(folder))
+    except DamagedError:
+        return False  # derived data: it is simply packed again
+
+
 def verify_packed(folder: PackedFolder) -> list[str]:
     """Everything that is wrong with a packed folder, one line each: files, lengths, SHA-256, counts. Reads
     it all."""

@@ -22,7 +22,7 @@ from engine.data.journal import Journal, Progress
 from engine.data.pool import DecoderPool, available_cores
 from engine.data.scan import Listing
 from engine.data.split import HELD_OUT, TEST, TRAIN, Partition, assign, choose
-from engine.errors import DamagedError, DdpmError, UserError
+from engine.errors import DdpmError, UserError
 from engine.files import FileLock
 from engine.home import Home, PackedFolder
 
@@ -94,11 +94,11 @@ def pack(
     """
     source = catalog.load_source(home, dataset)
     folder = catalog.packed_folder(home, dataset, size, recipe, limit)
-    if _is_whole(folder):
+    if catalog.is_whole(folder):
         return folder
     home.create()
     with _wait_for_lock(folder, dataset, report, should_stop) as lock:
-        if _is_whole(folder):
+        if catalog.is_whole(folder):
             return folder
         lock.describe(f"process {os.getpid()}, which packs {dataset}")
         plan = _plan(source, size, recipe, limit)
@@ -107,15 +107,6 @@ def pack(
             progress = _decode_all(plan, journal, report, should_stop, processes)
             _publish(plan, folder, journal, progress)
     return folder
-
-
-def _is_whole(folder: PackedFolder) -> bool:
-    if not folder.manifest.exists():
-        return False
-    try:
-        return not catalog.quick_problems(folder, catalog.load_manifest(folder))
-    except DamagedError:
-        return False  # derived data: it is simply packed again
 
 
 def _wait_for_lock(

@@ -49,8 +49,10 @@ def branch_run(
             {**dataclasses.asdict(manifest), "metrics_offset": offset, "chunk_end": True},
         )
 
+    # Another horizon or micro-batch is the branch's own affair; other pictures under the same weights are not.
+    frozen = {"data": before.frozen["data"]} if "data" in before.frozen else {}
     return create_run(
-        home, name or free_run_name(home, parent.name), profile, before.profile_name, lineage, fill
+        home, name or free_run_name(home, parent.name), profile, before.profile_name, lineage, fill, frozen
     )
 
 

@@ -65,13 +65,16 @@ def create_run(
     profile_name: str = "",
     lineage: Lineage | None = None,
     fill: Callable[[RunFolder], None] = lambda folder: None,
+    frozen: dict[str, Any] | None = None,
 ) -> RunRecord:
     """Make the run's folder with its profile frozen in it. Raises UserError where the name is taken.
 
-    `fill` puts more into the folder before it appears under its name: a run is there whole or not at all.
+    `frozen` is what was decided already, by the run it branches from; `fill` puts more into the folder before
+    it appears under its name: a run is there whole or not at all.
     """
     folder = home.create().run(name)
-    record = RunRecord(name, profile, profile_name, datetime.now(UTC).isoformat(timespec="seconds"), lineage)
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    record = RunRecord(name, profile, profile_name, created, lineage, frozen or {})
     if folder.path.exists():
         raise _taken(name)
     building = home.runs / f".{name}.new"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from engine.data.catalog import is_whole
 from engine.data.job import pack_for
 from engine.data.packed import open_packed
 from engine.diffusion.schedule import Schedule
@@ -14,6 +15,7 @@ from engine.files import write_json
 from engine.home import RunFolder
 from engine.profile import Profile
 from engine.runs.checkpoints import Manifest, newest_whole, remove_leftovers
+from engine.runs.pictures import pictures_of
 from engine.runs.record import RunRecord, freeze, read_record
 from engine.training import precision
 from engine.training.batches import Feeder
@@ -57,7 +59,9 @@ def open_session(work: Work, run: RunFolder) -> Session:
     record = read_record(run)
     profile = record.profile
     data = profile.data
-    folder = pack_for(work, data.dataset, data.size, data.recipe, data.limit)
+    folder = pictures_of(work.home, record)
+    if not is_whole(folder):
+        folder = pack_for(work, data.dataset, data.size, data.recipe, data.limit)
     work.report("starting", text="loading pictures")
     packed = open_packed(folder)
     plan = _plan(work, record, packed.pictures.nbytes)
@@ -84,7 +88,12 @@ def open_session(work: Work, run: RunFolder) -> Session:
         micro_batches=state.micro_batches,
         steps_per_epoch=feeder.steps_per_epoch,
         architecture=architecture(unet_config(profile)),
-        data={"folder": folder.path.name, "sha256": packed.manifest.identity, "train": len(packed.train)},
+        data={
+            "folder": folder.path.name,
+            "fingerprint": packed.manifest.fingerprint,
+            "sha256": packed.manifest.identity,
+            "train": len(packed.train),
+        },
     )
     if not record.versions:
         record = replace(record, versions={"torch": torch.__version__, "python": platform.python_version()})

@@ -1,0 +1,47 @@
+"""Which packed pictures are a run's: those it began with, also after its data set was added again with others.
+
+For training, nearest faces and scores alike. Needs neither torch nor NumPy; packs nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.data.catalog import is_whole, load_source, packed_folder
+from engine.errors import UserError
+from engine.home import Home, PackedFolder
+from engine.runs.record import RunRecord
+from engine.runs.trash import list_trash
+
+
+def pictures_of(home: Home, record: RunRecord) -> PackedFolder:
+    """`packed_for` a run's record."""
+    return packed_for(home, record.profile.data.model_dump(), record.frozen, record.name)
+
+
+def packed_for(home: Home, data: Mapping[str, Any], frozen: Mapping[str, Any], run: str = "") -> PackedFolder:
+    """Where the pictures of a run are packed, or will be if it has not begun.
+
+    `data` is the profile's section and `frozen` what run.json keeps, both as plain data. A run that began
+    without a note of its fingerprint (an older one) is known by its folder. Raises UserError where the
+    pictures it began with are gone and the data set holds others now, or where there is no such data set.
+    """
+    dataset, limit = str(data["dataset"]), data.get("limit")
+    size, recipe = int(data["size"]), str(data.get("recipe", "center178"))
+    began = frozen.get("data") or {}
+    kept = PackedFolder(home.data / str(began["folder"])) if began.get("folder") else None
+    if kept is not None and is_whole(kept):
+        return kept
+    wanted = began.get("fingerprint")
+    if wanted is None:
+        return packed_folder(home, dataset, size, recipe, limit)
+    if load_source(home, dataset).fingerprint == wanted:
+        return packed_folder(home, dataset, size, recipe, limit, wanted)
+    raise UserError(
+        f"the pictures that run {run!r} began with are gone, and data set {dataset!r} holds others now",
+        _way_back(home, kept) or "bring them back and `data add` them again, or start a new run",
+    )
+
+
+def _way_back(home: Home, folder: PackedFolder | None) -> str:
+    trashed = folder and any(t.label == folder.path.name for t in list_trash(home))
+    return f"`ddpm-tui trash restore {folder.path.name}` brings them back" if folder and trashed else ""
