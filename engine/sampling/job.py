@@ -14,12 +14,14 @@ from PIL import Image
 
 from engine.errors import UserError
 from engine.failpoints import reach
-from engine.files import disk_errors, require_free, write_json
+from engine.files import disk_errors, write_json
 from engine.home import RunFolder, SampleFolder
 from engine.jobs import EXIT_DONE, Result
 from engine.runs.checkpoints import resolve
+from engine.runs.record import read_record
 from engine.sampling.drawing import Drawn, Settings, batch_that_fits, draw
 from engine.sampling.load import Loaded, load
+from engine.sampling.outputs import check_places, check_room
 from engine.sampling.sheets import grid, save_gif, save_png, strip
 from engine.work import Work
 
@@ -31,6 +33,12 @@ def run_sampling(work: Work) -> Result:
     seed, batch, trajectory (pictures whose denoising is kept), grid, trajectory_file, out."""
     args = work.spec.args
     run, info = resolve(work.home, args["checkpoint"])
+    count = DEFAULT_COUNT if args.get("n") is None else int(args["n"])
+    if count < 1:
+        raise UserError(f"-n {count}: draw at least one picture")
+    size = read_record(run).profile.data.size
+    check_room(run, count, size)
+    check_places(args, count, size)
     work.report("starting", text="loading the checkpoint")
     loaded = load(run, info, args.get("weights") or "ema", work.spec.device)
     settings = Settings.from_profile(
@@ -39,13 +47,8 @@ def run_sampling(work: Work) -> Result:
     )
     if args.get("weights") is None and settings.weights == "raw":
         loaded = load(run, info, "raw", work.spec.device)
-    count = int(args.get("n") or DEFAULT_COUNT)
-    if count < 1:
-        raise UserError(f"-n {count}: draw at least one picture")
     kept = min(count, int(args.get("trajectory") or 0))
     batch = int(args.get("batch") or batch_that_fits(loaded.profile, loaded.plan, _free_memory(loaded)))
-    size = loaded.profile.data.size
-    require_free(run.path, count * size * size * 3 * 3)
     work.say(
         f"{count} pictures from {run.name}@{info.step}: {settings.sampler}, {settings.steps} steps, "
         f"{settings.weights} weights, seed {settings.seed}, on {loaded.plan.summary()}"
