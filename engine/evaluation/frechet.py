@@ -1,0 +1,138 @@
+"""Distances of feature sets: Fréchet, kernel, precision and recall. Features in, numbers out, all in float64.
+
+Which network made the features, and whether the distance may be called FID, is for the caller to say.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import UserError
+from engine.evaluation.bootstrap import Interval, interval_of
+
+Features = NDArray[np.floating]
+"""(N, D)"""
+
+
+def check_features(a: Features, b: Features | None = None) -> None:
+    """Raises UserError for fewer than 2 rows, anything but (N, D), infinite values, or widths that differ."""
+    for features in (a,) if b is None else (a, b):
+        if features.ndim != 2 or features.shape[1] < 1:
+            raise UserError(f"features have the shape {features.shape}", "they are (N, D)")
+        if len(features) < 2:
+            raise UserError(f"there is {len(features)} row of features", "a distance needs at least 2")
+        if not np.isfinite(features).all():
+            raise UserError("features hold numbers that are not finite", "look at the extractor")
+    if b is not None and a.shape[1] != b.shape[1]:
+        raise UserError(
+            f"features are {a.shape[1]} and {b.shape[1]} wide", "compare features of one extractor"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureStatistics:
+    """mean (D,), covariance (D, D) with N − 1 below, of n rows."""
+
+    mean: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    n: int
+
+    @classmethod
+    def of(cls, features: Features) -> "FeatureStatistics":
+        """Raises UserError for fewer than 2 rows."""
+        check_features(features)
+        exact = np.asarray(features, np.float64)
+        return cls(exact.mean(axis=0), np.atleast_2d(np.cov(exact, rowvar=False)), len(exact))
+
+
+def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
+    """‖μ_a − μ_b‖² + tr(Σ_a + Σ_b − 2 (Σ_a Σ_b)^½) (Heusel et al. 2017), never below 0.
+
+    The trace of the root is taken from the eigenvalues of the symmetric Σ_a^½ Σ_b Σ_a^½, which are those of
+    Σ_a Σ_b: real and stable also where there are fewer rows than features.
+    """
+    if a.mean.shape != b.mean.shape:
+        raise UserError(
+            f"statistics are {len(a.mean)} and {len(b.mean)} wide", "compare features of one extractor"
+        )
+    values, vectors = np.linalg.eigh(a.covariance)
+    root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    product = root @ b.covariance @ root
+    mixed = np.sqrt(np.clip(np.linalg.eigvalsh((product + product.T) / 2), 0, None)).sum()
+    distance = ((a.mean - b.mean) ** 2).sum() + np.trace(a.covariance) + np.trace(b.covariance) - 2 * mixed
+    return max(0.0, float(distance))
+
+
+def kernel_distance(a: Features, b: Features) -> float:
+    """Unbiased MMD² with the kernel (x·y / D + 1)³ (Bińkowski et al. 2018), all rows; may be a little below 0."""
+    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    n, m, width = len(x), len(y), x.shape[1]
+    xx, yy, xy = ((p @ q.T / width + 1) ** 3 for p, q in ((x, x), (y, y), (x, y)))
+    return float(
+        (xx.sum() - np.trace(xx)) / (n * (n - 1)) + (yy.sum() - np.trace(yy)) / (m * (m - 1)) - 2 * xy.mean()
+    )
+
+
+def kid(a: Features, b: Features, *, subsets: int = 100, subset_size: int = 1000, seed: int = 0) -> Interval:
+    """The mean kernel distance over random subsets of both sets, and the interval of the subsets' mean.
+
+    `subset_size` is at most the smaller set's. Raises UserError for fewer than 2 rows or widths that differ.
+    """
+    check_features(a, b)
+    size = min(subset_size, len(a), len(b))
+    rng = np.random.default_rng(seed)
+    found = np.array(
+        [
+            kernel_distance(
+                a[rng.choice(len(a), size, replace=False)], b[rng.choice(len(b), size, replace=False)]
+            )
+            for _ in range(subsets)
+        ]
+    )
+    draws = found[rng.integers(len(found), size=(1000, len(found)))].mean(axis=1)
+    return interval_of(float(found.mean()), draws)
+
+
+def precision_recall(real: Features, fake: Features, *, k: int = 3, chunk: int = 1000) -> tuple[float, float]:
+    """Improved precision and recall (Kynkäänniemi et al. 2019): the share of fakes within the real pictures' balls,
+    and of real ones within the fakes'. A ball reaches to its k-th nearest neighbour.
+
+    Raises UserError where a set has k rows or fewer.
+    """
+    check_features(real, fake)
+    if min(len(real), len(fake)) <= k:
+        raise UserError(
+            f"precision and recall by {k} neighbours need more than {k} pictures a set", "draw more"
+        )
+    x, y = np.asarray(real, np.float64), np.asarray(fake, np.float64)
+    return (
+        _share_inside(y, x, _radii(x, k, chunk), chunk),
+        _share_inside(x, y, _radii(y, k, chunk), chunk),
+    )
+
+
+def _squared(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * a @ b.T
+    return np.clip(found, 0, None)
+
+
+def _radii(points: NDArray[np.float64], k: int, chunk: int) -> NDArray[np.float64]:
+    """Squared distance of each point to its k-th nearest other one."""
+    radii = np.empty(len(points))
+    for start in range(0, len(points), chunk):
+        distances = _squared(points[start : start + chunk], points)
+        # Itself is one of them, at (numerically almost) 0.
+        distances[np.arange(len(distances)), np.arange(start, start + len(distances))] = -1
+        radii[start : start + chunk] = np.partition(distances, k, axis=1)[:, k]
+    return radii
+
+
+def _share_inside(
+    points: NDArray[np.float64], centres: NDArray[np.float64], radii: NDArray[np.float64], chunk: int
+) -> float:
+    inside = 0
+    for start in range(0, len(points), chunk):
+        distances = _squared(points[start : start + chunk], centres)
+        inside += int((distances <= radii[None]).any(axis=1).sum())
+    return inside / len(points)
