@@ -1,0 +1,90 @@
+"""The pictures that samples are held against, and their features, extracted once and kept with the packed data.
+
+Must not know which distances are taken of them.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from engine.data.packed import Packed
+from engine.errors import DiskFullError, UserError
+from engine.evaluation.extractors import Extractor, OnBatch
+from engine.files import write_bytes
+from engine.runs.evaluations import Part, Reference
+
+MOST = 50_000
+"""Pictures of a part that features are taken of, spread evenly; FID's own habit."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Reference pictures, uint8 (n, 3, H, W), and what to call them."""
+
+    pictures: NDArray[np.uint8]
+    reference: Reference
+
+
+def choose(packed: Packed, part: Part, most: int) -> Pictures:
+    """At most `most` pictures of one part, evenly spread over it. Raises UserError for fewer than 2."""
+    indices = packed.held_out if part == "held_out" else packed.train
+    if len(indices) < 2:
+        raise UserError(
+            f"data set {packed.manifest.dataset!r} has {len(indices)} pictures {PART_WORDS[part]}, and scoring needs 2",
+            "add pictures, or use the other --reference",
+        )
+    if len(indices) > most:
+        indices = indices[np.linspace(0, len(indices) - 1, most).round().astype(np.int64)]
+    chosen = np.ascontiguousarray(packed.pictures[indices])
+    fingerprint = hashlib.sha256(packed.manifest.identity.encode() + indices.tobytes()).hexdigest()[:16]
+    return Pictures(chosen, Reference(packed.manifest.dataset, part, len(chosen), fingerprint))
+
+
+PART_WORDS = {"held_out": "held out", "train": "to train on"}
+
+
+def reference_features(
+    packed: Packed, chosen: Pictures, extractor: Extractor, on_batch: OnBatch = lambda done, total: None
+) -> NDArray[np.float32]:
+    """float32 (n, D), in the order of `chosen`: from the packed folder where they were kept, else extracted and kept.
+
+    A kept file that is damaged, or of other weights or pictures, is replaced. Where the folder cannot be written
+    to, the features are extracted each time.
+    """
+    terms = {"extractor": extractor.identity, "pictures": chosen.reference.fingerprint}
+    name = hashlib.sha256(json.dumps(terms, sort_keys=True).encode()).hexdigest()[:12]
+    path = packed.folder.path / "statistics" / f"{extractor.name}-{chosen.reference.part}-{name}.safetensors"
+    kept = cached(path, "features", terms)
+    if kept is not None and len(kept) == chosen.reference.n:
+        return kept
+    features = extractor.features(chosen.pictures, on_batch)
+    keep(path, {"features": features}, terms)
+    return features
+
+
+def cached(path: Path, name: str, terms: dict[str, str]) -> NDArray[np.float32] | None:
+    """The array `name` of a kept file made on the same terms; None where there is none that can be used."""
+    try:
+        content = path.read_bytes()
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        if header.get("__metadata__") != terms:
+            return None
+        found: NDArray[np.float32] = load(content)[name]
+        return found
+    except (OSError, SafetensorError, ValueError, KeyError):
+        return None
+
+
+def keep(path: Path, arrays: dict[str, np.ndarray], terms: dict[str, str]) -> None:
+    """Keep arrays with the packed data; a folder that cannot be written to keeps nothing and does no harm."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+        write_bytes(path, save(arrays, metadata=terms))
+    except (OSError, DiskFullError):
+        pass

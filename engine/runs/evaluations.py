@@ -1,0 +1,330 @@
+"""Scores of checkpoints on disk: what was measured, and everything without which the number means nothing.
+
+runs/<run>/evaluations/<step>-<id>.json, whole or not there at all. Never imports torch; what a measure computes is
+`engine.evaluation`'s business.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from engine.errors import DamagedError, UserError, unknown
+from engine.failpoints import reach
+from engine.files import disk_errors, read_json, write_bytes, write_json
+from engine.home import RunFolder
+
+FORMAT = 1
+
+Part = Literal["held_out", "train"]
+PARTS: tuple[Part, ...] = ("held_out", "train")
+
+PLAIN_MEASURES = ("val_loss", "eps_error", "bits_per_dim", "sliced_wasserstein", "memorisation")
+"""What needs nothing but the run and its pictures: the measures where none are named."""
+FEATURE_MEASURES = ("fid", "frechet", "kid", "precision", "recall")
+MEASURES = (*PLAIN_MEASURES, *FEATURE_MEASURES)
+SAMPLED = ("sliced_wasserstein", "memorisation", *FEATURE_MEASURES)
+"""Measures of drawn samples; the others look at the network on held-out pictures."""
+
+INCEPTION = "inception-v3"
+DEFAULT_COUNT = 500
+METRICS_EXTRA = "pip install 'ddpm-tui[metrics]'"
+ABANDONED_S = 3600.0
+"""A file without its record is left of a worker that died once it is this old."""
+
+
+def check_measures(
+    names: Iterable[str] | None, extractor: str | None, inception: str | None = None
+) -> tuple[str, ...]:
+    """The measures that are meant, each once: the plain ones where none are named, and those of a given extractor.
+
+    "default" stands for the plain ones. Raises UserError for an unknown name, for a measure that the given files
+    cannot make, for a file that is not there, and where a package that is needed is not installed.
+    """
+    if names is None:
+        found = [*PLAIN_MEASURES]
+        if extractor is not None:
+            found += ["frechet", "kid", "precision", "recall"]
+        elif inception is not None:
+            found += ["fid", "kid"]
+    else:
+        found = []
+        for name in names:
+            found += PLAIN_MEASURES if name == "default" else [name]
+    if not found:
+        raise UserError("no measure is named", "there are: " + ", ".join(MEASURES))
+    for name in found:
+        if name not in MEASURES:
+            raise unknown("measure", name, MEASURES)
+    if "fid" in found and extractor is not None:
+        raise UserError(
+            "fid is Inception's alone", "ask for frechet with a file of your own, or leave --extractor out"
+        )
+    if "frechet" in found and extractor is None:
+        raise UserError(
+            "frechet needs the file of an extractor", "give --extractor FILE.onnx, or ask for fid"
+        )
+    for option, path in (("--extractor", extractor), ("--inception-weights", inception)):
+        if path is not None and not Path(path).is_file():
+            raise UserError(f"{option} {path}: there is no such file")
+    wanted = [name for name in found if name in FEATURE_MEASURES]
+    if wanted:
+        package, what = ("torch_fidelity", "torch-fidelity") if extractor is None else ("onnxruntime",) * 2
+        if find_spec(package) is None:
+            raise UserError(f"{wanted[0]} needs {what}, which is not installed", METRICS_EXTRA)
+    return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The pictures that samples are held against: `n` of one part of a data set; `fingerprint` stands for its bytes."""
+
+    dataset: str
+    part: Part
+    n: int
+    fingerprint: str
+
+    def words(self) -> str:
+        return (
+            f"{self.n:,} {'held-out' if self.part == 'held_out' else 'training'} pictures of {self.dataset}"
+        )
+
+
+@dataclass(frozen=True)
+class Score:
+    """One figure with its terms; none of them has a default, so that none can be forgotten.
+
+    low, high: 95 % of bootstrap resamples · n: pictures scored (samples, or held-out ones where `sampler` is None) ·
+    extractor, recipe, size: of what the measure sees · sampler, steps, spacing: how samples were drawn, None for a
+    measure that draws none · weights: "ema" or "raw" · seconds: what measuring took · detail: by band, by level, ….
+    """
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    direction: Literal["lower", "higher"]
+    unit: str
+    extractor: str | None
+    recipe: str
+    size: int
+    sampler: str | None
+    steps: int | None
+    spacing: str | None
+    seed: int
+    weights: str
+    reference: Reference
+    seconds: float
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def figure(self) -> str:
+        """ "12.3 [11.9, 12.8]"; to be shown only beside `terms()`."""
+        span = (
+            f" [{_number(self.low)}, {_number(self.high)}]"
+            if self.low is not None and self.high is not None
+            else ""
+        )
+        return _number(self.value) + span + (f" {self.unit}" if self.unit else "")
+
+    def terms(self) -> str:
+        """Everything the figure depends on, in one line."""
+        if self.sampler is None:
+            said = [f"N={self.n:,} pictures", f"{self.weights} weights", f"noise seed {self.seed}"]
+        else:
+            how = f"{self.sampler}×{self.steps} {self.spacing}"
+            said = [f"N={self.n:,} samples", how, f"{self.weights} weights", f"seed {self.seed}"]
+        if self.extractor:
+            said.append(self.extractor)
+        return ", ".join([*said, f"{self.recipe} {self.size} px", f"against {self.reference.words()}"])
+
+    def line(self) -> str:
+        """The figure and its terms."""
+        return f"{self.figure()} ({self.terms()})"
+
+    def better_than(self, other: "Score") -> bool:
+        return self.value < other.value if self.direction == "lower" else self.value > other.value
+
+    def comparable(self, other: "Score") -> bool:
+        """Whether the two differ in nothing but the weights that were scored and the seed."""
+        same = ("name", "n", "extractor", "recipe", "size", "sampler", "steps", "spacing", "reference")
+        return all(getattr(self, key) == getattr(other, key) for key in same)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One file of scores. `pairs`: the picture of the closest pairs, where memorisation was measured."""
+
+    id: str
+    run: str
+    checkpoint: int
+    epoch: float
+    created: str
+    weights: str
+    scores: dict[str, Score]
+    path: Path
+    pairs: Path | None = None
+
+
+def _number(value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return "not a number"
+    if value == 0:
+        return "0"
+    size = math.floor(math.log10(abs(value)))
+    return f"{value:.2g}" if size < -4 else f"{value:,.0f}" if size >= 3 else f"{value:.{max(0, 2 - size)}f}"
+
+
+# Writing.
+
+
+def write_evaluation(
+    run: RunFolder,
+    checkpoint: int,
+    epoch: float,
+    weights: str,
+    scores: Mapping[str, Score],
+    evaluation_id: str,
+    pairs: bytes | None = None,
+) -> Evaluation:
+    """Store scores durably: readers meet all of it or nothing. The same id at the same step is replaced.
+
+    pairs: a PNG. Raises DiskFullError.
+    """
+    target = run.evaluations / f"{checkpoint:08d}-{evaluation_id}.json"
+    picture = _pairs_of(target)
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    content = {
+        "format": FORMAT,
+        "id": evaluation_id,
+        "run": run.name,
+        "checkpoint": checkpoint,
+        "epoch": round(epoch, 4),
+        "created": created,
+        "weights": weights,
+        "scores": {name: _wire(score) for name, score in scores.items()},
+    }
+    with disk_errors(target):
+        run.evaluations.mkdir(exist_ok=True)
+        sweep(run)
+        # The picture goes first: the record, which makes the evaluation, never names one that is not there.
+        if pairs is not None:
+            write_bytes(picture, pairs)
+        reach("evaluation.before_record")
+        write_json(target, content)
+    return Evaluation(
+        evaluation_id, run.name, checkpoint, epoch, created, weights, dict(scores), target,
+        picture if pairs is not None else None,
+    )  # fmt: skip
+
+
+def sweep(run: RunFolder) -> None:
+    """Remove what a worker that died left: temporary files, and pictures without a record."""
+    for path in run.evaluations.iterdir():
+        orphan = path.name.endswith(".tmp") or (
+            path.name.endswith(".pairs.png")
+            and not path.with_name(path.name.replace(".pairs.png", ".json")).exists()
+        )
+        try:
+            if orphan and time.time() - path.stat().st_mtime > ABANDONED_S:
+                path.unlink()
+        except FileNotFoundError:
+            pass
+
+
+def _pairs_of(record: Path) -> Path:
+    return record.with_suffix(".pairs.png")
+
+
+def _wire(score: Score) -> dict[str, Any]:
+    return _finite(asdict(score))
+
+
+def _finite(value: Any) -> Any:
+    """NaN and infinities as null, which JSON has; NumPy's numbers as plain ones."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _finite(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# Reading.
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Raises DamagedError for a file that is not whole or that holds a score without its terms, UserError for a
+    newer format."""
+    what = f"the evaluation {path.name}"
+    data = read_json(path, what)
+    if not isinstance(data, dict) or not isinstance(data.get("format"), int):
+        raise DamagedError(f"{what} is not an evaluation: {path}")
+    if data["format"] > FORMAT:
+        raise UserError(f"{what} was written by a newer ddpm-tui", "update ddpm-tui")
+    try:
+        scores = {name: _score(name, entry) for name, entry in data["scores"].items()}
+        picture = _pairs_of(path)
+        return Evaluation(
+            data["id"], data["run"], int(data["checkpoint"]), float(data["epoch"]), data["created"],
+            data["weights"], scores, path, picture if picture.exists() else None,
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedError(f"{what} lacks {error}: {path}") from None
+
+
+def _score(name: str, entry: Mapping[str, Any]) -> Score:
+    known = {f.name for f in fields(Score)}
+    given = {key: value for key, value in entry.items() if key in known}
+    value = given.get("value", "")
+    given["value"] = math.nan if value is None else float(value)
+    return Score(**{**given, "name": name, "reference": Reference(**entry["reference"])})
+
+
+def read_evaluations(
+    run: RunFolder, step: int | None = None, complain: Callable[[str], None] = lambda text: None
+) -> list[Evaluation]:
+    """Every evaluation of a run (of one checkpoint, if given), oldest first; `complain` hears of unreadable ones."""
+    try:
+        paths = [p for p in run.evaluations.iterdir() if p.suffix == ".json" and not p.name.startswith(".")]
+    except OSError:
+        return []
+    found = []
+    for path in sorted(paths):
+        if step is not None and path.name.partition("-")[0] != f"{step:08d}":
+            continue
+        try:
+            found.append(read_evaluation(path))
+        except (DamagedError, UserError) as error:
+            complain(str(error))
+    return sorted(found, key=lambda e: (e.checkpoint, e.created, e.id))
+
+
+def newest(run: RunFolder, step: int) -> Evaluation | None:
+    """The newest evaluation of a checkpoint."""
+    found = read_evaluations(run, step)
+    return max(found, key=lambda e: (e.created, e.id)) if found else None
+
+
+def scores_at(run: RunFolder, step: int, weights: str | None = None) -> dict[str, Score]:
+    """The newest score of each name that a checkpoint has; of one kind of weights, if given."""
+    found: dict[str, Score] = {}
+    for evaluation in sorted(read_evaluations(run, step), key=lambda e: (e.created, e.id)):
+        if weights is None or evaluation.weights == weights:
+            found |= evaluation.scores
+    return found
+
+
+def facts(evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation as plain data, as its file has it, with where it is."""
+    content: dict[str, Any] = json.loads(evaluation.path.read_bytes())
+    return content | {
+        "path": str(evaluation.path),
+        "pairs": str(evaluation.pairs) if evaluation.pairs else None,
+    }

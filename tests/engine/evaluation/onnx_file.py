@@ -1,0 +1,53 @@
+"""A small ONNX network written byte by byte, so that tests need no package that makes one."""
+
+from pathlib import Path
+from typing import Any
+
+
+def write(
+    path: Path, shape: tuple[Any, ...] = ("N", 3, "H", "W"), operator: str = "GlobalAveragePool"
+) -> Path:
+    """input → `operator` → Flatten → output; `operator` "none" leaves the input as it is, unflattened."""
+    nodes = (
+        [_node(operator, "input", "pooled"), _node("Flatten", "pooled", "output")]
+        if operator != "none"
+        else [_node("Identity", "input", "output")]
+    )
+    graph = (
+        b"".join(_bytes(1, node) for node in nodes)
+        + _bytes(2, b"g")
+        + _bytes(11, _value("input", shape))
+        + _bytes(12, _value("output", ("N", "D") if operator != "none" else ("N", "C", "H", "W")))
+    )
+    opset = _bytes(1, b"") + _number(2, 13)
+    path.write_bytes(_number(1, 8) + _bytes(7, graph) + _bytes(8, opset))
+    return path
+
+
+def _varint(value: int) -> bytes:
+    found = bytearray()
+    while True:
+        value, low = value >> 7, value & 0x7F
+        found.append(low | (0x80 if value else 0))
+        if not value:
+            return bytes(found)
+
+
+def _number(field: int, value: int) -> bytes:
+    return _varint(field << 3) + _varint(value)
+
+
+def _bytes(field: int, content: bytes) -> bytes:
+    return _varint(field << 3 | 2) + _varint(len(content)) + content
+
+
+def _node(operator: str, source: str, target: str) -> bytes:
+    return _bytes(1, source.encode()) + _bytes(2, target.encode()) + _bytes(4, operator.encode())
+
+
+def _value(name: str, shape: tuple[Any, ...]) -> bytes:
+    dims = b"".join(
+        _bytes(1, _number(1, side) if isinstance(side, int) else _bytes(2, side.encode())) for side in shape
+    )
+    tensor = _number(1, 1) + _bytes(2, dims)
+    return _bytes(1, name.encode()) + _bytes(2, _bytes(1, tensor))
