@@ -53,7 +53,7 @@ class Client:
             _connect(self._socket, path)
             self._socket.sendall(encode(hello("", client=name)))
             self.engine = check_hello(self._reply(self._line()), "engine")
-        except (FileNotFoundError, ConnectionError, PermissionError) as error:
+        except (FileNotFoundError, NotADirectoryError, ConnectionError, PermissionError) as error:
             self._socket.close()
             raise NotRunningError(
                 f"no engine answers at {path} ({error.strerror})", "ddpm-tui engine start"

@@ -230,10 +230,14 @@ class Home:
 
     @classmethod
     def find(cls) -> "Home":
-        """$DDPM_HOME, else the platform's user data directory. Nothing is created."""
+        """$DDPM_HOME, else the platform's user data directory. Nothing is created. Raises UserError where
+        DDPM_HOME is no folder."""
         given = os.environ.get("DDPM_HOME")
         if given:
-            return cls(Path(given).expanduser().absolute())
+            root = Path(given).expanduser().absolute()
+            if root.exists() and not root.is_dir():
+                raise UserError(f"DDPM_HOME is {root}, which is not a folder", "set it to a folder you own")
+            return cls(root)
         import platformdirs  # only where it is needed: it is imported by every command
 
         return cls(Path(platformdirs.user_data_dir("ddpm-tui", appauthor=False)))

@@ -1,6 +1,8 @@
 """What several commands share: where the state is, printing facts as a table or JSON, asking before a loss."""
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -16,6 +18,10 @@ json_option: Callable[[_F], _F] = click.option(
     "--json", "as_json", is_flag=True, help="Print facts as JSON on standard output."
 )
 yes_option: Callable[[_F], _F] = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+TABLE_LEAST = 72
+"""Columns that a table takes at least: a narrower terminal wraps it."""
 
 
 def set_option(function: _F) -> _F:
@@ -86,6 +92,7 @@ def note(text: str) -> None:
 
 _PLAIN = str.maketrans(
     {"–": "-", "—": "-", "→": "->", "×": "x", "…": "...", "ᾱ": "alpha_bar", "β": "beta", "·": "-"}
+    | {"↑": "up", "↓": "down", "←": "left"}
 )
 
 
@@ -143,7 +150,18 @@ def _rich_table(
         table.add_column(printable(column), justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    Console(highlight=False).print(table)
+    # rich believes COLUMNS, whatever it says; in fewer columns than this it leaves cells out.
+    width = max(TABLE_LEAST, shutil.get_terminal_size((80, 24)).columns)
+    Console(highlight=False, width=width).print(table)
+
+
+def styled(text: str, colour: str | None = None, bold: bool = False) -> str:
+    """`text` for standard output as it is: plain where that is no terminal, without colours where NO_COLOR is set."""
+    if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+        return text
+    if os.environ.get("NO_COLOR"):
+        colour = None
+    return click.style(text, fg=colour, bold=bold or None) if colour or bold else text
 
 
 def print_facts(pairs: Sequence[tuple[str, str]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ddpm_tui.cli.common import home, json_option, print_json, say, version
+from ddpm_tui.cli.common import home, json_option, print_json, say, styled, version
 from ddpm_tui.words import plural, size
 from engine.home import Home
 from engine.service.doctor_facts import Finding
@@ -47,11 +47,10 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         )
         ctx.exit(int(failed))
     for name, findings in sections.items():
-        say(click.style(name, bold=True) if sys.stdout.isatty() else name)
+        say(styled(name, bold=True))
         for finding in findings:
             mark, colour = MARKS[finding.level]
-            styled = click.style(f"{mark:>8}", fg=colour) if sys.stdout.isatty() else f"{mark:>8}"
-            say(f"{styled}  {finding.what}")
+            say(f"{styled(f'{mark:>8}', colour)}  {finding.what}")
             if finding.hint:
                 say(f"{'':>8}  → {finding.hint}")
     ctx.exit(int(failed))

@@ -126,9 +126,9 @@ def main() -> NoReturn:
 
 
 def _complain(what: str, hint: str | None, code: int) -> int:
-    line = " ".join(f"error: {what}{f' — {hint}' if hint else ''}".split())
-    encoding = sys.stderr.encoding or "utf-8"
-    print(line.encode(encoding, "replace").decode(encoding), file=sys.stderr)
+    from ddpm_tui.cli.common import note
+
+    note(" ".join(f"error: {what}{f' — {hint}' if hint else ''}".split()))
     return code
 
 

@@ -117,8 +117,8 @@ class Metrics:
 
     def _take(self, content: bytes) -> None:
         rows = parse_lines(content)
-        self.corrupt_lines += rows.count(None)
-        good = [row for row in rows if isinstance(row, dict)]
+        good = [row for row in rows if isinstance(row, dict) and _has_its_place(row)]
+        self.corrupt_lines += len(rows) - len(good)
         self.events += [row for row in good if row.get("kind") == "event"]
         kinds: tuple[tuple[Literal["train", "epoch"], tuple[str, ...]], ...] = (
             ("train", TRAIN_FIELDS),
@@ -139,6 +139,12 @@ class Metrics:
                 pieces[:] = [np.concatenate(pieces)]
             table[name] = pieces[0] if pieces else np.empty(0)
         return table
+
+
+def _has_its_place(row: dict[str, Any]) -> bool:
+    """Whether a row of a curve says where on it it is; without that it is as good as garbage."""
+    places = {"train": ("step",), "epoch": ("step", "epoch")}.get(str(row.get("kind")), ())
+    return all(math.isfinite(_number(row.get(name))) for name in places)
 
 
 def _number(value: Any) -> float:

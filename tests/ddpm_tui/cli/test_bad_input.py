@@ -93,11 +93,11 @@ CASES: list[tuple[str, int, str]] = [
     # Data.
     ("data add empty", 1, "there is no picture in"),
     ("data add one", 1, "only one picture in"),
-    ("data add page.zip", 1, "page"),
-    ("data add torn.zip", 1, "torn.zip"),
+    ("data add page.zip", 1, "is a web page, not a zip (a download or quota page was saved in its place)"),
+    ("data add torn.zip", 1, "is cut off or damaged: its list of contents is not whole — download or copy it again"),
     ("data add words.zip", 1, "there is no picture in"),
-    ("data add text.txt", 1, "text.txt"),
-    ("data add nowhere", 1, "nowhere"),
+    ("data add text.txt", 1, "is not a zip file — add a folder of pictures, or a zip of them"),
+    ("data add nowhere", 1, "does not exist — give a folder of pictures or a zip of them"),
     ("data add one --name faces", 1, "'faces' is the built-in data set"),
     ("data add one --size 7", 2, "invalid value for '--size'"),
     # Runs.
