@@ -151,11 +151,14 @@ def terminal() -> Iterator[Finding]:
         yield Finding("note", "standard output is no terminal here, so nothing can be said of colours")
         return
     columns, rows = os.get_terminal_size()
-    term = os.environ.get("TERM", "unset")
-    yield Finding(
-        "ok", f"{columns}×{rows}, TERM={term}, colours: {found.depth.name.lower()}", found.advice or ""
-    )
-    if columns < 80 or rows < 24:
+    size_known = columns > 0 and rows > 0
+    looks = f"TERM={os.environ.get('TERM', 'unset')}, colours: {found.depth.name.lower()}"
+    yield Finding("ok", f"{columns}×{rows}, {looks}" if size_known else looks, found.advice or "")
+    if not size_known:
+        yield Finding(
+            "note", "the terminal does not tell its size, so 80×24 is taken", "stty rows 24 cols 80"
+        )
+    elif columns < 80 or rows < 24:
         yield Finding("warning", f"{columns}×{rows} is small", "80×24 and more shows everything")
     if not found.unicode:
         yield Finding("warning", "the locale is not UTF-8: faces are drawn in ASCII", "export LC_ALL=C.UTF-8")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from engine.files import is_locked, lock_holder
 from engine.home import Home
 from engine.service.address import PATH_LIMIT
 
@@ -19,6 +20,10 @@ Level = Literal["ok", "note", "warning", "problem"]
 NETWORK_FILESYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "fuse.sshfs"}
 )
+
+
+MEMORY_FILESYSTEMS = frozenset({"tmpfs", "ramfs"})
+CONTAINER_FILESYSTEMS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
 
 
 @dataclass(frozen=True)
@@ -87,15 +92,39 @@ def session_findings(facts: SessionFacts) -> list[Finding]:
     return found
 
 
+def engine_findings(holder: str | None) -> list[Finding]:
+    """Whether it runs; `holder` is what the holder of its lock says of itself, None where nobody has it."""
+    if holder is None:
+        return [Finding("ok", "the engine does not run; the first `queue` command or the screen starts it")]
+    return [Finding("ok", f"the engine runs ({holder})")]
+
+
 def folder_findings(root: str, filesystem: str) -> list[Finding]:
     """Whether locks and the database can be trusted where the state folder is."""
-    if filesystem in NETWORK_FILESYSTEMS or filesystem.startswith("fuse."):
+    is_layer = filesystem in CONTAINER_FILESYSTEMS
+    if filesystem in NETWORK_FILESYSTEMS or (filesystem.startswith("fuse.") and not is_layer):
         return [
             Finding(
                 "warning",
                 f"{root} is on {filesystem}, a network disk: locks may not hold between machines, and writes "
                 "are slow",
                 "set DDPM_HOME to a local disk; never use one state folder from two machines at once",
+            )
+        ]
+    if filesystem in MEMORY_FILESYSTEMS:
+        return [
+            Finding(
+                "warning",
+                f"{root} is on {filesystem}, that is in memory: a reboot empties it",
+                "set DDPM_HOME to a disk",
+            )
+        ]
+    if is_layer:
+        return [
+            Finding(
+                "note",
+                f"{root} is on a container's own layer ({filesystem}), which goes when the container is removed",
+                "set DDPM_HOME to a mounted volume",
             )
         ]
     return [Finding("ok", f"{root} is on a local disk ({filesystem or 'unknown'})")]
@@ -227,6 +256,7 @@ def findings(home: Home) -> list[Finding]:
     """Everything about the engine on this machine."""
     found = session_findings(gather()) if platform.system() == "Linux" else []
     return [
+        *engine_findings((lock_holder(home.engine_lock) or "it") if is_locked(home.engine_lock) else None),
         *found,
         *folder_findings(str(home.root), filesystem_of(home.root)),
         *socket_findings(str(home.socket)),

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from engine.errors import DdpmError
@@ -84,20 +85,24 @@ def uses_systemd() -> bool:
 
 
 def _start_with_systemd(home: Home) -> bool:
-    """A transient user service. KillMode=process: workers are its children and must outlive its end."""
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
-    }
-    environment |= {"PYTHONPATH": python_path(), "DDPM_KEEPER": "systemd"}
-    command = [
-        "systemd-run", "--user", "--quiet", "--collect",
-        f"--unit=ddpm-tui-{hashlib.sha256(os.fsencode(home.root)).hexdigest()[:12]}",
-        "--property=KillMode=process", "--property=Restart=on-failure", "--property=RestartSec=1",
-        f"--working-directory={home.root}",
-        *(f"--setenv={name}={value}" for name, value in environment.items()),
-        sys.executable, "-P", "-m", "engine.service", "--foreground", str(home.root),
-    ]  # fmt: skip
+    command = systemd_command(home.root, os.environ)
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     return done.returncode == 0
+
+
+def systemd_command(root: Path, environment: Mapping[str, str]) -> list[str]:
+    """A transient user service, one a home. KillMode=process: workers are its children and must outlive its end."""
+    passed_on = {
+        name: value
+        for name, value in environment.items()
+        if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
+    }
+    passed_on |= {"PYTHONPATH": python_path(), "DDPM_KEEPER": "systemd"}
+    return [
+        "systemd-run", "--user", "--quiet", "--collect",
+        f"--unit=ddpm-tui-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}",
+        "--property=KillMode=process", "--property=Restart=on-failure", "--property=RestartSec=1",
+        f"--working-directory={root}",
+        *(f"--setenv={name}={value}" for name, value in passed_on.items()),
+        sys.executable, "-P", "-m", "engine.service", "--foreground", str(root),
+    ]  # fmt: skip
