@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.data.catalog import add_source
+from engine.data.packing import pack
+from engine.home import Home
+from tests.torchless import trained_run
+
 NEVER = {"torch", "torchvision", "textual"}
 HEAVY = {"pydantic", "tomlkit", "rich", "numpy", "platformdirs", "PIL", "psutil", "asyncio", "sqlite3"}
 
@@ -78,6 +83,39 @@ def test_help_brings_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None
 def test_commands_never_bring_torch_or_textual(tmp_path: Path, arguments: list[str]) -> None:
     _, modules = imported(tmp_path, *arguments)
     assert modules & NEVER == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["runs", "list"],
+        ["runs", "show", "r"],
+        ["runs", "compare", "r", "s"],
+        ["runs", "branch", "r@latest", "--name", "b"],
+        ["checkpoints", "list", "r"],
+        ["checkpoints", "verify", "r"],
+        ["checkpoints", "export", "r@latest", "EXPORT"],
+        ["data", "list"],
+        ["data", "show", "dots"],
+        ["data", "verify", "dots"],
+        ["profiles", "diff", "demo", "celeba32"],
+        ["train", "r", "--to-epoch", "1"],
+        ["runs", "delete", "s"],
+        ["trash", "list"],
+    ],
+    ids=" ".join,
+)
+def test_nor_where_there_is_something_to_show(tmp_path: Path, pictures: Path, arguments: list[str]) -> None:
+    """A filled home takes other ways through the code than an empty one."""
+    home = Home(tmp_path / "home").create()
+    add_source(home, pictures, "dots")
+    pack(home, "dots", 16, "whole", processes=1)
+    for name in ("r", "s"):
+        trained_run(home, name, 2)
+    given = [str(tmp_path / "export") if word == "EXPORT" else word for word in arguments]
+    code, modules = imported(tmp_path, *given)
+    assert modules & NEVER == set()
+    assert code == 0
 
 
 def test_asking_the_engine_brings_no_profiles(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ class Trainer:
     def _report(self, phase: str, first: int, target: int, to_epoch: int) -> None:
         now, state = time.monotonic(), self.s.state
         then, step = self._rate_clock
-        if now - then >= 2.0:
+        if phase == "training" and now - then >= 2.0:
             fresh = (state.step - step) * self.batch / (now - then)
             self._images_per_s = (
                 fresh if self._images_per_s is None else 0.6 * self._images_per_s + 0.4 * fresh
@@ -250,7 +250,9 @@ class Trainer:
         due = self._minutes_since_save() >= training.checkpoint_minutes / 2
         if done or chunk_end or due or epoch in training.keep_epochs:
             self._save(first, target, to_epoch, chunk_end or done, train_loss, validation)
-        self._rate_clock = (time.monotonic(), state.step)
+        # What the epoch's end took is left out; the steps before it count on, so that short epochs have a speed too.
+        then, step = self._rate_clock
+        self._rate_clock = (then + time.monotonic() - started, step)
 
     def _preview(self, epoch: int) -> None:
         """Draw the same seeds with the averaged weights (they are in the model now)."""

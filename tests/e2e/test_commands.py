@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pexpect
 import pytest
 from PIL import Image
 
+from engine.files import is_locked
 from engine.home import Home
 from engine.profiles_store import build_profile, save_profile, to_toml
 from engine.runs.checkpoints import list_checkpoints, verify
@@ -243,3 +245,44 @@ def test_the_demo_stops_goes_on_and_is_done(home: Home, tmp_path: Path) -> None:
     assert code == 0
     assert "the demo is trained" in err
     assert (tmp_path / "demo-faces.png").exists()
+
+
+def test_ctrl_c_typed_at_a_terminal(home: Home) -> None:
+    """The key itself: the terminal makes it a signal to the foreground group, and the bar gives the line back."""
+    terminal = pexpect.spawn(
+        sys.executable,
+        ["-m", "ddpm_tui.cli.main", "train", "tiny", "--run", "typed", "--to-epoch", "400"],
+        env={**os.environ, "DDPM_HOME": str(home.root), "PYTHONPATH": str(Path(__file__).parents[2])}
+        | {"TERM": "xterm-256color"},
+        encoding="utf-8", timeout=60, dimensions=(24, 100),
+    )  # fmt: skip
+    terminal.expect("new run 'typed'")
+    terminal.expect("images/s")
+    terminal.sendcontrol("c")
+    terminal.expect("stopping at the next safe point; Ctrl-C again quits at once")
+    terminal.expect(r"stopped by SIGINT at step [\d,]+, epoch [\d.]+ of 400")
+    terminal.expect("go on with: ddpm-tui train typed --to-epoch 400")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert (terminal.exitstatus, terminal.signalstatus) == (75, None)
+    assert "Traceback" not in terminal.before
+    newest = list_checkpoints(home.run("typed"))[-1]
+    assert verify(newest.folder) is None
+    assert newest.whole().step > 0
+
+
+def test_ctrl_c_typed_twice_quits_at_once(home: Home) -> None:
+    terminal = pexpect.spawn(
+        sys.executable,
+        ["-m", "ddpm_tui.cli.main", "train", "tiny", "--run", "twice", "--to-epoch", "400"],
+        env={**os.environ, "DDPM_HOME": str(home.root), "PYTHONPATH": str(Path(__file__).parents[2])}
+        | {"TERM": "xterm-256color"},
+        encoding="utf-8", timeout=60, dimensions=(24, 100),
+    )  # fmt: skip
+    terminal.expect("images/s")
+    terminal.send("\x03\x03")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus in (75, 130)
+    assert is_locked(home.run("twice").lock) is False
+    assert all(verify(c.folder) is None for c in list_checkpoints(home.run("twice")))

@@ -60,7 +60,7 @@ def test_disks(filesystem: str, level: str, words: str) -> None:
 
 
 def test_the_disk_is_that_of_the_longest_mount(tmp_path: Path) -> None:
-    mounts = "none / overlay rw 0 0\nx /data ext4 rw 0 0\ny /data/my\\040runs nfs4 rw 0 0\ntorn\n"
+    mounts = "y /data/my\\040runs nfs4 rw 0 0\nx /data ext4 rw 0 0\nnone / overlay rw 0 0\ntorn\n"
     places = {"/etc": "overlay", "/data": "ext4", "/database": "overlay", "/data/my runs/r": "nfs4"}
     assert {place: filesystem_of(Path(place), mounts) for place in places} == places
 
