@@ -9,6 +9,7 @@ import click
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.queue_text import short
 from ddpm_tui.client import insistent_request, token
+from engine.errors import DdpmError, UserError
 from engine.home import Home
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
@@ -64,16 +65,16 @@ def train(
 
 @click.command()
 @click.argument("checkpoint", metavar="RUN[@STEP|@TAG|@latest|@best]", shell_complete=complete.references)
-@click.option("-n", type=int, help="Pictures. [default: 64]")
+@click.option("-n", type=click.IntRange(1), help="Pictures. [default: 64]")
 @click.option("--sampler", type=click.Choice(["ddpm", "ddim", "dpmpp"]))
-@click.option("--steps", type=int)
+@click.option("--steps", type=click.IntRange(1))
 @click.option("--spacing", type=click.Choice(["trailing", "linspace", "leading", "logsnr"]))
-@click.option("--eta", type=float)
+@click.option("--eta", type=click.FloatRange(0, 1))
 @click.option("--variance", type=click.Choice(["fixed_small", "fixed_large"]))
 @click.option("--clip/--no-clip", default=None, help="Clip the predicted picture at each step.")
 @click.option("--weights", type=click.Choice(["ema", "raw"]))
-@click.option("--seed", type=int)
-@click.option("--batch", type=int, help="Pictures at once. [default: what memory allows]")
+@click.option("--seed", type=click.IntRange(0))
+@click.option("--batch", type=click.IntRange(1), help="Pictures at once. [default: what memory allows]")
 @click.option("--grid", type=click.Path(dir_okay=False), help="Also write the grid to this PNG.")
 @click.option(
     "--trajectory",
@@ -81,7 +82,9 @@ def train(
     type=click.Path(dir_okay=False),
     help="Also write the denoising (PNG, GIF).",
 )
-@click.option("--keep", "trajectory", type=int, help="Pictures whose denoising is kept. [default: 8]")
+@click.option(
+    "--keep", "trajectory", type=click.IntRange(0), help="Pictures whose denoising is kept. [default: 8]"
+)
 @click.option("--out", type=click.Path(file_okay=False), help="Also write each picture to this folder.")
 @common_options
 def sample(
@@ -94,6 +97,7 @@ def sample(
 ) -> None:
     """Queue a sample set. It goes before waiting training and between the chunks of a running one
     (--priority now: at its next step)."""
+    _check_steps(args["checkpoint"], args["steps"])
     for key in ("grid", "trajectory_file", "out"):
         if args[key]:
             args[key] = str(Path(args[key]).absolute())
@@ -135,6 +139,17 @@ def evaluate(
         device=device,
         priority=priority,
     )
+
+
+def _check_steps(checkpoint: str, steps: int | None) -> None:
+    """Say now what the job would say when it starts, where the run's record can tell."""
+    try:
+        record = json.loads(Home.find().run(checkpoint.partition("@")[0]).record.read_bytes())
+        most = int(record["profile"]["diffusion"]["steps"])
+    except (DdpmError, OSError, ValueError, KeyError, TypeError):
+        return
+    if steps is not None and steps > most:
+        raise UserError(f"--steps {steps} is more than the run's {most} diffusion steps")
 
 
 def _given(args: dict[str, Any]) -> dict[str, Any]:

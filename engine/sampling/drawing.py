@@ -48,6 +48,8 @@ class Settings:
             raise UserError(
                 f"--steps {settings.steps} is not within 1…{profile.diffusion.steps}, the run's diffusion steps"
             )
+        if not 0 <= settings.eta <= 1:
+            raise UserError(f"--eta {settings.eta:g} is not within 0…1")
         return settings
 
 

@@ -53,6 +53,12 @@ def test_the_spacing_is_decided_before_anything_is_drawn() -> None:
         assert not np.array_equal(pictures(8), pictures(8, spacing=other))
 
 
+@pytest.mark.parametrize("eta", [-0.1, 1.5, float("nan")])
+def test_an_eta_that_cannot_be_is_refused(eta: float) -> None:
+    with pytest.raises(UserError, match=r"--eta .* is not within 0…1"):
+        Settings.from_profile(PROFILE, sampler="ddim", eta=eta)
+
+
 def test_fewer_pictures_are_the_first_of_more() -> None:
     assert np.array_equal(pictures(4, count=4), pictures(4, count=8)[:4])
 
