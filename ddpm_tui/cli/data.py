@@ -224,8 +224,12 @@ def verify(ctx: click.Context, name: str, as_json: bool) -> None:
 def remove(name: str) -> None:
     """Forget a data set. What was packed goes to the trash; the original pictures stay where they are."""
     from engine.data.catalog import remove_source
+    from engine.runs.pictures import runs_on
 
-    gone = remove_source(home(), name)
+    gone, runs = remove_source(home(), name), runs_on(home(), name)
     say(
         f"{name} is forgotten; {plural(len(gone), 'folder')} moved to the trash (trash purge frees the space)"
     )
+    if runs:
+        one = len(runs) == 1
+        note(f"{'run' if one else 'runs'} {', '.join(runs)} began with it and cannot train on without it")

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.data.catalog import is_whole, load_source, packed_folder
-from engine.errors import UserError
+from engine.errors import DdpmError, UserError
 from engine.home import Home, PackedFolder
-from engine.runs.record import RunRecord
+from engine.runs.record import RunRecord, load_run, run_names
 from engine.runs.trash import list_trash
 
 
@@ -31,15 +31,34 @@ def packed_for(home: Home, data: Mapping[str, Any], frozen: Mapping[str, Any], r
     kept = PackedFolder(home.data / str(began["folder"])) if began.get("folder") else None
     if kept is not None and is_whole(kept):
         return kept
-    wanted = began.get("fingerprint")
+    wanted, way_back = began.get("fingerprint"), _way_back(home, kept)
+    try:
+        source = load_source(home, dataset)
+    except UserError as error:
+        if way_back:
+            raise UserError(f"the pictures of run {run!r} are in the trash", way_back) from error
+        raise
     if wanted is None:
         return packed_folder(home, dataset, size, recipe, limit)
-    if load_source(home, dataset).fingerprint == wanted:
+    if source.fingerprint == wanted:
         return packed_folder(home, dataset, size, recipe, limit, wanted)
     raise UserError(
         f"the pictures that run {run!r} began with are gone, and data set {dataset!r} holds others now",
-        _way_back(home, kept) or "bring them back and `data add` them again, or start a new run",
+        way_back or "bring them back and `data add` them again, or start a new run",
     )
+
+
+def runs_on(home: Home, dataset: str) -> list[str]:
+    """Names of the runs that began with pictures of this data set."""
+    found = []
+    for name in run_names(home):
+        try:
+            record = load_run(home, name)
+        except DdpmError:
+            continue
+        if record.profile.data.dataset == dataset and record.frozen.get("data"):
+            found.append(name)
+    return found
 
 
 def _way_back(home: Home, folder: PackedFolder | None) -> str:

@@ -1,5 +1,7 @@
 """A training job: run R to epoch E, exactly once, whoever asks."""
 
+import os
+
 from engine.errors import BusyError
 from engine.files import FileLock
 from engine.home import RunFolder
@@ -22,7 +24,7 @@ def run_training(work: Work) -> Result:
             f"wait for it or pause it: ddpm-tui queue list, or see {run.log}",
         )
     with lock, open(run.log, "a") as log:
-        lock.describe(f"job {work.spec.id}")
+        lock.describe(f"job {work.spec.id} (pid {os.getpid()})")
         with work.also_saying(lambda line: print(line, file=log, flush=True)):
             return _train(work, run, to_epoch)
 

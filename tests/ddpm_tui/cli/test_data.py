@@ -7,9 +7,12 @@ import pytest
 from PIL import Image
 
 from ddpm_tui.cli.data import RECIPES
+from engine.data.catalog import add_source
 from engine.home import Home
 from engine.profile import Recipe
+from engine.runs.record import freeze
 from tests.ddpm_tui.cli.conftest import Cli
+from tests.torchless import trained_run
 
 
 def test_the_recipes_of_the_help_are_the_profiles() -> None:
@@ -108,3 +111,14 @@ def test_a_relative_path_is_remembered_whole(
     cli("data", "add", pictures.name, "--name", "dots", "--no-pack")
     monkeypatch.chdir("/")
     assert cli("data", "show", "dots", "--json").json["problem"] is None
+
+
+def test_removing_says_which_runs_need_it(home: Home, cli: Cli, pictures: Path) -> None:
+    add_source(home, pictures, "dots")
+    for name in ("a", "b", "new"):
+        trained_run(home, name, 1)
+    for name in ("a", "b"):
+        freeze(home.run(name), data={"folder": "dots-0123456789", "sha256": "x", "train": 3})
+    ended = cli("data", "remove", "dots")
+    assert ended.out.startswith("dots is forgotten; 1 folder moved to the trash")
+    assert ended.err == "runs a, b began with it and cannot train on without it\n"

@@ -13,8 +13,9 @@ from engine.errors import UserError
 from engine.home import Home
 from engine.runs.branch import branch_run
 from engine.runs.checkpoints import resolve
-from engine.runs.pictures import packed_for, pictures_of
+from engine.runs.pictures import packed_for, pictures_of, runs_on
 from engine.runs.record import freeze, load_run
+from engine.runs.trash import find_trashed, restore
 from tests.torchless import trained_run
 
 DATA = {"dataset": "cats", "size": 8, "recipe": "whole", "limit": None}
@@ -72,6 +73,21 @@ def test_in_the_trash_it_says_so(home: Home, cats: Path) -> None:
     add_source(home, cats, "cats")
     with pytest.raises(UserError, match=f"`ddpm-tui trash restore {kept.name}` brings them back"):
         pictures_of(home, load_run(home, "r"))
+
+
+def test_in_the_trash_with_its_data_set(home: Home, cats: Path) -> None:
+    record = load_run(home, "r")
+    kept = pictures_of(home, record).path
+    assert runs_on(home, "cats") == ["r"]
+    assert runs_on(home, "dogs") == []
+    remove_source(home, "cats")
+    with pytest.raises(UserError) as caught:
+        pictures_of(home, record)
+    assert str(caught.value) == (
+        f"the pictures of run 'r' are in the trash — `ddpm-tui trash restore {kept.name}` brings them back"
+    )
+    restore(find_trashed(home, kept.name, "data"))
+    assert pictures_of(home, record).path == kept
 
 
 def test_packed_again_where_the_data_set_is_as_it_was(home: Home, cats: Path) -> None:
