@@ -321,6 +321,11 @@ def _encoding() -> str:
 def run(home: Home | None = None, low_bandwidth: bool = False, mouse: bool = True) -> int:
     """Open the app; returns the exit code. Raises UserError where there is no terminal to draw on."""
     gc.disable()  # until the first paint: a tenth of the way to it would be spent collecting nothing
+    for variable in (
+        "LINES",
+        "COLUMNS",
+    ):  # exported by a shell they would pin the size: the terminal knows it
+        os.environ.pop(variable, None)
     terminal = here()
     if not (sys.__stdin__ and sys.__stdin__.isatty() and terminal.tty):
         raise UserError("the app needs a terminal", "see `ddpm-tui --help` for the commands")

@@ -194,7 +194,16 @@ def bindings(*groups: str, only: Iterable[str] | None = None) -> "list[BindingTy
 
     wanted = None if only is None else set(only)
     return [
-        Binding(key.keys, key.action, key.label, show=key.footer, tooltip=key.help, id=key.id)
+        Binding(
+            key.keys,
+            key.action,
+            key.label,
+            show=key.footer,
+            # The line in which one types has keys of its own (ctrl+e: to its end); the form's come first.
+            priority=name == "form",
+            tooltip=key.help,
+            id=key.id,
+        )
         for name in groups
         for key in group(name)
         if wanted is None or key.id in wanted

@@ -2,15 +2,16 @@
 
 import asyncio
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input, Static
 
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
-from ddpm_tui.widgets.rows import Line, Rows
+from ddpm_tui.widgets.rows import Line, Rows, fact_lines
 from ddpm_tui.words import learning_rate, number, size
 from engine.errors import DdpmError, UserError
 from engine.home import Home, RunFolder, check_name
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 CALMER = 0.1
 """A branch is mostly made to go on with a smaller learning rate: this part of it is put forward."""
+
+
+LABEL = 23
+"""Cells for the longest name of a fact, a file's."""
 
 
 class BranchForm(Dialog[tuple[str, list[str]]]):
@@ -46,7 +51,7 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
     async def on_mount(self) -> None:
         for box in self.query(Input):
             box.cursor_blink = False
-        self.run_worker(self._fill(), exit_on_error=False)
+        self.beside(self._fill)
 
     async def _fill(self) -> None:
         from engine.runs.record import free_run_name, read_record
@@ -113,7 +118,7 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
 
 
 class Facts(Rows):
-    """Name and value, one a line."""
+    """Name and value, a long value on as many lines as it needs."""
 
     DEFAULT_CSS = "Facts { height: auto; }"
 
@@ -122,29 +127,32 @@ class Facts(Rows):
         self._facts = facts
 
     def lines(self, width: int, height: int) -> list[Line]:
-        return [[(f"{name:<16}", "dim"), value] for name, value in self._facts]
+        return fact_lines(self._facts, width, LABEL)
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        return len(self._facts)
+        return len(fact_lines(self._facts, width, LABEL))
 
 
 class Details(Dialog[None]):
-    """Everything in the manifest that a person may want."""
+    """Everything in the manifest that a person may want, and every score with its terms."""
 
     BINDINGS = bindings("dialog")
-    AUTO_FOCUS = ""
+    AUTO_FOCUS = "VerticalScroll"
 
-    def __init__(self, run: RunFolder, info: "CheckpointInfo") -> None:
+    def __init__(
+        self, run: RunFolder, info: "CheckpointInfo", scores: Sequence[tuple[str, str]] = ()
+    ) -> None:
         super().__init__()
-        self._run, self._info = run, info
+        self._run, self._info, self._scores = run, info, list(scores)
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="box"):
+        with Vertical(classes="box wide"):
             yield Static(f"{self._run.name}@{self._info.step}", classes="question", markup=False)
             if self._info.problem:
                 yield Static(self._info.problem, classes="hint bad", markup=False)
-            yield Facts(facts_of(self._info))
-            yield Static("esc leave it", classes="keys", markup=False)
+            with VerticalScroll(id="all-facts"):
+                yield Facts([*facts_of(self._info), *self._scores])
+            yield Static("↑↓ scroll   esc leave it", classes="keys", markup=False)
 
     def action_accept(self) -> None:
         self.dismiss(None)
@@ -168,3 +176,13 @@ def facts_of(info: "CheckpointInfo") -> list[tuple[str, str]]:
         ("folder", str(info.folder.path)),
     ]
     return [*facts, *((name, size(entry["size"])) for name, entry in sorted(m.files.items()))]
+
+
+def scores_of(run: RunFolder, step: int) -> list[tuple[str, str]]:
+    """The newest score of each name with all that it depends on, then what cannot be read. Reads files."""
+    from engine.runs.evaluations import read_evaluations, scores_at
+
+    problems: list[str] = []
+    read_evaluations(run, step, problems.append)
+    found = [(name, score.line()) for name, score in scores_at(run, step).items()]
+    return [*found, *(("a score", problem) for problem in problems)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from ddpm_tui.keymap import bindings
 from ddpm_tui.screens import asks
 from ddpm_tui.screens.base import BaseScreen
 from ddpm_tui.screens.checkpoint_changes import Changes
-from ddpm_tui.screens.checkpoint_dialogs import BranchForm, Details
+from ddpm_tui.screens.checkpoint_dialogs import BranchForm, Details, scores_of
 from ddpm_tui.screens.dialogs import Ask
 from ddpm_tui.screens.forms import SampleForm, TrainForm, wish
 from ddpm_tui.state.lineage import CheckpointReader, tree
@@ -67,7 +68,6 @@ class CheckpointsScreen(BaseScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._started = False
         self._reader = CheckpointReader()
         self._found: tuple[CheckpointInfo, ...] = ()
         self._run: str | None = None
@@ -106,9 +106,7 @@ class CheckpointsScreen(BaseScreen):
         (self.runs if self.runs.has_focus else self.steps).filter(words)
 
     def painted_first(self) -> None:
-        if not self._started:
-            self._started = True
-            self.run_worker(self._import_faces(), exit_on_error=False)
+        self.beside(self._import_faces)
 
     async def _import_faces(self) -> None:
         def load() -> Any:
@@ -159,7 +157,7 @@ class CheckpointsScreen(BaseScreen):
         self._run = run
         if run is not None and not self._reading:
             self._reading = True
-            self.run_worker(self._read(run), exit_on_error=False)
+            self.beside(partial(self._read, run))
         if changed:
             self._found = ()
             self._show_steps()
@@ -233,7 +231,8 @@ class CheckpointsScreen(BaseScreen):
             said.append([("damaged: " + _short(info), "bad")])
         if run is not None:
             came = f" from {run.parent}@{run.parent_step}" if run.parent else ""
-            what = f"{run.name}{came}, {run.profile_name or 'its own profile'}"
+            profile = f"profile {run.profile_name}" if run.profile_name else "its own profile"
+            what = f"{run.name}{came}, {profile}"
             said.append([(what, "bold"), (f"  {'; '.join(run.changes)}", "accent")])
         if self._marks:
             said.append([("marked ", "dim"), (", ".join(self._marks), "accent")])
@@ -256,7 +255,7 @@ class CheckpointsScreen(BaseScreen):
         if wanted is None:
             self._faces.show(())
             return
-        self.run_worker(self._load_faces(wanted), exclusive=True, group="faces", exit_on_error=False)
+        self.beside(partial(self._load_faces, wanted), "faces")
 
     async def _load_faces(self, wanted: tuple[str, int]) -> None:
         from ddpm_tui.state.previews import load_faces, worth_showing
@@ -337,7 +336,12 @@ class CheckpointsScreen(BaseScreen):
         if self.runs.has_focus and self._found:
             self.steps.focus()
             return
-        self.app.push_screen(Details(self._folder(), self._chosen()))
+        folder, info = self._folder(), self._chosen()
+
+        def show(scores: list[tuple[str, str]]) -> None:
+            self.app.push_screen(Details(folder, info, scores))
+
+        self.attempt(asyncio.to_thread(scores_of, folder, info.step), show)
 
     def action_mark(self) -> None:
         reference = self._reference()

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,6 @@ class GalleryScreen(BaseScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._started = False
         self._reader: GalleryReader | None = None
         self._entries: tuple[Entry, ...] = ()
         self._loaded = False
@@ -53,7 +53,7 @@ class GalleryScreen(BaseScreen):
         self._note = ""
         self._widgets: dict[str, Any] = {}
         self._near = False
-        self._neighbours: dict[tuple[str, ...], Neighbours] = {}
+        self._neighbours: dict[str, Neighbours] = {}
         self._asked: tuple[str | None, int] | None = None
         self._stop = threading.Event()
         self._follow: str | None = None
@@ -83,9 +83,7 @@ class GalleryScreen(BaseScreen):
         self.sets.filter(words)
 
     def painted_first(self) -> None:
-        if not self._started:
-            self._started = True
-            self.run_worker(self._import(), exit_on_error=False)
+        self.beside(self._import)
 
     async def _import(self) -> None:
         def load() -> tuple[Any, ...]:
@@ -119,7 +117,7 @@ class GalleryScreen(BaseScreen):
         if self._reader is not None and not self._reading:
             self._reading = True
             names = [run.name for run in snapshot.runs]
-            self.run_worker(self._read(self._reader, names), exit_on_error=False)
+            self.beside(partial(self._read, self._reader, names))
         elif self._reader is None:
             self._say_nothing("…")
 
@@ -173,7 +171,7 @@ class GalleryScreen(BaseScreen):
             self._pictures = None
             self._face = 0
             self._stop.set()
-            self.run_worker(self._load(entry), exclusive=True, group="load", exit_on_error=False)
+            self.beside(partial(self._load, entry), "load")
 
     async def _load(self, entry: "Entry") -> None:
         from ddpm_tui.state.samples import load_pictures
@@ -254,7 +252,7 @@ class GalleryScreen(BaseScreen):
         entry = self._entry()
         if entry is not None and entry.previews:
             step, path = entry.previews[event.index]
-            self.run_worker(self._open_moment(step, path), exclusive=True, group="load", exit_on_error=False)
+            self.beside(partial(self._open_moment, step, path), "load")
 
     async def _open_moment(self, step: int, path: Path) -> None:
         """The faces of one preview as a page."""
@@ -349,7 +347,7 @@ class GalleryScreen(BaseScreen):
         self._stop = threading.Event()
         self._widgets["near"].empty = "looking through the training faces"
         self._widgets["near"].show(())
-        self.run_worker(self._find_nearest(self._stop), exclusive=True, group="near", exit_on_error=False)
+        self.beside(partial(self._find_nearest, self._stop), "near")
 
     async def _find_nearest(self, stop: threading.Event) -> None:
         entry = self._entry()
@@ -359,7 +357,7 @@ class GalleryScreen(BaseScreen):
         picture = self._pictures.pictures[self._face]
         near = self._widgets["near"]
         try:
-            found = await asyncio.to_thread(self._nearest, run.profile, picture, stop)
+            found = await asyncio.to_thread(self._nearest, run.name, picture, stop)
         except DdpmError as error:
             near.empty = "the training data is not here"
             near.show(())
@@ -371,14 +369,12 @@ class GalleryScreen(BaseScreen):
             count = worth_showing(len(found), picture.shape[0], near.size.width - 2, near.size.height)
             near.show([n.picture for n in found[:count]], [number(n.distance, 2) for n in found[:count]])
 
-    def _nearest(self, profile: Any, picture: Any, stop: threading.Event) -> Any:
+    def _nearest(self, run: str, picture: Any, stop: threading.Event) -> Any:
         from ddpm_tui.state.nearest import Neighbours, training_data
 
-        data = profile.get("data", {})
-        name = tuple(str(data.get(k)) for k in ("dataset", "size", "recipe", "limit"))
-        if name not in self._neighbours:
-            self._neighbours = {name: Neighbours(training_data(self.ddpm.home, profile))}
-        return self._neighbours[name].nearest(picture, NEIGHBOURS, stop.is_set)
+        if run not in self._neighbours:
+            self._neighbours = {run: Neighbours(training_data(self.ddpm.home, run))}
+        return self._neighbours[run].nearest(picture, NEIGHBOURS, stop.is_set)
 
     def action_sample(self) -> None:
         entry = self._entry()

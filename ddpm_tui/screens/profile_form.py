@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -11,7 +12,7 @@ from textual.widgets import Input, Static
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
 from ddpm_tui.screens.dialogs import Confirm
-from ddpm_tui.widgets.rows import Line, Rows
+from ddpm_tui.widgets.rows import Line, Rows, fact_lines
 from ddpm_tui.widgets.table import Column, Row, Table
 from engine.errors import DdpmError
 
@@ -34,18 +35,7 @@ class Costs(Rows):
         self.repaint()
 
     def lines(self, width: int, height: int) -> list[Line]:
-        return list(fact_lines(self.facts, width))
-
-
-def fact_lines(facts: list[tuple[str, str]], width: int) -> list[Line]:
-    """Name and value, a long value on as many lines as it needs."""
-    import textwrap
-
-    lines: list[Line] = []
-    for name, value in facts:
-        parts = textwrap.wrap(value, max(10, width - 14)) or [""]
-        lines += [[(f"{name if place == 0 else '':<14}", "dim"), part] for place, part in enumerate(parts)]
-    return lines
+        return fact_lines(self.facts, width)
 
 
 class ProfileForm(Dialog[str]):
@@ -209,7 +199,7 @@ class ProfileForm(Dialog[str]):
 
     def _count(self) -> None:
         self._stop.set()
-        self.run_worker(self._count_soon(), exclusive=True, group="count", exit_on_error=False)
+        self.beside(self._count_soon, "count")
 
     async def _count_soon(self) -> None:
         from ddpm_tui.state.profile_facts import counted
@@ -227,9 +217,7 @@ class ProfileForm(Dialog[str]):
             return
         self._stop.set()
         self._stop = threading.Event()
-        self.run_worker(
-            self._measure(self._profile, self._stop), exclusive=True, group="count", exit_on_error=False
-        )
+        self.beside(partial(self._measure, self._profile, self._stop), "count")
 
     async def _measure(self, profile: "Profile", stop: threading.Event) -> None:
         from ddpm_tui.state.profile_facts import costs, counted, estimate

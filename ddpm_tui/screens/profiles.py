@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,9 @@ from ddpm_tui.screens import asks
 from ddpm_tui.screens.base import BaseScreen
 from ddpm_tui.screens.dialogs import Ask
 from ddpm_tui.screens.forms import NEW, TrainForm, wish
-from ddpm_tui.screens.profile_form import ProfileForm, fact_lines
+from ddpm_tui.screens.profile_form import ProfileForm
 from ddpm_tui.state.snapshot import Snapshot
-from ddpm_tui.widgets.rows import Line, Rows, cut
+from ddpm_tui.widgets.rows import Line, Rows, cut, fact_lines
 from ddpm_tui.widgets.table import Column, Row, Table
 from engine.errors import DdpmError, UserError
 from engine.home import check_name
@@ -70,7 +71,6 @@ class ProfilesScreen(BaseScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._started = False
         self._reader: ProfileReader | None = None
         self._entries: tuple[Entry, ...] = ()
         self._reading = False
@@ -104,9 +104,7 @@ class ProfilesScreen(BaseScreen):
         self.table.filter(words)
 
     def painted_first(self) -> None:
-        if not self._started:
-            self._started = True
-            self.run_worker(self._import(), exit_on_error=False)
+        self.beside(self._import)
 
     async def _import(self) -> None:
         def load() -> Any:
@@ -123,7 +121,7 @@ class ProfilesScreen(BaseScreen):
     def paint(self, snapshot: Snapshot) -> None:
         if self._reader is not None and not self._reading:
             self._reading = True
-            self.run_worker(self._read(self._reader), exit_on_error=False)
+            self.beside(partial(self._read, self._reader))
 
     async def _read(self, reader: "ProfileReader") -> None:
         try:
@@ -192,7 +190,7 @@ class ProfilesScreen(BaseScreen):
             about.show([], self._diff(other, entry))
             return
         if entry.text not in self._counted:
-            self.run_worker(self._count(entry), exclusive=True, group="count", exit_on_error=False)
+            self.beside(partial(self._count, entry), "count")
         about.show(self._facts(entry), [])
 
     def _facts(self, entry: "Entry") -> "list[tuple[str, str]]":
@@ -300,6 +298,7 @@ class ProfilesScreen(BaseScreen):
         """A copy in $EDITOR; checked and saved afterwards. A broken one of the user's is opened just so."""
         entry = self._chosen()
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        name = Path(editor.split()[0]).name if editor.split() else editor
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{entry.name}.toml"
             path.write_text(entry.text, encoding="utf-8")
@@ -307,14 +306,14 @@ class ProfilesScreen(BaseScreen):
                 with self.app.suspend():
                     code = subprocess.call([*shlex.split(editor), str(path)])
             except (OSError, ValueError) as error:
-                raise UserError(
-                    f"{editor} cannot be started ({error})", "set EDITOR to your editor"
-                ) from None
+                raise UserError(f"{name} cannot be started ({error})", "set EDITOR to your editor") from None
             finally:
                 self.ddpm.action_redraw()
-            text = path.read_text(encoding="utf-8", errors="replace")
+            text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
         if code:
-            raise UserError(f"{editor} ended with code {code}; nothing was changed")
+            raise UserError(f"{name} ended with code {code}; nothing was changed")
+        if text is None:
+            raise UserError(f"{name} left no file; nothing was changed")
         if text == entry.text:
             self.ddpm.say("nothing was changed", "dim")
             return
@@ -342,14 +341,13 @@ class ProfilesScreen(BaseScreen):
         self.attempt(self._delete(entry))
 
     async def _delete(self, entry: "Entry") -> None:
-        from engine.files import write_text
+        from engine.runs.trash import discard, restore
 
-        content = entry.path.read_text(encoding="utf-8", errors="surrogateescape")
-        await asyncio.to_thread(entry.path.unlink)
-        self.ddpm.say(f"profile {entry.name} is deleted; {self.ddpm.key('app.undo')} brings it back")
+        trashed = await asyncio.to_thread(discard, self.ddpm.home, "profile", entry.name, entry.path)
+        self.ddpm.say(f"profile {entry.name} is in the trash; {self.ddpm.key('app.undo')} brings it back")
 
         async def back() -> None:
-            write_text(entry.path, content)
+            await asyncio.to_thread(restore, trashed)
             self._follow = entry.name
             self.repaint()
 
@@ -360,9 +358,7 @@ class ProfilesScreen(BaseScreen):
         entry = self._usable()
         self._stop.set()
         self._stop = threading.Event()
-        self.run_worker(
-            self._estimate(entry, self._stop), exclusive=True, group="estimate", exit_on_error=False
-        )
+        self.beside(partial(self._estimate, entry, self._stop), "estimate")
 
     async def _estimate(self, entry: "Entry", stop: threading.Event) -> None:
         from ddpm_tui.state.profile_facts import costs, estimate

@@ -5,16 +5,16 @@ mirrored or not, as training mirrors too. Small shifts and noise hardly change i
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.catalog import packed_folder
 from engine.data.packed import Packed, open_packed
 from engine.home import Home
+from engine.runs.pictures import pictures_of
+from engine.runs.record import load_run
 
 EDGE = 16
 CHUNK = 2048
@@ -30,17 +30,12 @@ class Neighbour:
     picture: NDArray[np.uint8]
 
 
-def training_data(home: Home, profile: Mapping[str, Any]) -> Packed:
-    """The packed pictures that a profile (plain data) trains on. Raises DdpmError where there are none."""
-    data = profile.get("data", {})
-    folder = packed_folder(
-        home,
-        str(data.get("dataset", "faces")),
-        int(data.get("size", 32)),
-        str(data.get("recipe", "center178")),
-        data.get("limit"),
-    )
-    return open_packed(folder)
+def training_data(home: Home, run: str) -> Packed:
+    """The packed pictures that this run began with, also where its data set holds others by now.
+
+    Raises DdpmError where they are gone.
+    """
+    return open_packed(pictures_of(home, load_run(home, run)))
 
 
 class Neighbours:

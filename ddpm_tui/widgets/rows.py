@@ -157,3 +157,16 @@ def cut(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return set_cell_size(text, width)
     return set_cell_size(text, width - 1) + "…"
+
+
+def fact_lines(facts: Sequence[tuple[str, str]], width: int, label: int = 14) -> list[Line]:
+    """Name and value, the name in `label` cells; a long value on as many lines as it needs."""
+    import textwrap
+
+    lines: list[Line] = []
+    for name, value in facts:
+        parts = textwrap.wrap(value, max(10, width - label)) or [""]
+        lines += [
+            [(f"{name if place == 0 else '':<{label - 1}} ", "dim"), part] for place, part in enumerate(parts)
+        ]
+    return lines

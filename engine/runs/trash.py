@@ -10,7 +10,7 @@ from engine.errors import DamagedError, UserError, unknown
 from engine.files import FileLock, fsync_folder, read_json, write_json
 from engine.home import CheckpointFolder, Home, RunFolder
 
-Kind = Literal["run", "checkpoint", "samples", "data"]
+Kind = Literal["run", "checkpoint", "samples", "data", "profile"]
 NOTE = "trash.json"
 
 
@@ -27,7 +27,7 @@ class Trashed:
 
 
 def discard(home: Home, kind: Kind, label: str, path: Path) -> Trashed:
-    """Move a run, checkpoint, sample set or data set to the trash. Same file system, so one rename."""
+    """Move a run, checkpoint, sample set, data set or profile to the trash. Same file system, so one rename."""
     home.create()
     place = _place(home)
     origin = str(path.relative_to(home.root))

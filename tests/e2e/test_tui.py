@@ -148,8 +148,9 @@ def test_broken_things_on_disk_are_shown_as_what_they_are(home: Home) -> None:
         ("latin-1", {"LC_ALL": "en_US.ISO-8859-1", "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}),
         ("utf-8", {"TERM": "xterm-256color"}),
         ("utf-8", {"TERM": "screen", "COLORTERM": "truecolor"}),
+        ("utf-8", {"LINES": "10", "COLUMNS": "40"}),
     ],
-    ids=["no-color", "latin-1", "256", "screen"],
+    ids=["no-color", "latin-1", "256", "screen", "size-exported"],
 )
 def test_poor_terminals(home: Home, encoding: str, environment: dict[str, str]) -> None:
     with PtyApp(home.root, "--no-mouse", size=(80, 24), encoding=encoding, **environment) as app:

@@ -7,6 +7,7 @@ from ddpm_tui.state.snapshot import RunView
 from engine.errors import UserError
 from engine.home import Home
 from engine.runs.checkpoints import list_checkpoints, read_tags
+from engine.runs.evaluations import Reference, Score, write_evaluation
 from engine.runs.record import load_run, run_names
 from engine.runs.trash import list_trash
 from tests.ddpm_tui.fakes import empty, make_app
@@ -248,4 +249,39 @@ async def test_two_thousand_checkpoints_are_a_list_like_any_other(home):
         await pilot.press("G")
         await until(pilot, lambda: app.screen.query_one("#steps").key == "100")
         assert text(app).count("\n") == 23
+        assert not app.faults
+
+
+async def test_details_show_every_score_with_its_terms(home):
+    run = home.run("faces-1")
+    reference = Reference("faces", "held_out", 200, "abc")
+    common = {
+        "low": None,
+        "high": None,
+        "direction": "lower",
+        "extractor": None,
+        "recipe": "center178",
+        "size": 32,
+    }
+    common |= {"seed": 0, "weights": "ema", "reference": reference, "seconds": 1.0}
+    scores = {
+        "val_loss": Score("val_loss", 0.25, n=200, unit="", sampler=None, steps=None, spacing=None, **common),
+        "sliced_wasserstein": Score(
+            "sliced_wasserstein", 12.3, n=500, unit="", sampler="dpmpp", steps=20, spacing="logsnr", **common
+        ),
+    }  # fmt: skip
+    write_evaluation(run, 300, 3.0, "ema", scores, "000007")
+    (run.evaluations / "00000300-000008.json").write_text("no scores")
+    app, pilot_run = opened(home, (100, 40))
+    async with pilot_run as pilot:
+        await show(app, pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: "sliced_wasserstein" in text(app))
+        said = " ".join(text(app).replace("│", " ").split())
+        for term in ("12.3", "N=500 samples", "dpmpp×20 logsnr", "against 200 held-out pictures of faces"):
+            assert term in said
+        assert "00000300-000008.json" in said
+        await pilot.press("escape", "j", "enter")
+        await until(pilot, lambda: "faces-1@200" in text(app) and "torch" in text(app))
+        assert "sliced_wasserstein" not in text(app)
         assert not app.faults

@@ -110,3 +110,22 @@ async def test_a_damaged_set_is_shown_as_what_it_is(home, file):
         await pilot.press("4")
         await until(pilot, lambda: "cannot be read" in text(app))
         assert not app.faults
+
+
+async def test_the_filter_narrows_the_sets(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("slash", *"ddim", "enter")
+        await until(pilot, lambda: app.screen.query_one("#sets").keys == ["faces-1/000001"])
+
+
+async def test_nearest_looks_at_the_pictures_the_run_began_with(home, monkeypatch):
+    """The data set was packed again with other pictures: those are not what the run has seen."""
+    from ddpm_tui.state import nearest
+
+    began = []
+    monkeypatch.setattr(nearest, "pictures_of", lambda home, record: began.append(record.name) or "its own")
+    monkeypatch.setattr(nearest, "open_packed", lambda folder: folder)
+    assert nearest.training_data(home, "faces-1") == "its own"
+    assert began == ["faces-1"]

@@ -1,9 +1,12 @@
 """Screen 5 by its keys."""
 
+import contextlib
+
 import pytest
 
 from engine.home import Home
 from engine.profiles_store import load_profile
+from engine.runs.trash import find_trashed, list_trash, restore
 from tests.ddpm_tui.fakes import empty, make_app
 from tests.ddpm_tui.screens.homes import text, until
 
@@ -108,6 +111,140 @@ async def test_new_train_and_delete(home):
         await until(pilot, lambda: not home.user_profile("my-aa-mine").exists())
         await pilot.press("u")
         await until(pilot, lambda: home.user_profile("my-aa-mine").exists())
+        assert home.user_profile("my-aa-mine").read_text() == MINE
+        assert list_trash(home) == []
+
+
+async def test_a_deleted_profile_can_be_restored_in_another_session(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("d")
+        await until(pilot, lambda: not home.user_profile("aa-mine").exists())
+    restore(find_trashed(home, "aa-mine", "profile"))
+    assert home.user_profile("aa-mine").read_text() == MINE
+
+
+@pytest.fixture
+def editor(tmp_path, monkeypatch):
+    """Sets $EDITOR to a program that does this to the file; Pilot's terminal cannot be given away, nor need it."""
+
+    def use(shell):
+        script = tmp_path / "editor.sh"
+        script.write_text(f"#!/bin/sh\n{shell}\n")
+        script.chmod(0o755)
+        monkeypatch.delenv("VISUAL", raising=False)
+        monkeypatch.setenv("EDITOR", f"{script} --wait")
+        monkeypatch.setattr("ddpm_tui.app.DdpmApp.suspend", lambda app: contextlib.nullcontext())
+
+    return use
+
+
+async def test_the_editor_s_text_is_saved_with_its_comments(home, editor):
+    editor('sed -i "s/0.002/0.004/" "$2"')
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("e")
+        await until(pilot, lambda: "saved aa-mine" in text(app))
+        assert home.user_profile("aa-mine").read_text() == MINE.replace("0.002", "0.004")
+        assert not app.faults
+
+
+@pytest.mark.parametrize(
+    ("shell", "said"),
+    [
+        ('echo "[optim]" > "$2"; exit 3', "ended with code 3; nothing was changed"),
+        ("true", "nothing was changed"),
+        ('rm "$2"', "left no file; nothing was changed"),
+    ],
+)
+async def test_an_editor_that_fails_or_does_nothing_changes_nothing(home, editor, shell, said):
+    editor(shell)
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("e")
+        await until(pilot, lambda: said in text(app))
+        assert home.user_profile("aa-mine").read_text() == MINE
+        assert not app.faults
+
+
+async def test_an_editor_that_is_not_there_is_said(home, editor, monkeypatch):
+    editor("true")
+    monkeypatch.setenv("EDITOR", "no-such-editor")
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("e")
+        await until(pilot, lambda: "no-such-editor cannot be started" in text(app))
+
+
+async def test_what_was_typed_wrongly_is_kept_as_a_draft(home, editor):
+    editor('echo "lr = fast" >> "$2"')
+    app, run = opened(home, (160, 30))
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("e")
+        await until(pilot, lambda: "not saved" in text(app))
+        assert home.user_profile("aa-mine").read_text() == MINE
+        assert "lr = fast" in (home.profiles / "aa-mine.toml.draft").read_text()
+
+
+async def test_ctrl_z_takes_a_setting_back_and_page_keys_go_far(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: "Profile aa-mine" in text(app))
+        table, field = app.screen.query_one("Table"), app.screen.query_one("#value")
+        first = table.key
+        await pilot.press("pagedown")
+        assert table.keys.index(table.key) > 3
+        await pilot.press("pageup")
+        assert table.key == first
+        table.move_to("optim.lr")
+        await until(pilot, lambda: field.value == "0.002")
+        await pilot.press("backspace", "9")
+        await until(pilot, lambda: "* optim.lr" in text(app))
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: field.value == "0.002" and "* optim.lr" not in text(app))
+
+
+async def test_ctrl_e_measures_what_the_form_says(home, monkeypatch):
+    asked = []
+    figures = {
+        "parameters": 2_200_000, "forward_macs": 5e8, "state_bytes": 44e6, "activation_bytes": 1e8,
+        "checkpoint_bytes": 35e6, "summary": "a test", "images_per_s": 131.0,
+    }  # fmt: skip
+
+    def estimate(home, profile, *rest):
+        asked.append(profile.optim.lr)
+        return figures
+
+    monkeypatch.setattr("ddpm_tui.state.profile_facts.estimate", estimate)
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: "Profile aa-mine" in text(app))
+        app.screen.query_one("Table").move_to("optim.lr")
+        await until(pilot, lambda: app.screen.query_one("#value").value == "0.002")
+        await pilot.press("backspace", "9")
+        await until(pilot, lambda: "* optim.lr" in text(app))
+        await pilot.press("ctrl+e")
+        await until(pilot, lambda: "131 images/s" in text(app))
+        assert asked == [0.009]
+
+
+async def test_the_filter_narrows_the_list(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("slash", *"aa-m", "enter")
+        await until(pilot, lambda: app.screen.table.keys == ["aa-mine"])
+        await pilot.press("slash", "escape")
+        await until(pilot, lambda: len(app.screen.table.keys) > 3)
 
 
 async def test_estimate_shows_what_the_worker_found(home, monkeypatch):
