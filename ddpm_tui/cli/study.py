@@ -1,0 +1,245 @@
+"""`ddpm-tui study …`: experiments as files. Run them here or in the queue; the report says what they show."""
+
+import contextlib
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from ddpm_tui.cli.common import (
+    device_option,
+    home,
+    json_option,
+    note,
+    print_facts,
+    print_json,
+    print_table,
+    say,
+)
+from ddpm_tui.cli.lazy import NounGroup
+from engine.errors import DdpmError
+
+if TYPE_CHECKING:
+    from engine.studies.plan import Step
+    from engine.studies.spec import Study
+
+
+def complete_studies(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem]:
+    with contextlib.suppress(Exception):
+        from engine.studies.spec import study_paths
+
+        return [CompletionItem(name) for name in study_paths(home()) if name.startswith(typed)]
+    return []
+
+
+study_argument = click.argument("name", metavar="STUDY", shell_complete=complete_studies)
+small_option = click.option("--small", is_flag=True, help="The version for two CPU cores, on built-in faces.")
+
+
+@click.group(cls=NounGroup)
+def study() -> None:
+    """Experiments as files: a base profile, variants, seeds, a budget, and a report."""
+
+
+@study.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """Studies, shipped and yours ($DDPM_HOME/studies/*.toml), and how far each is."""
+    from engine.studies.plan import steps
+    from engine.studies.spec import load_study, study_paths
+
+    found: list[dict[str, Any]] = []
+    broken = []
+    for name in study_paths(home()):
+        try:
+            one = load_study(home(), name)
+            done = {size: _done(steps(home(), one, size == "small")) for size in ("full", "small")}
+            found.append({"name": name, "title": one.title, "variants": list(one.names), **done})
+        except DdpmError as error:
+            broken.append((name, str(error)))
+    if as_json:
+        print_json(found)
+    else:
+        rows = [(s["name"], s["title"], str(len(s["variants"])), s["full"], s["small"]) for s in found]
+        print_table(["study", "what", "variants", "done", "small"], rows)
+    for name, why in broken:
+        note(f"{name}: {why}")
+
+
+def _done(all_steps: "list[Step]") -> str:
+    return f"{sum(s.done for s in all_steps)}/{len(all_steps)}"
+
+
+@study.command()
+@study_argument
+@small_option
+@json_option
+def show(name: str, small: bool, as_json: bool) -> None:
+    """What a study compares, and each of its jobs."""
+    from engine.studies.plan import steps
+    from engine.studies.spec import load_study
+
+    one = load_study(home(), name)
+    found = steps(home(), one, small)
+    if as_json:
+        jobs = [{"kind": s.kind, "run": s.run, "args": s.args, "done": s.done} for s in found]
+        print_json({**one.model_dump(), "plan": one.plan(small).model_dump(), "jobs": jobs})
+        return
+    plan = one.plan(small)
+    print_facts(
+        [
+            ("study", f"{one.title}: {one.question}"),
+            ("base", " ".join([plan.base, *plan.set])),
+            ("budget", f"{plan.epochs} epochs, seeds {' '.join(map(str, plan.seeds))}"),
+            ("variants", ", ".join(one.names)),
+            ("file", one.source),
+        ]
+    )
+    print_table(
+        ["job", "run", "what", "done"], [(s.kind, s.run, _what(s), "yes" if s.done else "") for s in found]
+    )
+
+
+def _what(step: "Step") -> str:
+    if step.kind == "train":
+        branch = f", branched at {step.branch_epoch}" if step.branch_of else ""
+        return f"to epoch {step.epoch}{branch}"
+    drawn = " ".join(str(step.args[k]) for k in ("sampler", "steps", "spacing") if k in step.args)
+    what = f"{step.args['n']} pictures" if step.kind == "sample" else ", ".join(step.args["measures"])
+    return f"{what}{f' ({drawn})' if drawn else ''}"
+
+
+@study.command()
+@study_argument
+@small_option
+@click.option("--foreground", is_flag=True, help="Here, one job after the other, instead of in the queue.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@device_option
+def run(name: str, small: bool, foreground: bool, dry_run: bool, device: str) -> None:
+    """Run a study: what is there already is kept, what is missing is done. Safe to repeat.
+
+    Its runs are ordinary ones, named STUDY.VARIANT.sSEED. In the foreground Ctrl-C checkpoints, and the same
+    command goes on from there.
+    """
+    from engine.studies.plan import steps
+    from engine.studies.spec import load_study
+
+    one = load_study(home(), name)
+    found = steps(home(), one, small)
+    left = [step for step in found if not step.done]
+    note(f"{one.title}: {len(found) - len(left)} of {len(found)} jobs are done")
+    if dry_run:
+        for step in left:
+            say(f"{step.kind} {step.run}: {_what(step)}")
+        return
+    if foreground:
+        _here(one, small, device)
+    elif left:
+        _queue(one, small, left, device)
+    flag = " --small" if small else ""
+    if foreground or not left:
+        note(f"the report: ddpm-tui study report {name}{flag}")
+
+
+def _here(one: "Study", small: bool, device: str) -> None:
+    from ddpm_tui.cli.foreground import run_job
+    from engine.studies.plan import prepare, seed_of, steps
+
+    go_on = f"ddpm-tui study run {one.name}{' --small' if small else ''} --foreground"
+    total, number = len(steps(home(), one, small)), 0
+    # Planned anew for each job: what one made, the next one finds.
+    while number < total:
+        step = steps(home(), one, small)[number]
+        number += 1
+        if step.done:
+            continue
+        note(f"[{number}/{total}] {step.kind} {step.run}: {_what(step)}")
+        if step.kind == "train":
+            prepare(home(), one, small, step, seed_of(step.run))
+        result = run_job(home(), step.kind, step.run, step.args, device=device, go_on=go_on)
+        note(result.message)
+
+
+def _queue(one: "Study", small: bool, left: "list[Step]", device: str) -> None:
+    """Each job once; scoring waits for its training. A branch can be made only when its base has come that far."""
+    from ddpm_tui.client import insistent_request, token
+    from engine.studies.plan import at_epoch, prepare, seed_of
+
+    training: dict[str, str] = {}
+    waiting = 0
+    queued = [j for j in insistent_request(home(), "list")["jobs"] if not j.get("over")]
+    for step in left:
+        if step.kind == "train":
+            if step.branch_of and at_epoch(home().run(step.branch_of), step.branch_epoch or 0) is None:
+                waiting += 1
+                continue
+            prepare(home(), one, small, step, seed_of(step.run))
+            answer = insistent_request(
+                home(), "train", token=token(), target=step.run, to_epoch=step.epoch, device=device
+            )
+            training[step.run] = answer["job"]["id"]
+        elif any(_same(j, step) for j in queued):
+            continue
+        elif step.run not in training and not home().run(step.run).path.exists():
+            waiting += 1
+            continue
+        else:
+            after = [training[step.run]] if step.run in training else []
+            answer = insistent_request(
+                home(),
+                "add",
+                token=token(),
+                kind=step.kind,
+                run=step.run,
+                args=step.args,
+                after=after,
+                device=device,
+            )
+        for line in answer["says"]:
+            say(line)
+    if waiting:
+        note(f"{waiting} jobs begin from runs that are not that far: run this again when they are")
+    note("`ddpm-tui queue list` shows them")
+
+
+def _same(job: dict[str, Any], step: "Step") -> bool:
+    return (
+        job.get("kind") == step.kind
+        and job.get("run") == step.run
+        and all(job.get("args", {}).get(k) == v for k, v in step.args.items() if k != "checkpoint")
+    )
+
+
+@study.command()
+@study_argument
+@small_option
+@click.option(
+    "--out", metavar="DIR", type=click.Path(file_okay=False), help="[default: in $DDPM_HOME/studies]"
+)
+@json_option
+def report(name: str, small: bool, out: str | None, as_json: bool) -> None:
+    """Write one folder that stands alone: table (Markdown, CSV, JSON), curves, and a sheet of faces.
+
+    Before all runs have ended it is written too, and says what is missing.
+    """
+    from engine.studies.report import spread, write_report
+    from engine.studies.spec import load_study
+
+    one = load_study(home(), name)
+    folder = Path(out).expanduser() if out else home().studies / one.key(small) / "report"
+    made = write_report(home(), one, small, folder, shlex.join(["ddpm-tui", *sys.argv[1:]]))
+    if as_json:
+        figures = {o.variant: o.figures for o in made.outcomes}
+        print_json({"folder": str(folder), "variants": figures, "missing": made.missing})
+        return
+    columns = list(dict.fromkeys(c for o in made.outcomes for c in o.figures))
+    print_table(
+        ["variant", *columns],
+        [(o.variant, *(spread(o.figures.get(c, [])) for c in columns)) for o in made.outcomes],
+    )
+    for line in made.missing:
+        note(f"missing: {line}")
+    say(str(folder))

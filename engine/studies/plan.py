@@ -1,0 +1,160 @@
+"""What a study still needs: its runs, branches, sample sets and scores, from what is there already.
+
+Every step is named by what it makes, so planning twice plans nothing twice. Starts nothing itself.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from engine.errors import DdpmError
+from engine.home import Home, RunFolder
+from engine.runs.branch import branch_run
+from engine.runs.checkpoints import CheckpointInfo, list_checkpoints
+from engine.runs.evaluations import Score, read_evaluations
+from engine.runs.record import create_run, run_names
+from engine.studies.spec import Study
+
+
+@dataclass(frozen=True)
+class Step:
+    """One job. `epoch`: the run's at its end, or the one looked at; `done`: nothing is left to do."""
+
+    kind: Literal["train", "sample", "evaluate"]
+    run: str
+    variant: str
+    args: dict[str, Any]
+    epoch: int
+    done: bool = False
+    branch_of: str | None = None
+    branch_epoch: int | None = None
+    overrides: tuple[str, ...] = field(default=())
+
+
+def run_name(study: Study, small: bool, variant: str, seed: int) -> str:
+    return f"{study.key(small)}.{variant}.s{seed}"
+
+
+BASE = "base"
+SHOWN = 12
+"""Pictures of each variant of a sampling study."""
+
+
+def steps(home: Home, study: Study, small: bool) -> list[Step]:
+    """Everything the study is made of, in an order that can be followed: training first, so that curves and
+    faces are there early."""
+    return sorted(_steps(home, study, small), key=lambda step: step.kind != "train")
+
+
+def _steps(home: Home, study: Study, small: bool) -> Iterator[Step]:
+    plan = study.plan(small)
+    there = set(run_names(home))
+    for seed in plan.seeds:
+        base = run_name(study, small, BASE, seed)
+        if study.kind != "train":
+            epochs = plan.branch_epoch if study.kind == "branch" and plan.branch_epoch else plan.epochs
+            yield _train(home, there, base, BASE, epochs)
+        if study.kind == "sample":
+            for name, how in study.samplers.items():
+                args = {k: v for k, v in how.model_dump().items() if v is not None}
+                if seed == plan.seeds[0]:
+                    yield _sample(home, there, base, name, plan.epochs, args)
+                yield _evaluate(home, there, base, name, plan.epochs, plan.samples, plan.measures, args)
+            continue
+        for name in study.names:
+            run = run_name(study, small, name, seed)
+            step = _train(home, there, run, name, plan.epochs)
+            if study.kind == "branch":
+                step = Step(
+                    step.kind,
+                    run,
+                    name,
+                    step.args,
+                    step.epoch,
+                    step.done,
+                    base,
+                    plan.branch_epoch,
+                    study.variants[name],
+                )
+            yield step
+            if plan.measures:
+                yield _evaluate(home, there, run, name, plan.epochs, plan.samples, plan.measures, {})
+
+
+def prepare(home: Home, study: Study, small: bool, step: Step, seed: int) -> None:
+    """Make the step's run where it is not there yet. Raises DdpmError where its base has not come that far."""
+    if step.run in run_names(home):
+        return
+    if step.branch_of is None:
+        variant = None if step.variant == BASE else step.variant
+        create_run(home, step.run, study.profile(home, small, variant, seed), study.plan(small).base)
+        return
+    parent = home.run(step.branch_of)
+    assert step.branch_epoch is not None
+    point = at_epoch(parent, step.branch_epoch)
+    if point is None:
+        raise DdpmError(
+            f"run {step.branch_of!r} has no checkpoint of epoch {step.branch_epoch} to branch from"
+        )
+    branch_run(home, parent, point, list(step.overrides), step.run)
+
+
+def seed_of(run: str) -> int:
+    return int(run.rpartition(".s")[2])
+
+
+def at_epoch(run: RunFolder, epoch: int) -> CheckpointInfo | None:
+    """The whole checkpoint at the end of that epoch."""
+    return next((c for c in list_checkpoints(run) if c.manifest and c.manifest.epochs_seen == epoch), None)
+
+
+def _train(home: Home, there: set[str], run: str, variant: str, epochs: int) -> Step:
+    done = run in there and at_epoch(home.run(run), epochs) is not None
+    return Step("train", run, variant, {"to_epoch": epochs}, epochs, done)
+
+
+def _sample(home: Home, there: set[str], run: str, variant: str, epochs: int, how: dict[str, Any]) -> Step:
+    """The few pictures that the report shows of this variant."""
+    args = {"checkpoint": f"{run}@e{epochs}", "n": SHOWN, "seed": 0, **how}
+    done = run in there and any(
+        all(record.get(k) == v for k, v in {"n": SHOWN, "seed": 0, **how}.items())
+        for record in sample_records(home.run(run))
+    )
+    return Step("sample", run, variant, args, epochs, done)
+
+
+def sample_records(run: RunFolder) -> Iterator[dict[str, Any]]:
+    """What made each sample set of a run, newest first; sets that cannot be read are passed over."""
+    for path in sorted(run.samples.glob("*/sample.json"), reverse=True) if run.samples.is_dir() else []:
+        try:
+            yield {**json.loads(path.read_bytes()), "folder": path.parent}
+        except (OSError, ValueError):
+            continue
+
+
+def _evaluate(
+    home: Home, there: set[str], run: str, variant: str, epochs: int, n: int, measures: tuple[str, ...],
+    how: dict[str, Any],
+) -> Step:  # fmt: skip
+    args: dict[str, Any] = {"n": n, "measures": list(measures), **how}
+    point = at_epoch(home.run(run), epochs) if run in there else None
+    if point is None:
+        return Step("evaluate", run, variant, {"checkpoint": f"{run}@e{epochs}", **args}, epochs)
+    done = any(_fits(e.scores, args) for e in read_evaluations(home.run(run), point.step))
+    return Step("evaluate", run, variant, {"checkpoint": f"{run}@{point.step}", **args}, epochs, done)
+
+
+def _fits(scores: Mapping[str, Score], args: Mapping[str, Any]) -> bool:
+    """Whether an evaluation has every measure that is asked for, drawn in the way asked for."""
+    return all(name in scores and drawn_so(scores[name], args) for name in args["measures"])
+
+
+def drawn_so(score: Score, args: Mapping[str, Any]) -> bool:
+    """Whether a score of samples was drawn as `args` say; a score of none fits whatever they say."""
+    if score.sampler is None:
+        return True
+    terms = {"n": score.n, "sampler": score.sampler, "steps": score.steps, "spacing": score.spacing}
+    return all(terms[k] == args[k] for k in terms if k in args) and all(
+        score.detail.get(k) == args[k] for k in ("eta", "variance") if k in args
+    )

@@ -1,0 +1,156 @@
+"""What a study is: a TOML of a base profile, variants by overrides, a budget, seeds and what to report.
+
+Knows no runs and no jobs. Overrides are checked when the study is read, each variant against its whole profile.
+"""
+
+import itertools
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from engine.errors import UserError, nearest, unknown
+from engine.home import NAME, Home, shipped_profiles
+from engine.profile import Profile
+from engine.profiles_store import ProfileError, load_profile, override_profile
+
+Count = Annotated[int, Field(ge=1)]
+Kind = Literal["train", "branch", "sample"]
+
+
+class SampleVariant(BaseModel):
+    """How one variant of a sampling study draws."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    sampler: Literal["ddpm", "ddim", "dpmpp"]
+    steps: Count
+    spacing: Literal["trailing", "linspace", "leading", "logsnr"] | None = None
+    eta: Annotated[float, Field(ge=0, le=1)] | None = None
+    variance: Literal["fixed_small", "fixed_large"] | None = None
+
+
+class Plan(BaseModel):
+    """What is run: the study itself, and its small version, which says only what differs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    base: str
+    set: tuple[str, ...] = ()
+    epochs: Count
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
+    measures: tuple[str, ...] = ("sliced_wasserstein",)
+    samples: Annotated[int, Field(ge=2)] = 2000
+    sheet_epochs: tuple[Count, ...] = ()
+    branch_epoch: Count | None = None
+
+
+class Study(BaseModel):
+    """A study as written. `variants`: overrides of the profile, or for a sampling study how each draws."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    title: str
+    question: str = ""
+    kind: Kind = "train"
+    full: Plan
+    small: dict[str, Any] = Field(default_factory=dict)
+    variants: Annotated[dict[str, tuple[str, ...]], Field(default_factory=dict)]
+    samplers: Annotated[dict[str, SampleVariant], Field(default_factory=dict)]
+    name: str = ""
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Study":
+        given, other = ("samplers", "variants") if self.kind == "sample" else ("variants", "samplers")
+        if len(getattr(self, given)) < 2:
+            raise ValueError(f"a study of kind {self.kind!r} compares at least two [{given}]")
+        if getattr(self, other):
+            raise ValueError(f"a study of kind {self.kind!r} has [{given}], not [{other}]")
+        if self.kind == "branch" and self.full.branch_epoch is None:
+            raise ValueError("a study of kind 'branch' needs full.branch_epoch")
+        for name in self.names:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"variant {name!r}: letters, digits, dot, dash and underscore")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.samplers if self.kind == "sample" else self.variants)
+
+    def plan(self, small: bool) -> Plan:
+        """The full study, or the small one: `full` with what [small] changes."""
+        return Plan.model_validate({**self.full.model_dump(), **self.small}) if small else self.full
+
+    def profile(self, home: Home, small: bool, variant: str | None = None, seed: int = 0) -> Profile:
+        """The profile of one run. Raises ProfileError or UserError."""
+        plan = self.plan(small)
+        changes = self.variants.get(variant, ()) if variant and self.kind == "train" else ()
+        budget = (f"training.epochs={plan.epochs}", f"training.seed={seed}")
+        return load_profile(home, plan.base, [*plan.set, *budget, *changes])
+
+    def key(self, small: bool) -> str:
+        """What its runs and its folder are called."""
+        return f"{self.name}-small" if small else self.name
+
+
+def study_paths(home: Home) -> dict[str, Path]:
+    """Every study by name; a user's in $DDPM_HOME/studies hides the shipped one of the same name."""
+    found = {path.stem: path for path in (shipped_profiles() / "studies").glob("*.toml")}
+    if home.studies.is_dir():
+        found |= {path.stem: path for path in home.studies.glob("*.toml")}
+    return dict(sorted(found.items()))
+
+
+def load_study(home: Home, name: str) -> Study:
+    """A study by name or .toml path, checked whole. Raises UserError saying what, where and what to do."""
+    if "/" in name or name.endswith(".toml"):
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise UserError(f"no study at {path}", "give a name from `study list` or an existing .toml")
+    else:
+        paths = study_paths(home)
+        if name not in paths:
+            raise unknown("study", name, paths, "see `study list`")
+        path = paths[name]
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from None
+    try:
+        study = Study.model_validate({**data, "name": path.stem, "source": str(path)})
+        for small in (False, True):
+            study.plan(small)
+    except ValidationError as error:
+        raise UserError(f"{path}: {_explained(error)}") from None
+    _check_variants(home, study)
+    return study
+
+
+def _check_variants(home: Home, study: Study) -> None:
+    for small in (False, True):
+        try:
+            base = study.profile(home, small)
+            made: dict[str, Any] = {}
+            for name in study.names:
+                if study.kind == "sample":
+                    made[name] = study.samplers[name]
+                elif study.kind == "branch":
+                    made[name] = override_profile(base, list(study.variants[name]))
+                else:
+                    made[name] = study.profile(home, small, name)
+        except ProfileError as error:
+            raise UserError(f"{study.source}: {error}") from None
+        for one, other in itertools.combinations(made, 2):
+            if made[one] == made[other]:
+                raise UserError(f"{study.source}: variants {one!r} and {other!r} are equal", "take one out")
+
+
+def _explained(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    where = [str(part) for part in first["loc"]]
+    key = ".".join(where)
+    if first["type"] == "extra_forbidden":
+        known = {"full": Plan.model_fields, "samplers": SampleVariant.model_fields}.get(where[0])
+        close = nearest(where[-1], known or {**Study.model_fields, **Plan.model_fields})
+        return f"{key}: unknown key" + (f" (did you mean {close!r}?)" if close else "")
+    message = str(first.get("ctx", {}).get("error", first["msg"]))
+    return f"{key}: {message}" if key else message
