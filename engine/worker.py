@@ -48,6 +48,12 @@ def _sample(work: Work) -> Result:
     return run_sampling(work)
 
 
+def _evaluate(work: Work) -> Result:
+    from engine.evaluation.job import run_evaluation
+
+    return run_evaluation(work)
+
+
 def _pack(work: Work) -> Result:
     from engine.data.job import run_packing
 
@@ -69,6 +75,7 @@ def _estimate(work: Work) -> Result:
 KINDS: dict[str, Callable[[Work], Result]] = {
     "train": _train,
     "sample": _sample,
+    "evaluate": _evaluate,
     "pack": _pack,
     "fetch": _fetch,
     "estimate": _estimate,

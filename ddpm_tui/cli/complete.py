@@ -63,6 +63,17 @@ def datasets(_: click.Context, __: click.Parameter, incomplete: str) -> list[Com
     return _starting(["faces", *named], incomplete)
 
 
+def measures(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The last of a list parted by commas."""
+    from engine.runs.evaluations import MEASURES
+
+    head, comma, _last = incomplete.rpartition(",")
+    taken = head.split(",")
+    return _starting(
+        [head + comma + name for name in ("default", *MEASURES) if name not in taken], incomplete
+    )
+
+
 def settings(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """section.key= of a profile."""
     from engine.profiles_store import SECTIONS

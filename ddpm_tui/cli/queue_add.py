@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ddpm_tui.cli import complete
+from ddpm_tui.cli.evaluate import measure_options
 from ddpm_tui.cli.queue_text import short
 from ddpm_tui.client import insistent_request, token
 from engine.errors import DdpmError, UserError
@@ -116,9 +117,8 @@ def sample(
 
 
 @click.command()
-@click.argument("checkpoint", metavar="RUN@STEP", shell_complete=complete.references)
-@click.option("-n", type=int, help="Pictures to score.")
-@click.option("--seed", type=int)
+@click.argument("checkpoint", metavar="RUN[@STEP|@TAG|@latest|@best]", shell_complete=complete.references)
+@measure_options
 @common_options
 def evaluate(
     as_json: bool,
@@ -128,7 +128,7 @@ def evaluate(
     priority: str | None,
     **args: Any,
 ) -> None:
-    """Queue the measures of quality for a checkpoint."""
+    """Queue the measures of quality for a checkpoint; what they are, `ddpm-tui evaluate --help` says."""
     _add(
         "add",
         as_json,

@@ -242,7 +242,8 @@ def _pairs_of(record: Path) -> Path:
 
 
 def _wire(score: Score) -> dict[str, Any]:
-    return _finite(asdict(score))
+    content: dict[str, Any] = _finite(asdict(score))
+    return content
 
 
 def _finite(value: Any) -> Any:

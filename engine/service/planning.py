@@ -4,7 +4,6 @@
 thread: it reads runs and may make one.
 """
 
-import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -180,8 +179,10 @@ def plan_job(
     and `best` when the job starts. Raises UserError."""
     if kind not in KINDS:
         raise UsageError(f"{kind!r} is not a kind of job", f"there are: train, {', '.join(KINDS)}")
-    if kind == "evaluate" and importlib.util.find_spec("engine.evaluation") is None:
-        raise UserError("this version has no evaluation to run", "`queue sample` draws pictures")
+    if kind == "evaluate":
+        from engine.runs.evaluations import check_measures
+
+        check_measures(args.get("measures"), args.get("extractor"), args.get("inception_weights"))
     reference = args.get("checkpoint")
     if reference is None:
         return None, args

@@ -1,0 +1,117 @@
+"""`ddpm-tui evaluate`: score a checkpoint here and now. The scores are kept in the run with all they depend on."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ddpm_tui.cli import complete
+from ddpm_tui.cli.common import device_option, home, json_option, print_facts, print_json, say
+
+
+def measure_options(command: Any) -> Any:
+    """What is measured, and how: the same for `evaluate` and `queue evaluate`."""
+    for option in (
+        click.option(
+            "--batch", type=click.IntRange(1), help="Pictures at once; changes no score, only memory."
+        ),
+        click.option(
+            "--reference",
+            type=click.Choice(["held_out", "train"]),
+            help="What samples are held against. [default: held_out]",
+        ),
+        click.option(
+            "--inception-weights",
+            "--weights-file",
+            "inception_weights",
+            metavar="FILE.pth",
+            callback=_absolute,
+            help="torch-fidelity's Inception weights; else they are downloaded once.",
+        ),
+        click.option(
+            "--extractor",
+            metavar="FILE.onnx",
+            callback=_absolute,
+            help="A network of yours for frechet, kid, precision and recall.",
+        ),
+        click.option(
+            "--weights", type=click.Choice(["ema", "raw"]), help="Averaged weights, or the last step's."
+        ),
+        click.option("--seed", type=click.IntRange(0), help="Of the samples. [default: 0]"),
+        click.option(
+            "--spacing",
+            type=click.Choice(["trailing", "linspace", "leading", "logsnr"]),
+            help="Which timesteps are used.",
+        ),
+        click.option("--steps", type=click.IntRange(1), help="Network calls a sample."),
+        click.option(
+            "--sampler", type=click.Choice(["ddpm", "ddim", "dpmpp"]), help="Else as the profile says."
+        ),
+        click.option(
+            "--measures",
+            metavar="A,B,…",
+            callback=_names,
+            shell_complete=complete.measures,
+            help="Which; 'default' is all that need no weights. [default: default]",
+        ),
+        click.option("-n", "n", type=click.IntRange(2), help="Pictures to score. [default: 500]"),
+    ):
+        command = option(command)
+    return command
+
+
+def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str] | None:
+    return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
+
+
+def _absolute(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    return None if value is None else str(Path(value).expanduser().absolute())
+
+
+@click.command()
+@click.argument("reference_", metavar="RUN[@WHICH]", shell_complete=complete.references)
+@measure_options
+@device_option
+@json_option
+def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> None:
+    """Score a checkpoint by the measures of quality.
+
+    Without weights to fetch: val_loss (by timestep), eps_error, bits_per_dim, sliced_wasserstein, memorisation.
+    With torch-fidelity's Inception: fid, kid, precision, recall. With a file of your own: frechet, kid, precision,
+    recall under its name. Every score is kept and shown with what it depends on.
+
+    \b
+    ddpm-tui evaluate celeba32-1
+    ddpm-tui evaluate celeba32-1@e25 -n 2000 --measures default,fid,kid
+    ddpm-tui evaluate celeba32-1@best --measures frechet,kid --extractor faces.onnx
+    """
+    from ddpm_tui.cli.foreground import run_job
+    from engine.errors import UserError
+    from engine.runs.checkpoints import resolve
+    from engine.runs.evaluations import check_measures
+    from engine.runs.record import read_record
+
+    check_measures(options["measures"], options["extractor"], options["inception_weights"])
+    run, checkpoint = resolve(home(), reference_)
+    diffusion_steps = read_record(run).profile.diffusion.steps
+    if options["steps"] is not None and options["steps"] > diffusion_steps:
+        raise UserError(
+            f"--steps {options['steps']} is more than the run's {diffusion_steps} diffusion steps"
+        )
+    result = run_job(
+        home(),
+        "evaluate",
+        run.name,
+        {"checkpoint": f"{run.name}@{checkpoint.step}", **options},
+        device=device,
+        quiet=as_json,
+        go_on=f"ddpm-tui evaluate {reference_}",
+    )
+    evaluation = result.extra["evaluation"]
+    if as_json:
+        print_json(evaluation)
+        return
+    print_facts([("kept", evaluation["path"]), ("closest pairs", evaluation["pairs"] or "")])
+    say(
+        f"{len(evaluation['scores'])} scores of {run.name}@{checkpoint.step} in {result.extra['seconds']:.1f} s"
+    )

@@ -1,0 +1,100 @@
+"""An evaluation job: one checkpoint scored, the scores kept in its run with everything they depend on."""
+
+import dataclasses
+import io
+import time
+
+import numpy as np
+from PIL import Image
+
+from engine.data.catalog import is_whole
+from engine.data.job import pack_for
+from engine.data.packed import open_packed
+from engine.errors import UserError
+from engine.evaluation.score import Wanted, score
+from engine.failpoints import reach
+from engine.jobs import EXIT_DONE, Result
+from engine.runs.checkpoints import resolve
+from engine.runs.evaluations import DEFAULT_COUNT, PARTS, check_measures, facts, write_evaluation
+from engine.runs.pictures import pictures_of
+from engine.runs.record import read_record
+from engine.sampling.drawing import Settings
+from engine.sampling.load import load
+from engine.work import Work
+
+
+def run_evaluation(work: Work) -> Result:
+    """Score what the spec asks for. args: checkpoint, n, measures, sampler, steps, spacing, seed, weights, extractor,
+    inception_weights, reference, batch. Raises UserError before anything is computed where it cannot be had."""
+    args = work.spec.args
+    run, info = resolve(work.home, args["checkpoint"])
+    extractor, inception = args.get("extractor"), args.get("inception_weights")
+    measures = check_measures(args.get("measures"), extractor, inception)
+    part = args.get("reference") or PARTS[0]
+    if part not in PARTS:
+        raise UserError(f"--reference {part}: there are held_out and train")
+    record = read_record(run)
+    settings = Settings.from_profile(
+        record.profile, **{f.name: args.get(f.name) for f in dataclasses.fields(Settings)}
+    )
+    count = int(args.get("n") or DEFAULT_COUNT)
+    work.report("starting", text="loading the checkpoint")
+    loaded = load(run, info, settings.weights, work.spec.device)
+    folder = pictures_of(work.home, record)
+    if not is_whole(folder):
+        data = record.profile.data
+        folder = pack_for(work, data.dataset, data.size, data.recipe, data.limit)
+    packed = open_packed(folder)
+    wanted = Wanted(measures, count, settings, extractor, inception, part, args.get("batch"))
+    work.say(
+        f"scoring {run.name}@{info.step} ({settings.weights} weights) by {', '.join(measures)} "
+        f"on {loaded.plan.summary()}"
+    )
+    clock = _Clock()
+
+    def report(measure: str, done: int, total: int, unit: str) -> None:
+        work.raise_if_stopping()
+        work.report(
+            "evaluating", done, total, unit, text=measure.replace("_", " "),
+            eta_s=clock.left(measure, done, total), device=loaded.plan.device,
+        )  # fmt: skip
+        reach("evaluate.step")
+
+    started = time.monotonic()
+    found = score(
+        loaded, packed, wanted, report, lambda s: work.say(f"{s.name}: {s.line()}, {s.seconds:.1f} s")
+    )
+    seconds = time.monotonic() - started
+    work.raise_if_stopping()
+    work.report("writing")
+    evaluation = write_evaluation(
+        run, info.step, info.whole().epochs_seen, settings.weights, found.scores,
+        f"{work.spec.id}-{int(work.spec.created):x}", _png(found.pairs),
+    )  # fmt: skip
+    message = f"{len(found.scores)} scores of {run.name}@{info.step} in {seconds:.1f} s: {evaluation.path}"
+    work.say(message)
+    return Result(
+        "done", EXIT_DONE, message, None, run.name, info.step, evaluation.epoch, info.step,
+        extra={"evaluation": facts(evaluation), "seconds": round(seconds, 2)},
+    )  # fmt: skip
+
+
+class _Clock:
+    """What is left of one measure, from what was done of it."""
+
+    def __init__(self) -> None:
+        self._measure, self._since = "", 0.0
+
+    def left(self, measure: str, done: int, total: int) -> float | None:
+        now = time.monotonic()
+        if measure != self._measure:
+            self._measure, self._since = measure, now
+        return (now - self._since) * (total - done) / done if done else None
+
+
+def _png(picture: np.ndarray | None) -> bytes | None:
+    if picture is None:
+        return None
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()

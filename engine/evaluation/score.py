@@ -1,0 +1,401 @@
+"""Scoring a loaded network: pictures are drawn once, each measure is taken, and each figure gets its terms.
+
+Usable without a job. Knows no run folder and no queue; what is stored where is the caller's business.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.data.packed import Packed
+from engine.errors import UserError
+from engine.evaluation import bands, bits, frechet, memorisation, wasserstein
+from engine.evaluation.bootstrap import Interval, bootstrap
+from engine.evaluation.eps_error import eps_errors
+from engine.evaluation.extractors import Extractor, open_extractor
+from engine.evaluation.reference import MOST, Pictures, choose, reference_features
+from engine.runs.evaluations import FEATURE_MEASURES, SAMPLED, Part, Reference, Score
+from engine.sampling.drawing import Settings, batch_that_fits, draw
+from engine.sampling.load import Loaded
+from engine.training.precision import autocast
+
+BITS_PICTURES = 64
+BITS_TIMESTEPS = 250
+"""The bound wants every timestep of every picture: more of either are thinned out, and said."""
+PAIRS, PAIRS_SCALE = 10, 3
+NOISE_SEED = 0
+"""Noise on held-out pictures is always the same, so that checkpoints differ by their weights alone."""
+SLICED_PICTURES = 2048
+"""Patches of more pictures than this would not fit in a small machine's memory."""
+MOST_PAIRED = 10_000
+"""Features that pairwise measures look at, spread evenly: they take a product of all pairs."""
+RESAMPLES = 40
+KID_SUBSET = 1000
+
+Report = Callable[[str, int, int, str], None]
+"""(measure, done, total, unit); may raise to stop."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be scored. `measures` are checked names; `settings` says how samples are drawn, and which weights."""
+
+    measures: tuple[str, ...]
+    n: int
+    settings: Settings
+    extractor: str | None = None
+    inception_weights: str | None = None
+    reference: Part = "held_out"
+    batch: int | None = None
+
+
+@dataclass
+class Scored:
+    """Scores by name, and uint8 (H, W, 3) of the closest pairs where memorisation was asked for."""
+
+    scores: dict[str, Score] = field(default_factory=dict)
+    pairs: NDArray[np.uint8] | None = None
+
+
+def score(
+    loaded: Loaded,
+    packed: Packed,
+    wanted: Wanted,
+    report: Report = lambda measure, done, total, unit: None,
+    scored: Callable[[Score], None] = lambda score: None,
+) -> Scored:
+    """Take the measures; `scored` hears of each figure as it is had. Raises UserError where one cannot be had:
+    fewer than two pictures, weights or an extractor that do not fit."""
+    return _Scoring(loaded, packed, wanted, report, scored).run()
+
+
+class _Scoring:
+    """One evaluation under way: what several measures share is made once, when the first of them asks."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        packed: Packed,
+        wanted: Wanted,
+        report: Report,
+        scored: Callable[[Score], None],
+    ) -> None:
+        if wanted.n < 2:
+            raise UserError(f"-n {wanted.n}: scoring needs at least 2 pictures")
+        self.loaded, self.packed, self.wanted = loaded, packed, wanted
+        self.report, self.scored = report, scored
+        self.batch = wanted.batch or batch_that_fits(loaded.profile, loaded.plan, _free_memory(loaded))
+        self.found = Scored()
+        self._samples: NDArray[np.uint8] | None = None
+        self._extractor: Extractor | None = None
+        self._features: tuple[NDArray[np.float64], NDArray[np.float64], Reference] | None = None
+        self._shares: tuple[float, float] | None = None
+        self._clock = time.monotonic()
+
+    def run(self) -> Scored:
+        # What may be missing is found out before an hour is spent on the rest.
+        if set(self.wanted.measures) & set(FEATURE_MEASURES):
+            self._open_extractor()
+        for measure in self.wanted.measures:
+            self._clock = time.monotonic()
+            self.report(measure, 0, 0, "pictures")
+            getattr(self, f"_{measure}")()
+        return self.found
+
+    # What measures share.
+
+    def _denoise(self, x_t: Tensor, t: Tensor) -> Tensor:
+        with torch.no_grad(), autocast(self.loaded.plan):
+            output: Tensor = self.loaded.model(x_t, t)
+        return output.float()
+
+    def _held_out(self, most: int) -> Pictures:
+        return choose(self.packed, "held_out", most)
+
+    def _drawn(self) -> NDArray[np.uint8]:
+        """The samples, uint8 (n, H, W, 3): arrays as the sampler left them, never a file read back."""
+        if self._samples is None:
+            before, settings, n = time.monotonic(), self.wanted.settings, self.wanted.n
+            batches = draw(
+                self.loaded.model, self.loaded.schedule, self.loaded.profile, self.loaded.plan, settings, n, self.batch,
+                on_step=lambda done, total: self.report("drawing samples", done // settings.steps, n, "pictures"),
+            )  # fmt: skip
+            self._samples = np.concatenate([drawn.pictures for drawn in batches])
+            self.drawing_seconds = time.monotonic() - before
+            # Drawing is shared, so it is nobody's own time.
+            self._clock += self.drawing_seconds
+        return self._samples
+
+    def _open_extractor(self) -> Extractor:
+        if self._extractor is None:
+            plan = self.loaded.plan
+            self.report("opening the feature extractor", 0, 0, "pictures")
+            self._extractor = open_extractor(
+                self.wanted.extractor, self.wanted.inception_weights, self.loaded.device, plan.threads
+            )
+        return self._extractor
+
+    def _both_features(self) -> tuple[NDArray[np.float64], NDArray[np.float64], Reference]:
+        """Features of the samples and of the reference, float64 (n, D) and (m, D)."""
+        if self._features is None:
+            extractor = self._open_extractor()
+            chosen = choose(self.packed, self.wanted.reference, MOST)
+            name = f"{extractor.name} features"
+            samples = _first_last(self._drawn())
+            fake = extractor.features(samples, lambda done, total: self.report(name, done, total, "samples"))
+            real = reference_features(
+                self.packed, chosen, extractor,
+                lambda done, total: self.report(f"{name} of the reference", done, total, "pictures"),
+            )  # fmt: skip
+            self._features = fake.astype(np.float64), real.astype(np.float64), chosen.reference
+        return self._features
+
+    # The measures, each a method of its name.
+
+    def _val_loss(self) -> None:
+        profile, chosen = self.loaded.profile, self._held_out(self.wanted.n)
+        count = min(bands.BANDS, profile.diffusion.steps)
+        found = bands.band_losses(
+            self._ticking("val_loss", count * self._batches(chosen)), self.loaded.schedule,
+            profile.objective.prediction, profile.objective.loss, chosen.pictures,
+            bands=count, seed=NOISE_SEED, batch=self.batch, device=self.loaded.device,
+        )  # fmt: skip
+        self._keep(
+            "val_loss", found.mean, chosen.reference.n, chosen.reference,
+            unit=profile.objective.loss, prediction=profile.objective.prediction, edges=found.edges,
+            bands=[[b.value, b.low, b.high] for b in found.loss],
+            eps_error_bands=[[b.value, b.low, b.high] for b in found.eps_error],
+        )  # fmt: skip
+
+    def _eps_error(self) -> None:
+        chosen = self._held_out(self.wanted.n)
+        levels, errors = eps_errors(
+            lambda total: self._ticking("eps_error", total), self.loaded.schedule,
+            self.loaded.profile.objective.prediction, chosen.pictures,
+            seed=NOISE_SEED, batch=self.batch, device=self.loaded.device,
+        )  # fmt: skip
+        each = [bootstrap(row, seed=NOISE_SEED) for row in errors]
+        self._keep(
+            "eps_error", bootstrap(errors.mean(axis=0), seed=NOISE_SEED), chosen.reference.n, chosen.reference,
+            log_snr=levels, bands=[[b.value, b.low, b.high] for b in each],
+        )  # fmt: skip
+
+    def _bits_per_dim(self) -> None:
+        chosen = self._held_out(min(self.wanted.n, BITS_PICTURES))
+        steps = self.loaded.schedule.steps
+        stride = -(-steps // BITS_TIMESTEPS)
+        found = bits.bits_per_dim(
+            self._ticking("bits_per_dim", (1 + -(-(steps - 1) // stride)) * self._batches(chosen)),
+            self.loaded.schedule, self.loaded.profile.objective.prediction, chosen.pictures,
+            stride=stride, seed=NOISE_SEED, batch=self.batch, device=self.loaded.device,
+        )  # fmt: skip
+        self._keep(
+            "bits_per_dim", found.total, chosen.reference.n, chosen.reference, unit="bits/dim",
+            variance=found.variance, prior=found.prior, transitions=found.transitions, decoder=found.decoder,
+            timesteps=len(found.timesteps), terms=found.terms,
+        )  # fmt: skip
+
+    def _sliced_wasserstein(self) -> None:
+        samples = _first_last(self._drawn())[:SLICED_PICTURES]
+        chosen = choose(self.packed, self.wanted.reference, len(samples))
+        self.report("sliced_wasserstein", 0, 0, "pictures")
+        found = wasserstein.sliced_wasserstein(samples, chosen.pictures, seed=NOISE_SEED)
+        self._keep(
+            "sliced_wasserstein",
+            found.mean,
+            len(samples),
+            chosen.reference,
+            unit="×10⁻³",
+            levels=found.levels,
+        )
+
+    def _memorisation(self) -> None:
+        samples = _first_last(self._drawn())
+        held_out = self._held_out(self.wanted.n)
+        train = _Rows(self.packed.pictures, self.packed.train, self._reading("memorisation", 2))
+        known: Any = train  # reads like an array, a part at a time
+        found = memorisation.memorisation(samples, known, held_out.pictures, seed=NOISE_SEED)
+        train.on_read = lambda count: None
+        sheet = memorisation.closest_pairs(found, samples, known, PAIRS)
+        self.found.pairs = sheet.transpose(1, 2, 0).repeat(PAIRS_SCALE, 0).repeat(PAIRS_SCALE, 1)
+        trained = Reference(self.packed.manifest.dataset, "train", len(train), held_out.reference.fingerprint)
+        nearest = np.sort(found.sample_nearest)[:PAIRS]
+        self._keep(
+            "memorisation", found.ratio, len(samples), trained, "higher", share_closer=found.share_closer,
+            held_out=held_out.reference.n, held_out_median=float(np.median(found.held_out_nearest)),
+            sample_median=float(np.median(found.sample_nearest)), nearest=nearest,
+        )  # fmt: skip
+
+    def _fid(self) -> None:
+        self._frechet_as("fid")
+
+    def _frechet(self) -> None:
+        self._frechet_as(f"frechet[{self._open_extractor().name}]")
+
+    def _frechet_as(self, name: str) -> None:
+        fake, real, reference = self._both_features()
+        known = frechet.FeatureStatistics.of(real)
+
+        def distance(rows: NDArray[np.float64]) -> float:
+            return frechet.frechet_distance(frechet.FeatureStatistics.of(rows), known)
+
+        self._keep(name, self._resampled(name, fake, distance, distance(fake)), len(fake), reference)
+
+    def _kid(self) -> None:
+        fake, real, reference = self._both_features()
+        name, size = self._named("kid"), min(len(fake), len(real), KID_SUBSET)
+        value = frechet.kid(fake, real, subset_size=size, seed=NOISE_SEED).value
+        beside = _spread(real, size)
+
+        def distance(rows: NDArray[np.float64]) -> float:
+            return frechet.kernel_distance(rows, beside)
+
+        shrink = (size / len(fake)) ** 0.5
+        figure = self._resampled(name, _spread(fake, size), distance, value, shrink)
+        self._keep(name, figure, len(fake), reference, subset=size)
+
+    def _precision(self) -> None:
+        self._neighbours("precision", 0)
+
+    def _recall(self) -> None:
+        self._neighbours("recall", 1)
+
+    def _neighbours(self, plain: str, which: int) -> None:
+        fake, real, reference = self._both_features()
+        fake, real = _spread(fake, MOST_PAIRED), _spread(real, MOST_PAIRED)
+        if self._shares is None:
+            self.report(plain, 0, 0, "pictures")
+            self._shares = frechet.precision_recall(real, fake)
+        judged = len(real if which else fake)
+        inside = round(self._shares[which] * judged)
+        figure = bootstrap(np.repeat([1.0, 0.0], [inside, judged - inside]), seed=NOISE_SEED)
+        self._keep(
+            self._named(plain), figure, len(fake), reference, "higher", neighbours=3, compared_with=len(real)
+        )
+
+    def _named(self, plain: str) -> str:
+        """Inception's figures have the plain name, a file's are called after it."""
+        return plain if self.wanted.extractor is None else f"{plain}[{self._open_extractor().name}]"
+
+    def _resampled(
+        self,
+        name: str,
+        rows: NDArray[np.float64],
+        statistic: Callable[[NDArray[np.float64]], float],
+        value: float,
+        shrink: float = 1.0,
+    ) -> Interval:
+        """value ± 1.96 deviations over samples drawn anew. Drawing anew moves these distances themselves (a row
+        twice is a narrower set), so their quantiles would lie beside the value: only the spread is taken."""
+        random = np.random.default_rng(NOISE_SEED)
+        found = []
+        for done in range(RESAMPLES):
+            self.report(f"{name} interval", done, RESAMPLES, "resamples")
+            found.append(statistic(rows[random.integers(len(rows), size=len(rows))]))
+        spread = 1.96 * shrink * float(np.std(found, ddof=1))
+        return Interval(value, value - spread, value + spread)
+
+    def _batches(self, chosen: Pictures) -> int:
+        return -(-chosen.reference.n // self.batch)
+
+    def _ticking(self, name: str, calls: int) -> Callable[[Tensor, Tensor], Tensor]:
+        """The denoiser, which reports after each of so many calls: a long measure can be watched and stopped."""
+        done = 0
+
+        def denoise(x_t: Tensor, t: Tensor) -> Tensor:
+            nonlocal done
+            output = self._denoise(x_t, t)
+            done += 1
+            self.report(name, done, calls, "batches")
+            return output
+
+        return denoise
+
+    def _reading(self, name: str, times: int) -> Callable[[int], None]:
+        total, done = times * len(self.packed.train), 0
+
+        def read(count: int) -> None:
+            nonlocal done
+            done += count
+            self.report(name, min(done, total), total, "pictures")
+
+        return read
+
+    def _keep(
+        self,
+        name: str,
+        figure: Interval,
+        n: int,
+        reference: Reference,
+        direction: Literal["lower", "higher"] = "lower",
+        unit: str = "",
+        **detail: Any,
+    ) -> None:
+        settings = self.wanted.settings
+        plain = name.partition("[")[0]
+        sampled = plain in SAMPLED
+        extractor = None
+        if plain in FEATURE_MEASURES:
+            used = self._open_extractor()
+            extractor = f"{used.name} ({used.identity[:8]})"
+        if sampled:
+            detail |= {"eta": settings.eta, "variance": settings.variance, "clip": settings.clip}
+        made = Score(
+            name, float(figure.value), _known(figure.low), _known(figure.high), n, direction, unit, extractor,
+            self.packed.manifest.recipe, self.packed.size,
+            settings.sampler if sampled else None,
+            settings.steps if sampled else None,
+            settings.spacing if sampled else None,
+            settings.seed if sampled else NOISE_SEED,
+            settings.weights, reference, round(time.monotonic() - self._clock, 3), detail,
+        )  # fmt: skip
+        self.found.scores[name] = made
+        self._clock = time.monotonic()
+        self.scored(made)
+
+
+class _Rows:
+    """Chosen rows of a memory-mapped array, read when they are asked for; `on_read` hears how many."""
+
+    def __init__(
+        self, pictures: NDArray[np.uint8], rows: NDArray[np.int64], on_read: Callable[[int], None]
+    ) -> None:
+        self._pictures, self._rows, self.on_read = pictures, rows, on_read
+        self.dtype, self.ndim, self.shape = pictures.dtype, pictures.ndim, (len(rows), *pictures.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, which: Any) -> NDArray[np.uint8]:
+        rows = self._rows[which]
+        self.on_read(int(np.size(rows)))
+        found: NDArray[np.uint8] = self._pictures[rows]
+        return found
+
+
+def _first_last(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(N, H, W, 3), as samplers give them, to (N, 3, H, W), as packed data has them."""
+    return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
+
+
+def _spread(rows: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def _free_memory(loaded: Loaded) -> int:
+    if loaded.plan.kind == "cuda":
+        return torch.cuda.mem_get_info(loaded.device)[0]
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,143 @@
+"""The shipped worker scoring a tiny run: every measure, its terms, Ctrl-C, a kill, wrong wishes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.data.catalog import add_source
+from engine.home import Home, JobFolder, RunFolder
+from engine.jobs import Result, new_job_folder, read_result
+from engine.runs.evaluations import PLAIN_MEASURES, read_evaluations
+from tests import tiny
+from tests.engine.evaluation import onnx_file
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, RunFolder]:
+    folder = tmp_path_factory.mktemp("scored")
+    home = Home(folder / "home").create()
+    (folder / "dots").mkdir()
+    draw = np.random.default_rng(0)
+    for index in range(400):  # enough that some are held out
+        picture = draw.integers(0, 255, (2, 2, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+        Image.fromarray(picture).save(folder / "dots" / f"{index:03d}.png")
+    add_source(home, folder / "dots", "dots")
+    run = tiny.make_run(home, "r", diffusion={"steps": 12})
+    assert tiny.work(tiny.job(home, run, 1)).returncode == 0
+    return home, run
+
+
+Evaluate = Callable[..., tuple[JobFolder, Result | None]]
+
+
+@pytest.fixture
+def evaluate(trained: tuple[Home, RunFolder]) -> Evaluate:
+    home, run = trained
+
+    def call(failpoints: str = "", **args: Any) -> tuple[JobFolder, Result | None]:
+        job = new_job_folder(home, "evaluate", run.name, {"checkpoint": "r@latest", "n": 6, **args})
+        tiny.work(job, failpoints)
+        return job, read_result(job)
+
+    return call
+
+
+def test_the_measures_that_need_no_weights(trained: tuple[Home, RunFolder], evaluate: Evaluate) -> None:
+    job, result = evaluate(seed=3, steps=4)
+    assert result is not None
+    assert result.outcome == "done", result
+    (found,) = [e for e in read_evaluations(trained[1]) if e.id.startswith(job.id)]
+    assert tuple(found.scores) == PLAIN_MEASURES
+    for score in found.scores.values():
+        assert np.isfinite([score.value, score.low, score.high]).all()
+        assert score.low <= score.value <= score.high
+        assert (score.recipe, score.size, score.weights, score.extractor) == ("whole", 16, "ema", None)
+        assert score.reference.dataset == "dots"
+    sampled = found.scores["sliced_wasserstein"]
+    assert (sampled.n, sampled.sampler, sampled.steps, sampled.seed) == (6, "dpmpp", 4, 3)
+    assert found.scores["val_loss"].sampler is None
+    assert len(found.scores["val_loss"].detail["bands"]) == 10
+    parts = found.scores["bits_per_dim"].detail
+    total = parts["prior"] + parts["transitions"] + parts["decoder"]
+    assert total == pytest.approx(found.scores["bits_per_dim"].value)
+    assert found.pairs is not None
+    assert Image.open(found.pairs).size[1] == (2 * 16 + 2) * 3
+    assert result.extra["evaluation"]["scores"].keys() == found.scores.keys()
+
+
+def test_the_same_wish_gives_the_same_scores_whatever_the_batch(
+    trained: tuple[Home, RunFolder], evaluate: Evaluate
+) -> None:
+    values = []
+    for batch in (6, 6, 4):
+        _, result = evaluate(batch=batch, measures=["sliced_wasserstein", "memorisation", "bits_per_dim"])
+        assert result is not None
+        values.append([s["value"] for s in result.extra["evaluation"]["scores"].values()])
+    assert values[0] == values[1]
+    assert values[2] == pytest.approx(values[0], rel=0.02)
+
+
+def test_features_of_a_file_have_its_name_and_are_kept_with_the_data(
+    trained: tuple[Home, RunFolder], evaluate: Evaluate, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    file = str(onnx_file.write(tmp_path / "mean.onnx"))
+    values = []
+    for _ in range(2):
+        _, result = evaluate(extractor=file, measures=["frechet", "kid", "precision", "recall"])
+        assert result is not None
+        assert result.outcome == "done", result
+        scores = result.extra["evaluation"]["scores"]
+        assert list(scores) == ["frechet[mean]", "kid[mean]", "precision[mean]", "recall[mean]"]
+        assert all(s["extractor"].startswith("mean (") for s in scores.values())
+        values.append([s["value"] for s in scores.values()])
+    assert values[0] == values[1]
+    (kept,) = trained[0].data.glob("dots-*/statistics/mean-held_out-*.safetensors")
+    # Damaged, it is made again.
+    kept.write_bytes(kept.read_bytes()[:50])
+    _, result = evaluate(extractor=file, measures=["frechet"])
+    assert result is not None
+    assert [s["value"] for s in result.extra["evaluation"]["scores"].values()] == values[0][:1]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ({"n": 1}, "at least 2"),
+        ({"measures": ["fidd"]}, "did you mean 'fid'?"),
+        ({"steps": 13}, "not within 1…12"),
+        ({"reference": "test"}, "held_out and train"),
+        ({"measures": ["frechet"], "extractor": __file__}, "is not an ONNX network"),
+    ],
+)
+def test_wrong_wishes_are_one_line(
+    trained: tuple[Home, RunFolder], evaluate: Evaluate, args: dict[str, Any], said: str
+) -> None:
+    before = list(trained[1].evaluations.glob("*")) if trained[1].evaluations.exists() else []
+    _, result = evaluate(**args)
+    assert result is not None
+    assert result.outcome == "failed"
+    assert said in f"{result.message} {result.hint}"
+    assert "Traceback" not in json.dumps(result.message)
+    assert before == (list(trained[1].evaluations.glob("*")) if trained[1].evaluations.exists() else [])
+
+
+@pytest.mark.parametrize(
+    ("failpoint", "outcome"),
+    [
+        ("evaluate.step:5=kill", None),
+        ("evaluate.step:5=term", "stopped"),
+        ("evaluation.before_record=kill", None),
+    ],
+)
+def test_stopped_midway_nothing_is_half_written(
+    trained: tuple[Home, RunFolder], evaluate: Evaluate, failpoint: str, outcome: str | None
+) -> None:
+    job, result = evaluate(failpoint, measures=["val_loss", "memorisation"])
+    assert (result.outcome if result else None) == outcome
+    assert not [e for e in read_evaluations(trained[1], complain=pytest.fail) if e.id.startswith(job.id)]
