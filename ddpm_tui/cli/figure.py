@@ -2,7 +2,9 @@
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -10,28 +12,168 @@ from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import home, say
 from ddpm_tui.cli.lazy import NounGroup
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from engine.figures.grid import SampleSet
+
 
 @click.group(cls=NounGroup)
 def figure() -> None:
     """Pictures from runs as PNG. The command that made one is in its metadata."""
 
 
+def _whole_numbers(_: click.Context, __: click.Parameter, value: str | None) -> list[int] | None:
+    if value is None:
+        return None
+    try:
+        return [int(part) for part in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of whole numbers such as 1,5,10") from None
+
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _options(pictures: int, columns: int, scale: int, what: tuple[str, str]) -> Callable[[_F], _F]:
+    """What every sheet may be given; the defaults differ."""
+
+    def add(command: _F) -> _F:
+        for option in (
+            click.option("--out", required=True, metavar="FILE.png", type=click.Path(dir_okay=False)),
+            click.option("--dpi", type=click.IntRange(30, 2400), help="Written into the file, for print."),
+            click.option(
+                "--scale",
+                type=click.IntRange(1, 16),
+                default=scale,
+                show_default=True,
+                help="Pixels of the sheet a pixel of a picture.",
+            ),
+            click.option(
+                "--columns", type=click.IntRange(1, 40), default=columns, show_default=True, help=what[1]
+            ),
+            click.option(
+                "--pictures", type=click.IntRange(1, 1024), default=pictures, show_default=True, help=what[0]
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
+epochs_option = click.option(
+    "--epochs", metavar="1,5,…", callback=_whole_numbers, help="Exactly these. [default: evenly chosen]"
+)
+caption_option = click.option(
+    "--caption/--no-caption", default=True, help="What made the pictures, below them."
+)
+set_option = click.option(
+    "--set", "wanted", metavar="ID", help="A sample set of the run. [default: the newest]"
+)
+
+
 @figure.command()
 @click.argument("run", shell_complete=complete.runs)
-@click.option("--pictures", type=click.IntRange(1, 64), default=4, show_default=True, help="Seeds, down.")
-@click.option("--columns", type=click.IntRange(1, 40), default=8, show_default=True, help="Epochs, across.")
-@click.option("--scale", type=click.IntRange(1, 16), default=2, show_default=True)
-@click.option("--out", required=True, metavar="FILE.png", type=click.Path(dir_okay=False))
-def stages(run: str, pictures: int, columns: int, scale: int, out: str) -> None:
+@epochs_option
+@_options(4, 8, 2, ("Seeds, down.", "Epochs, across."))
+def stages(run: str, epochs: list[int] | None, dpi: int | None, out: str, **how: int) -> None:
     """The stages of training: the same seeds down, epochs across."""
-    from PIL.PngImagePlugin import PngInfo
-
     from engine.figures.stages import stages as draw
     from engine.runs.record import find_run
 
-    sheet = draw(find_run(home(), run), pictures=pictures, columns=columns, scale=scale)
-    info = PngInfo()
-    info.add_itxt("command", shlex.join(["ddpm-tui", *sys.argv[1:]]))
+    _save(draw(find_run(home(), run), epochs=epochs, **how), out, dpi)
+
+
+@figure.command()
+@click.argument("reference", metavar="RUN[@WHICH]", shell_complete=complete.references)
+@set_option
+@caption_option
+@_options(64, 8, 2, ("How many.", "Pictures in a row."))
+def grid(reference: str, wanted: str | None, caption: bool, dpi: int | None, out: str, **how: int) -> None:
+    """A batch of samples: the newest set of a run, or of one of its checkpoints."""
+    from engine.figures.grid import samples
+
+    _save(samples(_chosen(reference, wanted), caption=caption, **how), out, dpi)
+
+
+@figure.command()
+@click.argument("reference", metavar="RUN[@WHICH]", shell_complete=complete.references)
+@set_option
+@caption_option
+@_options(4, 9, 2, ("Samples, down.", "Steps of the denoising, across."))
+def denoise(reference: str, wanted: str | None, caption: bool, dpi: int | None, out: str, **how: int) -> None:
+    """The denoising of some samples, from noise to the face."""
+    from engine.figures.grid import denoising
+
+    _save(denoising(_chosen(reference, wanted, frames=True), caption=caption, **how), out, dpi)
+
+
+@figure.command()
+@click.argument("runs", nargs=-1, required=True, shell_complete=complete.runs)
+@epochs_option
+@_options(3, 4, 2, ("Seeds of each epoch.", "Epochs, across."))
+def compare(runs: tuple[str, ...], epochs: list[int] | None, dpi: int | None, out: str, **how: int) -> None:
+    """Two or more runs down, epochs across, from the same seeds."""
+    from engine.figures.grid import compared
+    from engine.runs.record import find_run
+
+    _save(compared([find_run(home(), run) for run in runs], epochs=epochs, **how), out, dpi)
+
+
+@figure.command()
+@click.argument("runs", nargs=-1, required=True, shell_complete=complete.runs)
+@click.option(
+    "--measure",
+    type=click.Choice(["val_loss", "eps_error", "train_loss"]),
+    default="eps_error",
+    show_default=True,
+    help="The eps error is the one that runs of different settings share.",
+)
+@click.option("--linear", is_flag=True, help="A linear axis instead of a logarithmic one.")
+@click.option("--dpi", type=click.IntRange(30, 2400), default=150, show_default=True)
+@click.option("--out", required=True, metavar="FILE.png", type=click.Path(dir_okay=False))
+def curves(runs: tuple[str, ...], measure: str, linear: bool, dpi: int, out: str) -> None:
+    """Loss curves of runs, by epoch."""
+    import numpy as np
+
+    from engine.errors import UserError
+    from engine.figures.curves import Series, loss_curves
+    from engine.runs.metrics import read_metrics
+    from engine.runs.record import find_run
+
+    words = {
+        "val_loss": "held-out loss",
+        "eps_error": "eps error on held-out pictures",
+        "train_loss": "training loss",
+    }
+    series = []
+    for run in runs:
+        epochs = read_metrics(find_run(home(), run).metrics).epochs
+        known = np.isfinite(epochs[measure])
+        if not known.any():
+            raise UserError(
+                f"run {run!r} has no {words[measure]} yet", "it is measured at the end of each epoch"
+            )
+        series.append(Series(run, epochs["epoch"][known], epochs[measure][known]))
+    _save(loss_curves(series, x_label="epoch", y_label=words[measure], log=not linear, dpi=dpi), out, dpi)
+
+
+def _chosen(reference: str, wanted: str | None, frames: bool = False) -> "SampleSet":
+    """The sample set: of the checkpoint that RUN@WHICH names, or of a whole RUN."""
+    from engine.figures.grid import choose_set
+    from engine.runs.checkpoints import resolve
+    from engine.runs.record import find_run
+
+    if "@" not in reference:
+        return choose_set(find_run(home(), reference), wanted, frames=frames)
+    run, checkpoint = resolve(home(), reference)
+    return choose_set(run, wanted, step=checkpoint.step, frames=frames)
+
+
+def _save(sheet: "Image", out: str, dpi: int | None) -> None:
+    from engine.figures.saving import save_figure
+
     path = Path(out).expanduser()
-    sheet.save(path, "PNG", pnginfo=info)
+    save_figure(sheet, path, shlex.join(["ddpm-tui", *sys.argv[1:]]), dpi=dpi or 300)
     say(f"{path}: {sheet.width}×{sheet.height}")

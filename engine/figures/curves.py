@@ -27,10 +27,13 @@ class Series:
 def loss_curves(
     series: Sequence[Series], *, x_label: str, y_label: str, title: str = "", log: bool = True, dpi: int = 150
 ) -> Image.Image:
-    """Curves with a legend beside them, so that it hides nothing. `log`: the y axis."""
+    """Curves, with the legend beside them so that it hides nothing.
+
+    `log`: a logarithmic y axis where the values reach far enough for one.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogFormatter, MaxNLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
     figure = Figure(figsize=(7.2, 4.0), layout="constrained")
     FigureCanvasAgg(figure)
@@ -40,11 +43,14 @@ def loss_curves(
         axes.plot(one.x, one.y, label=one.name, linewidth=1.6, color=colour, linestyle=dash)
         if one.low is not None and one.high is not None:
             axes.fill_between(one.x, one.low, one.high, color=colour, alpha=0.18, linewidth=0)
-    if log:
+    values = np.concatenate([one.y for one in series])
+    values = values[values > 0]
+    # A logarithmic axis with less than half a decade on it has nothing to put numbers at.
+    if log and len(values) and values.max() > 3 * values.min():
         axes.set_yscale("log")
-        plain = LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5))
-        axes.yaxis.set_major_formatter(plain)
-        axes.yaxis.set_minor_formatter(plain)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)

@@ -1,17 +1,16 @@
 """The stages of training: the same seeds down, epochs across."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from engine.errors import DamagedError, UserError
+from engine.figures.sheet import Picture, labelled_sheet
 from engine.home import RunFolder
-
-GAP = 2
-LABEL = 20
 
 
 @dataclass(frozen=True)
@@ -44,28 +43,35 @@ def read_preview(path: Path) -> Preview:
     return Preview(int(path.stem), text.get("epoch", "?"), cut[: count or len(cut)])
 
 
-def stages(run: RunFolder, *, pictures: int = 4, columns: int = 8, scale: int = 2) -> Image.Image:
-    """A labelled sheet of at most `columns` previews, evenly chosen, the first `pictures` seeds of each.
+def stages(
+    run: RunFolder,
+    *,
+    pictures: int = 4,
+    columns: int = 8,
+    scale: int = 2,
+    epochs: Sequence[int] | None = None,
+) -> Image.Image:
+    """A labelled sheet of at most `columns` previews, evenly chosen, or of these epochs; the first `pictures` seeds.
 
-    Raises UserError where the run has no previews.
+    Raises UserError where the run has no previews, or not of an epoch that is asked for.
     """
     paths = preview_paths(run)
     if not paths:
         raise UserError(f"run {run.name!r} has no previews", "training.preview_every = 1 makes one an epoch")
-    chosen = [
-        paths[i]
-        for i in np.unique(np.linspace(0, len(paths) - 1, min(columns, len(paths))).round().astype(int))
+    if epochs is None:
+        at = np.unique(np.linspace(0, len(paths) - 1, min(columns, len(paths))).round().astype(int))
+        read = [read_preview(paths[i]) for i in at]
+    else:
+        there = {preview.epoch: preview for preview in map(read_preview, paths)}
+        absent = next((epoch for epoch in epochs if str(epoch) not in there), None)
+        if absent is not None:
+            near = min(there, key=lambda e: abs(float(e) - absent))
+            raise UserError(
+                f"run {run.name!r} has no preview of epoch {absent}", f"the nearest is of epoch {near}"
+            )
+        read = [there[str(epoch)] for epoch in epochs]
+    cells: list[list[Picture | None]] = [
+        [p.pictures[row] if row < len(p.pictures) else None for p in read]
+        for row in range(min(pictures, max(len(p.pictures) for p in read)))
     ]
-    read = [read_preview(path) for path in chosen]
-    side = read[0].pictures.shape[1] * scale
-    height = LABEL + pictures * (side + GAP) - GAP
-    sheet = Image.new("RGB", (len(read) * (side + GAP) - GAP, height), "white")
-    pen = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=13)
-    for column, preview in enumerate(read):
-        x = column * (side + GAP)
-        pen.text((x + side / 2, LABEL / 2), f"epoch {preview.epoch}", fill="black", font=font, anchor="mm")
-        for row, picture in enumerate(preview.pictures[:pictures]):
-            tile = Image.fromarray(picture).resize((side, side), Image.Resampling.NEAREST)
-            sheet.paste(tile, (x, LABEL + row * (side + GAP)))
-    return sheet
+    return labelled_sheet(cells, (), [f"epoch {p.epoch}" for p in read], scale=scale)

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from engine.errors import DamagedError, UserError
 from engine.figures.curves import Series, loss_curves
+from engine.figures.saving import save_figure
 from engine.figures.sheet import Picture, labelled_sheet
 from engine.figures.stages import preview_paths, read_preview
-from engine.files import disk_errors, write_bytes, write_text
+from engine.files import disk_errors, write_text
 from engine.home import Home, RunFolder
 from engine.runs.evaluations import read_evaluations
 from engine.runs.metrics import read_metrics
@@ -66,10 +66,10 @@ def write_report(home: Home, study: Study, small: bool, folder: Path, command: s
         folder.mkdir(parents=True, exist_ok=True)
         curves = _curves(home, study, small)
         if curves is not None:
-            _save(curves, folder / "curves.png", command)
+            save_figure(curves, folder / "curves.png", command)
         faces = _faces(home, study, small)
         if faces is not None:
-            _save(faces, folder / "faces.png", command)
+            save_figure(faces, folder / "faces.png", command)
         write_text(folder / "table.csv", _csv(outcomes))
         write_text(folder / "report.json", _json(home, study, small, outcomes, missing, command))
         pictures = [n for n, made in (("curves", curves), ("faces", faces)) if made is not None]
@@ -294,11 +294,3 @@ def _set(run: RunFolder, how: dict[str, Any]) -> list[Picture | None]:
             except (OSError, ValueError):
                 continue
     return [None] * SHOWN
-
-
-def _save(image: Image.Image, path: Path, command: str) -> None:
-    info = PngInfo()
-    info.add_itxt("command", command)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", pnginfo=info, optimize=True)
-    write_bytes(path, buffer.getvalue())

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from engine.errors import DamagedError, UserError
-from engine.figures.stages import GAP, LABEL, read_preview, stages
+from engine.figures.sheet import GAP
+from engine.figures.stages import read_preview, stages
 from engine.home import RunFolder
 from engine.sampling.sheets import grid, save_png
 
@@ -28,12 +29,22 @@ def test_a_sheet_is_cut_into_its_pictures(tmp_path: Path) -> None:
 
 
 def test_epochs_across_and_seeds_down(tmp_path: Path) -> None:
-    sheet = np.asarray(stages(make_run(tmp_path, 9), pictures=3, columns=5, scale=6))
-    assert sheet.shape == (LABEL + 3 * 48 + 2 * GAP, 5 * 48 + 4 * GAP, 3)
+    sheet = np.asarray(stages(make_run(tmp_path, 9), pictures=3, columns=5, scale=10))
+    label = len(sheet) - 3 * 80 - 2 * GAP
+    assert sheet.shape == (label + 3 * 80 + 2 * GAP, 5 * 80 + 4 * GAP, 3)
     for column, epoch in enumerate((1, 3, 5, 7, 9)):
         for row in range(3):
-            assert sheet[LABEL + row * (48 + GAP), column * (48 + GAP), 0] == 10 * epoch + row
-    assert (sheet[:LABEL] < 100).any(), "labels are written"
+            assert sheet[label + row * (80 + GAP), column * (80 + GAP), 0] == 10 * epoch + row
+    assert (sheet[:label] < 100).any(), "labels are written"
+
+
+def test_epochs_that_are_asked_for(tmp_path: Path) -> None:
+    run = make_run(tmp_path, 9)
+    sheet = np.asarray(stages(run, pictures=1, scale=10, epochs=[2, 7]))
+    assert sheet.shape[1] == 2 * 80 + GAP
+    assert [sheet[-1, x, 0] for x in (0, 80 + GAP)] == [20, 70]
+    with pytest.raises(UserError, match=r"no preview of epoch 12.*nearest is of epoch 9"):
+        stages(run, epochs=[12])
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:

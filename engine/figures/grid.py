@@ -1,0 +1,134 @@
+"""Batches of samples, the denoising of some, and several runs beside each other: from what runs have on disk."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from engine.errors import UserError
+from engine.figures.sheet import Picture, labelled_sheet
+from engine.figures.stages import preview_paths, read_preview
+from engine.home import RunFolder, SampleFolder
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """A stored set of samples with the record of what made it."""
+
+    folder: SampleFolder
+    record: dict[str, Any]
+
+    @property
+    def words(self) -> str:
+        r = self.record
+        return (
+            f"{r.get('run')} at epoch {r.get('epoch', 0):g} (step {r.get('checkpoint')}), {r.get('sampler')} "
+            f"{r.get('steps')} steps, {r.get('weights')} weights, seed {r.get('seed')}"
+        )
+
+
+def sample_sets(run: RunFolder) -> list[SampleSet]:
+    """Sets that can be read, oldest first."""
+    found = []
+    for path in sorted(run.samples.glob("*/sample.json")) if run.samples.is_dir() else []:
+        try:
+            found.append(SampleSet(SampleFolder(path.parent), json.loads(path.read_bytes())))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def choose_set(
+    run: RunFolder, wanted: str | None, *, step: int | None = None, frames: bool = False
+) -> SampleSet:
+    """The newest set, or that of an id; of one checkpoint, with its denoising, where asked for.
+
+    Raises UserError naming the command that makes one.
+    """
+    sets = sample_sets(run)
+    if wanted is not None:
+        sets = [s for s in sets if s.folder.path.name.lstrip("0") == wanted.lstrip("0")]
+        if not sets:
+            raise UserError(f"run {run.name!r} has no sample set {wanted!r}", "see `ddpm-tui runs show`")
+    at = f"{run.name}@{step}" if step is not None else run.name
+    sets = [s for s in sets if step is None or s.record.get("checkpoint") == step]
+    if not sets:
+        raise UserError(f"there are no samples of {at}", f"`ddpm-tui sample {at}` draws some")
+    if frames:
+        sets = [s for s in sets if s.folder.trajectory.exists()]
+        if not sets:
+            raise UserError(
+                f"no samples of {at} kept their denoising",
+                f"`ddpm-tui sample {at} -n 8 --trajectory denoising.gif` draws some that do",
+            )
+    return sets[-1]
+
+
+def samples(chosen: SampleSet, *, pictures: int, columns: int, scale: int, caption: bool) -> Image.Image:
+    """The first `pictures` of a set in rows of `columns`."""
+    drawn = _load(chosen.folder.pictures)[:pictures]
+    rows: list[list[Picture | None]] = [list(drawn[i : i + columns]) for i in range(0, len(drawn), columns)]
+    return labelled_sheet(rows, scale=scale, caption=chosen.words if caption else "")
+
+
+def denoising(chosen: SampleSet, *, pictures: int, columns: int, scale: int, caption: bool) -> Image.Image:
+    """Samples down, noise at the left and the face at the right, `columns` frames evenly chosen."""
+    frames = _load(chosen.folder.trajectory)
+    at = np.unique(np.linspace(0, len(frames) - 1, min(columns, len(frames))).round().astype(int))
+    rows: list[list[Picture | None]] = [
+        [frames[frame, picture] for frame in at] for picture in range(min(pictures, frames.shape[1]))
+    ]
+    steps = int(chosen.record.get("steps", len(frames) - 1))
+    left = [f"{round(steps * (1 - frame / (len(frames) - 1)))}" for frame in at]
+    left[0] = f"{left[0]} steps"
+    return labelled_sheet(rows, (), left, scale=scale, caption=chosen.words if caption else "")
+
+
+def compared(
+    runs: Sequence[RunFolder], *, epochs: Sequence[int] | None, columns: int, pictures: int, scale: int
+) -> Image.Image:
+    """Runs down, epochs across, the same seeds in each: what every run has a preview of.
+
+    Raises UserError where they share no epoch, or an epoch that is asked for is not there.
+    """
+    shown = []
+    for run in runs:
+        by_epoch = {preview.epoch: preview for preview in map(read_preview, preview_paths(run))}
+        if not by_epoch:
+            raise UserError(
+                f"run {run.name!r} has no previews", "training.preview_every = 1 makes one an epoch"
+            )
+        shown.append(by_epoch)
+    shared = sorted(set.intersection(*(set(by_epoch) for by_epoch in shown)), key=float)
+    if not shared:
+        raise UserError(f"{' and '.join(run.name for run in runs)} have no previews of one epoch in common")
+    if epochs is None:
+        at = np.unique(np.linspace(0, len(shared) - 1, min(columns, len(shared))).round().astype(int))
+        chosen = [shared[i] for i in at]
+    else:
+        chosen = [str(epoch) for epoch in epochs]
+        absent = next((epoch for epoch in chosen if epoch not in shared), None)
+        if absent is not None:
+            raise UserError(
+                f"epoch {absent} has no preview in every run", f"there are {', '.join(shared[:12])}"
+            )
+    rows: list[list[Picture | None]] = []
+    for by_epoch in shown:
+        row: list[Picture | None] = []
+        for epoch in chosen:
+            some = list(by_epoch[epoch].pictures[:pictures])
+            row += [*some, *[None] * (pictures - len(some))]
+        rows.append(row)
+    names = [run.name for run in runs]
+    return labelled_sheet(rows, names, [f"epoch {e}" for e in chosen], scale=scale, group=pictures)
+
+
+def _load(path: Any) -> np.ndarray:
+    try:
+        found: np.ndarray = np.load(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error})", "draw the samples again") from None
+    return found

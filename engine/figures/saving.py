@@ -1,0 +1,42 @@
+"""How a figure becomes a PNG that says what made it, and what it may replace. Knows nothing of runs."""
+
+import io
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from engine.errors import UserError
+from engine.files import write_bytes
+
+
+def save_figure(
+    image: Image.Image, path: Path, command: str, facts: dict[str, str] | None = None, *, dpi: int = 300
+) -> None:
+    """Write a PNG atomically with `command` and `facts` as its own text.
+
+    A figure made before is replaced; any other file there is left alone. Raises UserError for that, for a name
+    that does not end in .png and for a folder that cannot be written.
+    """
+    from PIL.PngImagePlugin import PngInfo
+
+    if path.suffix.lower() != ".png":
+        raise UserError(f"{path} does not end in .png", "figures are PNG files")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UserError(f"{path.parent} is not a folder that can be written", "make it, or name another file")
+    if path.exists() and not _is_figure(path):
+        raise UserError(f"{path} is there and is not a figure of ours", "name another file, or move it away")
+    info = PngInfo()
+    for key, value in {"command": command, **(facts or {})}.items():
+        info.add_itxt(key, value)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", pnginfo=info, dpi=(dpi, dpi))
+    write_bytes(path, buffer.getvalue(), durable=False)
+
+
+def _is_figure(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            return "command" in getattr(image, "text", {})
+    except (OSError, SyntaxError, ValueError):
+        return False

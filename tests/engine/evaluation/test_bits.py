@@ -1,0 +1,84 @@
+"""Bits per dimension and losses by band, with the denoiser that is known to be best for a known data set."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from engine.diffusion.schedule import Schedule
+from engine.errors import UserError
+from engine.evaluation.bands import band_losses
+from engine.evaluation.bits import bits_per_dim
+
+T = 50
+SCHEDULE = Schedule.create("cosine", T)
+DEVIATION = 0.25
+
+
+def gaussian_pictures(n: int = 48) -> np.ndarray:
+    values = np.random.default_rng(0).normal(0, DEVIATION, (n, 3, 8, 8))
+    return np.clip(np.round((values + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+def exact(x_t: Tensor, t: Tensor) -> Tensor:
+    """The best eps for values that are N(0, DEVIATION²)."""
+    kept = SCHEDULE.alpha_bar[t][:, None, None, None]
+    x_0 = x_t * kept.sqrt() * DEVIATION**2 / (kept * DEVIATION**2 + 1 - kept)
+    return (x_t - kept.sqrt() * x_0) / (1 - kept).sqrt()
+
+
+def truth() -> float:
+    """Bits a value of a Gaussian costs when it is told to within a step of 1/127.5."""
+    return 0.5 * math.log2(2 * math.pi * math.e * DEVIATION**2) + math.log2(127.5)
+
+
+def test_the_bound_is_above_the_truth_and_near_it() -> None:
+    found = bits_per_dim(exact, SCHEDULE, "eps", gaussian_pictures(), batch=20)
+    assert truth() < found.total.value < truth() + 1.0
+    assert found.total.low < found.total.value < found.total.high
+    assert found.prior + found.transitions + found.decoder == pytest.approx(found.total.value)
+    assert found.timesteps[0] == 0
+    assert len(found.timesteps) == len(found.terms) == T
+
+
+def test_a_worse_network_costs_more_and_the_batch_changes_nothing() -> None:
+    pictures = gaussian_pictures(12)
+    best = bits_per_dim(exact, SCHEDULE, "eps", pictures)
+    worse = bits_per_dim(lambda x, t: 0.8 * exact(x, t), SCHEDULE, "eps", pictures)
+    assert worse.total.value > best.total.value
+    halves = bits_per_dim(exact, SCHEDULE, "eps", pictures, batch=5)
+    assert halves.total.value == pytest.approx(best.total.value, rel=1e-5)
+
+
+def test_every_second_timestep_is_nearly_the_whole() -> None:
+    pictures = gaussian_pictures(12)
+    whole = bits_per_dim(exact, SCHEDULE, "eps", pictures)
+    half = bits_per_dim(exact, SCHEDULE, "eps", pictures, stride=2)
+    assert len(half.timesteps) == T // 2 + 1
+    assert half.total.value == pytest.approx(whole.total.value, rel=0.05)
+    with pytest.raises(UserError, match="stride 0"):
+        bits_per_dim(exact, SCHEDULE, "eps", pictures, stride=0)
+
+
+def test_the_exact_denoiser_has_the_error_that_nobody_can_beat() -> None:
+    """E‖ε̂ − ε‖² of the best denoiser is ᾱ σ² / (ᾱ σ² + 1 − ᾱ) a value."""
+    found = band_losses(exact, SCHEDULE, "eps", "l2", gaussian_pictures(), bands=5, batch=17)
+    assert found.edges == (0, 10, 20, 30, 40, 50)
+    for low, high, interval in zip(found.edges, found.edges[1:], found.eps_error, strict=False):
+        kept = SCHEDULE.alpha_bar[low:high]
+        best = (kept * DEVIATION**2 / (kept * DEVIATION**2 + 1 - kept)).mean().item()
+        assert interval.low * 0.85 < best < interval.high * 1.15
+    assert found.mean.value == pytest.approx(np.mean([b.value for b in found.loss]))
+    assert found.loss == found.eps_error, "the loss of an eps network with l2 is its eps error"
+
+
+def test_the_same_noise_each_time() -> None:
+    pictures = gaussian_pictures(6)
+    one = band_losses(exact, SCHEDULE, "eps", "huber", pictures)
+    assert one == band_losses(exact, SCHEDULE, "eps", "huber", pictures)
+    assert one != band_losses(exact, SCHEDULE, "eps", "huber", pictures, seed=1)
+    with pytest.raises(UserError, match="1 picture"):
+        band_losses(exact, SCHEDULE, "eps", "l2", pictures[:1])
+    assert torch.is_grad_enabled()

@@ -1,0 +1,70 @@
+"""Batches of samples, their denoising and runs beside each other, from what runs have on disk."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import UserError
+from engine.figures.grid import choose_set, compared, denoising, samples
+from engine.figures.sheet import GAP
+from engine.home import RunFolder
+from tests.engine.figures.test_stages import make_run
+
+
+def add_set(run: RunFolder, name: str, step: int, value: int, frames: bool = False) -> None:
+    folder = run.sample(name)
+    folder.path.mkdir(parents=True)
+    np.save(folder.pictures, np.full((5, 8, 8, 3), value, np.uint8))
+    if frames:
+        steps = [np.full((5, 8, 8, 3), 10 * i, np.uint8) for i in range(5)]
+        np.save(folder.trajectory, np.stack(steps))
+    record = {
+        "run": run.name,
+        "checkpoint": step,
+        "epoch": 2.0,
+        "sampler": "ddim",
+        "steps": 4,
+        "weights": "ema",
+        "seed": 7,
+    }
+    folder.record.write_text(json.dumps(record))
+
+
+def test_the_newest_set_or_the_one_that_is_asked_for(tmp_path: Path) -> None:
+    run = make_run(tmp_path, 1)
+    add_set(run, "000003", 100, 30, frames=True)
+    add_set(run, "000004", 200, 40)
+    assert choose_set(run, None).record["checkpoint"] == 200
+    assert choose_set(run, "3").folder.path.name == "000003"
+    assert choose_set(run, None, step=100).folder.path.name == "000003"
+    assert choose_set(run, None, frames=True).folder.path.name == "000003"
+    assert "ddim 4 steps" in choose_set(run, None).words
+    for args, said in (
+        ({"wanted": "9"}, "no sample set '9'"),
+        ({"wanted": None, "step": 300}, "no samples of run@300"),
+        ({"wanted": None, "step": 200, "frames": True}, "kept their denoising"),
+    ):
+        with pytest.raises(UserError, match=said):
+            choose_set(run, **args)  # type: ignore[arg-type]
+
+
+def test_pictures_in_rows_and_frames_from_noise_to_face(tmp_path: Path) -> None:
+    run = make_run(tmp_path, 1)
+    add_set(run, "000003", 100, 30, frames=True)
+    chosen = choose_set(run, None)
+    sheet = np.asarray(samples(chosen, pictures=5, columns=3, scale=2, caption=False))
+    assert sheet.shape == (2 * 16 + GAP, 3 * 16 + 2 * GAP, 3)
+    assert sheet[-1, 0, 0] == 30
+    assert sheet[-1, -1, 0] == 255
+    way = np.asarray(denoising(chosen, pictures=2, columns=3, scale=10, caption=False))
+    assert [way[-1, x, 0] for x in (0, 80 + GAP, 2 * (80 + GAP))] == [0, 20, 40]
+
+
+def test_runs_down_and_the_epochs_they_share_across(tmp_path: Path) -> None:
+    few, many = make_run(tmp_path / "few", 2), make_run(tmp_path / "many", 4)
+    sheet = np.asarray(compared([few, many], epochs=None, columns=4, pictures=1, scale=10))
+    assert [sheet[-1, x, 0] for x in (-1, -(80 + GAP + 1))] == [20, 10], "epochs 1 and 2"
+    with pytest.raises(UserError, match="epoch 3 has no preview in every run"):
+        compared([few, many], epochs=[1, 3], columns=4, pictures=1, scale=2)
