@@ -79,11 +79,15 @@ def list_(run: str, as_json: bool) -> None:
 def show(reference: str, as_json: bool) -> None:
     """One checkpoint: what it holds and how good it was."""
     from engine.runs.checkpoints import resolve
+    from engine.runs.evaluations import read_evaluations, scores_at
 
     run, info = resolve(home(), reference)
     m = info.whole()
+    read_evaluations(run, info.step, complain=note)
+    scores = scores_at(run, info.step)
     if as_json:
-        print_json({"run": run.name, **_wire(info), "folder": str(info.folder.path)})
+        measured = {name: asdict(score) for name, score in scores.items()}
+        print_json({"run": run.name, **_wire(info), "folder": str(info.folder.path), "scores": measured})
         return
     print_facts(
         [
@@ -102,6 +106,9 @@ def show(reference: str, as_json: bool) -> None:
     )
     for name, entry in m.files.items():
         say(f"  {name}  {size(entry['size'])}  {entry['sha256'][:16]}…")
+    if scores:
+        say("")
+        print_facts([(name, score.line()) for name, score in scores.items()])
 
 
 @checkpoints.command()

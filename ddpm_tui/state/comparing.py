@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,49 +109,16 @@ def _figures(subject: Subject, curves: RunCurves | None) -> dict[str, str]:
 
 
 def read_scores(run: RunFolder, step: int | None) -> dict[str, str]:
-    """Scores in evaluations/*.json, newest last, with what they were measured with; a file that cannot be read is
-    one that says so. Files are taken as they are: every number below "scores" is one."""
+    """The newest score of each name with all that it depends on (of one checkpoint, if given); a file that cannot be
+    read is one that says so."""
+    from engine.runs.evaluations import read_evaluations
+
+    problems: list[str] = []
     found: dict[str, str] = {}
-    try:
-        paths = sorted(run.evaluations.glob("*.json"))
-    except OSError:
-        return found
-    for path in paths:
-        try:
-            content = json.loads(path.read_bytes())
-            if step is not None and content.get("checkpoint", content.get("step")) not in (step, str(step)):
-                continue
-            for label, text in _scores(content):
-                found[label] = text
-        except (OSError, ValueError, AttributeError) as error:
-            found[path.name] = f"cannot be read ({str(error)[:40]})"
-    return found
-
-
-def _scores(content: Mapping[str, Any]) -> list[tuple[str, str]]:
-    scores = content.get("scores", {})
-    entries = scores.items() if isinstance(scores, dict) else ((s.get("name", "?"), s) for s in scores)
-    found = []
-    for name, score in entries:
-        if isinstance(score, dict):
-            value = score.get("value")
-            facts = [
-                f"{k} {score[k]}" for k in ("n", "extractor", "sampler", "steps") if score.get(k) is not None
-            ]
-            low, high = score.get("low"), score.get("high")
-            span = f" [{number(low)}, {number(high)}]" if _real(low) and _real(high) else ""
-            if _real(value):
-                found.append(
-                    (str(name), f"{number(value)}{span}" + (f" ({', '.join(facts)})" if facts else ""))
-                )
-        elif _real(score):
-            facts = [f"{k} {content[k]}" for k in ("n", "sampler", "steps") if content.get(k) is not None]
-            found.append((str(name), number(score) + (f" ({', '.join(facts)})" if facts else "")))
-    return found
-
-
-def _real(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    for evaluation in sorted(read_evaluations(run, step, problems.append), key=lambda e: (e.created, e.id)):
+        where = f"@{evaluation.checkpoint}: " if step is None else ""
+        found |= {name: where + score.line() for name, score in evaluation.scores.items()}
+    return found | {f"a score ({number})": text for number, text in enumerate(problems, 1)}
 
 
 @dataclass(frozen=True, eq=False)

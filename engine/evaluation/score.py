@@ -313,7 +313,7 @@ class _Scoring:
             nonlocal done
             output = self._denoise(x_t, t)
             done += 1
-            self.report(name, done, calls, "batches")
+            self.report(name, done, calls, "parts")
             return output
 
         return denoise

@@ -13,10 +13,12 @@ from ddpm_tui.widgets.face_grid import Filmstrip
 from engine.home import Home
 from engine.profile import Profile
 from engine.profiles_store import override_profile
+from engine.runs.evaluations import write_evaluation
 from engine.runs.record import create_run
 from tests.ddpm_tui.fakes import empty, face, filled, make_app
 from tests.ddpm_tui.screens.test_dashboard import settled
 from tests.ddpm_tui.screens.test_queue import Opened
+from tests.engine.runs.test_evaluations import SWD
 
 
 class Comparing(Opened):
@@ -150,19 +152,17 @@ async def test_samples_of_the_same_seed_are_preferred(tmp_path: Path) -> None:
 
 
 async def test_figures_and_scores_stand_beside_each_other(tmp_path: Path) -> None:
-    folder = tmp_path / "runs/celeba32-1/evaluations"
-    folder.mkdir(parents=True)
-    score = {"value": 12.34, "low": 11.0, "high": 13.5, "n": 1000, "extractor": "pixels"}
-    (folder / "a.json").write_text(json.dumps({"checkpoint": 4800, "scores": {"swd": score}}))
-    (folder / "b.json").write_text("{")
+    folder = Home(tmp_path).run("celeba32-1")
+    folder.path.mkdir(parents=True, exist_ok=True)
+    write_evaluation(folder, 4800, 9.0, "ema", {"sliced_wasserstein": SWD}, "a")
+    (folder.evaluations / "00004800-b.json").write_text("{")
     async with Comparing(tmp_path, filled(tmp_path), (160, 40)) as it:
         await it.press("v", "v", "v", "v")
         await it.pilot.pause(0.4)
         text = await it.press()
         assert "best loss on held-out" in text
-        assert "12.3 [11.0, 13.5] (n 1000" in text
-        assert "b.json" in text
-        assert "cannot be read" in text
+        assert "@4800: 12.3 [12.0, 12.9]" in text
+        assert "00004800-b.json" in "".join(read_scores(folder, None).values())
 
 
 async def test_a_run_deleted_by_somebody_else_leaves_the_comparison(tmp_path: Path) -> None:
@@ -181,8 +181,6 @@ def test_damaged_sample_sets_are_left_out_and_scores_belong_to_their_step(tmp_pa
     (tmp_path / "runs/r/samples/000002/pictures.npy").write_bytes(b"")
     assert [s.step for s in sample_sets(home.run("r"), None)] == [10]
     assert alike([sample_sets(home.run("r"), None), []])[1] is None
-    folder = tmp_path / "runs/r/evaluations"
-    folder.mkdir()
-    (folder / "a.json").write_text(json.dumps({"checkpoint": 10, "n": 50, "scores": {"kid": 0.5}}))
-    assert read_scores(home.run("r"), 10) == {"kid": "0.500 (n 50)"}
+    write_evaluation(home.run("r"), 10, 1.0, "ema", {"sliced_wasserstein": SWD}, "a")
+    assert read_scores(home.run("r"), 10) == {"sliced_wasserstein": SWD.line()}
     assert read_scores(home.run("r"), 11) == {}
