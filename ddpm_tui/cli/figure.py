@@ -76,49 +76,57 @@ set_option = click.option(
 @figure.command()
 @click.argument("run", shell_complete=complete.runs)
 @epochs_option
-@_options(4, 8, 2, ("Seeds, down.", "Epochs, across."))
+@_options(4, 8, 4, ("Seeds, down.", "Epochs, across."))
 def stages(run: str, epochs: list[int] | None, dpi: int | None, out: str, **how: int) -> None:
     """The stages of training: the same seeds down, epochs across."""
     from engine.figures.stages import stages as draw
     from engine.runs.record import find_run
 
-    _save(draw(find_run(home(), run), epochs=epochs, **how), out, dpi)
+    _save(draw(find_run(home(), run), epochs=epochs, **how), out, dpi, run=run)
 
 
 @figure.command()
 @click.argument("reference", metavar="RUN[@WHICH]", shell_complete=complete.references)
 @set_option
 @caption_option
-@_options(64, 8, 2, ("How many.", "Pictures in a row."))
+@_options(64, 8, 4, ("How many.", "Pictures in a row."))
 def grid(reference: str, wanted: str | None, caption: bool, dpi: int | None, out: str, **how: int) -> None:
     """A batch of samples: the newest set of a run, or of one of its checkpoints."""
     from engine.figures.grid import samples
 
-    _save(samples(_chosen(reference, wanted), caption=caption, **how), out, dpi)
+    chosen = _chosen(reference, wanted)
+    _save(samples(chosen, caption=caption, **how), out, dpi, samples=chosen.words)
 
 
 @figure.command()
 @click.argument("reference", metavar="RUN[@WHICH]", shell_complete=complete.references)
 @set_option
 @caption_option
-@_options(4, 9, 2, ("Samples, down.", "Steps of the denoising, across."))
+@_options(4, 9, 4, ("Samples, down.", "Steps of the denoising, across."))
 def denoise(reference: str, wanted: str | None, caption: bool, dpi: int | None, out: str, **how: int) -> None:
     """The denoising of some samples, from noise to the face."""
     from engine.figures.grid import denoising
 
-    _save(denoising(_chosen(reference, wanted, frames=True), caption=caption, **how), out, dpi)
+    chosen = _chosen(reference, wanted, frames=True)
+    _save(denoising(chosen, caption=caption, **how), out, dpi, samples=chosen.words)
 
 
 @figure.command()
 @click.argument("runs", nargs=-1, required=True, shell_complete=complete.runs)
 @epochs_option
-@_options(3, 4, 2, ("Seeds of each epoch.", "Epochs, across."))
+@_options(3, 4, 4, ("Seeds of each epoch.", "Epochs, across."))
 def compare(runs: tuple[str, ...], epochs: list[int] | None, dpi: int | None, out: str, **how: int) -> None:
     """Two or more runs down, epochs across, from the same seeds."""
+    from engine.errors import UsageError
     from engine.figures.grid import compared
     from engine.runs.record import find_run
 
-    _save(compared([find_run(home(), run) for run in runs], epochs=epochs, **how), out, dpi)
+    if len(set(runs)) < 2:
+        raise UsageError("compare needs two different runs or more", "`figure stages RUN` shows one")
+
+    _save(
+        compared([find_run(home(), run) for run in runs], epochs=epochs, **how), out, dpi, runs=" ".join(runs)
+    )
 
 
 @figure.command()
@@ -156,7 +164,12 @@ def curves(runs: tuple[str, ...], measure: str, linear: bool, dpi: int, out: str
                 f"run {run!r} has no {words[measure]} yet", "it is measured at the end of each epoch"
             )
         series.append(Series(run, epochs["epoch"][known], epochs[measure][known]))
-    _save(loss_curves(series, x_label="epoch", y_label=words[measure], log=not linear, dpi=dpi), out, dpi)
+    _save(
+        loss_curves(series, x_label="epoch", y_label=words[measure], log=not linear, dpi=dpi),
+        out,
+        dpi,
+        runs=" ".join(runs),
+    )
 
 
 def _chosen(reference: str, wanted: str | None, frames: bool = False) -> "SampleSet":
@@ -171,9 +184,9 @@ def _chosen(reference: str, wanted: str | None, frames: bool = False) -> "Sample
     return choose_set(run, wanted, step=checkpoint.step, frames=frames)
 
 
-def _save(sheet: "Image", out: str, dpi: int | None) -> None:
+def _save(sheet: "Image", out: str, dpi: int | None, **facts: str) -> None:
     from engine.figures.saving import save_figure
 
     path = Path(out).expanduser()
-    save_figure(sheet, path, shlex.join(["ddpm-tui", *sys.argv[1:]]), dpi=dpi or 300)
+    save_figure(sheet, path, shlex.join(["ddpm-tui", *sys.argv[1:]]), facts, dpi=dpi or 300)
     say(f"{path}: {sheet.width}×{sheet.height}")

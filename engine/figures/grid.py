@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from engine.errors import UserError
-from engine.figures.sheet import Picture, labelled_sheet
+from engine.figures.sheet import MARGIN, Picture, labelled_sheet
 from engine.figures.stages import preview_paths, read_preview
 from engine.home import RunFolder, SampleFolder
 
@@ -71,7 +71,7 @@ def samples(chosen: SampleSet, *, pictures: int, columns: int, scale: int, capti
     """The first `pictures` of a set in rows of `columns`."""
     drawn = _load(chosen.folder.pictures)[:pictures]
     rows: list[list[Picture | None]] = [list(drawn[i : i + columns]) for i in range(0, len(drawn), columns)]
-    return labelled_sheet(rows, scale=scale, caption=chosen.words if caption else "")
+    return labelled_sheet(rows, scale=scale, caption=chosen.words if caption else "", margin=MARGIN)
 
 
 def denoising(chosen: SampleSet, *, pictures: int, columns: int, scale: int, caption: bool) -> Image.Image:
@@ -84,7 +84,7 @@ def denoising(chosen: SampleSet, *, pictures: int, columns: int, scale: int, cap
     steps = int(chosen.record.get("steps", len(frames) - 1))
     left = [f"{round(steps * (1 - frame / (len(frames) - 1)))}" for frame in at]
     left[0] = f"{left[0]} steps"
-    return labelled_sheet(rows, (), left, scale=scale, caption=chosen.words if caption else "")
+    return labelled_sheet(rows, (), left, scale=scale, caption=chosen.words if caption else "", margin=MARGIN)
 
 
 def compared(
@@ -123,7 +123,9 @@ def compared(
             row += [*some, *[None] * (pictures - len(some))]
         rows.append(row)
     names = [run.name for run in runs]
-    return labelled_sheet(rows, names, [f"epoch {e}" for e in chosen], scale=scale, group=pictures)
+    return labelled_sheet(
+        rows, names, [f"epoch {e}" for e in chosen], scale=scale, group=pictures, margin=MARGIN
+    )
 
 
 def _load(path: Any) -> np.ndarray:

@@ -31,7 +31,10 @@ def save_figure(
         info.add_itxt(key, value)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=info, dpi=(dpi, dpi))
-    write_bytes(path, buffer.getvalue(), durable=False)
+    try:
+        write_bytes(path, buffer.getvalue(), durable=False)
+    except OSError as error:
+        raise UserError(f"cannot write {path} ({error.strerror or error})", "name another file") from None
 
 
 def _is_figure(path: Path) -> bool:

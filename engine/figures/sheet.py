@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from engine.errors import UserError
 
 GAP = 2
+MARGIN = 8
 Picture = NDArray[np.uint8]
 """(H, W, 3)"""
 
@@ -33,8 +34,9 @@ def labelled_sheet(
     scale: int = 2,
     group: int = 1,
     caption: str = "",
+    margin: int = 0,
 ) -> Image.Image:
-    """Pictures on white, row names at the left, column names above, a caption below.
+    """Pictures on white, row names at the left, column names above, a caption below, `margin` pixels of white around.
 
     cells: rows of pictures of one size; None leaves a place empty. `group` pictures stand under one column name.
     Raises UserError where there is no picture, or sizes differ.
@@ -72,7 +74,9 @@ def labelled_sheet(
                 sheet.paste(tile, (across[column], y))
     for index, line in enumerate(lines):
         pen.text((0, bottom + text / 2 + index * text * 1.4), line, fill="black", font=face)
-    return sheet
+    framed = Image.new("RGB", (sheet.width + 2 * margin, sheet.height + 2 * margin), "white")
+    framed.paste(sheet, (margin, margin))
+    return framed
 
 
 def _wrapped(caption: str, face: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.errors import DamagedError, UserError
-from engine.figures.sheet import Picture, labelled_sheet
+from engine.figures.sheet import MARGIN, Picture, labelled_sheet
 from engine.home import RunFolder
 
 
@@ -74,4 +74,4 @@ def stages(
         [p.pictures[row] if row < len(p.pictures) else None for p in read]
         for row in range(min(pictures, max(len(p.pictures) for p in read)))
     ]
-    return labelled_sheet(cells, (), [f"epoch {p.epoch}" for p in read], scale=scale)
+    return labelled_sheet(cells, (), [f"epoch {p.epoch}" for p in read], scale=scale, margin=MARGIN)

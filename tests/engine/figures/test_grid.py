@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from engine.errors import UserError
 from engine.figures.grid import choose_set, compared, denoising, samples
-from engine.figures.sheet import GAP
+from engine.figures.sheet import GAP, MARGIN
 from engine.home import RunFolder
 from tests.engine.figures.test_stages import make_run
 
@@ -30,6 +31,13 @@ def add_set(run: RunFolder, name: str, step: int, value: int, frames: bool = Fal
         "seed": 7,
     }
     folder.record.write_text(json.dumps(record))
+
+
+def inside(sheet: Image.Image) -> np.ndarray:
+    """Without the white margin."""
+    whole = np.asarray(sheet)
+    assert (whole[:MARGIN] == 255).all()
+    return whole[MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
 def test_the_newest_set_or_the_one_that_is_asked_for(tmp_path: Path) -> None:
@@ -54,17 +62,17 @@ def test_pictures_in_rows_and_frames_from_noise_to_face(tmp_path: Path) -> None:
     run = make_run(tmp_path, 1)
     add_set(run, "000003", 100, 30, frames=True)
     chosen = choose_set(run, None)
-    sheet = np.asarray(samples(chosen, pictures=5, columns=3, scale=2, caption=False))
+    sheet = inside(samples(chosen, pictures=5, columns=3, scale=2, caption=False))
     assert sheet.shape == (2 * 16 + GAP, 3 * 16 + 2 * GAP, 3)
     assert sheet[-1, 0, 0] == 30
     assert sheet[-1, -1, 0] == 255
-    way = np.asarray(denoising(chosen, pictures=2, columns=3, scale=10, caption=False))
+    way = inside(denoising(chosen, pictures=2, columns=3, scale=10, caption=False))
     assert [way[-1, x, 0] for x in (0, 80 + GAP, 2 * (80 + GAP))] == [0, 20, 40]
 
 
 def test_runs_down_and_the_epochs_they_share_across(tmp_path: Path) -> None:
     few, many = make_run(tmp_path / "few", 2), make_run(tmp_path / "many", 4)
-    sheet = np.asarray(compared([few, many], epochs=None, columns=4, pictures=1, scale=10))
+    sheet = inside(compared([few, many], epochs=None, columns=4, pictures=1, scale=10))
     assert [sheet[-1, x, 0] for x in (-1, -(80 + GAP + 1))] == [20, 10], "epochs 1 and 2"
     with pytest.raises(UserError, match="epoch 3 has no preview in every run"):
         compared([few, many], epochs=[1, 3], columns=4, pictures=1, scale=2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.errors import DamagedError, UserError
-from engine.figures.sheet import GAP
+from engine.figures.sheet import GAP, MARGIN
 from engine.figures.stages import read_preview, stages
 from engine.home import RunFolder
 from engine.sampling.sheets import grid, save_png
@@ -29,7 +29,8 @@ def test_a_sheet_is_cut_into_its_pictures(tmp_path: Path) -> None:
 
 
 def test_epochs_across_and_seeds_down(tmp_path: Path) -> None:
-    sheet = np.asarray(stages(make_run(tmp_path, 9), pictures=3, columns=5, scale=10))
+    whole = np.asarray(stages(make_run(tmp_path, 9), pictures=3, columns=5, scale=10))
+    sheet = whole[MARGIN:-MARGIN, MARGIN:-MARGIN]
     label = len(sheet) - 3 * 80 - 2 * GAP
     assert sheet.shape == (label + 3 * 80 + 2 * GAP, 5 * 80 + 4 * GAP, 3)
     for column, epoch in enumerate((1, 3, 5, 7, 9)):
@@ -40,7 +41,7 @@ def test_epochs_across_and_seeds_down(tmp_path: Path) -> None:
 
 def test_epochs_that_are_asked_for(tmp_path: Path) -> None:
     run = make_run(tmp_path, 9)
-    sheet = np.asarray(stages(run, pictures=1, scale=10, epochs=[2, 7]))
+    sheet = np.asarray(stages(run, pictures=1, scale=10, epochs=[2, 7]))[MARGIN:-MARGIN, MARGIN:-MARGIN]
     assert sheet.shape[1] == 2 * 80 + GAP
     assert [sheet[-1, x, 0] for x in (0, 80 + GAP)] == [20, 70]
     with pytest.raises(UserError, match=r"no preview of epoch 12.*nearest is of epoch 9"):

@@ -1,0 +1,63 @@
+"""`figure`: what it writes and says, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from engine.home import Home
+from engine.profiles_store import load_profile
+from engine.runs.record import create_run
+from tests.ddpm_tui.cli.conftest import Cli
+from tests.engine.figures.test_stages import make_run
+
+
+@pytest.fixture
+def runs(home: Home, tmp_path: Path) -> tuple[str, str]:
+    for name, epochs in (("one", 3), ("two", 2)):
+        create_run(home, name, load_profile(home, "demo"))
+        made = make_run(tmp_path / name, epochs)
+        made.previews.rename(home.run(name).previews)
+    return "one", "two"
+
+
+def test_figures_say_what_made_them(cli: Cli, runs: tuple[str, str], tmp_path: Path) -> None:
+    for number, arguments in enumerate((("stages", "one", "--epochs", "1,3"), ("compare", *runs))):
+        out = tmp_path / f"{number}.png"
+        ended = cli("figure", *arguments, "--out", str(out))
+        assert ended.code == 0, ended.err
+        with Image.open(out) as picture:
+            assert ended.out.strip() == f"{out}: {picture.width}×{picture.height}"
+            text = picture.text  # type: ignore[attr-defined]
+        assert text["command"].startswith("ddpm-tui")
+        assert text.get("run") == "one" or text.get("runs") == "one two"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("stages", "on"), 1, "no run named 'on'"),
+        (("stages", "one", "--epochs", "9"), 1, "nearest is of epoch 3"),
+        (("stages", "one", "--epochs", "a"), 2, "whole numbers"),
+        (("compare", "one"), 2, "two different runs"),
+        (("compare", "one", "two", "--epochs", "3"), 1, "epoch 3 has no preview in every run"),
+        (("grid", "one"), 1, "`ddpm-tui sample one`"),
+        (("denoise", "one"), 1, "`ddpm-tui sample one`"),
+        (("curves", "one"), 1, "no eps error"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(
+    cli: Cli, runs: tuple[str, str], tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    out = tmp_path / "out.png"
+    ended = cli("figure", *arguments, "--out", str(out))
+    assert ended.code == code
+    assert said in ended.error
+    assert not out.exists()
+
+
+def test_files_that_are_not_figures_are_left_alone(cli: Cli, runs: tuple[str, str], tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (2, 2)).save(photo)
+    assert "not a figure" in cli("figure", "stages", "one", "--out", str(photo)).error
+    assert ".png" in cli("figure", "stages", "one", "--out", str(tmp_path / "a.jpg")).error

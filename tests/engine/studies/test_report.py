@@ -1,0 +1,161 @@
+"""What a study needs and what it comes to, from runs that were trained for real, tiny ones."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.data.catalog import add_source
+from engine.errors import UserError
+from engine.home import Home
+from engine.jobs import new_job_folder, read_spec
+from engine.profiles_store import build_profile, save_profile, to_toml
+from engine.studies.plan import prepare, seed_of, steps
+from engine.studies.report import spread, write_report
+from engine.studies.spec import Study, load_study
+from engine.work import Work
+from engine.worker import KINDS
+from tests.tiny import TINY
+
+LOSSES = """
+title = "Losses"
+question = "Which one?"
+[full]
+base = "tiny"
+epochs = 1
+seeds = [0, 1]
+samples = 4
+measures = ["val_loss"]
+[variants]
+l1 = ["objective.loss=l1"]
+l2 = ["objective.loss=l2"]
+"""
+BRANCHES = """
+title = "Rates"
+kind = "branch"
+[full]
+base = "tiny"
+set = ["training.chunk_epochs=1", "optim.schedule=constant"]
+epochs = 2
+branch_epoch = 1
+seeds = [0]
+measures = []
+[variants]
+fast = ["optim.lr=1e-3"]
+slow = ["optim.lr=1e-5"]
+"""
+SAMPLERS = """
+title = "Samplers"
+kind = "sample"
+[full]
+base = "tiny"
+epochs = 1
+seeds = [0]
+samples = 4
+[samplers]
+few = { sampler = "ddim", steps = 2 }
+more = { sampler = "ddim", steps = 4 }
+"""
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "home").create()
+    folder = tmp_path / "dots"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(150):  # enough for more than one to be held out
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+    add_source(home, folder, "dots")
+    save_profile(home, "tiny", to_toml(build_profile(TINY, "tiny")))
+    return home
+
+
+def study(home: Home, text: str) -> Study:
+    home.studies.mkdir(exist_ok=True)
+    (home.studies / "tried.toml").write_text(text)
+    return load_study(home, "tried")
+
+
+def follow(home: Home, one: Study, most: int = 100) -> int:
+    """Do what is left, at most so many jobs, planning anew after each as the program does; how many were done."""
+    for done in range(most):
+        step = next((s for s in steps(home, one, False) if not s.done), None)
+        if step is None:
+            return done
+        if step.kind == "train":
+            prepare(home, one, False, step, seed_of(step.run))
+        folder = new_job_folder(home, step.kind, step.run, step.args)
+        # In this process: a worker of its own would spend most of its time importing torch.
+        result = KINDS[step.kind](Work(home, folder, read_spec(folder)))
+        assert result.outcome == "done", result
+    return most
+
+
+def test_a_study_from_nothing_to_its_report(home: Home, tmp_path: Path) -> None:
+    one = study(home, LOSSES)
+    out = tmp_path / "report"
+    with pytest.raises(UserError, match="has run yet"):
+        write_report(home, one, False, out, "cmd")
+    assert follow(home, one, most=3) == 3
+    part = write_report(home, one, False, out, "cmd")
+    assert any("tried.l2.s1 is not trained to epoch 1" in line for line in part.missing)
+    assert "Missing:" in (out / "README.md").read_text()
+    assert follow(home, one) == 5
+    whole = write_report(home, one, False, out, "ddpm-tui study report tried")
+    assert whole.missing == ()
+    text = (out / "README.md").read_text()
+    assert "Fewer than three seeds" in text
+    assert "Missing" not in text
+    assert all(f"| {name} |" in text for name in ("l1", "l2"))
+    rows = list(csv.DictReader((out / "table.csv").open()))
+    assert [row["variant"] for row in rows] == ["l1", "l2"]
+    assert all(row["held-out loss seeds"] == "2" for row in rows)
+    content = json.loads((out / "report.json").read_text())
+    assert content["profiles"]["tried.l1.s1"]["training"]["seed"] == 1
+    assert content["variants"]["l1"]["eps error"] != content["variants"]["l2"]["eps error"]
+    assert {p.name for p in out.iterdir()} == {
+        "README.md",
+        "table.csv",
+        "report.json",
+        "curves.png",
+        "faces.png",
+    }
+    assert follow(home, one) == 0, "run again, nothing is left to do"
+
+
+def test_branches_begin_at_one_checkpoint(home: Home, tmp_path: Path) -> None:
+    from engine.runs.record import load_run
+
+    one = study(home, BRANCHES)
+    assert follow(home, one) == 3
+    for name, rate in (("fast", 1e-3), ("slow", 1e-5)):
+        record = load_run(home, f"tried.{name}.s0")
+        assert record.lineage is not None
+        assert (record.lineage.parent, record.lineage.epoch) == ("tried.base.s0", 1)
+        assert record.profile.optim.lr == rate
+    assert write_report(home, one, False, tmp_path / "report", "cmd").missing == ()
+
+
+def test_samplers_share_one_run(home: Home, tmp_path: Path) -> None:
+    one = study(home, SAMPLERS)
+    kinds = [step.kind for step in steps(home, one, False)]
+    assert kinds == ["train", "sample", "evaluate", "sample", "evaluate"]
+    assert follow(home, one) == 5
+    made = write_report(home, one, False, tmp_path / "report", "cmd")
+    assert made.missing == ()
+    figures = [outcome.figures["sliced wasserstein"] for outcome in made.outcomes]
+    assert figures[0] != figures[1]
+    assert (tmp_path / "report" / "faces.png").exists()
+
+
+def test_figures_are_shown_with_their_spread() -> None:
+    assert spread([]) == "–"
+    assert spread([0.25]) == "0.25"
+    assert spread([1.0, 3.0]) == "2 ± 1.4"
+    assert spread([2.0, 2.0]) == "2"
