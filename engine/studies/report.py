@@ -128,6 +128,8 @@ def spread(values: Sequence[float]) -> str:
     if not values:
         return "–"
     mean = statistics.fmean(values)
+    if mean >= 10_000:  # a count
+        return f"{mean:,.0f}"
     if len(values) == 1:
         return f"{mean:.4g}"
     deviation = statistics.stdev(values)

@@ -159,3 +159,4 @@ def test_figures_are_shown_with_their_spread() -> None:
     assert spread([0.25]) == "0.25"
     assert spread([1.0, 3.0]) == "2 ± 1.4"
     assert spread([2.0, 2.0]) == "2"
+    assert spread([11712.0, 11712.0]) == "11,712"
