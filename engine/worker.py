@@ -72,6 +72,12 @@ def _estimate(work: Work) -> Result:
     return run_estimate(work)
 
 
+def _bench(work: Work) -> Result:
+    from engine.bench.job import run_bench
+
+    return run_bench(work)
+
+
 KINDS: dict[str, Callable[[Work], Result]] = {
     "train": _train,
     "sample": _sample,
@@ -79,6 +85,7 @@ KINDS: dict[str, Callable[[Work], Result]] = {
     "pack": _pack,
     "fetch": _fetch,
     "estimate": _estimate,
+    "bench": _bench,
 }
 
 

@@ -1,0 +1,88 @@
+"""A bench job: the parts that are asked for, one after the other, in a scratch folder that is removed again."""
+
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from engine.bench.epoch import measure_epoch
+from engine.bench.memory import measure_memory
+from engine.bench.options import Options
+from engine.bench.packing import measure_packing
+from engine.bench.sampling import measure_sampling
+from engine.bench.scale import measure_scale
+from engine.bench.startup import measure_startup
+from engine.bench.steps import measure_peaks, measure_steps
+from engine.jobs import EXIT_DONE, Result
+from engine.profile import Profile
+from engine.profiles_store import list_profiles, load_profile
+from engine.training import precision
+from engine.work import Work
+
+TIMED = "celeba32"
+"""The profile of the parts that look at one."""
+
+
+def run_bench(work: Work) -> Result:
+    """args: parts, profiles, quick (see Options). Raises UserError for a profile that is not there."""
+    options = Options.from_json(work.spec.args)
+    work.report("starting", text="bench")
+    profiles = _profiles(work, options)
+    facts = precision.gather(work.spec.device)
+    name, profile = next(((n, p) for n, p in profiles.items() if n == TIMED), next(iter(profiles.items())))
+    scratch = Path(tempfile.mkdtemp(prefix="ddpm-tui-bench-"))
+    data, device = profile.data, work.spec.device
+    measures: dict[str, Callable[[], dict[str, Any]]] = {
+        "peaks": lambda: measure_peaks(work, facts, options),
+        "step": lambda: measure_steps(work, facts, profiles, options),
+        "memory": lambda: measure_memory(work, facts, profiles, options),
+        "epoch": lambda: measure_epoch(work, scratch, name, profile, device, options),
+        "packing": lambda: measure_packing(work, scratch, data.size, "center178", options),
+        "sampling": lambda: measure_sampling(work, facts, name, profile, options),
+        "startup": lambda: measure_startup(work, scratch, profile, device, options),
+        "scale": lambda: measure_scale(work, scratch, options),
+    }
+    found: dict[str, Any] = {"format": 1, "machine": _machine(facts), "options": options.to_json()}
+    try:
+        for part in options.parts:
+            work.raise_if_stopping()
+            work.say(f"bench: {part}")
+            found[part] = measures[part]()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return Result("done", EXIT_DONE, f"{len(options.parts)} parts measured", extra={"bench": found})
+
+
+def _profiles(work: Work, options: Options) -> dict[str, Profile]:
+    """Those that are asked for, else every shipped one; as `auto` as their precision is on this device."""
+    shipped = [p.name for p in list_profiles(work.home) if p.origin == "shipped"]
+    names = options.profiles or (("demo", TIMED) if options.quick else tuple(shipped))
+    found = {}
+    for name in names:
+        profile = load_profile(work.home, name)
+        training = profile.training.model_copy(update={"device": "auto"})
+        found[name] = profile.model_copy(update={"training": training})
+    return found
+
+
+def _machine(facts: precision.DeviceFacts) -> dict[str, Any]:
+    facts = replace(facts)
+    load = psutil.getloadavg()
+    return {
+        "device": facts.name,
+        "cores": precision.available_cores(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "load_before": round(load[0], 2),
+        "when": datetime.now(UTC).isoformat(timespec="minutes"),
+        "facts": {k: sorted(v) if isinstance(v, frozenset | set) else v for k, v in asdict(facts).items()},
+    }

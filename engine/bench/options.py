@@ -1,0 +1,58 @@
+"""What a bench is asked to measure and how long it may take. Never imports torch."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engine.errors import UsageError, nearest
+
+PARTS: Final[dict[str, str]] = {
+    "peaks": "matrix product and convolution, each precision",
+    "step": "one optimizer step of each profile: speed, share of peak",
+    "memory": "what a step keeps and what it takes at its peak",
+    "epoch": "a real epoch against its forward and backward passes",
+    "packing": "pictures packed against pictures decoded",
+    "sampling": "samplers and step counts, pictures a second",
+    "startup": "the command line, the screen, a worker's first step",
+    "scale": "cost with many pictures, metric lines, checkpoints, jobs",
+}
+
+DEFAULT: Final = tuple(PARTS)
+
+
+@dataclass(frozen=True)
+class Options:
+    """parts: names from PARTS, in that order · profiles: names, or all that are shipped · quick: less of everything."""
+
+    parts: tuple[str, ...] = DEFAULT
+    profiles: tuple[str, ...] = ()
+    quick: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {"parts": list(self.parts), "profiles": list(self.profiles), "quick": self.quick}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Options":
+        return cls(tuple(data["parts"]), tuple(data["profiles"]), bool(data["quick"]))
+
+    @property
+    def rounds(self) -> int:
+        """How often each of several things that are compared is timed."""
+        return 3 if self.quick else 7
+
+    @property
+    def gflop(self) -> float:
+        """Billions of floating-point operations in one timed step: enough pictures to reach it are taken."""
+        return 30.0 if self.quick else 120.0
+
+
+def chosen_parts(only: str | None) -> tuple[str, ...]:
+    """The parts meant by `--only a,b`, in the order of PARTS. Raises UsageError for unknown ones."""
+    names = [name.strip() for name in only.split(",") if name.strip()] if only is not None else list(DEFAULT)
+    for name in names:
+        if name not in PARTS:
+            close = nearest(name, PARTS)
+            known = f"did you mean {close!r}?" if close else f"known: {', '.join(PARTS)}"
+            raise UsageError(f"the bench has no part {name!r}", known)
+    if not names:
+        raise UsageError("--only names no part", ", ".join(PARTS))
+    return tuple(name for name in PARTS if name in names)

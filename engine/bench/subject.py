@@ -1,0 +1,120 @@
+"""A profile made ready to be measured: its plan here, its state, and steps of a chosen number of pictures on noise.
+
+Weights that are zero at the start are filled, so that nothing is cheaper than it is in a trained network.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from engine.models.unet import UNet
+from engine.profile import Profile
+from engine.training import precision
+from engine.training.batches import Batch
+from engine.training.precision import Plan
+from engine.training.session import make_schedule
+from engine.training.state import TrainState, unet_config
+from engine.training.step import Stepper
+
+RATE = 1e-6
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A profile's training step on a device. `flop`: operations of one picture, forward and backward."""
+
+    name: str
+    profile: Profile
+    plan: Plan
+    pictures: int
+    micro_batch: int
+    parameters: int
+    flop: float
+    step: Callable[[], None]
+    state: TrainState
+
+
+def make_subject(
+    name: str,
+    profile: Profile,
+    facts: precision.DeviceFacts,
+    *,
+    gflop: float,
+    force: str | None = None,
+    whole_batch: bool = False,
+) -> Subject:
+    """`gflop` decides how many pictures a step takes, at most the profile's batch (all of it: `whole_batch`).
+
+    force: a precision in place of the one the device's facts decide.
+    """
+    if force:
+        profile = profile.model_copy(
+            update={"training": profile.training.model_copy(update={"precision": force})}
+        )
+    plan = replace(precision.decide(facts, profile), compile=False)
+    device = precision.apply(plan)
+    flop = training_flop(UNet(unet_config(profile)), profile.data.size)
+    batch = profile.training.batch_size
+    pictures = batch if whole_batch else max(1, min(batch, round(gflop * 1e9 / flop)))
+    micro = min(pictures, profile.micro_batch or pictures)
+    pictures -= pictures % micro
+    state = TrainState.create(profile, plan, device)
+    fill_zeros(state.model)
+    state.micro_batches = [[0, micro]]
+    stepper = Stepper(state, make_schedule(profile, device), profile, plan, state.model)
+    batch_of_noise = noise(pictures, profile, device)
+    return Subject(
+        name,
+        profile,
+        plan,
+        pictures,
+        micro,
+        sum(p.numel() for p in state.model.parameters()),
+        flop,
+        lambda: stepper.step(batch_of_noise, RATE),
+        state,
+    )
+
+
+def noise(pictures: int, profile: Profile, device: torch.device) -> Batch:
+    """A batch of noise with timesteps spread over the schedule."""
+    generator = torch.Generator(device=device).manual_seed(0)
+    shape = (pictures, 3, profile.data.size, profile.data.size)
+    x_0 = torch.rand(shape, generator=generator, device=device) * 2 - 1
+    eps = torch.randn(shape, generator=generator, device=device)
+    t = torch.arange(pictures, device=device) * profile.diffusion.steps // pictures
+    return Batch(x_0, eps, t)
+
+
+def fill_zeros(model: nn.Module) -> None:
+    """Give weights that start at zero small values: zeros and denormal gradients have a speed of their own."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in model.parameters():
+            if p.dim() > 1 and not p.any():
+                p.copy_(torch.randn(p.shape, generator=generator) * 0.02)
+
+
+def training_flop(
+    model: nn.Module, size: int, call: Callable[[Tensor, Tensor], Tensor] | None = None
+) -> float:
+    """Floating-point operations of one picture, forward and backward, by torch's counter, in fp32 on the CPU.
+
+    The plain form of attention is forced, because the counter knows nothing of fused CPU kernels.
+    """
+    call = call or model
+    x, t = torch.zeros(1, 3, size, size), torch.zeros(1, dtype=torch.int64)
+    counter = FlopCounterMode(display=False)
+    with sdpa_kernel(SDPBackend.MATH), counter:
+        call(x, t).sum().backward()
+    model.zero_grad(set_to_none=True)
+    return float(counter.get_total_flops())
+
+
+def waiter(device: torch.device) -> Callable[[], None]:
+    """What has to be called before a clock is read."""
+    return torch.cuda.synchronize if device.type == "cuda" else lambda: None
