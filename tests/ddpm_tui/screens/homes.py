@@ -75,7 +75,7 @@ def refresh(app) -> None:
     app.store.set(dataclasses.replace(snapshot(app.home.root), time=app.snapshot.time + 60))
 
 
-async def until(pilot, true, seconds: float = 15.0) -> None:
+async def until(pilot, true, seconds: float = 60.0) -> None:
     """Wait until `true()`; threads and imports take their time on a busy machine. Fails by saying what is shown."""
     for _ in range(int(seconds / 0.05)):
         await pilot.pause()
