@@ -1,8 +1,9 @@
-"""Dialogs of the checkpoints screen: branching, with changes checked while one types, and all facts of one."""
+"""Dialogs of the checkpoints screen: questions, branching with changes checked while one types, all facts of one."""
 
 import asyncio
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -11,6 +12,7 @@ from textual.widgets import Input, Static
 
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
+from ddpm_tui.screens.dialogs import Ask
 from ddpm_tui.widgets.rows import Line, Rows, fact_lines
 from ddpm_tui.words import learning_rate, number, size
 from engine.errors import DdpmError, UserError
@@ -115,6 +117,22 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
             self._say(str(error), bad=True)
         else:
             self.dismiss((name, overrides))
+
+
+def tag_question(run: RunFolder, info: "CheckpointInfo") -> Ask:
+    hint = f"has {', '.join(info.tags)}; the same word again takes it away" if info.tags else "one word"
+    before = info.tags[0] if info.tags else ""
+    return Ask(f"Tag {run.name}@{info.step}", before, hint, lambda tag: check_name("tag", tag))
+
+
+def export_question(run: RunFolder, info: "CheckpointInfo") -> Ask:
+    target = str(Path.home() / f"{run.name}-{info.step}")
+    hint = "a new folder: weights (EMA), profile, how to draw from it"
+    return Ask(f"Export {run.name}@{info.step} to", target, hint)
+
+
+def rename_question(run: RunFolder) -> Ask:
+    return Ask(f"Rename run {run.name}", run.name, check=lambda name: check_name("run", name))
 
 
 class Facts(Rows):
