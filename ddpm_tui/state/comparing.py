@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ddpm_tui.state import scores
 from ddpm_tui.state.curves import RunCurves
+from ddpm_tui.state.studies import gather, within
 from ddpm_tui.words import number
 from engine.home import Home, RunFolder
-
-Cells = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,45 @@ class Subject:
         return cls(run, int(step) if step.isdecimal() else None)
 
 
+def titles(subjects: Sequence[Subject]) -> list[str]:
+    """Names as short as tells them apart: of one run, the steps alone; of one study, without its name."""
+    if len(subjects) > 1 and len({s.run for s in subjects}) == 1 and all(s.step is not None for s in subjects):
+        return [f"@{s.step}" for s in subjects]
+    studies = {g.study for g in gather(list(dict.fromkeys(s.run for s in subjects)))}
+    study = studies.pop() if len(studies) == 1 else ""
+    return [within(study, s.name) for s in subjects]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure in words, longest first: the first that has room is shown. best: of its row."""
+
+    forms: tuple[str, ...]
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """label: what the cells say, one a subject · apart: they were taken in different ways."""
+
+    label: str
+    cells: tuple[Cell, ...]
+    apart: bool = False
+
+
+NOTHING = Cell(("–",))
+
+
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells, the first of each its label. note: what there is to say where there are no rows."""
+    """note: what there is to say where there are no rows · terms: what the figures depend on · differing: in which of
+    these the subjects differ · problems: what could not be read."""
 
-    rows: tuple[Cells, ...] = ()
+    rows: tuple[Line, ...] = ()
     note: str = ""
+    terms: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def settings(home: Home, subjects: Sequence[Subject]) -> Table:
@@ -56,7 +89,7 @@ def settings(home: Home, subjects: Sequence[Subject]) -> Table:
         for key, left, right in diff_profiles(profiles[0], profile):
             row = keys.setdefault(key, [_word(left)] * len(profiles))
             row[place] = _word(right)
-    rows = tuple((key, *values) for key, values in sorted(keys.items()))
+    rows = tuple(Line(key, tuple(Cell((v,)) for v in values)) for key, values in sorted(keys.items()))
     if len(subjects) < 2:
         return Table(note="put two runs in to see how their profiles differ")
     return Table(rows, "" if rows else "their profiles are the same")
@@ -71,54 +104,61 @@ def _word(value: object) -> str:
 
 
 def figures(home: Home, subjects: Sequence[Subject], curves: Mapping[str, RunCurves]) -> Table:
-    """Figures of each subject (the whole run's best, or the checkpoint's own), then the scores that were measured."""
+    """Figures of each subject (the whole run's best, or the checkpoint's own), then the scores that were measured: of
+    a run, those of its checkpoint that was scored last."""
     columns = [_figures(subject, curves.get(subject.run)) for subject in subjects]
-    scores = [read_scores(home.run(subject.run), subject.step) for subject in subjects]
-    rows: list[Cells] = []
-    for table in (columns, scores):
-        labels = list(dict.fromkeys(label for column in table for label in column))
-        rows += [(label, *(column.get(label, "–") for column in table)) for label in labels]
-    return Table(tuple(rows), "" if rows else "nothing has been measured yet")
+    labels = list(dict.fromkeys(label for column in columns for label in column))
+    rows = [Line(label, tuple(column.get(label, NOTHING) for column in columns)) for label in labels]
+    found = [scores.newest_scores(home.run(subject.run), subject.step) for subject in subjects]
+    names = list(dict.fromkeys(name for each in found for name in each.by_name))
+    if names and any(s.step is None for s in subjects):
+        steps = tuple(NOTHING if each.step is None else Cell((f"{each.step:,}",)) for each in found)
+        rows.append(Line("scored at step", steps))
+    for name in names:
+        taken = [each.by_name.get(name) for each in found]
+        first = next(score for score in taken if score is not None)
+        top = scores.best(taken)
+        cells = tuple(
+            NOTHING if score is None else Cell(scores.figures(score), place in top)
+            for place, score in enumerate(taken)
+        )
+        arrow = "↓" if first.direction == "lower" else "↑"
+        rows.append(Line(f"{scores.words(name)} {arrow}", cells, not scores.alike(taken)))
+    terms, differing = scores.terms_of(names, [each.by_name for each in found], titles(subjects))
+    problems = tuple(problem for each in found for problem in each.problems)
+    note = "" if rows else "nothing has been measured yet"
+    return Table(tuple(rows), note, tuple(terms), tuple(differing), problems)
 
 
-def _figures(subject: Subject, curves: RunCurves | None) -> dict[str, str]:
+def _figures(subject: Subject, curves: RunCurves | None) -> dict[str, Cell]:
     if curves is None or not curves.points:
         return {}
     epochs, train = curves.epochs, curves.train
-    found = {"epochs": number(float(train["epoch"][-1])), "pictures seen": f"{train['images'][-1]:,.0f}"}
-    upto = slice(None)
+    upto, at = slice(None), len(train["epoch"]) - 1
     if subject.step is not None:
         upto = slice(0, int(np.searchsorted(epochs["step"], subject.step, "right")))
         at = max(0, int(np.searchsorted(train["step"], subject.step, "right")) - 1)
-        found = {
-            "epochs": number(float(train["epoch"][at])),
-            "pictures seen": f"{train['images'][at]:,.0f}",
-        }
-    for label, column in (("loss on held-out", "val_loss"), ("eps error", "eps_error")):
+    images = float(train["images"][at])
+    found = {
+        "epochs": Cell((number(float(train["epoch"][at])),)),
+        "pictures seen": Cell(
+            (f"{images:,.0f}", f"{images / 1e6:.1f}M" if images >= 1e6 else f"{images:.0f}")
+        ),
+    }
+    for label, column in (("held-out loss", "val_loss"), ("eps error", "eps_error")):
         values = epochs.get(column, np.empty(0))[upto]
         if np.isfinite(values).any():
             best = int(np.nanargmin(values))
+            value = number(float(values[best]))
             if subject.step is None:
-                found[f"best {label}"] = f"{number(float(values[best]))} (epoch {epochs['epoch'][best]:g})"
+                epoch = f"{epochs['epoch'][best]:g}"
+                found[f"best {label}"] = Cell((f"{value} (epoch {epoch})", f"{value} e{epoch}", value))
             elif math.isfinite(values[-1]):
-                found[label] = number(float(values[-1]))
+                found[label] = Cell((number(float(values[-1])),))
     speed = train.get("images_per_s", np.empty(0))
     if np.isfinite(speed).any():
-        found["images/s"] = number(float(np.nanmedian(speed)))
+        found["images/s"] = Cell((number(float(np.nanmedian(speed))),))
     return found
-
-
-def read_scores(run: RunFolder, step: int | None) -> dict[str, str]:
-    """The newest score of each name with all that it depends on (of one checkpoint, if given); a file that cannot be
-    read is one that says so."""
-    from engine.runs.evaluations import read_evaluations
-
-    problems: list[str] = []
-    found: dict[str, str] = {}
-    for evaluation in sorted(read_evaluations(run, step, problems.append), key=lambda e: (e.created, e.id)):
-        where = f"@{evaluation.checkpoint}: " if step is None else ""
-        found |= {name: where + score.line() for name, score in evaluation.scores.items()}
-    return found | {f"a score ({number})": text for number, text in enumerate(problems, 1)}
 
 
 @dataclass(frozen=True, eq=False)

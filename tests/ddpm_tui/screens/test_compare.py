@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ddpm_tui.screens.compare import CompareScreen
-from ddpm_tui.state.comparing import Subject, alike, read_scores, sample_sets
+from ddpm_tui.state import scores
+from ddpm_tui.state.comparing import Subject, alike, sample_sets
+from ddpm_tui.state.scores import newest_scores
 from ddpm_tui.widgets.chart import LossChart
 from ddpm_tui.widgets.face_grid import Filmstrip
 from engine.home import Home
@@ -147,22 +149,79 @@ async def test_samples_of_the_same_seed_are_preferred(tmp_path: Path) -> None:
         await it.pilot.pause(0.4)
         text = await it.press()
         assert "seed 0, dpmpp 20 steps" in text
-        film = it.screen.query_one(Filmstrip)
+        film = it.screen.query_one("#view-samples Filmstrip", Filmstrip)
         assert [f.label for f in film.frames] == ["celeba32-1@4000", "celeba32-2@4400"]
 
 
 async def test_figures_and_scores_stand_beside_each_other(tmp_path: Path) -> None:
-    folder = Home(tmp_path).run("celeba32-1")
-    folder.path.mkdir(parents=True, exist_ok=True)
-    write_evaluation(folder, 4800, 9.0, "ema", {"sliced_wasserstein": SWD}, "a")
+    home = Home(tmp_path)
+    for run, value in (("celeba32-1", 12.34), ("celeba32-2", 17.1)):
+        folder = home.run(run)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        score = replace(SWD, value=value, low=value - 0.4, high=value + 0.5)
+        write_evaluation(folder, 4800, 9.0, "ema", {"sliced_wasserstein": score}, "a")
     (folder.evaluations / "00004800-b.json").write_text("{")
     async with Comparing(tmp_path, filled(tmp_path), (160, 40)) as it:
         await it.press("v", "v", "v", "v")
         await it.pilot.pause(0.4)
         text = await it.press()
-        assert "best loss on held-out" in text
-        assert "@4800: 12.3 [12.0, 12.9]" in text
-        assert "00004800-b.json" in "".join(read_scores(folder, None).values())
+        rows = {line[43:].split("  ")[0].strip(): line for line in text.splitlines()}
+        assert "best held-out loss" in rows
+        (line,) = [line for name, line in rows.items() if name.startswith("sliced wasserstein ↓")]
+        assert "12.3 [11.9, 12.8]" in line
+        assert "17.1 [16.7, 17.6]" in line
+        said = " ".join(text.split())
+        assert said.count("N=500 samples, dpmpp×20 trailing") == 1, "terms that all share are said once"
+        assert "≠" not in said
+        assert "00004800-b.json" in said
+
+
+async def test_at_80_columns_figures_are_shorter_but_whole(tmp_path: Path) -> None:
+    for run in ("celeba32-1", "celeba32-2"):
+        folder = Home(tmp_path).run(run)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_evaluation(folder, 4800, 9.0, "ema", {"sliced_wasserstein": SWD}, "a")
+    async with Comparing(tmp_path, filled(tmp_path), (80, 24)) as it:
+        await it.press("v", "v", "v", "v")
+        await it.pilot.pause(0.4)
+        text = await it.press()
+        (line,) = [line for line in text.splitlines() if "sliced wasserstein ↓" in line]
+        assert line.count("12.3 ±0.56") == 2
+        assert "…" not in line
+
+
+def test_only_scores_taken_in_the_same_way_are_called_better() -> None:
+    worse = replace(SWD, value=20.0)
+    other = replace(SWD, value=1.0, steps=50)
+    assert scores.best([SWD, worse, None]) == {0}
+    assert scores.best([SWD, replace(SWD, seed=7)]) == {0, 1}
+    assert scores.best([replace(SWD, direction="higher"), replace(worse, direction="higher")]) == {1}
+    assert scores.best([SWD, worse, other]) == frozenset()
+    assert scores.best([SWD, replace(SWD, detail={"eta": 1.0})]) == frozenset()
+    assert scores.best([SWD, None]) == frozenset()
+    columns = [{"sliced_wasserstein": SWD}, {"sliced_wasserstein": other}]
+    shared, apart = scores.terms_of(["sliced_wasserstein"], columns, ["@1", "@2"])
+    assert "N=500 samples" in shared[0]
+    assert "dpmpp" not in shared[0]
+    assert apart == ["sliced wasserstein not comparable: @1 dpmpp×20 trailing; @2 dpmpp×50 trailing"]
+    columns[1] = {"sliced_wasserstein": replace(SWD, weights="raw")}
+    assert scores.terms_of(["sliced_wasserstein"], columns, ["@1", "@2"])[1] == [
+        "sliced wasserstein: @1 ema weights; @2 raw weights"
+    ]
+
+
+def test_the_newest_score_is_that_of_the_last_job_whatever_the_clock_said(tmp_path: Path) -> None:
+    run = Home(tmp_path).create().run("r")
+    run.path.mkdir()
+    first = write_evaluation(run, 20, 2.0, "ema", {"sliced_wasserstein": SWD, "kid": SWD}, "000009-5f")
+    last = write_evaluation(run, 10, 1.0, "ema", {"sliced_wasserstein": replace(SWD, value=1.0)}, "000010-4a")
+    for evaluation, created in ((first, "2026-05-05"), (last, "1970-01-01")):
+        content = json.loads(evaluation.path.read_text()) | {"created": created}
+        evaluation.path.write_text(json.dumps(content))
+    found = newest_scores(run)
+    assert found.step == 10
+    assert [score.value for score in found.by_name.values()] == [1.0]
+    assert set(newest_scores(run, 20).by_name) == {"sliced_wasserstein", "kid"}
 
 
 async def test_a_run_deleted_by_somebody_else_leaves_the_comparison(tmp_path: Path) -> None:
@@ -182,5 +241,5 @@ def test_damaged_sample_sets_are_left_out_and_scores_belong_to_their_step(tmp_pa
     assert [s.step for s in sample_sets(home.run("r"), None)] == [10]
     assert alike([sample_sets(home.run("r"), None), []])[1] is None
     write_evaluation(home.run("r"), 10, 1.0, "ema", {"sliced_wasserstein": SWD}, "a")
-    assert read_scores(home.run("r"), 10) == {"sliced_wasserstein": SWD.line()}
-    assert read_scores(home.run("r"), 11) == {}
+    assert newest_scores(home.run("r"), 10).by_name == {"sliced_wasserstein": SWD}
+    assert not newest_scores(home.run("r"), 11).by_name

@@ -1,0 +1,241 @@
+"""The ways to look at what is compared: curves, faces of the same seeds, samples. Imported after the first paint.
+
+Each is a box of its own that is told the subjects and the Snapshot; none knows the screen's keys or its list.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.widget import Widget
+from textual.widgets import Static
+
+from ddpm_tui.draw.series import Series
+from ddpm_tui.state.comparing import Subject, alike, preview_of, sample_sets, sheet
+from ddpm_tui.state.plotting import Plotter, marks
+from ddpm_tui.state.previews import load_faces
+from ddpm_tui.state.snapshot import Snapshot
+from ddpm_tui.widgets.chart import LossChart
+from ddpm_tui.widgets.face_grid import FilmFrame, Filmstrip
+from engine.errors import DdpmError
+
+if TYPE_CHECKING:
+    from ddpm_tui.app import DdpmApp
+    from ddpm_tui.screens.base import BaseScreen
+
+CHART_BYTES = 3000
+FACES_BYTES = 30_000
+
+
+class CompareView(Container):
+    """A picture, or a sentence where there is none. `remark` goes beside the names of the views."""
+
+    DEFAULT_CSS = "CompareView { width: 1fr; height: 1fr; display: none; }"
+
+    def __init__(self, name: str, *content: Widget) -> None:
+        super().__init__(id=f"view-{name}")
+        self._note = Static("", classes="placeholder", markup=False)
+        self._content = content
+        self._made: tuple[Any, ...] = ()
+        self.remark = ""
+
+    def compose(self) -> ComposeResult:
+        yield self._note
+        yield from self._content
+
+    def on_mount(self) -> None:
+        self.say("")
+
+    @property
+    def ddpm(self) -> "DdpmApp":
+        return cast("DdpmApp", self.app)
+
+    def paint(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
+        """Show these. Called with every Snapshot while the view is the shown one; there is at least one subject."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """The next `paint` makes everything anew."""
+        self._made = ()
+
+    def say(self, text: str) -> None:
+        self._note.update(text)
+        self._reveal(False)
+
+    def reveal(self) -> None:
+        self._reveal(True)
+
+    def _reveal(self, content: bool) -> None:
+        self._note.display = not content
+        for widget in self._content:
+            widget.display = content
+
+    def beside(self, work: Callable[..., Any], *args: Any) -> None:
+        """Run it beside the screen; what was begun before is given up, a DdpmError said in the view."""
+
+        async def run() -> None:
+            try:
+                await work(*args)
+            except DdpmError as error:
+                self.say(str(error))
+
+        cast("BaseScreen", self.screen).beside(run, "fill")
+
+
+class CurvesView(CompareView):
+    """The losses of all in one chart. Also knows the colour that each subject has everywhere."""
+
+    def __init__(self, chart: LossChart) -> None:
+        super().__init__("curves", chart)
+        self.chart = chart
+        self.plotter = Plotter()
+
+    def colour(self, subject: Subject) -> str:
+        """The ink of a subject."""
+        red, green, blue = self.chart.look().ink.bright(self.plotter.slot(subject.name))
+        return f"#{red:02x}{green:02x}{blue:02x}"
+
+    def keep_only(self, subjects: Sequence[Subject]) -> None:
+        """Colours of others are free again."""
+        self.plotter.forget(set(self.plotter.known) - {s.name for s in subjects})
+
+    def paint(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
+        found = [
+            (s, snapshot.curves[s.run])
+            for s in subjects
+            if s.run in snapshot.curves and snapshot.curves[s.run].points
+        ]
+        if not found:
+            self.say("no curve yet")
+            return
+        state = tuple((s.name, c.generation) for s, c in found)
+        fresh = state != self._made or not self.chart.display
+        self.reveal()
+        if not fresh and not self.ddpm.may_write(CHART_BYTES):
+            return
+        series: list[Series] = []
+        grew = False
+        for subject, curves in found:
+            one, more = self.plotter.series(replace(curves, run=subject.name))
+            series.append(one)
+            grew = grew or more
+        if fresh:
+            self._made = state
+            self.chart.show(series, marks(found[0][1]) if len(found) == 1 else ())
+        elif grew:
+            self.chart.grew()
+
+
+class FacesView(CompareView):
+    """Previews: the same seeds of every subject, a column each; all an epoch back or on together."""
+
+    def __init__(self, film: Filmstrip) -> None:
+        super().__init__("faces", film)
+        self.film = film
+        self._back: int | None = None
+
+    def rewind(self) -> None:
+        """Every subject at its own moment again."""
+        self._back = None
+
+    def scrub(self, by: int, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
+        known = [snapshot.curves[s.run] for s in subjects if s.run in snapshot.curves]
+        longest = max((len(curves.previews) for curves in known), default=1)
+        self._back = max(0, min(longest - 1, (self._back or 0) - by))
+
+    def paint(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
+        self.remark = (
+            f"{self.ddpm.key('compare.earlier')} {self.ddpm.key('compare.later')} through the epochs"
+        )
+        frames: list[tuple[Path, str]] = []
+        for subject in subjects:
+            curves = snapshot.curves.get(subject.run)
+            found = preview_of(curves, self._step_for(subject, curves)) if curves else None
+            if found is not None:
+                frames.append((found[1], f"{subject.run} {_epoch_name(curves, found[0])}"))
+        if not frames:
+            self.say("no previews yet: they come with the first epoch")
+            return
+        state = tuple(frames)
+        if state == self._made:
+            return
+        if self._made and self._back is None and not self.ddpm.may_write(FACES_BYTES):
+            return
+        self._made = state
+        run = snapshot.run(subjects[0].run)
+        self.beside(self._show, frames, run.setting("data", "size") if run else None)
+
+    def _step_for(self, subject: Subject, curves: Any) -> int | None:
+        """Scrubbed: the step of that many epochs before the newest they all have; else the subject's own."""
+        if self._back is None or not curves.previews:
+            return subject.step
+        return int(curves.previews[max(0, len(curves.previews) - 1 - self._back)])
+
+    async def _show(self, frames: Sequence[tuple[Path, str]], size: int | None) -> None:
+        faces = await asyncio.to_thread(load_faces, frames[0][0], size)
+        self.film.face = (faces[0].shape[1], faces[0].shape[0])
+        self.reveal()
+        self.film.show([FilmFrame(path, label) for path, label in frames], 0)
+
+
+class SamplesView(CompareView):
+    """Drawn samples, a column each: from the same noise where there are such sets."""
+
+    def __init__(self, film: Filmstrip) -> None:
+        super().__init__("samples", film)
+        self.film = film
+
+    def paint(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
+        state = (tuple(s.name for s in subjects), tuple(j.state for j in snapshot.jobs))
+        if state != self._made:
+            self._made = state
+            self.beside(self._show, list(subjects))
+
+    async def _show(self, subjects: Sequence[Subject]) -> None:
+        home = self.ddpm.home
+        sets = await asyncio.gather(
+            *(asyncio.to_thread(sample_sets, home.run(s.run), s.step) for s in subjects)
+        )
+        chosen = [(s, found) for s, found in zip(subjects, alike(sets), strict=True) if found is not None]
+        if not chosen:
+            key = self.ddpm.key
+            self.say(f"no samples yet: {key('app.queue')} then {key('queue.sample')} draws some")
+            return
+        first = chosen[0][1].pictures
+        self.film.face = (first.shape[2], first.shape[1])
+        self.reveal()
+        self.film.show([FilmFrame(sheet(found.pictures), f"{s.run}@{found.step}") for s, found in chosen], 0)
+        same = len({found.how for _, found in chosen}) == 1
+        self.remark = chosen[0][1].how if same else "drawn in different ways: not the same noise"
+        self.call_later(cast("BaseScreen", self.screen).repaint)
+
+
+def make_views(terminal: Any, low_colours: bool) -> list[CompareView]:
+    """All of them, in the order in which one goes through them."""
+    from ddpm_tui.screens.compare_tables import figures_view, settings_view
+
+    def film() -> Filmstrip:
+        made = Filmstrip((32, 32), terminal=terminal, low_colours=low_colours)
+        made.can_focus = False
+        return made
+
+    curves = CurvesView(LossChart(terminal=terminal, id="chart"))
+    return [
+        curves,
+        settings_view(curves.colour),
+        FacesView(film()),
+        SamplesView(film()),
+        figures_view(curves.colour),
+    ]
+
+
+def _epoch_name(curves: Any, step: int) -> str:
+    steps = curves.epochs.get("step", ())
+    for known, epoch in zip(steps, curves.epochs.get("epoch", ()), strict=True):
+        if known == step:
+            return f"e{epoch:g}"
+    return f"@{step}"

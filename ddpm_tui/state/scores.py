@@ -1,0 +1,116 @@
+"""Scores of checkpoints as screens show them: never a figure without its terms, and none called better than one that
+was taken in another way. Reads run folders, so it runs in threads; knows no widgets.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from engine.home import RunFolder
+from engine.runs.evaluations import Evaluation, Score, read_evaluations
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The newest score of each name of one checkpoint (None: there is none), and what could not be read."""
+
+    step: int | None = None
+    by_name: dict[str, Score] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+def newest_scores(run: RunFolder, step: int | None = None) -> Scores:
+    """Of a checkpoint, or of the one that was scored last. Ids of evaluations begin with the number of their job,
+    which counts up whatever the clock says."""
+    problems: list[str] = []
+    found: list[Evaluation] = sorted(read_evaluations(run, step, problems.append), key=lambda e: e.id)
+    if not found:
+        return Scores(problems=tuple(problems))
+    at = found[-1].checkpoint
+    scores: dict[str, Score] = {}
+    for evaluation in found:
+        if evaluation.checkpoint == at:
+            scores |= evaluation.scores
+    return Scores(at, scores, tuple(problems))
+
+
+def figures(score: Score) -> tuple[str, ...]:
+    """A figure in words, longest first: with its interval as it is, with the larger half of it, alone."""
+    value = _number(score.value)
+    if score.low is None or score.high is None:
+        return (score.figure(), value)
+    half = max(score.high - score.value, score.value - score.low)
+    return (score.figure(), f"{value} ±{_number(half, 2)}", value)
+
+
+def best(scores: Sequence[Score | None]) -> frozenset[int]:
+    """Places of the best; none where fewer than two can be compared, or where some were taken in another way."""
+    there = [(place, score) for place, score in enumerate(scores) if score is not None]
+    there = [(place, score) for place, score in there if score.value == score.value]
+    if len(there) < 2 or not alike([score for _, score in there]):
+        return frozenset()
+    top = there[0][1]
+    for _, score in there:
+        if score.better_than(top):
+            top = score
+    return frozenset(place for place, score in there if score.value == top.value)
+
+
+def alike(scores: Sequence[Score | None]) -> bool:
+    """Whether all differ in nothing but the weights and the seed."""
+    there = [score for score in scores if score is not None]
+    return all(_how(a) == _how(b) and a.comparable(b) for a, b in pairwise(there))
+
+
+def terms_of(
+    names: Sequence[str], columns: Sequence[dict[str, Score]], titles: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """What the scores of those names depend on. columns: of each subject, by name; titles: of the subjects.
+
+    (lines of terms that all columns share, names with the same terms together;
+    lines that say in which terms the columns differ).
+    """
+    shared: dict[str, list[str]] = {}
+    apart: list[str] = []
+    for name in names:
+        scores = [column.get(name) for column in columns]
+        there = [score for score in scores if score is not None]
+        parts = [_parts(score) for score in there]
+        common = [part for part in parts[0] if all(part in other for other in parts)]
+        shared.setdefault(", ".join(common), []).append(words(name))
+        if any(len(other) != len(common) for other in parts):
+            each = [
+                f"{title} {', '.join(p for p in _parts(score) if p not in common) or 'nothing more'}"
+                for title, score in zip(titles, scores, strict=True)
+                if score is not None
+            ]
+            sign = "" if alike(there) else " not comparable"
+            apart.append(f"{words(name)}{sign}: {'; '.join(each)}")
+    return [f"{', '.join(which)}: {terms}" for terms, which in shared.items()], apart
+
+
+def words(name: str) -> str:
+    """A measure as it is called on screens."""
+    return name.replace("_", " ")
+
+
+def _parts(score: Score) -> list[str]:
+    return [*score.terms().split(", "), *_how(score)]
+
+
+def _how(score: Score) -> list[str]:
+    """How samples were drawn beyond the score's own fields, where that is not the usual way."""
+    usual = {"eta": 0.0, "variance": "fixed_small", "clip": True}
+    if score.sampler is None:
+        return []
+    return [
+        f"{name} {score.detail[name]}"
+        for name, value in usual.items()
+        if score.detail.get(name, value) != value
+    ]
+
+
+def _number(value: float, digits: int = 3) -> str:
+    from ddpm_tui.words import number
+
+    return number(value, digits)
