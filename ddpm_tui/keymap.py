@@ -133,6 +133,7 @@ KEYS: tuple[Key, ...] = (
     Key("form.leave", "escape", "leave", "leave", "without saving"),
     # Compare.
     Key("compare.mark", "space", "mark", "show/hide", "put a run into the comparison, or take it out"),
+    Key("compare.fold", "enter", "fold", "fold", "show the runs of a study, or fold them away", footer=False),
     Key("compare.view", "v", "next_view", "view", "curves, profiles, faces, scores"),
     Key("compare.chart", "c", "focus_chart", "chart", "zoom, pan and inspect the chart by key"),
     Key("compare.earlier", "h,left", "scrub(-1)", "earlier", "faces of an earlier epoch", footer=False),

@@ -13,6 +13,7 @@ from textual.widgets import Static
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import BaseScreen
 from ddpm_tui.state.snapshot import Snapshot
+from ddpm_tui.state.studies import gather, is_study, within
 from ddpm_tui.widgets.rows import Line, Piece, Rows
 from ddpm_tui.widgets.table import Column, Row, Table
 
@@ -62,6 +63,8 @@ class CompareScreen(BaseScreen):
         self._curves: CurvesView | None = None
         self._faces: FacesView | None = None
         self._started = False
+        self._open: set[str] = set()
+        self._words = ""
 
     def body(self) -> ComposeResult:
         with Horizontal():
@@ -119,6 +122,8 @@ class CompareScreen(BaseScreen):
         self._faces.rewind()
 
     def filtered(self, words: str) -> None:
+        self._words = words.strip()
+        self.repaint()  # what a study folds away is found too
         self.subjects.filter(words)
 
     # Painting.
@@ -152,10 +157,20 @@ class CompareScreen(BaseScreen):
         rows = []
         for subject in (s for s in self._subjects if s.step is not None):
             rows.append(Row(subject.name, (("■", self._colour(subject)), subject.name, "")))
-        for run in reversed(snapshot.runs):
-            here = chosen.get(run.name)
-            sign = ("■", self._colour(here)) if here else ("✗", "bad") if run.problem else ("·", "faint")
-            rows.append(Row(run.name, (sign, (run.name, "" if here else "dim"), (f"{run.epoch}", "dim"))))
+        runs = {run.name: run for run in reversed(snapshot.runs)}
+        for group in gather(list(runs)):
+            open_ = self._words or group.key in self._open
+            if group.study:
+                sign, count = ("▾" if open_ else "▸", "dim"), (f"×{len(group.runs)}", "dim")
+                rows.append(Row(group.key, (sign, (group.study, "bold"), count), " ".join(group.runs)))
+            for run in (runs[name] for name in group.runs):
+                here = chosen.get(run.name)
+                if group.study and not open_ and here is None:
+                    continue
+                sign = ("■", self._colour(here)) if here else ("✗", "bad") if run.problem else ("·", "faint")
+                name = ("  " if group.study else "") + within(group.study, run.name)
+                cells: tuple[Piece, ...] = (sign, (name, "" if here else "dim"), (f"{run.epoch}", "dim"))
+                rows.append(Row(run.name, cells, run.name))
         key = self.ddpm.key
         empty: list[Line] = [[("No runs yet.", "bold")], [(key("app.queue"), "accent bold"), " queues one"]]
         self.subjects.show(rows, empty)
@@ -167,6 +182,9 @@ class CompareScreen(BaseScreen):
 
         key = self.subjects.key
         if key is None:
+            return
+        if is_study(key):
+            self.action_fold()
             return
         subject = Subject.parse(key)
         run = self.snapshot.run(subject.run)
@@ -181,6 +199,16 @@ class CompareScreen(BaseScreen):
         if self._faces is not None:
             self._faces.rewind()
         self.repaint()
+
+    def action_fold(self) -> None:
+        """Show the runs of the study under the cursor, or fold them away."""
+        key = self.subjects.key
+        if key is not None and is_study(key):
+            self._open ^= {key}
+            self.repaint()
+
+    def on_table_chosen(self) -> None:
+        self.action_mark()
 
     def action_clear(self) -> None:
         self._subjects = []

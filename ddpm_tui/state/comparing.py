@@ -39,7 +39,11 @@ class Subject:
 
 def titles(subjects: Sequence[Subject]) -> list[str]:
     """Names as short as tells them apart: of one run, the steps alone; of one study, without its name."""
-    if len(subjects) > 1 and len({s.run for s in subjects}) == 1 and all(s.step is not None for s in subjects):
+    if (
+        len(subjects) > 1
+        and len({s.run for s in subjects}) == 1
+        and all(s.step is not None for s in subjects)
+    ):
         return [f"@{s.step}" for s in subjects]
     studies = {g.study for g in gather(list(dict.fromkeys(s.run for s in subjects)))}
     study = studies.pop() if len(studies) == 1 else ""
@@ -139,8 +143,12 @@ def _figures(subject: Subject, curves: RunCurves | None) -> dict[str, Cell]:
         upto = slice(0, int(np.searchsorted(epochs["step"], subject.step, "right")))
         at = max(0, int(np.searchsorted(train["step"], subject.step, "right")) - 1)
     images = float(train["images"][at])
+    come = float(train["epoch"][at])
+    ended = epochs.get("epoch", np.empty(0))[upto]
+    if len(ended):
+        come = max(come, float(ended[-1]))
     found = {
-        "epochs": Cell((number(float(train["epoch"][at])),)),
+        "epochs": Cell((number(come),)),
         "pictures seen": Cell(
             (f"{images:,.0f}", f"{images / 1e6:.1f}M" if images >= 1e6 else f"{images:.0f}")
         ),

@@ -69,6 +69,22 @@ async def test_space_takes_out_and_puts_in_and_colours_stay(tmp_path: Path) -> N
         assert "puts the run under the cursor in" in await it.press("x")
 
 
+async def test_runs_of_a_study_are_folded_and_those_compared_stay_in_sight(tmp_path: Path) -> None:
+    snapshot = filled(tmp_path)
+    names = [f"size.{v}.s{n}" for v in ("small", "large") for n in (0, 1)]
+    runs = tuple(replace(snapshot.runs[0], name=name) for name in names)
+    async with Comparing(tmp_path, replace(snapshot, runs=(*runs, *snapshot.runs))) as it:
+        table = it.screen.subjects
+        assert table.keys == ["broken-1", "celeba32-2", "celeba32-1", "study/size"]
+        table.move_to("study/size")
+        assert "▾ size" in await it.press("enter")
+        assert table.keys[4:] == ["size.large.s1", "size.large.s0", "size.small.s1", "size.small.s0"]
+        await it.press("j", "space", "k", "space")
+        assert table.keys[4:] == ["size.large.s1"]
+        await it.press("slash", *"small")
+        assert table.keys == ["study/size", "size.small.s1", "size.small.s0"]
+
+
 async def test_no_runs_says_what_to_do(tmp_path: Path) -> None:
     async with Comparing(tmp_path, empty()) as it:
         assert "No runs yet." in await it.press()
