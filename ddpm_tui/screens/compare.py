@@ -41,8 +41,11 @@ class ViewLine(Rows):
         self.repaint()
 
     def lines(self, width: int, height: int) -> list[Line]:
+        names = list(VIEWS)
+        while sum(len(name) + 2 for name in names) > width and names[0] != self.current:
+            del names[0]  # the shown one is in sight
         line: list[Piece] = [
-            (f" {name} ", "cursor bold" if name == self.current else "dim") for name in VIEWS
+            (f" {name} ", "cursor bold" if name == self.current else "dim") for name in names
         ]
         remark: list[Piece] = [" ", (self.remark, "dim")]
         return [line, remark] if height > 1 else [[*line, *remark]]
@@ -53,7 +56,7 @@ class CompareScreen(BaseScreen):
 
     NAME = "compare"
     BINDINGS = [*bindings("compare"), *bindings("list", only=["list.filter"]), *bindings("app")]
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (78, "-usual"), (110, "-wide")]
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,7 +171,7 @@ class CompareScreen(BaseScreen):
                 if group.study and not open_ and here is None:
                     continue
                 sign = ("■", self._colour(here)) if here else ("✗", "bad") if run.problem else ("·", "faint")
-                name = ("  " if group.study else "") + within(group.study, run.name)
+                name = (" " if group.study else "") + within(group.study, run.name)
                 cells: tuple[Piece, ...] = (sign, (name, "" if here else "dim"), (f"{run.epoch}", "dim"))
                 rows.append(Row(run.name, cells, run.name))
         key = self.ddpm.key

@@ -20,6 +20,8 @@ from ddpm_tui.widgets.rows import Line, Rows, cut
 Ink = Callable[[Subject], str]
 
 GAP = 2
+SHORTEST = 12
+"""Cells of a label from which one can still guess the rest."""
 NARROWEST = 7
 """Cells of a column in which a figure can still be read."""
 
@@ -74,9 +76,9 @@ class TableView(CompareView):
 
 
 def table_lines(found: comparing.Table, titles: Sequence[str], inks: Sequence[str], width: int) -> list[Line]:
-    """The table in `width` cells: words get shorter where there is less room, names lose their beginning."""
+    """The table in `width` cells: words get shorter where there is less room, names lose their middle."""
     labels = [f"{'≠ ' if line.apart else ''}{line.label}" for line in found.rows]
-    label = max(map(cell_len, labels))
+    label = min(max(map(cell_len, labels)), max(SHORTEST, width - len(titles) * (NARROWEST + GAP)))
     room = (width - label) // len(titles) - GAP
     cells = [[cell.forms[0] for cell in line.cells] for line in found.rows]
     if any(cell_len(text) > room for row in cells for text in row):
@@ -84,7 +86,9 @@ def table_lines(found: comparing.Table, titles: Sequence[str], inks: Sequence[st
         cells = [[_form(cell, room) for cell in line.cells] for line in found.rows]
     wide = min(max(cell_len(text) for row in [titles, *cells] for text in row), max(room, NARROWEST))
     between = " " * GAP
-    head = [(f"{between}{_end(title, wide)}", f"bold {ink}") for title, ink in zip(titles, inks, strict=True)]
+    head = [
+        (f"{between}{_middle(title, wide)}", f"bold {ink}") for title, ink in zip(titles, inks, strict=True)
+    ]
     lines: list[Line] = [[" " * label, *head]]
     for name, line, row in zip(labels, found.rows, cells, strict=True):
         figures = [
@@ -103,9 +107,12 @@ def _form(cell: Cell, room: int) -> str:
     return next((form for form in cell.forms if cell_len(form) <= room), cell.forms[-1])
 
 
-def _end(text: str, room: int) -> str:
-    """A name cut at its beginning: checkpoints of a run differ at the end."""
-    return cut(text, room) if cell_len(text) <= room else "…" + text[-(room - 1) :]
+def _middle(text: str, room: int) -> str:
+    """A name in `room` cells, cut in its middle: runs differ at the beginning or at the end."""
+    if cell_len(text) <= room:
+        return cut(text, room)
+    end = room // 2
+    return f"{text[: room - 1 - end]}…{text[-end:]}"
 
 
 def _below(found: comparing.Table) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from ddpm_tui.words import number
 from engine.home import RunFolder
 from engine.runs.evaluations import Evaluation, Score, read_evaluations
 
@@ -35,12 +36,14 @@ def newest_scores(run: RunFolder, step: int | None = None) -> Scores:
 
 
 def figures(score: Score) -> tuple[str, ...]:
-    """A figure in words, longest first: with its interval as it is, with the larger half of it, alone."""
-    value = _number(score.value)
+    """A figure in words, longest first: with its interval as it is, with the larger half of it, alone. Its unit is
+    among the terms."""
+    value = number(score.value)
     if score.low is None or score.high is None:
-        return (score.figure(), value)
+        return (value,)
     half = max(score.high - score.value, score.value - score.low)
-    return (score.figure(), f"{value} ±{_number(half, 2)}", value)
+    whole = score.figure().removesuffix(f" {score.unit}")
+    return (whole, f"{value} ±{number(half, 2)}", value)
 
 
 def best(scores: Sequence[Score | None]) -> frozenset[int]:
@@ -77,7 +80,8 @@ def terms_of(
         there = [score for score in scores if score is not None]
         parts = [_parts(score) for score in there]
         common = [part for part in parts[0] if all(part in other for other in parts)]
-        shared.setdefault(", ".join(common), []).append(words(name))
+        unit = f" ({there[0].unit})" if there[0].unit else ""
+        shared.setdefault(", ".join(common), []).append(words(name) + unit)
         if any(len(other) != len(common) for other in parts):
             each = [
                 f"{title} {', '.join(p for p in _parts(score) if p not in common) or 'nothing more'}"
@@ -108,9 +112,3 @@ def _how(score: Score) -> list[str]:
         for name, value in usual.items()
         if score.detail.get(name, value) != value
     ]
-
-
-def _number(value: float, digits: int = 3) -> str:
-    from ddpm_tui.words import number
-
-    return number(value, digits)
