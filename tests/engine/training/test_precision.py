@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from engine.bench.memory import counted
 from engine.errors import UserError
 from engine.home import Home, shipped_profiles
 from engine.models.count import parameters
@@ -100,3 +101,19 @@ def test_the_paper_profiles_have_the_papers_parameters(name: str, millions: floa
     with torch.device("meta"):
         count = parameters(UNet(unet_config(profile)))
     assert count / 1e6 == pytest.approx(millions, rel=0.05)
+
+
+def test_sixty_four_pixels_at_batches_of_128_fit_six_gigabytes() -> None:
+    """The paper's own 64×64 needed more than 13 GB; the card is its GTX 1060, which computes in fp32."""
+    card = DeviceFacts("cuda:0", "GTX 1060", 6 << 30, 2, (6, 1), ("sm_61",))
+    fits = load_profile(Home.find(), str(shipped_profiles() / "celeba64-6gb.toml"))
+    paper = load_profile(Home.find(), str(shipped_profiles() / "celeba64-paper.toml"))
+    assert fits.training.batch_size == paper.training.batch_size == 128
+    ours, theirs = counted("fits", fits, card), counted("paper", paper, card)
+    assert ours["precision"] == theirs["precision"] == "fp32"
+    assert ours["counted_bytes"] < 2.5 * 2**30  # a real step took 2.6e9 at its peak, cuDNN and CUDA come on top
+    assert theirs["counted_bytes"] > 8 * 2**30
+
+    recomputing = fits.training.model_copy(update={"activation_checkpointing": True})
+    least = counted("least", fits.model_copy(update={"training": recomputing}), card)
+    assert least["saved_per_picture"] < 0.45 * ours["saved_per_picture"]
