@@ -94,6 +94,7 @@ class _Scoring:
         self.batch = wanted.batch or batch_that_fits(loaded.profile, loaded.plan, _free_memory(loaded))
         self.found = Scored()
         self._samples: NDArray[np.uint8] | None = None
+        self._drawing_seconds = 0.0
         self._extractor: Extractor | None = None
         self._features: tuple[NDArray[np.float64], NDArray[np.float64], Reference] | None = None
         self._shares: tuple[float, float] | None = None
@@ -128,9 +129,9 @@ class _Scoring:
                 on_step=lambda done, total: self.report("drawing samples", done // settings.steps, n, "pictures"),
             )  # fmt: skip
             self._samples = np.concatenate([drawn.pictures for drawn in batches])
-            self.drawing_seconds = time.monotonic() - before
+            self._drawing_seconds = time.monotonic() - before
             # Drawing is shared, so it is nobody's own time.
-            self._clock += self.drawing_seconds
+            self._clock += self._drawing_seconds
         return self._samples
 
     def _open_extractor(self) -> Extractor:
@@ -347,6 +348,7 @@ class _Scoring:
             extractor = f"{used.name} ({used.identity[:8]})"
         if sampled:
             detail |= {"eta": settings.eta, "variance": settings.variance, "clip": settings.clip}
+            detail["drawing_seconds"] = round(self._drawing_seconds, 3)
         made = Score(
             name, float(figure.value), _known(figure.low), _known(figure.high), n, direction, unit, extractor,
             self.packed.manifest.recipe, self.packed.size,
