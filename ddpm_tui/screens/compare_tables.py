@@ -4,7 +4,6 @@ Imported after the first paint.
 """
 
 import asyncio
-import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +14,8 @@ from ddpm_tui.screens.compare_views import CompareView
 from ddpm_tui.state import comparing
 from ddpm_tui.state.comparing import Cell, Subject
 from ddpm_tui.state.snapshot import Snapshot
-from ddpm_tui.widgets.rows import Line, Rows, cut
+from ddpm_tui.widgets.rows import Line, cut
+from ddpm_tui.widgets.sheet import Sheet, paragraph
 
 Ink = Callable[[Subject], str]
 
@@ -24,28 +24,6 @@ SHORTEST = 12
 """Cells of a label from which one can still guess the rest."""
 NARROWEST = 7
 """Cells of a column in which a figure can still be read."""
-
-
-class Sheet(Rows):
-    """A table with paragraphs below it, as high as it needs to be at its width."""
-
-    DEFAULT_CSS = "Sheet { height: auto; }"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._draw: Callable[[int], list[Line]] = lambda width: []
-
-    def show(self, draw: Callable[[int], list[Line]]) -> None:
-        """draw: lines for a width."""
-        self._draw = draw
-        self.refresh(layout=True)
-        self.call_after_refresh(self.repaint)
-
-    def lines(self, width: int, height: int) -> list[Line]:
-        return self._draw(width)
-
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        return len(self._draw(width))
 
 
 class TableView(CompareView):
@@ -97,8 +75,7 @@ def table_lines(found: comparing.Table, titles: Sequence[str], inks: Sequence[st
         ]
         lines.append([(cut(name, label), "warn" if line.apart else "dim"), *figures])
     for text, ink in _below(found):
-        parts = textwrap.wrap(text, max(20, width), subsequent_indent="  ")
-        lines += [[""]] if text == "" else [[(part, ink)] for part in parts]
+        lines += paragraph(text, width, ink)
     return lines
 
 

@@ -2,13 +2,17 @@
 was taken in another way. Reads run folders, so it runs in threads; knows no widgets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from ddpm_tui.words import number
 from engine.home import RunFolder
 from engine.runs.evaluations import Evaluation, Score, read_evaluations
+
+USUAL: Mapping[str, Any] = {"eta": 0.0, "variance": "fixed_small", "clip": True}
+"""How samples are drawn where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,29 @@ def newest_scores(run: RunFolder, step: int | None = None) -> Scores:
         if evaluation.checkpoint == at:
             scores |= evaluation.scores
     return Scores(at, scores, tuple(problems))
+
+
+def scores_of_set(run: RunFolder, facts: Mapping[str, Any]) -> dict[str, Score]:
+    """The newest scores of samples drawn from a sample set's checkpoint in the set's way; where there are none, of
+    samples drawn in whatever way, else all that the checkpoint has. facts: sample.json."""
+    step = facts.get("checkpoint")
+    if not isinstance(step, int):
+        return {}
+    ways: tuple[dict[str, Score], ...] = ({}, {}, {})
+    for evaluation in sorted(read_evaluations(run, step), key=lambda e: e.id):
+        for name, score in evaluation.scores.items():
+            ways[2][name] = score
+            if score.sampler is not None:
+                ways[1][name] = score
+                if all(facts.get(key, value) == value for key, value in _drawn(score).items()):
+                    ways[0][name] = score
+    return next((way for way in ways if way), {})
+
+
+def _drawn(score: Score) -> dict[str, Any]:
+    """What a sample set and a score of samples both say about how they were drawn."""
+    own = {"sampler": score.sampler, "steps": score.steps, "spacing": score.spacing, "weights": score.weights}
+    return own | {key: score.detail[key] for key in USUAL if key in score.detail}
 
 
 def figures(score: Score) -> tuple[str, ...]:
@@ -104,11 +131,10 @@ def _parts(score: Score) -> list[str]:
 
 def _how(score: Score) -> list[str]:
     """How samples were drawn beyond the score's own fields, where that is not the usual way."""
-    usual = {"eta": 0.0, "variance": "fixed_small", "clip": True}
     if score.sampler is None:
         return []
     return [
         f"{name} {score.detail[name]}"
-        for name, value in usual.items()
+        for name, value in USUAL.items()
         if score.detail.get(name, value) != value
     ]

@@ -1,10 +1,16 @@
 """Screen 4 by its keys, on real folders."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
+from ddpm_tui.state.scores import scores_of_set
 from engine.home import Home
+from engine.runs.evaluations import write_evaluation
 from tests.ddpm_tui.fakes import empty, make_app
 from tests.ddpm_tui.screens.homes import make_run, make_samples, snapshot, text, until
+from tests.engine.runs.test_evaluations import SWD
 
 
 @pytest.fixture
@@ -21,7 +27,7 @@ def opened(home, size=(80, 24)):
 
 async def show(app, pilot):
     await pilot.press("4")
-    await until(pilot, lambda: app.screen.id == "gallery" and app.screen._view == "grid")
+    await until(pilot, lambda: app.screen.id == "gallery" and app.screen.view.mode == "grid")
 
 
 def player(app):
@@ -34,7 +40,7 @@ async def test_lists_sets_and_previews_and_shows_the_faces(home):
         await show(app, pilot)
         assert app.screen.query_one("#sets").keys == ["faces-1/000001", "faces-1/"]
         assert len(app.screen.query_one("#grid").pictures) == 6
-        assert "seed 3, epoch 2.0" in text(app)
+        assert "ddim×10, seed 3" in text(app)
         assert not app.faults
 
 
@@ -50,7 +56,7 @@ async def test_a_face_large_is_scrubbed_and_played(home):
     async with run as pilot:
         await show(app, pilot)
         await pilot.press("enter")
-        await until(pilot, lambda: app.screen._view == "large" and player(app).frame == 2)
+        await until(pilot, lambda: app.screen.view.mode == "large" and player(app).frame == 2)
         await pilot.press("h")
         await until(pilot, lambda: player(app).frame == 1)
         await pilot.press("l")
@@ -59,7 +65,7 @@ async def test_a_face_large_is_scrubbed_and_played(home):
         assert player(app).playing
         await until(pilot, lambda: not player(app).playing and player(app).frame == 2)
         await pilot.press("enter")
-        await until(pilot, lambda: app.screen._view == "grid")
+        await until(pilot, lambda: app.screen.view.mode == "grid")
 
 
 async def test_film_shows_the_previews_of_the_run(home):
@@ -67,7 +73,7 @@ async def test_film_shows_the_previews_of_the_run(home):
     async with run as pilot:
         await show(app, pilot)
         await pilot.press("f")
-        await until(pilot, lambda: app.screen._view == "film")
+        await until(pilot, lambda: app.screen.view.mode == "film")
         assert [frame.label for frame in app.screen.query_one("#film").frames] == ["100", "200", "300"]
 
 
@@ -118,6 +124,50 @@ async def test_the_filter_narrows_the_sets(home):
         await show(app, pilot)
         await pilot.press("slash", *"ddim", "enter")
         await until(pilot, lambda: app.screen.query_one("#sets").keys == ["faces-1/000001"])
+
+
+async def test_a_set_shows_scores_of_samples_drawn_in_its_way_with_their_terms(home):
+    run = home.run("faces-1")
+    drawn = replace(SWD, sampler="ddim", steps=10)
+    for number, score in ((1, drawn), (2, replace(SWD, value=99.0)), (3, replace(drawn, value=15.0))):
+        write_evaluation(run, 200, 2.0, "ema", {"sliced_wasserstein": score}, f"00000{number}-a")
+    app, opening = opened(home)
+    async with opening as pilot:
+        await show(app, pilot)
+        await until(pilot, lambda: "sliced wasserstein 15.0" in text(app))
+        await until(pilot, lambda: "N=500 samples" in text(app))
+        await pilot.press("j")
+        await until(pilot, lambda: "sliced wasserstein" not in text(app))
+    make_samples(run, "000002")
+    record = run.sample("000002").record
+    record.write_text(record.read_text().replace('"ddim"', '"ddpm"'))
+    assert scores_of_set(run, json.loads(record.read_text()))["sliced_wasserstein"].value == 15.0, (
+        "the newest"
+    )
+
+
+async def test_sets_of_a_studys_runs_are_folded_and_found(home):
+    for name in ("size.small.s0", "size.large.s0"):
+        make_samples(make_run(home, name), "000001")
+    app, opening = opened(home)
+    async with opening as pilot:
+        await pilot.press("4")
+        sets = app.screen.query_one("#sets")
+        await until(pilot, lambda: "study/size" in sets.keys)
+        assert len(sets.keys) == 3
+        sets.move_to("study/size")
+        await until(pilot, lambda: "shows the sets of this study" in text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: len(sets.keys) == 7)
+        await until(pilot, lambda: "small.s0@200" in text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: len(sets.keys) == 3)
+        await pilot.press("slash", *"small ddim", "enter")
+        await until(pilot, lambda: [k for k in sets.keys if "/0" in k] == ["size.small.s0/000001"])
+        await pilot.press("slash", "escape")
+        app.screen.open("size.small.s0", "000001")
+        await until(pilot, lambda: sets.key == "size.small.s0/000001")
+        assert not app.faults
 
 
 async def test_nearest_looks_at_the_pictures_the_run_began_with(home, monkeypatch):
