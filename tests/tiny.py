@@ -34,6 +34,7 @@ TINY: dict[str, Any] = {
         "threads": 1,
         "validation_pictures": 8,
         "preview_count": 2,
+        "scores": 0,
     },
     "sampling": {"steps": 3},
 }

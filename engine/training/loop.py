@@ -18,6 +18,7 @@ from engine.runs.record import freeze
 from engine.sampling.drawing import Settings, batch_that_fits, draw
 from engine.sampling.sheets import grid, save_png
 from engine.training.learning_rate import learning_rate
+from engine.training.scoring import ChunkScorer
 from engine.training.session import Session
 from engine.training.state import architecture, evaluating, unet_config
 from engine.training.step import Stepper, is_out_of_memory
@@ -57,6 +58,7 @@ class Trainer:
         self.saved_step = resumed.step if resumed else None
         self.saved_at = time.monotonic()
         self.validator = self._validator()
+        self.scorer = ChunkScorer(work, session)
         self._rate_clock = (time.monotonic(), session.state.step)
         self._images_per_s: float | None = None
 
@@ -250,6 +252,8 @@ class Trainer:
         due = self._minutes_since_save() >= training.checkpoint_minutes / 2
         if done or chunk_end or due or epoch in training.keep_epochs:
             self._save(first, target, to_epoch, chunk_end or done, train_loss, validation)
+        if done or chunk_end:
+            self.scorer.score(lambda: self._report("evaluating", first, target, to_epoch))
         # What the epoch's end took is left out; the steps before it count on, so that short epochs have a speed too.
         then, step = self._rate_clock
         self._rate_clock = (then + time.monotonic() - started, step)
@@ -278,11 +282,11 @@ class Trainer:
 
     def _validator(self) -> Validator | None:
         count = self.profile.training.validation_pictures
-        if not count or not len(self.s.held_out):
-            return None
         s = self.s
+        if not count or not len(s.packed.held_out):
+            return None
         return Validator(
-            s.pictures, s.held_out, count, s.schedule, self.profile.objective, s.plan, s.device,
+            s.packed.pictures, s.packed.held_out, count, s.schedule, self.profile.objective, s.plan, s.device,
             batch=min(64, batch_that_fits(self.profile, s.plan, 1 << 30)),
         )  # fmt: skip
 

@@ -3,12 +3,11 @@
 import platform
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
 from engine.data.catalog import is_whole
 from engine.data.job import pack_for
-from engine.data.packed import open_packed
+from engine.data.packed import Packed, open_packed
 from engine.diffusion.schedule import Schedule
 from engine.errors import UserError
 from engine.files import write_json
@@ -34,8 +33,7 @@ class Session:
     schedule: Schedule
     state: TrainState
     feeder: Feeder
-    pictures: np.ndarray
-    held_out: np.ndarray
+    packed: Packed
     horizon_epochs: int
     resumed: Manifest | None
 
@@ -109,8 +107,7 @@ def open_session(work: Work, run: RunFolder) -> Session:
         make_schedule(profile, device),
         state,
         feeder,
-        packed.pictures,
-        packed.held_out,
+        packed,
         horizon,
         resumed,
     )

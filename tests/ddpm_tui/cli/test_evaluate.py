@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from engine.data.catalog import add_source
 from engine.home import Home
@@ -14,13 +12,8 @@ from tests.tiny import job, make_run, work
 
 
 @pytest.fixture
-def trained(home: Home, tmp_path: Path) -> str:
-    folder = tmp_path / "dots"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for number in range(150):  # enough for more than one to be held out
-        Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(folder / f"{number}.png")
-    add_source(home, folder, "dots")
+def trained(home: Home, many_pictures: Path) -> str:
+    add_source(home, many_pictures, "dots")
     run = make_run(home, "tiny")
     assert work(job(home, run, 1)).returncode == 0
     return "tiny"

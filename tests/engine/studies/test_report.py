@@ -4,9 +4,7 @@ import csv
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from engine.data.catalog import add_source
 from engine.errors import UserError
@@ -64,14 +62,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
+def home(tmp_path: Path, many_pictures: Path) -> Home:
     home = Home(tmp_path / "home").create()
-    folder = tmp_path / "dots"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for number in range(150):  # enough for more than one to be held out
-        Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(folder / f"{number}.png")
-    add_source(home, folder, "dots")
+    add_source(home, many_pictures, "dots")
     save_profile(home, "tiny", to_toml(build_profile(TINY, "tiny")))
     return home
 

@@ -111,7 +111,8 @@ def test_sixty_four_pixels_at_batches_of_128_fit_six_gigabytes() -> None:
     assert fits.training.batch_size == paper.training.batch_size == 128
     ours, theirs = counted("fits", fits, card), counted("paper", paper, card)
     assert ours["precision"] == theirs["precision"] == "fp32"
-    assert ours["counted_bytes"] < 2.5 * 2**30  # a real step took 2.6e9 at its peak, cuDNN and CUDA come on top
+    # A real step took 2.6e9 at its peak on a CPU; CUDA and cuDNN want some more.
+    assert ours["counted_bytes"] < 2.5 * 2**30
     assert theirs["counted_bytes"] > 8 * 2**30
 
     recomputing = fits.training.model_copy(update={"activation_checkpointing": True})

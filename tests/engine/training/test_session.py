@@ -39,10 +39,10 @@ def test_other_pictures_under_the_same_name(home: Home, dots: Path) -> None:
     add_source(home, dots, "dots")
 
     again = opened(home, run)
-    assert np.array_equal(again.pictures, before.pictures)
+    assert np.array_equal(again.packed.pictures, before.packed.pictures)
     assert again.record.frozen == before.record.frozen
     new = opened(home, make_run(home, "new"))
-    assert len(new.pictures) == 41
+    assert len(new.packed.pictures) == 41
     assert new.record.frozen["data"]["fingerprint"] != before.record.frozen["data"]["fingerprint"]
 
     shutil.rmtree(home.data / before.record.frozen["data"]["folder"])
@@ -52,7 +52,7 @@ def test_other_pictures_under_the_same_name(home: Home, dots: Path) -> None:
 
 def test_a_damaged_folder_is_packed_again(home: Home, dots: Path) -> None:
     run = make_run(home, "r")
-    before = opened(home, run).pictures.copy()
+    before = opened(home, run).packed.pictures.copy()
     packed = home.data / opened(home, run).record.frozen["data"]["folder"] / "pictures.u8"
     packed.write_bytes(packed.read_bytes()[:100])
-    assert np.array_equal(opened(home, run).pictures, before)
+    assert np.array_equal(opened(home, run).packed.pictures, before)

@@ -1,0 +1,126 @@
+"""What training measures of itself at a chunk's end: sliced Wasserstein of a few hundred samples, and never for long.
+
+The figure goes where `evaluate` puts its own, and not into the metrics: how many samples there is time for depends
+on the machine, and the metrics of a run are the same wherever it was interrupted.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import torch
+
+from engine.errors import DamagedError, UserError
+from engine.runs.evaluations import write_evaluation
+from engine.sampling.drawing import Settings, batch_that_fits
+from engine.training.precision import autocast
+from engine.training.session import Session
+from engine.training.state import evaluating
+from engine.training.step import is_out_of_memory
+from engine.work import Work
+
+SHARE = 0.05
+"""Of a job's time, at most."""
+FEWEST = 64
+"""Samples; a distance of fewer says little."""
+DRAWING = 0.8
+"""What drawing may take of what there is; the distance itself has the rest."""
+MEASURE = "sliced_wasserstein"
+EVALUATION = "training"
+SEED = 0
+
+
+class _Interrupted(Exception):
+    """The job is to stop: a score can be taken later, by `evaluate`."""
+
+
+class ChunkScorer:
+    """Scores of one training job. `clock` gives seconds."""
+
+    def __init__(self, work: Work, session: Session, clock: Callable[[], float] = time.monotonic) -> None:
+        self.work, self.s, self.clock = work, session, clock
+        self._began, self._spent = clock(), 0.0
+
+    def score(self, report: Callable[[], None]) -> None:
+        """Score the state as it is, if there is time for it; the caller has published its checkpoint.
+
+        A figure that cannot be had is said and training goes on. `report` is called before anything that takes
+        long. Raises DiskFullError.
+        """
+        wanted = self.s.profile.training.scores
+        before = self.clock()
+        left = SHARE * (before - self._began) - self._spent
+        if not wanted or left <= 0 or self.work.stopping:
+            return
+        settings = Settings.from_profile(self.s.profile, seed=SEED)
+        state = self.s.state
+        report()
+        try:
+            with (
+                evaluating(state.model),
+                state.ema.swapped_in() if settings.weights == "ema" else nullcontext(),
+            ):
+                each = self._seconds_a_picture(settings)
+                count = affordable(wanted, DRAWING * left / each)
+                if count:
+                    self._score(count, settings)
+                else:
+                    least = affordable(wanted, float("inf"), fewest=True)
+                    self.work.say(
+                        f"no {MEASURE} of this chunk: {least} samples take {least * each:.0f} s, and {SHARE:.0%} of "
+                        f"the job's time is {max(0.0, left):.0f} s (`evaluate` takes it at any time)"
+                    )
+        except _Interrupted:
+            self.work.say(f"{MEASURE} of this chunk was left out: stopping")
+        except (UserError, DamagedError) as error:
+            self.work.say(f"no {MEASURE} of this chunk: {error}")
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self.work.say(f"no {MEASURE} of this chunk: out of memory")
+        finally:
+            self._spent += self.clock() - before
+
+    def _score(self, count: int, settings: Settings) -> None:
+        # Some time to import, and wanted only here.
+        from engine.evaluation.score import Wanted, score
+        from engine.sampling.load import Loaded
+
+        s = self.s
+        loaded = Loaded(s.state.model, s.schedule, s.profile, s.plan, s.device)
+
+        def report(measure: str, done: int, total: int, unit: str) -> None:
+            if self.work.stopping:
+                raise _Interrupted
+
+        found = score(loaded, s.packed, Wanted((MEASURE,), count, settings), report).scores
+        epoch = s.state.step / s.feeder.steps_per_epoch
+        write_evaluation(s.run, s.state.step, epoch, settings.weights, found, EVALUATION)
+        self.work.say(f"{MEASURE}: {found[MEASURE].line()}")
+
+    def _seconds_a_picture(self, settings: Settings) -> float:
+        """Of drawing, from one call of the network on a batch after one that warms up."""
+        s, size = self.s, self.s.profile.data.size
+        batch = min(FEWEST, batch_that_fits(s.profile, s.plan, 1 << 30))
+        x_t = torch.zeros(batch, 3, size, size, device=s.device)
+        t = torch.zeros(batch, dtype=torch.int64, device=s.device)
+        took = 0.0
+        for _ in range(2):
+            before = self.clock()
+            with torch.no_grad(), autocast(s.plan):
+                s.state.model(x_t, t).sum().item()  # .item() waits for the device
+            took = self.clock() - before
+        return max(1e-6, took) * settings.steps / batch
+
+
+def affordable(wanted: int, most: float, fewest: bool = False) -> int:
+    """`wanted` or a half, a quarter … of it, whichever is the largest within `most` and not below FEWEST; else 0.
+
+    Halves, so that the figures of one chunk and the next are of equally many samples more often than not.
+    `fewest`: the smallest of them instead.
+    """
+    counts = [wanted]
+    while counts[-1] // 2 >= FEWEST:
+        counts.append(counts[-1] // 2)
+    fitting = [count for count in counts if count <= most]
+    return (fitting[-1] if fewest else fitting[0]) if fitting else 0
