@@ -42,6 +42,7 @@ from engine.home import Home
 
 if TYPE_CHECKING:
     from ddpm_tui.screens.base import BaseScreen
+    from ddpm_tui.state.estimator import Estimating
     from ddpm_tui.state.store import Store
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class DdpmApp(App[None]):
         low_bandwidth: bool = False,
         driver_class: type[Driver] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        estimator: "Estimating | None" = None,
     ) -> None:
         super().__init__(driver_class=driver_class)
         self.home = home
@@ -98,6 +100,7 @@ class DdpmApp(App[None]):
         self.low_bandwidth = low_bandwidth
         self.budget = Budget(LOW_BYTES_PER_SECOND if low_bandwidth else BYTES_PER_SECOND)
         self.undo = Undo()
+        self._estimator = estimator
         self.monotonic = clock
         self.marked: tuple[str, ...] = ()
         """Runs or RUN@STEP that one screen hands to another (the compare screen)."""
@@ -152,6 +155,8 @@ class DdpmApp(App[None]):
         self.snapshot = snapshot
 
     async def on_unmount(self) -> None:
+        if self._estimator is not None:
+            await self._estimator.close()
         await self.store.close()
 
     def _tick(self) -> None:
@@ -288,6 +293,15 @@ class DdpmApp(App[None]):
     def key(self, key_id: str) -> str:
         """The key of an action as people read it, as the keymap has it now: "queue.add" → "a"."""
         return shown(self._keymap.get(key_id, BY_ID[key_id].keys).split(",")[0])
+
+    @property
+    def estimator(self) -> "Estimating":
+        """Tells what profiles cost; made when it is first asked for."""
+        if self._estimator is None:
+            from ddpm_tui.state.estimator import Estimator
+
+            self._estimator = Estimator(self.home)
+        return self._estimator
 
     def may_write(self, cost: float) -> bool:
         """Whether something that repaints by itself may now send about `cost` bytes."""

@@ -54,6 +54,7 @@ class ProfileForm(Dialog[str]):
         self._problem: tuple[str, str] = ("", "")
         self._key: str | None = None
         self._figures: list[tuple[str, str]] = []
+        """What the last count found, as lines."""
         self._stop = threading.Event()
 
     def compose(self) -> ComposeResult:
@@ -192,7 +193,6 @@ class ProfileForm(Dialog[str]):
         says.update(said)
         says.set_class(bad, "bad")
         self._show()
-        self._figures = []
         self._count()
 
     # What it costs.
@@ -202,14 +202,27 @@ class ProfileForm(Dialog[str]):
         self.beside(self._count_soon, "count")
 
     async def _count_soon(self) -> None:
-        from ddpm_tui.state.profile_facts import counted
+        from ddpm_tui.state.profile_facts import costs, counted
 
         await asyncio.sleep(0.15)
-        if self._profile is None:
-            self.query_one(Costs).show([("", "not a profile yet: see below")])
+        show = self.query_one(Costs).show
+        profile = self._profile
+        if profile is None:
+            show([("", "not a profile yet: see below")])
             return
-        facts = await asyncio.to_thread(counted, self.ddpm.home, self._profile)
-        self.query_one(Costs).show([*facts, ("", f"{self.ddpm.key('form.estimate')} measures the rest here")])
+        facts = await asyncio.to_thread(counted, self.ddpm.home, profile)
+        # The last figures stay until the new ones come, so that nothing jumps while one types.
+        show([*facts, *(self._figures or [("", "counting …")])])
+        try:
+            figures = await self.ddpm.estimator.figures(profile.to_dict())
+        except DdpmError as error:
+            self._figures = []
+            show([*facts, ("", str(error))])
+            return
+        if figures is None:
+            return  # overtaken
+        self._figures = costs(profile, figures)
+        show([*facts, *self._figures, ("", f"{self.ddpm.key('form.estimate')} measures the speed here")])
 
     def action_estimate(self) -> None:
         if self._profile is None:
@@ -224,7 +237,7 @@ class ProfileForm(Dialog[str]):
 
         facts = await asyncio.to_thread(counted, self.ddpm.home, profile)
         show = self.query_one(Costs).show
-        show([*facts, ("", "measuring …")])
+        show([*facts, *self._figures, ("", "measuring …")])
         try:
             figures = await asyncio.to_thread(
                 estimate, self.ddpm.home, profile, True, stop, lambda text: None

@@ -29,6 +29,9 @@ from engine.home import check_name
 if TYPE_CHECKING:
     from ddpm_tui.state.profile_facts import Entry, ProfileReader
 
+REST_S = 0.3
+"""How long the cursor rests on a profile before its network is counted."""
+
 COLUMNS = (Column("", 1), Column("profile", 18, grow=1), Column("", 7, drop=1))
 
 
@@ -76,7 +79,12 @@ class ProfilesScreen(BaseScreen):
         self._reading = False
         self._marked: str | None = None
         self._figures: dict[str, list[tuple[str, str]]] = {}
-        """What was estimated, by the profile's text."""
+        """What it costs, by the profile's text: counted."""
+        self._measured: dict[str, list[tuple[str, str]]] = {}
+        self._notes: dict[str, str] = {}
+        """What is to be said of that: that it is being measured, or why it cannot be told."""
+        self._counting = ""
+        """The text that was counted last, or is being counted: a failure is tried again on the next visit."""
         self._counted: dict[str, list[tuple[str, str]]] = {}
         self._stop = threading.Event()
         self._follow: str | None = None
@@ -189,7 +197,9 @@ class ProfilesScreen(BaseScreen):
         if other is not None and other.profile is not None and other.name != entry.name:
             about.show([], self._diff(other, entry))
             return
-        if entry.text not in self._counted:
+        if self._counting != entry.text:
+            self._counting = entry.text
+            self._notes.pop(entry.text, None)
             self.beside(partial(self._count, entry), "count")
         about.show(self._facts(entry), [])
 
@@ -209,17 +219,34 @@ class ProfilesScreen(BaseScreen):
         ]  # fmt: skip
         facts += self._counted.get(entry.text, [])
         facts += [("warning", text) for text in p.warnings()]
-        facts += self._figures.get(
-            entry.text, [("", f"{self.ddpm.key('profiles.estimate')} measures it here")]
-        )
+        facts += self._measured.get(entry.text) or self._figures.get(entry.text, [])
+        if entry.text in self._notes:
+            facts.append(("", self._notes[entry.text]))
+        elif entry.text not in self._figures:
+            facts.append(("", "counting …"))
+        elif entry.text not in self._measured:
+            facts.append(("", f"{self.ddpm.key('profiles.estimate')} measures the speed here"))
         return facts
 
     async def _count(self, entry: "Entry") -> None:
-        from ddpm_tui.state.profile_facts import counted
+        """What can be told without training, for the profile that the cursor rests on."""
+        from ddpm_tui.state.profile_facts import costs, counted
 
-        assert entry.profile is not None
-        self._counted[entry.text] = await asyncio.to_thread(counted, self.ddpm.home, entry.profile)
+        profile = entry.profile
+        assert profile is not None
+        self._counted[entry.text] = await asyncio.to_thread(counted, self.ddpm.home, profile)
         self._about()
+        if entry.text in self._figures:
+            return
+        await asyncio.sleep(REST_S)
+        try:
+            figures = await self.ddpm.estimator.figures(profile.to_dict())
+        except DdpmError as error:
+            self._note(entry, str(error))
+            return
+        if figures is not None:
+            self._figures[entry.text] = costs(profile, figures)
+            self._about()
 
     def _diff(self, a: "Entry", b: "Entry") -> "list[tuple[str, str, str]]":
         from ddpm_tui.state.profile_facts import value_text
@@ -252,7 +279,14 @@ class ProfilesScreen(BaseScreen):
 
     def action_edit(self) -> None:
         entry = self._usable()
-        self.app.push_screen(ProfileForm(entry), lambda text: self._save_as(entry, text) if text else None)
+
+        def left(text: str | None) -> None:
+            self._counting = ""  # the form's questions may have overtaken ours
+            self._about()
+            if text:
+                self._save_as(entry, text)
+
+        self.app.push_screen(ProfileForm(entry), left)
 
     def action_save(self) -> None:
         self.ddpm.say(f"nothing is being changed: {self.ddpm.key('profiles.edit')} opens the form", "dim")
@@ -364,21 +398,20 @@ class ProfilesScreen(BaseScreen):
         from ddpm_tui.state.profile_facts import costs, estimate
 
         assert entry.profile is not None
-        self._note(entry, "counting …")
+        self._note(entry, "measuring a few steps …")
         try:
-            for measure in (False, True):
-                figures = await asyncio.to_thread(
-                    estimate, self.ddpm.home, entry.profile, measure, stop, lambda text: None
-                )
-                if not figures:
-                    return
-                self._figures[entry.text] = costs(entry.profile, figures)
-                if not measure:
-                    self._figures[entry.text].append(("", "measuring a few steps …"))
-                self._about()
+            figures = await asyncio.to_thread(
+                estimate, self.ddpm.home, entry.profile, True, stop, lambda text: None
+            )
         except DdpmError as error:
             self._note(entry, str(error))
+            return
+        if figures:
+            self._measured[entry.text] = costs(entry.profile, figures)
+        self._note(entry, "")
 
     def _note(self, entry: "Entry", text: str) -> None:
-        self._figures[entry.text] = [("", text)]
+        self._notes.pop(entry.text, None)
+        if text:
+            self._notes[entry.text] = text
         self._about()

@@ -7,6 +7,7 @@ import torch
 
 from engine.data.catalog import load_manifest, packed_folder
 from engine.errors import DamagedError, DdpmError
+from engine.home import Home
 from engine.jobs import EXIT_DONE, Result
 from engine.models.count import activation_bytes_per_picture, forward_macs, parameters
 from engine.models.unet import UNet
@@ -34,43 +35,47 @@ def run_estimate(work: Work) -> Result:
 
 def estimate(work: Work, profile: Profile, measure: bool) -> dict[str, Any]:
     """Parameters, MACs, bytes and, when measured, images/s and seconds an epoch, as plain data."""
-    plan = precision.decide(
-        precision.gather(work.spec.device if work.spec.device != "auto" else profile.training.device), profile
-    )
+    facts = precision.gather(work.spec.device if work.spec.device != "auto" else profile.training.device)
+    plan = precision.decide(facts, profile)
     device = precision.apply(plan)
-    config = unet_config(profile)
-    model = UNet(config)
-    model.activation_checkpointing = plan.activation_checkpointing
-    dtype = plan.autocast_dtype or torch.float32
-    activations = activation_bytes_per_picture(model, dtype, channels_last=plan.layout == "channels_last")
-    count = parameters(model)
-    batch = profile.training.batch_size
-    figures: dict[str, Any] = {
-        "parameters": count,
-        "forward_macs": forward_macs(config),
-        "activation_bytes_per_picture": activations,
-        "activation_bytes": activations * (profile.micro_batch or batch),
-        "checkpoint_bytes": count * 4 * STATE_COPIES,
-        "state_bytes": count * 4 * (STATE_COPIES + 1),
-        "plan": plan.to_json(),
-        "summary": plan.summary(),
-        "train_pictures": _train_pictures(work, profile),
-        "epochs": profile.training.epochs,
-    }
+    figures = count(work.home, profile, plan)
     if measure:
-        figures |= _measure(work, profile, plan, device, activations)
+        figures |= _measure(work, profile, plan, device, figures["activation_bytes_per_picture"])
         pictures = figures["train_pictures"]
         if pictures:
+            batch = profile.training.batch_size
             figures["epoch_seconds"] = pictures // batch * batch / figures["images_per_s"]
             figures["run_seconds"] = figures["epoch_seconds"] * profile.training.epochs
     return figures
 
 
-def _train_pictures(work: Work, profile: Profile) -> int | None:
+def count(home: Home, profile: Profile, plan: precision.Plan) -> dict[str, Any]:
+    """What can be told without training: parameters, MACs, bytes. Counted on the CPU; the device stays untouched."""
+    config = unet_config(profile)
+    model = UNet(config)
+    model.activation_checkpointing = plan.activation_checkpointing
+    dtype = plan.autocast_dtype or torch.float32
+    activations = activation_bytes_per_picture(model, dtype, channels_last=plan.layout == "channels_last")
+    weights = parameters(model)
+    return {
+        "parameters": weights,
+        "forward_macs": forward_macs(config),
+        "activation_bytes_per_picture": activations,
+        "activation_bytes": activations * (profile.micro_batch or profile.training.batch_size),
+        "checkpoint_bytes": weights * 4 * STATE_COPIES,
+        "state_bytes": weights * 4 * (STATE_COPIES + 1),
+        "plan": plan.to_json(),
+        "summary": plan.summary(),
+        "train_pictures": _train_pictures(home, profile),
+        "epochs": profile.training.epochs,
+    }
+
+
+def _train_pictures(home: Home, profile: Profile) -> int | None:
     """Training pictures, if the data is packed; else None."""
     data = profile.data
     try:
-        return load_manifest(packed_folder(work.home, data.dataset, data.size, data.recipe, data.limit)).train
+        return load_manifest(packed_folder(home, data.dataset, data.size, data.recipe, data.limit)).train
     except (DamagedError, DdpmError):
         return None
 

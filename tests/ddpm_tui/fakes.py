@@ -79,9 +79,33 @@ class FakeStore:
         pass
 
 
+FIGURES: dict[str, Any] = {
+    "parameters": 2_200_000, "forward_macs": 5e8, "state_bytes": 44e6, "activation_bytes": 1e8,
+    "checkpoint_bytes": 35e6, "summary": "a test",
+}  # fmt: skip
+"""What a fake estimator says of any profile."""
+
+
+class FakeEstimator:
+    """Answers at once; `asked` are the profiles, `answer` what it says, or an exception to raise."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.answer: Any = FIGURES
+
+    async def figures(self, profile: dict[str, Any]) -> dict[str, Any] | None:
+        self.asked.append(profile)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    async def close(self) -> None:
+        pass
+
+
 def make_app(home: Path, snapshot: Snapshot, terminal: Terminal = FULL, theme: str = "ddpm-dark") -> DdpmApp:
     """The real app on fakes. `app.store` is a FakeStore, `app.store.link` a FakeLink."""
-    app = DdpmApp(Home(home).create(), FakeStore(snapshot), terminal=terminal)
+    app = DdpmApp(Home(home).create(), FakeStore(snapshot), terminal=terminal, estimator=FakeEstimator())
     if theme:
         app.theme = theme
     return app

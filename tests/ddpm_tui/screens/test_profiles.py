@@ -4,10 +4,11 @@ import contextlib
 
 import pytest
 
+from engine.errors import UserError
 from engine.home import Home
 from engine.profiles_store import load_profile
 from engine.runs.trash import find_trashed, list_trash, restore
-from tests.ddpm_tui.fakes import empty, make_app
+from tests.ddpm_tui.fakes import FIGURES, empty, make_app
 from tests.ddpm_tui.screens.homes import text, until
 
 BROKEN = "[optim]\nlr = 1e-3\nschedul = 'cosine'\n"
@@ -213,10 +214,7 @@ async def test_ctrl_z_takes_a_setting_back_and_page_keys_go_far(home):
 
 async def test_ctrl_e_measures_what_the_form_says(home, monkeypatch):
     asked = []
-    figures = {
-        "parameters": 2_200_000, "forward_macs": 5e8, "state_bytes": 44e6, "activation_bytes": 1e8,
-        "checkpoint_bytes": 35e6, "summary": "a test", "images_per_s": 131.0,
-    }  # fmt: skip
+    figures = FIGURES | {"images_per_s": 131.0}
 
     def estimate(home, profile, *rest):
         asked.append(profile.optim.lr)
@@ -247,11 +245,41 @@ async def test_the_filter_narrows_the_list(home):
         await until(pilot, lambda: len(app.screen.table.keys) > 3)
 
 
+async def test_the_profile_under_the_cursor_is_counted_and_again_after_a_failure(home):
+    app, run = opened(home)
+    estimator = app.estimator
+    estimator.answer = UserError("the estimator ended (killed by SIGKILL)", "the next change starts it again")
+    async with run as pilot:
+        await show(app, pilot)
+        await until(pilot, lambda: "killed by SIGKILL" in text(app))
+        estimator.answer = FIGURES
+        await pilot.press("G", "g")
+        await until(pilot, lambda: "2.20 M" in text(app) and "SIGKILL" not in text(app))
+        assert estimator.asked[0]["optim"]["lr"] == 0.002
+        assert not app.faults
+
+
+async def test_the_form_counts_every_change_and_says_what_cannot_be_counted(home):
+    app, run = opened(home)
+    estimator = app.estimator
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: "Profile aa-mine" in text(app) and "2.20 M" in text(app))
+        app.screen.query_one("Table").move_to("optim.lr")
+        await until(pilot, lambda: app.screen.query_one("#value").value == "0.002")
+        estimator.answer = FIGURES | {"parameters": 7_770_000}
+        await pilot.press("backspace", "9")
+        await until(pilot, lambda: "7.77 M" in text(app))
+        assert estimator.asked[-1]["optim"]["lr"] == 0.009
+        estimator.answer = UserError("no CUDA device for 'cuda'")
+        await pilot.press("8")
+        await until(pilot, lambda: "no CUDA device" in text(app) and "7.77 M" not in text(app))
+        assert not app.faults
+
+
 async def test_estimate_shows_what_the_worker_found(home, monkeypatch):
-    figures = {
-        "parameters": 2_200_000, "forward_macs": 5e8, "state_bytes": 44e6, "activation_bytes": 1e8,
-        "checkpoint_bytes": 35e6, "summary": "a test", "images_per_s": 131.0,
-    }  # fmt: skip
+    figures = FIGURES | {"images_per_s": 131.0}
     monkeypatch.setattr("ddpm_tui.state.profile_facts.estimate", lambda *given: figures)
     app, run = opened(home)
     async with run as pilot:

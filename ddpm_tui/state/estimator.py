@@ -1,0 +1,185 @@
+"""What a profile costs, while one types: one process that has torch loaded answers all questions of this session.
+
+It is started when something is asked for the first time, ends with the app (its input ends, however the app ends),
+and after some minutes without a question. This module knows pipes and JSON; torch is on the other side.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from engine.errors import UserError
+from engine.home import Home
+from engine.service.spawn import python_path
+
+IDLE_S = 120.0
+"""Without a question for so long it gives its memory (a torch) back."""
+REMEMBERED = 64
+ATTEMPTS = 3
+"""Ends in a row, without an answer between them, after which it is not started again."""
+LINE_LIMIT = 1 << 20
+
+
+class Estimating(Protocol):
+    """What the screens use."""
+
+    async def figures(self, profile: dict[str, Any]) -> dict[str, Any] | None:
+        """The unmeasured figures of `engine.training.estimate`; None where a newer question was asked meanwhile.
+
+        Raises UserError where they cannot be told.
+        """
+
+    async def close(self) -> None:
+        """End the process."""
+
+
+class Estimator:
+    """Asks `command` (python -m engine.estimator HOME), one question at a time; the newest wins."""
+
+    def __init__(self, home: Home, command: Sequence[str] | None = None) -> None:
+        self.home = home
+        self.command = list(command or (sys.executable, "-P", "-m", "engine.estimator", str(home.root)))
+        self.log = home.root / "estimator.log"
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._asked: tuple[int, asyncio.Future[dict[str, Any] | None]] | None = None
+        self._number = 0
+        self._ends = 0
+        self._known: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._idle: asyncio.TimerHandle | None = None
+        self._starting = asyncio.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the living process."""
+        return self._process.pid if self._process is not None else None
+
+    async def figures(self, profile: dict[str, Any]) -> dict[str, Any] | None:
+        """See Estimating."""
+        key = json.dumps(profile, sort_keys=True)
+        self._overtake()
+        if key in self._known:
+            self._known.move_to_end(key)
+            return self._known[key]
+        self._number += 1
+        number, answer = self._number, asyncio.get_running_loop().create_future()
+        self._asked = (number, answer)
+        self._stay()
+        async with self._starting:
+            if answer.done():  # a newer question came while another was starting it
+                return None
+            process = self._process or await self._start()
+            if answer.done():
+                return None
+        assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps({"id": number, "profile": profile}).encode() + b"\n")
+            await process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the reader says how it ended
+        figures: dict[str, Any] | None = await answer
+        if figures is not None:
+            self._known[key] = figures
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return figures
+
+    def _overtake(self) -> None:
+        if self._asked is not None and not self._asked[1].done():
+            self._asked[1].set_result(None)
+        self._asked = None
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        if self._ends >= ATTEMPTS:
+            raise UserError(f"the estimator ended {self._ends} times without an answer", f"see {self.log}")
+        environment = {**os.environ, "DDPM_HOME": str(self.home.root), "PYTHONPATH": python_path()}
+        try:
+            with open(self.log, "wb") as log:
+                process = await asyncio.create_subprocess_exec(
+                    *self.command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=log,
+                    cwd=self.home.root,
+                    env=environment,
+                    start_new_session=True,  # the terminal's Ctrl-C is not meant for it
+                    limit=LINE_LIMIT,
+                )
+        except OSError as error:
+            raise UserError(
+                f"the estimator cannot be started ({error.strerror})", f"see {self.log}"
+            ) from None
+        self._process = process
+        self._reader = asyncio.create_task(self._read(process))
+        return process
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        try:
+            with contextlib.suppress(
+                ValueError, OSError
+            ):  # a line beyond all measure is an end like any other
+                while line := await process.stdout.readline():
+                    self._take(line)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        code = await process.wait()
+        if self._process is not process:
+            return
+        self._process = None
+        if self._asked is not None and not self._asked[1].done():
+            self._ends += 1
+            self._asked[1].set_exception(
+                UserError(f"the estimator ended ({_how(code)})", "the next change starts it again")
+            )
+
+    def _take(self, line: bytes) -> None:
+        try:
+            answer = json.loads(line)
+            number = answer["id"]
+        except (ValueError, KeyError, TypeError):
+            return
+        self._ends = 0
+        if self._asked is None or self._asked[0] != number or self._asked[1].done():
+            return
+        if "figures" in answer:
+            self._asked[1].set_result(answer["figures"])
+        else:
+            self._asked[1].set_exception(UserError(str(answer.get("error")), answer.get("hint")))
+
+    def _stay(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        self._idle = asyncio.get_running_loop().call_later(IDLE_S, self._hang_up)
+
+    def _hang_up(self) -> None:
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+
+    async def close(self) -> None:
+        """End the process; what was asked is answered with None."""
+        self._overtake()
+        if self._idle is not None:
+            self._idle.cancel()
+        process = self._process
+        self._hang_up()
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()  # its input has ended, but while it loads its libraries that takes a second
+        if self._reader is not None:
+            await self._reader
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(-code).name}"
+    return f"exit code {code}"

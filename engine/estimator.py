@@ -1,0 +1,99 @@
+"""A process that counts what profiles cost, for as long as somebody asks: `python -m engine.estimator HOME`.
+
+It loads torch once, so that an editor can ask at every change. Lines of JSON go in and out:
+    {"id": 3, "profile": {…}}  →  {"id": 3, "figures": {…}}  or  {"id": 3, "error": "…", "hint": "…"}
+Only the newest request is answered; one that a newer one overtook is dropped without a word. The end of its
+input ends it at once, also in the middle of a count. It measures nothing and leaves the device alone: that is
+what the "estimate" job is for.
+"""
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any, TextIO
+
+from engine.errors import DdpmError
+from engine.home import Home
+
+NICENESS = 5
+"""A training goes first; more would keep a person waiting for half a minute beside one on the CPU."""
+
+
+class Newest:
+    """A mailbox for one letter: a new one replaces the old one."""
+
+    def __init__(self) -> None:
+        self._arrived = threading.Condition()
+        self._letter: str | None = None
+
+    def put(self, letter: str) -> None:
+        with self._arrived:
+            self._letter = letter
+            self._arrived.notify()
+
+    def take(self) -> str:
+        """Wait for a letter."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._letter is not None)
+            letter, self._letter = self._letter, None
+        assert letter is not None
+        return letter
+
+
+def main(argv: list[str] | None = None) -> int:
+    home = Home(Path((argv or sys.argv[1:])[0]))
+    os.nice(NICENESS)
+    answers = _own_output()
+    box = Newest()
+    threading.Thread(target=_listen, args=(sys.stdin, box), daemon=True).start()
+    while True:
+        answer = _answer(home, box.take())
+        try:
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+        except OSError:  # nobody reads any more
+            return 0
+
+
+def _own_output() -> TextIO:
+    """Standard output for answers alone: what libraries print goes to standard error."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return answers
+
+
+def _listen(lines: TextIO, box: Newest) -> None:
+    for line in lines:
+        box.put(line)
+    os._exit(0)  # whoever asked is gone; nothing here is worth finishing
+
+
+def _answer(home: Home, line: str) -> dict[str, Any]:
+    number = None
+    try:
+        request = json.loads(line)
+        number = request["id"]
+        return {"id": number, "figures": _count(home, request["profile"])}
+    except DdpmError as error:
+        return {"id": number, "error": error.what, "hint": error.hint}
+    except Exception as error:
+        return {"id": number, "error": f"{type(error).__name__}: {error}", "hint": None}
+
+
+def _count(home: Home, plain: dict[str, Any]) -> dict[str, Any]:
+    import torch
+
+    from engine.profiles_store import build_profile
+    from engine.training import precision
+    from engine.training.estimate import count
+
+    profile = build_profile(plain, "the profile")
+    plan = precision.decide(precision.gather(profile.training.device), profile)
+    torch.set_num_threads(1)
+    return count(home, profile, plan)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
