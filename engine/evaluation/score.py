@@ -206,8 +206,10 @@ class _Scoring:
     def _sliced_wasserstein(self) -> None:
         samples = _first_last(self._drawn())[:SLICED_PICTURES]
         chosen = choose(self.packed, self.wanted.reference, len(samples))
-        self.report("sliced_wasserstein", 0, 0, "pictures")
-        found = wasserstein.sliced_wasserstein(samples, chosen.pictures, seed=NOISE_SEED)
+        found = wasserstein.sliced_wasserstein(
+            samples, chosen.pictures, seed=NOISE_SEED,
+            on_part=lambda done, total: self.report("sliced_wasserstein", done, total, "parts"),
+        )  # fmt: skip
         self._keep(
             "sliced_wasserstein",
             found.mean,

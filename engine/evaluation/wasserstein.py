@@ -4,6 +4,7 @@ Needs no network and no weights. Small where two sets have the same statistics a
 nothing of whether a face is whole.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,13 +39,14 @@ def sliced_wasserstein(
     projections: int = 256,
     patches: int = 32,
     seed: int = 0,
+    on_part: Callable[[int, int], None] = lambda done, total: None,
 ) -> SlicedWasserstein:
     """Distance between the patches of two sets, uint8 (N, 3, H, W) and (M, 3, H, W), times 1000 as in the paper.
 
     From each picture's every level `patches` patches of 7×7 pixels are taken, each colour normalised over its set
     to mean 0 and deviation 1, and compared along `projections` random directions. Sets of different sizes are
     compared by their quantiles. The interval is a jackknife over ten parts of the first set (fewer where it is
-    small). Deterministic in `seed`.
+    small). Deterministic in `seed`. `on_part` hears how many parts of the work are done; it may raise to stop.
     Raises UserError for fewer than 2 pictures, or sizes that differ.
     """
     check_pictures(a, "the first set")
@@ -53,6 +55,13 @@ def sliced_wasserstein(
     random = torch.Generator().manual_seed(seed)
     levels: dict[int, float] = {}
     parts: list[NDArray[np.float64]] = []
+    done, total = 0, len(_sides(a.shape[2:])) * (3 + min(GROUPS, len(a)))
+
+    def ticked() -> None:
+        nonlocal done
+        done += 1
+        on_part(done, total)
+
     for (first, second), side in zip(
         zip(_pyramid(a), _pyramid(b), strict=True), _sides(a.shape[2:]), strict=True
     ):
@@ -60,10 +69,13 @@ def sliced_wasserstein(
         directions /= directions.norm(dim=0)
         # The same places in both sets: for as many pictures as both have, only the pictures differ.
         places = _places(max(len(a), len(b)), first.shape[2:], patches, random)
-        projected = [_projected(level, places[: len(level)], directions) for level in (first, second)]
-        mine, others = projected[0], np.sort(projected[1])
+        mine = _projected(first, places[: len(first)], directions)
+        ticked()
+        others = np.sort(_projected(second, places[: len(second)], directions))
+        ticked()
         levels[side] = 1000 * _distance(np.sort(mine), others)
-        parts.append(1000 * _leave_out(mine, others, len(a), patches))
+        ticked()
+        parts.append(1000 * _leave_out(mine, others, len(a), patches, ticked))
     mean = float(np.mean(list(levels.values())))
     estimates = np.mean(parts, axis=0)
     spread = float(np.sqrt((len(estimates) - 1) * np.mean((estimates - estimates.mean()) ** 2)))
@@ -126,9 +138,15 @@ def _distance(a: Projected, b: Projected) -> float:
     return float(np.abs(a - b).mean(dtype=np.float64))
 
 
-def _leave_out(a: Projected, b: Projected, pictures: int, patches: int) -> NDArray[np.float64]:
+def _leave_out(
+    a: Projected, b: Projected, pictures: int, patches: int, ticked: Callable[[], None]
+) -> NDArray[np.float64]:
     """The distance without one part of the first set's pictures, for each part; b is sorted."""
     groups = min(GROUPS, pictures)
     group = np.arange(pictures).repeat(patches) * groups // pictures
     few = slice(0, 64)  # directions: the spread over parts needs fewer than the figure itself
-    return np.array([_distance(np.sort(a[few, group != g]), b[few]) for g in range(groups)])
+    found = np.empty(groups)
+    for g in range(groups):
+        found[g] = _distance(np.sort(a[few, group != g]), b[few])
+        ticked()
+    return found

@@ -183,6 +183,11 @@ def _number(value: float | None) -> str:
 # Writing.
 
 
+def evaluation_file(run: RunFolder, checkpoint: int, evaluation_id: str) -> Path:
+    """Where an evaluation is, or would be."""
+    return run.evaluations / f"{checkpoint:08d}-{evaluation_id}.json"
+
+
 def write_evaluation(
     run: RunFolder,
     checkpoint: int,
@@ -196,7 +201,7 @@ def write_evaluation(
 
     pairs: a PNG. Raises DiskFullError.
     """
-    target = run.evaluations / f"{checkpoint:08d}-{evaluation_id}.json"
+    target = evaluation_file(run, checkpoint, evaluation_id)
     picture = _pairs_of(target)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     content = {

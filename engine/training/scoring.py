@@ -11,8 +11,11 @@ from contextlib import nullcontext
 import torch
 
 from engine.errors import DamagedError, UserError
-from engine.runs.evaluations import write_evaluation
+from engine.evaluation.reference import choose
+from engine.evaluation.score import Wanted, score
+from engine.runs.evaluations import PARTS, evaluation_file, write_evaluation
 from engine.sampling.drawing import Settings, batch_that_fits
+from engine.sampling.load import Loaded
 from engine.training.precision import autocast
 from engine.training.session import Session
 from engine.training.state import evaluating
@@ -30,8 +33,11 @@ EVALUATION = "training"
 SEED = 0
 
 
-class _Interrupted(Exception):
-    """The job is to stop: a score can be taken later, by `evaluate`."""
+LATER = "`evaluate` takes it at any time"
+
+
+class _GivenUp(Exception):
+    """The score is left out, for the reason said: the job is to stop, or measuring takes longer than it may."""
 
 
 class ChunkScorer:
@@ -50,7 +56,7 @@ class ChunkScorer:
         wanted = self.s.profile.training.scores
         before = self.clock()
         left = SHARE * (before - self._began) - self._spent
-        if not wanted or left <= 0 or self.work.stopping:
+        if not wanted or left <= 0 or self.work.stopping or self._stored():
             return
         settings = Settings.from_profile(self.s.profile, seed=SEED)
         state = self.s.state
@@ -60,19 +66,18 @@ class ChunkScorer:
                 evaluating(state.model),
                 state.ema.swapped_in() if settings.weights == "ema" else nullcontext(),
             ):
+                # What cannot be had is found out before anything is drawn for it.
+                choose(self.s.packed, PARTS[0], 2)
                 each = self._seconds_a_picture(settings)
                 count = affordable(wanted, DRAWING * left / each)
-                if count:
-                    self._score(count, settings)
-                else:
+                if not count:
                     least = affordable(wanted, float("inf"), fewest=True)
-                    self.work.say(
-                        f"no {MEASURE} of this chunk: {least} samples take {least * each:.0f} s, and {SHARE:.0%} of "
-                        f"the job's time is {max(0.0, left):.0f} s (`evaluate` takes it at any time)"
+                    raise _GivenUp(
+                        f"{least} samples take {least * each:.1f} s, and {SHARE:.0%} of the job's time leave "
+                        f"{left:.1f} s ({LATER})"
                     )
-        except _Interrupted:
-            self.work.say(f"{MEASURE} of this chunk was left out: stopping")
-        except (UserError, DamagedError) as error:
+                self._score(count, settings, before + left)
+        except (_GivenUp, UserError, DamagedError) as error:
             self.work.say(f"no {MEASURE} of this chunk: {error}")
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -81,17 +86,18 @@ class ChunkScorer:
         finally:
             self._spent += self.clock() - before
 
-    def _score(self, count: int, settings: Settings) -> None:
-        # Some time to import, and wanted only here.
-        from engine.evaluation.score import Wanted, score
-        from engine.sampling.load import Loaded
+    def _stored(self) -> bool:
+        return evaluation_file(self.s.run, self.s.state.step, EVALUATION).exists()
 
+    def _score(self, count: int, settings: Settings, until: float) -> None:
         s = self.s
         loaded = Loaded(s.state.model, s.schedule, s.profile, s.plan, s.device)
 
         def report(measure: str, done: int, total: int, unit: str) -> None:
             if self.work.stopping:
-                raise _Interrupted
+                raise _GivenUp(f"stopping ({LATER})")
+            if self.clock() > until:
+                raise _GivenUp(f"it takes longer than {SHARE:.0%} of the job's time ({LATER})")
 
         found = score(loaded, s.packed, Wanted((MEASURE,), count, settings), report).scores
         epoch = s.state.step / s.feeder.steps_per_epoch

@@ -1,6 +1,7 @@
 """Scores that training takes of itself: with their terms, within their time, and without a trace in the run's bits."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,23 @@ def stored(run: RunFolder) -> list[int]:
     return [evaluation.checkpoint for evaluation in read_evaluations(run)]
 
 
+def calls_of(case: Case, at: int = 0, then: Callable[[], object] = lambda: None) -> list[int]:
+    """Grows with each call of the network; `then` is done at the `at`-th."""
+    calls: list[int] = []
+
+    def called(module: torch.nn.Module, *given: object) -> None:
+        calls.append(1)
+        if len(calls) == at:
+            then()
+
+    case.session.state.model.register_forward_pre_hook(called)
+    return calls
+
+
+PROBE = 2
+"""Calls of the network before anything is drawn."""
+
+
 def test_a_score_is_stored_with_its_terms(home: Home) -> None:
     case = Case(home)
     case.score(after=1000)
@@ -63,8 +81,23 @@ def test_a_score_is_stored_with_its_terms(home: Home) -> None:
     assert (evaluation.weights, evaluation.checkpoint, score.n, score.seed) == ("ema", 0, 64, 0)
     assert (score.sampler, score.steps, score.reference.part) == ("dpmpp", 3, "held_out")
     assert score.line() in case.said.getvalue()
+
+    calls = calls_of(case)
     case.score(after=1000)
-    assert stored(case.run) == [0], "a step has one score of its own"
+    assert not calls, "a step that has its score is not scored again"
+    evaluation.path.unlink()
+    case.score(after=1000)
+    assert read_evaluations(case.run)[0].scores["sliced_wasserstein"].value == score.value
+
+
+def test_nothing_is_drawn_where_nothing_can_be_compared(tmp_path: Path, pictures: Path) -> None:
+    home = Home(tmp_path / "home").create()
+    add_source(home, pictures, "dots")  # too few for two to be held out
+    case = Case(home)
+    calls = calls_of(case)
+    case.score(after=1000)
+    assert not calls
+    assert "scoring needs 2" in case.said.getvalue()
 
 
 def test_none_where_none_is_wanted(home: Home) -> None:
@@ -80,12 +113,25 @@ def test_no_more_than_a_twentieth_of_the_time(home: Home) -> None:
     case = Case(home, tick=1.0)  # a call of the network takes 1 s, so 64 samples of 3 steps take 3
     case.score(after=60)  # 3 s, most of them for drawing
     assert stored(case.run) == []
-    assert "64 samples take 3 s, and 5% of the job's time is" in case.said.getvalue()
-    case.score(after=200)
+    assert "64 samples take 3.0 s, and 5% of the job's time leave 3.1 s" in case.said.getvalue()
+    case.score(after=2000)
     assert stored(case.run) == [0]
-    case.session.state.step += 1
-    case.score(after=0)
-    assert stored(case.run) == [0], "the time is used up"
+
+
+def test_given_up_where_it_takes_longer_than_it_seemed(home: Home) -> None:
+    case = Case(home)
+
+    def slower() -> None:
+        case.clock.tick = 1000.0
+
+    calls = calls_of(case, PROBE + 1, slower)
+    case.score(after=100)
+    assert stored(case.run) == []
+    assert "it takes longer than 5% of the job's time" in case.said.getvalue()
+    drawn = len(calls)
+    case.clock.tick = 0.0
+    case.score(after=100)
+    assert len(calls) == drawn, "what one chunk took too much, the next ones have less"
 
 
 def test_fewer_samples_where_time_is_short() -> None:
@@ -95,27 +141,17 @@ def test_fewer_samples_where_time_is_short() -> None:
     assert affordable(256, 1e9, fewest=True) == 64
 
 
-def test_stopping_ends_it_and_puts_the_trained_weights_back(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopping_ends_it_and_puts_the_trained_weights_back(home: Home) -> None:
     case = Case(home)
     state = case.session.state
     for value in state.ema.values:
         value.zero_()
     before = [p.detach().clone() for p in state.model.parameters()]
-    calls = []
-
-    def stop(module: torch.nn.Module, *given: object) -> None:
-        calls.append(1)
-        if len(calls) == 4:  # two of the probe, then drawing
-            case.work.stop("SIGTERM")
-
-    handle = state.model.register_forward_pre_hook(stop)
+    calls = calls_of(case, PROBE + 2, lambda: case.work.stop("SIGTERM"))
     case.score(after=1000)
-    handle.remove()
-    assert len(calls) == 4
+    assert len(calls) == PROBE + 2
     assert stored(case.run) == []
-    assert "left out: stopping" in case.said.getvalue()
+    assert "stopping" in case.said.getvalue()
     assert all(torch.equal(a, b) for a, b in zip(before, state.model.parameters(), strict=True))
     assert state.model.training
 
