@@ -100,6 +100,7 @@ KEYS: tuple[Key, ...] = (
     Key("checkpoints.details", "enter", "details", "details", "all there is to know about it", footer=False),
     Key("checkpoints.verify", "v", "verify", "verify", "read every byte and check it", footer=False),
     Key("checkpoints.rename", "R", "rename", "rename run", "give the run another name", footer=False),
+    Key("measures.toggle", "space", "in_or_out", "in or out", "put the measure in, or take it out"),
     # Gallery.
     Key("gallery.open", "enter", "open", "large", "one face large, or back to the page"),
     Key("gallery.earlier", "h,left", "scrub(-1)", "to noise", "one step towards noise"),
@@ -215,7 +216,7 @@ def bindings(*groups: str, only: Iterable[str] | None = None) -> "list[BindingTy
 _TOGETHER = (
     *((screen, "list", "app") for screen in SCREENS),
     *((widget, "app") for widget in ("chart", "faces", "film", "player")),
-    ("dialog",),
+    ("dialog", "measures"),
     ("confirm",),
     ("form",),
 )

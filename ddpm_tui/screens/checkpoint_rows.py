@@ -1,14 +1,16 @@
 """What the checkpoints screen says about runs and checkpoints: rows and lines, of plain values. Knows no screen."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from ddpm_tui.state.lineage import tree
+from ddpm_tui.state.lineage import Twig, tree
 from ddpm_tui.state.snapshot import RunView, Snapshot
+from ddpm_tui.state.studies import gather, variants, within
 from ddpm_tui.widgets.rows import Line, Piece
+from ddpm_tui.widgets.sheet import paragraph
 from ddpm_tui.widgets.table import Column, Row
-from ddpm_tui.words import learning_rate, number, size
+from ddpm_tui.words import learning_rate, number, plural, size
 
 if TYPE_CHECKING:
     from engine.runs.checkpoints import CheckpointInfo
@@ -21,21 +23,65 @@ COLUMNS = (
     Column("eps err", 7, right=True),
     Column("held out", 8, right=True, drop=3),
     Column("train", 7, right=True, drop=4),
-    Column("size", 7, right=True, drop=2),
-    Column("", 8, grow=1),
+    # All of a run weigh about the same, and the lines below say what this one does.
+    Column("size", 7, right=True, drop=5),
+    Column("", 14, grow=1),
 )
 
 
-def run_rows(snapshot: Snapshot) -> list[Row]:
-    """The tree of runs, with how many checkpoints each has; those at work are green, unreadable ones red."""
-    rows = []
-    for twig in tree(snapshot.runs):
-        run = twig.run
-        busy = snapshot.job_of(run.name) is not None
-        tone = "bad" if run.problem else "good" if busy else ""
-        cells: tuple[Piece, ...] = ((f"{twig.stem}{run.name}", tone), (str(run.checkpoints), "dim"))
-        rows.append(Row(run.name, cells, f"{run.name} {run.profile_name}"))
+def run_rows(snapshot: Snapshot, opened: Collection[str], everything: bool) -> list[Row]:
+    """The tree of runs, with how many checkpoints each has; those at work are green, unreadable ones red.
+
+    Runs of a study are folded below its name unless its key is among `opened`, or with `everything`.
+    """
+    runs = {run.name: run for run in snapshot.runs}
+    groups = gather(list(runs), {run.name: run.parent for run in snapshot.runs})
+    trees: dict[str, list[Twig]] = {}
+    for twig in tree([runs[group.runs[0]] for group in groups if not group.study]):
+        if not twig.stem:
+            trees[twig.run.name] = last = []
+        last.append(twig)
+    rows: list[Row] = []
+    for group in groups:
+        twigs = trees.get(group.runs[0], [])
+        if group.study:
+            unfolded = everything or group.key in opened
+            members = [runs[name] for name in group.runs]
+            tone = _tone(members, snapshot)
+            title = (f"{'▾' if unfolded else '▸'} {group.study}", f"bold {tone}")
+            rows.append(Row(group.key, (title, (f"×{len(members)}", "dim")), " ".join(group.runs)))
+            twigs = tree(members) if unfolded else []
+        for twig in twigs:
+            run = twig.run
+            name = f"{' ' * bool(group.study)}{twig.stem}{within(group.study, run.name)}"
+            cells: tuple[Piece, ...] = ((name, _tone([run], snapshot)), (str(run.checkpoints), "dim"))
+            rows.append(Row(run.name, cells, f"{run.name} {run.profile_name}"))
     return rows
+
+
+def _tone(runs: Sequence[RunView], snapshot: Snapshot) -> str:
+    if any(run.problem for run in runs):
+        return "bad"
+    return "good" if any(snapshot.job_of(run.name) for run in runs) else ""
+
+
+def study_lines(study: str, runs: Sequence[RunView], key: str) -> list[Line]:
+    """A folded study: how far its variants are. key: what unfolds it."""
+    lines: list[Line] = [[(study, "bold"), f", a study of {len(runs)} runs"], [""]]
+    found = variants(run.name for run in runs)
+    by_name = {run.name: run for run in runs}
+    wide = max(map(len, found))
+    for variant, names in found.items():
+        epochs = sorted({by_name[name].epoch for name in names})
+        far = f"epoch {epochs[0]}" + (f" to {epochs[-1]}" if len(epochs) > 1 else "")
+        lines.append([(f"  {variant:<{wide}}", ""), (f"  {plural(len(names), 'run')}, {far}", "dim")])
+    name, small = study.removesuffix("-small"), " --small" if study.endswith("-small") else ""
+    return [
+        *lines,
+        [""],
+        [(key, "accent bold"), " shows its runs"],
+        [(f"ddpm-tui study report {name}{small}", "accent"), " sums it up"],
+    ]
 
 
 def checkpoint_row(info: "CheckpointInfo", marked: bool) -> Row:
@@ -54,8 +100,7 @@ def checkpoint_row(info: "CheckpointInfo", marked: bool) -> Row:
             (f"damaged: {fault(info)}", "bad"),
         )
         return Row(str(info.step), bare, f"{info.step} damaged")
-    words = [*info.tags, *(["chunk end"] if m.chunk_end else [])]
-    said = ", ".join([*(["best"] if info.best else []), *words])
+    said = " ".join([*(["★ best"] * info.best), *info.tags, *(["chunk"] * m.chunk_end)])
     tone = "good" if info.best else "accent" if info.tags else "dim"
     cells = (
         mark,
@@ -70,7 +115,9 @@ def checkpoint_row(info: "CheckpointInfo", marked: bool) -> Row:
     return Row(str(info.step), cells, f"{info.step} e{m.epochs_seen:.4g} {said}")
 
 
-def about_lines(run: RunView | None, info: "CheckpointInfo | None", marks: Sequence[str]) -> list[Line]:
+def about_lines(
+    run: RunView | None, info: "CheckpointInfo | None", marks: Sequence[str], width: int
+) -> list[Line]:
     """What there is to say about the run and the checkpoint under the cursor, and which are marked."""
     said: list[Line] = []
     if info is not None and info.problem:
@@ -85,8 +132,8 @@ def about_lines(run: RunView | None, info: "CheckpointInfo | None", marks: Seque
     if info is not None and info.manifest is not None:
         m = info.manifest
         rate = f"lr {learning_rate(m.lr)}" if m.lr else ""
-        facts = [f"{m.images:,} pictures seen", rate, m.created.replace("T", " ")[:16]]
-        said.append([("   ".join(f for f in facts if f), "dim")])
+        facts = [f"{m.images:,} pictures seen", rate, size(info.size), m.created.replace("T", " ")[:16]]
+        said += paragraph("   ".join(f for f in facts if f), width, "dim", "")
     return said
 
 

@@ -28,32 +28,22 @@ from ddpm_tui.screens.checkpoint_rows import (
     checkpoint_row,
     fault,
     run_rows,
+    study_lines,
 )
+from ddpm_tui.screens.evaluate_form import EvaluateForm
 from ddpm_tui.screens.forms import SampleForm, TrainForm, wish
 from ddpm_tui.state.lineage import CheckpointReader
 from ddpm_tui.state.snapshot import RunView, Snapshot
-from ddpm_tui.widgets.rows import Line, Rows
+from ddpm_tui.state.studies import Group, gather, is_study
+from ddpm_tui.widgets.filter import FilterLine
+from ddpm_tui.widgets.rows import Line
+from ddpm_tui.widgets.sheet import Sheet
 from ddpm_tui.widgets.table import Table
 from engine.errors import UserError
 from engine.home import RunFolder
 
 if TYPE_CHECKING:
     from engine.runs.checkpoints import CheckpointInfo
-
-
-class About(Rows):
-    """What there is to say about the run and checkpoint under the cursor."""
-
-    def __init__(self) -> None:
-        super().__init__(id="about")
-        self._said: list[Line] = []
-
-    def show(self, said: list[Line]) -> None:
-        self._said = said
-        self.repaint()
-
-    def lines(self, width: int, height: int) -> list[Line]:
-        return self._said
 
 
 class CheckpointsScreen(BaseScreen):
@@ -75,6 +65,9 @@ class CheckpointsScreen(BaseScreen):
         self._marks: list[str] = []
         self._follow: tuple[str | None, str | None] = (None, None)
         self._reading = False
+        self._open: set[str] = set()
+        self._words = ""
+        self._narrowed: Table | None = None
 
     def body(self) -> ComposeResult:
         with Horizontal(id="lists"):
@@ -83,7 +76,7 @@ class CheckpointsScreen(BaseScreen):
                 yield CheckpointFaces()
             with Vertical(id="right"):
                 yield Table(COLUMNS, id="steps")
-                yield About()
+                yield Sheet(id="about")
 
     def on_mount(self) -> None:
         self.steps.focus()
@@ -101,8 +94,25 @@ class CheckpointsScreen(BaseScreen):
         self._follow = (run, None if step is None else str(step))
         self.repaint()
 
+    async def action_filter(self) -> None:
+        """Narrow the list that one is in; another one's words are taken away."""
+        into = self.runs if self.runs.has_focus else self.steps if self.steps.has_focus else None
+        await super().action_filter()
+        if into is not None and into is not self._narrowed:
+            self.query_one(FilterLine).value = ""
+            self._narrow("")
+            self._narrowed = into
+
     def filtered(self, words: str) -> None:
-        (self.runs if self.runs.has_focus else self.steps).filter(words)
+        self._narrow(words.strip())
+
+    def _narrow(self, words: str) -> None:
+        if self._narrowed is self.steps:
+            self.steps.filter(words)
+        elif self._narrowed is self.runs:
+            self._words = words
+            self.repaint()  # what a study folds away is found too
+            self.runs.filter(words)
 
     def painted_first(self) -> None:
         self.beside(self._bring_faces)
@@ -116,8 +126,10 @@ class CheckpointsScreen(BaseScreen):
 
     def paint(self, snapshot: Snapshot) -> None:
         key = self.ddpm.key
+        if self._follow[0] is not None:
+            self._open |= {g.key for g in self._studies() if self._follow[0] in g.runs}
         self.runs.show(
-            run_rows(snapshot),
+            run_rows(snapshot, self._open, bool(self._words)),
             [
                 [("No run yet.", "bold")],
                 [(key("app.profiles"), "accent bold"), " picks a profile"],
@@ -131,8 +143,8 @@ class CheckpointsScreen(BaseScreen):
 
     def _look(self) -> None:
         """Read the checkpoints of the run under the cursor, if its files changed."""
-        run = self.runs.key
-        changed = run != self._run
+        run = None if is_study(self.runs.key) else self.runs.key
+        changed = run != self._run or run is None
         self._run = run
         if run is not None and not self._reading:
             self._reading = True
@@ -166,6 +178,9 @@ class CheckpointsScreen(BaseScreen):
                 [("No checkpoint yet.", "bold")],
                 [(key("checkpoints.train"), "accent bold"), " queues training of this run"],
             ]
+        elif (study := self._study()) is not None:
+            runs = [r for r in self.snapshot.runs if r.name in study.runs]
+            empty = study_lines(study.study, runs, key("checkpoints.details"))
         self.steps.show(
             [checkpoint_row(c, f"{self._run}@{c.step}" in self._marks) for c in self._found], empty
         )
@@ -176,7 +191,8 @@ class CheckpointsScreen(BaseScreen):
 
     def _about(self) -> None:
         run, info = self.snapshot.run(self._run), self._info()
-        self.query_one(About).show(about_lines(run, info, self._marks))
+        marks = list(self._marks)
+        self.query_one(Sheet).show(lambda width: about_lines(run, info, marks, width))
         faces = self.query_one(CheckpointFaces)
         if run is None or info is None:
             faces.show(None)
@@ -194,12 +210,25 @@ class CheckpointsScreen(BaseScreen):
 
     # What the keys are about.
 
+    def _studies(self) -> list[Group]:
+        runs = self.snapshot.runs
+        return [g for g in gather([r.name for r in runs], {r.name: r.parent for r in runs}) if g.study]
+
+    def _study(self) -> Group | None:
+        """The study under the cursor, where it is not on a run."""
+        return next((group for group in self._studies() if group.key == self.runs.key), None)
+
     def _info(self) -> "CheckpointInfo | None":
         step = self.steps.key
         return next((c for c in self._found if str(c.step) == step), None)
 
     def _chosen_run(self) -> RunView:
-        run = self.snapshot.run(self._run)
+        run, study = self.snapshot.run(self._run), self._study()
+        if study is not None:
+            raise UserError(
+                f"study {study.study} is many runs",
+                f"{self.ddpm.key('checkpoints.details')} shows them; choose one",
+            )
         if run is None:
             raise UserError(
                 "there is no run yet", f"{self.ddpm.key('app.profiles')} picks a profile to train"
@@ -239,6 +268,10 @@ class CheckpointsScreen(BaseScreen):
     # Keys.
 
     def action_details(self) -> None:
+        if (study := self._study()) is not None:
+            self._open ^= {study.key}
+            self.repaint()
+            return
         if self.runs.has_focus and self._found:
             self.steps.focus()
             return
@@ -285,8 +318,12 @@ class CheckpointsScreen(BaseScreen):
             self.attempt(asks.train(self.ddpm, **wish(answer.pop("chosen"), answer)))
 
     def action_evaluate(self) -> None:
-        self._whole()
-        self.attempt(asks.add(self.ddpm, "evaluate", {"checkpoint": self._reference()}))
+        run, info = self._chosen_run(), self._whole()
+        self.app.push_screen(EvaluateForm(run, info.step), partial(self._evaluate, self._reference()))
+
+    def _evaluate(self, reference: str, args: dict[str, Any] | None) -> None:
+        if args is not None:
+            self.attempt(asks.add(self.ddpm, "evaluate", {"checkpoint": reference, **args}))
 
     def action_tag(self) -> None:
         info, folder = self._chosen(), self._folder()

@@ -6,12 +6,12 @@ from ddpm_tui.state.lineage import tree
 from ddpm_tui.state.snapshot import RunView
 from engine.errors import UserError
 from engine.home import Home
-from engine.runs.checkpoints import list_checkpoints, read_tags
+from engine.runs.checkpoints import list_checkpoints, read_tags, set_tag
 from engine.runs.evaluations import Reference, Score, write_evaluation
 from engine.runs.record import load_run, run_names
 from engine.runs.trash import list_trash
 from tests.ddpm_tui.fakes import empty, make_app
-from tests.ddpm_tui.screens.homes import make_run, refresh, snapshot, text, until
+from tests.ddpm_tui.screens.homes import make_run, make_samples, refresh, snapshot, text, until
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ async def test_tag_is_given_and_taken_back(home):
         await show(app, pilot)
         await pilot.press("j", "t", *"nice", "enter")
         await until(pilot, lambda: read_tags(home.run("faces-1")) == {"nice": 200})
-        await until(pilot, lambda: "best, nice" in text(app))
+        await until(pilot, lambda: "best nice" in text(app))
         await pilot.press("u")
         await until(pilot, lambda: not read_tags(home.run("faces-1")))
 
@@ -142,8 +142,65 @@ async def test_sample_and_evaluate_ask_for_the_checkpoint_under_the_cursor(home)
         assert app.store.link.asked("add")[-1]["args"]["checkpoint"] == "faces-1@200"
         app.store.link.answers["add"] = UserError("evaluation is not part of this build")
         await pilot.press("e")
+        await until(pilot, lambda: "Score faces-1@200" in text(app))
+        await pilot.press("enter")
         await until(pilot, lambda: "evaluation is not part of this build" in text(app))
         assert app.store.link.asked("add")[-1]["kind"] == "evaluate"
+
+
+def said(app) -> str:
+    """The text without what wraps it."""
+    return " ".join(text(app).replace("│", " ").split())
+
+
+async def test_evaluating_asks_for_measures_and_says_how_long_it_takes(home):
+    run = home.run("faces-1")
+    make_samples(run)
+    record = run.sample("000001").record
+    record.write_text(record.read_text().replace('"n": 6', '"n": 6, "seconds": 12'))
+    app, opening = opened(home)
+    async with opening as pilot:
+        app.store.link.answers["add"] = {"job": {"id": "000007"}, "says": [], "added": True}
+        await show(app, pilot)
+        await pilot.press("e")
+        # 12 s for 6 pictures of 10 steps: 500 of 20 take 2,000 s.
+        await until(pilot, lambda: "about 33 min, drawing 33 min of it" in said(app))
+        assert "■ sliced wasserstein" in text(app)
+        assert "□ fid" in text(app)
+        await pilot.press("space", "j", "space", "j", "space")
+        await until(pilot, lambda: "2 measures of 500 pictures" in said(app))
+        app.screen.query_one("#field-n").value = "1"
+        await until(pilot, lambda: "at least 2" in text(app))
+        app.screen.query_one("#field-n").value = "60"
+        app.screen.query_one("#field-sampler").value = "dppm"
+        await until(pilot, lambda: "ddpm" in text(app))
+        await pilot.press("enter")
+        assert not app.store.link.asked("add"), "nothing is queued that cannot be scored"
+        app.screen.query_one("#field-sampler").value = "ddim"
+        app.screen.query_one("#field-steps").value = "1001"
+        await until(pilot, lambda: "diffusion steps" in said(app))
+        app.screen.query_one("#field-steps").value = "10"
+        await until(pilot, lambda: "2 measures of 60 pictures: about 2 min 00 s" in said(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.store.link.asked("add"))
+        assert app.store.link.asked("add")[-1]["args"] == {
+            "checkpoint": "faces-1@300", "measures": ["sliced_wasserstein", "memorisation"],
+            "n": 60, "steps": 10, "sampler": "ddim",
+        }  # fmt: skip
+
+
+async def test_measures_without_samples_draw_none(home):
+    app, opening = opened(home)
+    async with opening as pilot:
+        app.store.link.answers["add"] = {"job": {"id": "000007"}, "says": [], "added": True}
+        await show(app, pilot)
+        await pilot.press("e")
+        await until(pilot, lambda: "how long is not known" in said(app))
+        await pilot.press("j", "j", "j", "space", "j", "space", "enter")
+        await until(pilot, lambda: app.store.link.asked("add"))
+        assert app.store.link.asked("add")[-1]["args"] == {
+            "checkpoint": "faces-1@300", "measures": ["val_loss", "eps_error", "bits_per_dim"], "n": 500,
+        }  # fmt: skip
 
 
 async def test_train_on_queues_the_run(home):
@@ -231,6 +288,47 @@ async def test_filter_keeps_lines_with_all_words(home):
         await show(app, pilot)
         await pilot.press("slash", *"best", "enter")
         await until(pilot, lambda: steps(app) == ["200"])
+
+
+async def test_at_80_columns_best_tag_and_chunk_end_are_whole(home):
+    run = home.run("faces-1")
+    set_tag(run, "ok", 200)
+    path = run.checkpoint(200).manifest
+    assert '"chunk_end": false' in path.read_text()
+    path.write_text(path.read_text().replace('"chunk_end": false', '"chunk_end": true'))
+    app, opening = opened(home)
+    async with opening as pilot:
+        await show(app, pilot)
+        await until(pilot, lambda: "★ best ok chunk" in text(app))
+        # The size is below where its column has no room.
+        await until(pilot, lambda: "   12 B" in text(app))
+
+
+async def test_runs_of_a_study_are_folded_under_its_name(home):
+    for name in ("size.small.s0", "size.small.s1", "size.large.s0"):
+        make_run(home, name, (100,))
+    app, opening = opened(home, (120, 30))
+    async with opening as pilot:
+        await show(app, pilot)
+        runs = app.screen.query_one("#runs")
+        assert runs.keys == ["faces-1", "study/size"]
+        runs.focus()
+        await pilot.press("j")
+        await until(pilot, lambda: "a study of 3 runs" in text(app))
+        assert "ddpm-tui study report size" in text(app)
+        await pilot.press("s")
+        await until(pilot, lambda: "study size is many runs" in text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: len(runs.keys) == 5)
+        await pilot.press("j")
+        await until(pilot, lambda: steps(app) == ["100"])
+        await pilot.press("k", "enter", "slash", *"small", "enter")
+        await until(pilot, lambda: len(runs.keys) == 3)
+        await pilot.press("slash", "escape")
+        await until(pilot, lambda: runs.keys == ["faces-1", "study/size"])
+        app.screen.open("size.large.s0", 100)
+        await until(pilot, lambda: runs.key == "size.large.s0")
+        assert not app.faults
 
 
 async def test_two_thousand_checkpoints_are_a_list_like_any_other(home):
