@@ -1,7 +1,8 @@
 """`ddpm-tui runs`: what there is, where it came from, how two differ, and branching from a checkpoint."""
 
 import json
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +11,10 @@ from ddpm_tui.cli.common import home, json_option, note, print_facts, print_json
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.words import number, plural, size
 from engine.errors import DdpmError
+
+if TYPE_CHECKING:
+    from engine.home import RunFolder
+    from engine.runs.evaluations import Score
 
 
 @click.group(cls=NounGroup)
@@ -65,24 +70,26 @@ def list_(as_json: bool) -> None:
     if not found:
         note("no runs yet: `ddpm-tui demo` makes one in minutes, `ddpm-tui train PROFILE` a real one")
         return
+    columns = ["RUN", "PROFILE", "EPOCH", "KEPT", "SIZE", "BEST", "FROM", ""]
+    rows = [
+        [r["run"], "", "", "", "", "", "", r["problem"]]
+        if "problem" in r
+        else [
+            r["run"],
+            r["profile"],
+            f"{round(r['epoch'], 2):g}/{r['epochs']}",
+            str(r["checkpoints"]) + (f" ({r['damaged']} damaged)" if r["damaged"] else ""),
+            size(r["bytes"]),
+            f"{number(r['eps_error'])} @{r['best']}" if r["best"] is not None else "–",
+            r["parent"] or "",
+            "training" if r["training"] else "",
+        ]
+        for r in found
+    ]
+    # What no run has would take the room of the names.
+    shown = [i for i, name in enumerate(columns) if name not in ("FROM", "") or any(row[i] for row in rows)]
     print_table(
-        ["RUN", "PROFILE", "EPOCH", "CHECKPOINTS", "SIZE", "BEST", "FROM", ""],
-        [
-            [r["run"], "", "", "", "", "", "", r["problem"]]
-            if "problem" in r
-            else [
-                r["run"],
-                r["profile"],
-                f"{round(r['epoch'], 2):g}/{r['epochs']}",
-                str(r["checkpoints"]) + (f" ({r['damaged']} damaged)" if r["damaged"] else ""),
-                size(r["bytes"]),
-                f"{number(r['eps_error'])} @{r['best']}" if r["best"] is not None else "–",
-                r["parent"] or "",
-                "training" if r["training"] else "",
-            ]
-            for r in found
-        ],
-        right={"EPOCH", "SIZE"},
+        [columns[i] for i in shown], [[row[i] for i in shown] for row in rows], right={"EPOCH", "SIZE"}
     )
 
 
@@ -90,7 +97,7 @@ def list_(as_json: bool) -> None:
 @click.argument("run", shell_complete=complete.runs)
 @json_option
 def show(run: str, as_json: bool) -> None:
-    """One run: profile, lineage, what was decided for it, its epochs."""
+    """One run: profile, lineage, what was decided for it, its epochs, the newest scores of each measure."""
     from engine.runs.metrics import read_metrics
     from engine.runs.record import find_run, load_run
 
@@ -101,8 +108,14 @@ def show(run: str, as_json: bool) -> None:
     epochs = [
         dict(zip(metrics.epochs, row, strict=True)) for row in zip(*metrics.epochs.values(), strict=True)
     ]
+    scores = _newest_scores(folder)
     if as_json:
-        print_json({**facts, "folder": str(folder.path), "record": record.to_json(), "history": epochs})
+        print_json(
+            {
+                **facts, "folder": str(folder.path), "record": record.to_json(), "history": epochs,
+                "scores": [{"checkpoint": step, **asdict(score)} for step, score in scores],
+            }
+        )  # fmt: skip
         return
     print_facts(
         [
@@ -140,6 +153,20 @@ def show(run: str, as_json: bool) -> None:
             ],
             right={"EPOCH", "STEP", "TRAIN", "HELD OUT", "EPS ERROR", "LR"},
         )
+    if scores:
+        say("")
+        print_facts([(f"{score.name} @{step}", score.line()) for step, score in scores])
+
+
+def _newest_scores(folder: "RunFolder", most: int = 3) -> list[tuple[int, "Score"]]:
+    """Of each measure the scores of the `most` newest checkpoints that have it, with their steps, oldest first."""
+    from engine.runs.evaluations import read_evaluations
+
+    found: dict[str, dict[int, Score]] = {}
+    for evaluation in read_evaluations(folder, complain=note):
+        for name, score in evaluation.scores.items():
+            found.setdefault(name, {})[evaluation.checkpoint] = score
+    return [(step, score) for of in found.values() for step, score in list(of.items())[-most:]]
 
 
 def _thinned(epochs: list[dict[str, Any]], most: int = 30) -> list[dict[str, Any]]:

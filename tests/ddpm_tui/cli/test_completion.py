@@ -67,6 +67,11 @@ def test_names(home: Home, pictures: Path) -> None:
     assert completed(home, "data", "show", "d") == ["dots"]
     assert completed(home, "train", "demo", "--set", "optim.l") == ["optim.lr=", "optim.lr_steps="]
     assert completed(home, "sample", "celeba32-1", "--sampler", "d") == ["ddpm", "ddim", "dpmpp"]
+    assert completed(home, "evaluate", "celeba32-1", "--measures", "val_loss,f") == [
+        "val_loss,fid",
+        "val_loss,frechet",
+    ]
+    assert completed(home, "queue", "evaluate", "celeba32-1", "--measures", "kid,k") == []
 
 
 def test_a_home_that_is_not_there(tmp_path: Path) -> None:

@@ -1,14 +1,18 @@
-"""`evaluate`: what it refuses at once, and a real worker's scores in the run and on the screen."""
+"""`evaluate` and `queue evaluate`: what is refused at once, and a real worker's scores in the run and on the screen."""
 
+import dataclasses
+import sys
 from pathlib import Path
 
 import pytest
 
 from engine.data.catalog import add_source
 from engine.home import Home
-from engine.runs.evaluations import read_evaluations
+from engine.runs.evaluations import Reference, Score, read_evaluations, write_evaluation
 from tests.ddpm_tui.cli.conftest import Cli
+from tests.engine.service.support import Service
 from tests.tiny import job, make_run, work
+from tests.torchless import trained_run
 
 
 @pytest.fixture
@@ -48,3 +52,61 @@ def test_a_run_that_is_not_there(cli: Cli) -> None:
     ended = cli("evaluate", "nobody")
     assert ended.code == 1
     assert "nobody" in ended.error
+
+
+def test_runs_show_has_the_newest_scores_of_each_measure(home: Home, cli: Cli) -> None:
+    run = trained_run(home, "r", 4)
+    loss = Score(
+        "val_loss", 0.25, 0.2, 0.3, 200, "lower", "l2", None, "whole", 16, None, None, None, 0, "ema",
+        Reference("dots", "held_out", 200, "abc"), 1.0,
+    )  # fmt: skip
+    for step in (7, 14, 21, 28):
+        write_evaluation(run, step, step / 7, "ema", {"val_loss": dataclasses.replace(loss, value=step)}, "a")
+    again = dataclasses.replace(loss, value=99.0, seed=5)
+    write_evaluation(
+        run, 28, 4.0, "ema", {"val_loss": again, "kid": dataclasses.replace(loss, name="kid")}, "b"
+    )
+    (run.evaluations / "00000021-c.json").write_text("no scores")
+
+    shown = cli("runs", "show", "r")
+    scores = [line for line in shown.out.splitlines() if line.startswith(("val_loss", "kid"))]
+    assert [line.split()[:2] for line in scores] == [
+        ["val_loss", "@14"], ["val_loss", "@21"], ["val_loss", "@28"], ["kid", "@28"],
+    ]  # fmt: skip
+    assert again.line() in scores[2]
+    assert "00000021-c.json" in shown.err
+    wire = cli("runs", "show", "r", "--json").json["scores"]
+    assert [(s["checkpoint"], s["value"]) for s in wire] == [(14, 14), (21, 21), (28, 99), (28, 0.25)]
+    assert wire[0]["reference"] == {"dataset": "dots", "part": "held_out", "n": 200, "fingerprint": "abc"}
+
+
+@pytest.mark.slow
+@pytest.mark.e2e
+def test_queued_the_shipped_worker_scores(home: Home, trained: str) -> None:
+    service = Service(home, [sys.executable, "-P", "-m", "engine.worker"])
+    try:
+        queued = service.command_line(
+            "queue",
+            "evaluate",
+            f"{trained}@latest",
+            "-n",
+            "4",
+            "--measures",
+            "val_loss,memorisation",
+            "--steps",
+            "2",
+        )
+        assert "Queued as job" in queued.stdout
+        waited = service.command_line(
+            "queue", "wait", queued.stdout.split("job ")[1].split(".")[0], check=False
+        )
+        assert waited.returncode == 0, waited.stderr
+        (kept,) = read_evaluations(home.run(trained))
+        assert set(kept.scores) == {"val_loss", "memorisation"}
+        assert (kept.scores["memorisation"].steps, kept.scores["memorisation"].n) == (2, 4)
+        assert kept.pairs is not None
+        refused = service.command_line("queue", "evaluate", "nobody@latest", check=False)
+        assert refused.returncode != 0
+        assert "nobody" in refused.stderr
+    finally:
+        service.close()

@@ -33,7 +33,7 @@ def test_runs_list(there: Home, cli: Cli) -> None:
     shown = cli("runs", "list")
     assert shown.code == 0
     lines = shown.out.splitlines()
-    assert lines[0].split() == ["RUN", "PROFILE", "EPOCH", "CHECKPOINTS", "SIZE", "BEST", "FROM"]
+    assert lines[0].split() == ["RUN", "PROFILE", "EPOCH", "KEPT", "SIZE", "BEST"]
     assert any(line.split()[:3] == ["r", "4/4", "4"] for line in lines)
     assert any(line.startswith("broken") and "not readable JSON" in line for line in lines)
 
@@ -58,6 +58,7 @@ def test_runs_show_with_lineage_and_the_parents_history(there: Home, cli: Cli) -
     assert facts["parent"] == "r@14"
     assert [epoch["epoch"] for epoch in facts["history"]] == [1, 2]
     assert facts["record"]["profile"]["optim"]["lr"] == 1e-6
+    assert cli("runs", "list").out.splitlines()[0].split()[-1] == "FROM"
 
 
 def test_runs_show_of_a_run_that_has_not_begun(home: Home, cli: Cli) -> None:
