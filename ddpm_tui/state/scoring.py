@@ -20,8 +20,9 @@ class Known:
 
 
 def known_times(run: RunFolder) -> Known:
-    """Of the newest sample set and the newest score of each measure; what cannot be read is passed over."""
-    drawing = None
+    """Of the largest sample set, where starting up weighs least, and of the newest score of each measure; what cannot
+    be read is passed over."""
+    drawing, most = None, 0
     try:
         folders = sorted(run.samples.iterdir(), reverse=True)
     except OSError:
@@ -29,10 +30,11 @@ def known_times(run: RunFolder) -> Known:
     for path in folders:
         try:
             facts = json.loads(run.sample(path.name).record.read_bytes())
-            drawing = float(facts["seconds"]) / (int(facts["n"]) * int(facts["steps"]))
-            break
-        except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
+            size, seconds = int(facts["n"]) * int(facts["steps"]), float(facts["seconds"])
+        except (OSError, ValueError, KeyError, TypeError):
             continue
+        if size > most:
+            drawing, most = seconds / size, size
     measuring = {}
     for evaluation in sorted(read_evaluations(run), key=lambda e: e.id):
         for name, score in evaluation.scores.items():

@@ -158,6 +158,9 @@ async def test_evaluating_asks_for_measures_and_says_how_long_it_takes(home):
     make_samples(run)
     record = run.sample("000001").record
     record.write_text(record.read_text().replace('"n": 6', '"n": 6, "seconds": 12'))
+    make_samples(run, "000002", n=1, kept=0)  # newer and slower: mostly starting up
+    small = run.sample("000002").record
+    small.write_text(small.read_text().replace('"n": 1', '"n": 1, "seconds": 30'))
     app, opening = opened(home)
     async with opening as pilot:
         app.store.link.answers["add"] = {"job": {"id": "000007"}, "says": [], "added": True}
