@@ -12,33 +12,67 @@ from ddpm_tui.cli.common import device_option, home, json_option, note, print_js
 
 @click.command()
 @click.option(
-    "--only", metavar="A,B,…", help="Parts: peaks, step, memory, epoch, packing, sampling, startup, scale."
+    "--only",
+    metavar="A,B,…",
+    help="Parts: peaks, step, memory, epoch, packing, sampling, startup, scale; and, when named, quality.",
 )
 @click.option(
     "--profile", "profiles", multiple=True, metavar="NAME", help="Which; may be repeated. [default: shipped]"
 )
 @click.option("--quick", is_flag=True, help="Less of everything: a minute or two, and rougher figures.")
 @click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    metavar="'K=V …'",
+    help="For quality: settings to try beside the profile's own. May be repeated.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=4.0,
+    show_default=True,
+    help="For quality: training time of each variant and seed.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="For quality.")
+@click.option(
     "--out", metavar="DIR", type=click.Path(file_okay=False), help="Write bench.json and bench.md there."
 )
 @device_option
 @json_option
 def bench(
-    only: str | None, profiles: tuple[str, ...], quick: bool, out: str | None, device: str, as_json: bool
+    only: str | None,
+    profiles: tuple[str, ...],
+    quick: bool,
+    variants: tuple[str, ...],
+    minutes: float,
+    seeds: int,
+    out: str | None,
+    device: str,
+    as_json: bool,
 ) -> None:
     """What this machine does: peaks, each profile's step and memory, an epoch, packing, sampling, start-up, scale.
 
     What is compared is timed in turns, so that a shared machine's moods fall on all of it alike.
+
+    \b
+    Which settings learn most in ten minutes here, by two seeds each:
+      ddpm-tui bench --only quality --profile celeba32 --minutes 10 --seeds 2 \\
+        --variant training.batch_size=64 --variant 'optim.lr=2e-3 optim.warmup_steps=400'
     """
     from ddpm_tui.cli.foreground import run_job
     from engine.bench.options import Options, chosen_parts
     from engine.bench.report import markdown
-    from engine.errors import UserError
-    from engine.profiles_store import find_profile
+    from engine.errors import UsageError, UserError
+    from engine.profiles_store import find_profile, load_profile
 
     for name in profiles:
         find_profile(home(), name)
-    options = Options(chosen_parts(only), profiles, quick)
+    if variants and "quality" not in (only or ""):
+        raise UsageError("--variant is of the part quality", "--only quality")
+    for variant in variants:
+        load_profile(home(), profiles[0] if profiles else "celeba32", variant.split())
+    options = Options(chosen_parts(only), profiles, quick, variants, 60 * minutes, seeds)
     folder = Path(out).expanduser() if out else None
     if folder is not None:
         try:

@@ -1,6 +1,6 @@
 """What a bench is asked to measure and how long it may take. Never imports torch."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from engine.errors import UsageError, nearest
@@ -14,25 +14,35 @@ PARTS: Final[dict[str, str]] = {
     "sampling": "samplers and step counts, pictures a second",
     "startup": "the command line, the screen, a worker's first step",
     "scale": "cost with many pictures, metric lines, checkpoints, jobs",
+    "quality": "time to quality: variants trained for the same time",
 }
 
-DEFAULT: Final = tuple(PARTS)
+ASKED_FOR: Final = ("quality",)
+"""Parts that take long, and run only when they are named."""
+DEFAULT: Final = tuple(name for name in PARTS if name not in ASKED_FOR)
 
 
 @dataclass(frozen=True)
 class Options:
-    """parts: names from PARTS, in that order · profiles: names, or all that are shipped · quick: less of everything."""
+    """parts: names from PARTS, in that order · profiles: names, or all that are shipped · quick: less of everything.
+
+    Of quality: variants, each overrides parted by spaces · seconds and seeds of each.
+    """
 
     parts: tuple[str, ...] = DEFAULT
     profiles: tuple[str, ...] = ()
     quick: bool = False
+    variants: tuple[str, ...] = ()
+    seconds: float = 240.0
+    seeds: int = 1
 
     def to_json(self) -> dict[str, Any]:
-        return {"parts": list(self.parts), "profiles": list(self.profiles), "quick": self.quick}
+        return {**asdict(self), **{k: list(getattr(self, k)) for k in ("parts", "profiles", "variants")}}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Options":
-        return cls(tuple(data["parts"]), tuple(data["profiles"]), bool(data["quick"]))
+        lists = {k: tuple(data[k]) for k in ("parts", "profiles", "variants")}
+        return cls(**{**data, **lists})
 
     @property
     def rounds(self) -> int:
