@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.diffusion.forward import Prediction, check_prediction
+from engine.diffusion.forward import Prediction, check_prediction, predict_eps
 from engine.diffusion.schedule import Schedule
 
 LossKind = Literal["huber", "l1", "l2"]
@@ -32,6 +32,17 @@ def loss_per_picture(output: Tensor, target: Tensor, kind: LossKind) -> Tensor:
     else:
         raise ValueError(f"unknown loss {kind!r}; there are huber, l1, l2")
     return each.flatten(1).mean(1)
+
+
+def eps_error(
+    schedule: Schedule, prediction: Prediction, output: Tensor, x_t: Tensor, t: Tensor, eps: Tensor
+) -> Tensor:
+    """‖ε̂ − ε‖² a value of each picture, (N,) float32, whatever the network predicts: comparable across objectives.
+
+    output, x_t, eps: (N, C, H, W); t: (N,) int64. Raises ValueError as `predict_eps`.
+    """
+    found = predict_eps(schedule, prediction, output, x_t, t)
+    return (found - eps.float()).square().flatten(1).mean(1)
 
 
 def weights(

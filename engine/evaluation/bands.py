@@ -1,24 +1,28 @@
-"""The training loss on held-out pictures by timestep band: where along the noise a network is good.
+"""Losses on held-out pictures along the noise, picture by picture, so that they have intervals: the training loss by
+timestep band, and the eps error by log-SNR.
 
-Must not know of files or runs; the loss itself is `engine.diffusion.loss`.
+Must not know of files or runs; the losses themselves are `engine.diffusion.loss`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from engine.diffusion.forward import Prediction, add_noise, predict_eps, target
-from engine.diffusion.loss import LossKind, loss_per_picture
+from engine.diffusion.forward import Prediction, add_noise, target
+from engine.diffusion.loss import LossKind, eps_error, loss_per_picture
 from engine.diffusion.randomness import generator_for
 from engine.diffusion.samplers import Denoiser
 from engine.diffusion.schedule import Schedule
 from engine.errors import UserError
 from engine.evaluation.bootstrap import Interval, bootstrap
 from engine.evaluation.pictures import Pictures, check_pictures
+from engine.training.validation import BANDS as LEVELS
+from engine.training.validation import timesteps
 
-OnBatch = Callable[[int, int], None]
 BANDS = 10
 
 
@@ -44,7 +48,6 @@ def band_losses(
     seed: int = 0,
     batch: int = 64,
     device: torch.device | str = "cpu",
-    on_batch: OnBatch = lambda done, total: None,
 ) -> Bands:
     """Each picture, uint8 (N, 3, H, W), is noised once in each of `bands` equal parts of 0 … T−1, at a timestep of
     that band and with noise that are functions of (seed, band). Unweighted; raises UserError for fewer than 2."""
@@ -53,28 +56,73 @@ def band_losses(
         raise UserError(f"{bands} bands of {schedule.steps} timesteps", f"1 to {schedule.steps} are possible")
     edges = np.linspace(0, schedule.steps, bands + 1).round().astype(int)
     losses, errors = np.empty((bands, len(pictures))), np.empty((bands, len(pictures)))
-    total = bands * len(pictures)
     for band in range(bands):
         random = generator_for(seed, "evaluation bands", band)
         t_all = torch.randint(int(edges[band]), int(edges[band + 1]), (len(pictures),), generator=random)
-        for start in range(0, len(pictures), batch):
-            part = np.ascontiguousarray(pictures[start : start + batch])
-            rows = slice(start, start + len(part))
-            x_0 = (torch.from_numpy(part).float() / 127.5 - 1).to(device)
-            eps = torch.randn(x_0.shape, generator=random).to(device)
-            t = t_all[rows].to(device)
-            x_t = add_noise(schedule, x_0, eps, t)
-            with torch.no_grad():
-                output = denoise(x_t, t).float()
-            losses[band, rows] = (
-                loss_per_picture(output, target(schedule, prediction, x_0, eps, t), loss).cpu().numpy()
-            )
-            found = predict_eps(schedule, prediction, output, x_t, t)
-            errors[band, rows] = (found - eps).square().flatten(1).mean(1).cpu().numpy()
-            on_batch(band * len(pictures) + start + len(part), total)
+        for rows, x_0, eps, t, x_t, output in _denoised(
+            denoise, schedule, pictures, t_all, random, batch, device
+        ):
+            wanted = target(schedule, prediction, x_0, eps, t)
+            losses[band, rows] = loss_per_picture(output, wanted, loss).cpu().numpy()
+            errors[band, rows] = eps_error(schedule, prediction, output, x_t, t, eps).cpu().numpy()
     return Bands(
         tuple(int(e) for e in edges),
         tuple(bootstrap(row, seed=seed) for row in losses),
         tuple(bootstrap(row, seed=seed) for row in errors),
         bootstrap(losses.mean(axis=0), seed=seed),
     )
+
+
+def eps_errors(
+    denoiser: Callable[[int], Denoiser],
+    schedule: Schedule,
+    prediction: Prediction,
+    pictures: Pictures,
+    *,
+    seed: int = 0,
+    batch: int = 64,
+    device: torch.device | str = "cpu",
+) -> tuple[list[float], NDArray[np.float64]]:
+    """The log-SNR levels that the schedule reaches, and E‖ε̂ − ε‖² a value at each: float64 (levels, N).
+
+    What `@best` goes by: the levels are those of `engine.training.validation`, which has the mean at every epoch
+    of fewer pictures; here each picture is at every level. `denoiser` is told how many calls there will be.
+    pictures: uint8 (N, 3, H, W); the noise is a function of (seed, level, batch). Raises UserError for fewer than
+    2 pictures, or a schedule that reaches no level.
+    """
+    check_pictures(pictures, "the held-out set")
+    reached = [(level, t) for level, (t, near) in zip(LEVELS, timesteps(schedule), strict=True) if near]
+    if not reached:
+        raise UserError("the schedule reaches no level at which the eps error is taken", "use more steps")
+    denoise = denoiser(len(reached) * -(-len(pictures) // batch))
+    errors = np.empty((len(reached), len(pictures)))
+    for row, (_, step) in enumerate(reached):
+        random = generator_for(seed, "evaluation eps error", row)
+        t_all = torch.full((len(pictures),), step, dtype=torch.int64)
+        for rows, _, eps, t, x_t, output in _denoised(
+            denoise, schedule, pictures, t_all, random, batch, device
+        ):
+            errors[row, rows] = eps_error(schedule, prediction, output, x_t, t, eps).cpu().numpy()
+    return [level for level, _ in reached], errors
+
+
+def _denoised(
+    denoise: Denoiser,
+    schedule: Schedule,
+    pictures: Pictures,
+    t_all: Tensor,
+    random: torch.Generator,
+    batch: int,
+    device: torch.device | str,
+) -> Iterator[tuple[slice, Tensor, Tensor, Tensor, Tensor, Tensor]]:
+    """Batch by batch: which rows, their x_0, ε, t and x_t, and what the network says of them, float32."""
+    for start in range(0, len(pictures), batch):
+        part = np.ascontiguousarray(pictures[start : start + batch])
+        rows = slice(start, start + len(part))
+        x_0 = (torch.from_numpy(part).float() / 127.5 - 1).to(device)
+        eps = torch.randn(x_0.shape, generator=random).to(device)
+        t = t_all[rows].to(device)
+        x_t = add_noise(schedule, x_0, eps, t)
+        with torch.no_grad():
+            output = denoise(x_t, t).float()
+        yield rows, x_0, eps, t, x_t, output

@@ -18,7 +18,6 @@ from engine.data.packed import Packed
 from engine.errors import UserError
 from engine.evaluation import bands, bits, frechet, memorisation, wasserstein
 from engine.evaluation.bootstrap import Interval, bootstrap
-from engine.evaluation.eps_error import eps_errors
 from engine.evaluation.extractors import Extractor, open_extractor
 from engine.evaluation.reference import MOST, Pictures, choose, reference_features
 from engine.runs.evaluations import FEATURE_MEASURES, SAMPLED, Part, Reference, Score
@@ -177,7 +176,7 @@ class _Scoring:
 
     def _eps_error(self) -> None:
         chosen = self._held_out(self.wanted.n)
-        levels, errors = eps_errors(
+        levels, errors = bands.eps_errors(
             lambda total: self._ticking("eps_error", total), self.loaded.schedule,
             self.loaded.profile.objective.prediction, chosen.pictures,
             seed=NOISE_SEED, batch=self.batch, device=self.loaded.device,

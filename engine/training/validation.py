@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.diffusion.forward import add_noise, predict_eps, target
-from engine.diffusion.loss import loss_per_picture, weights
+from engine.diffusion.forward import add_noise, target
+from engine.diffusion.loss import eps_error, loss_per_picture, weights
 from engine.diffusion.randomness import generator_for
 from engine.diffusion.schedule import Schedule
 from engine.profile import ObjectiveSection
@@ -23,6 +23,13 @@ BANDS = (-1.5, 0.0, 1.5, 3.0, 4.5, 6.0)
 REPEATS = 8
 REACH = 1.0
 """A schedule without a timestep this near to a band has no figure there."""
+
+
+def timesteps(schedule: Schedule) -> list[tuple[int, bool]]:
+    """For each of BANDS the schedule's nearest timestep, and whether it is near enough for a figure."""
+    log_snr = schedule.log_snr.cpu()
+    nearest = [int((log_snr - band).abs().argmin()) for band in BANDS]
+    return [(t, (log_snr[t] - band).abs().item() <= REACH) for t, band in zip(nearest, BANDS, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -70,13 +77,10 @@ class Validator:
         self._band_eps = torch.randn(self._band_x.shape, generator=generator)
         # Evenly spread timesteps: the mean over pictures is then a mean over t with little variance.
         self._loss_t = ((torch.arange(half) + 0.5) * schedule.steps / half).long()
-        log_snr = schedule.log_snr.cpu()
-        nearest = torch.stack([(log_snr - band).abs().argmin() for band in BANDS])
-        self._reached = [
-            (log_snr[t] - band).abs().item() <= REACH for t, band in zip(nearest, BANDS, strict=True)
-        ]
+        found = timesteps(schedule)
+        self._reached = [reached for _, reached in found]
         self._band_of = torch.arange(len(self._band_x)) % len(BANDS)
-        self._band_t = nearest[self._band_of]
+        self._band_t = torch.tensor([t for t, _ in found])[self._band_of]
 
     def score(self, model: nn.Module) -> Validation:
         """`model` holds the weights to judge and is in evaluation mode."""
@@ -107,5 +111,4 @@ class Validator:
         return loss_per_picture(output, wanted, o.loss) * weight
 
     def _eps_error(self, output: Tensor, x_0: Tensor, eps: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        found = predict_eps(self.schedule, self.objective.prediction, output, x_t, t)
-        return (found - eps).square().flatten(1).mean(1)
+        return eps_error(self.schedule, self.objective.prediction, output, x_t, t, eps)

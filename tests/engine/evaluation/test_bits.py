@@ -1,6 +1,7 @@
 """Bits per dimension and losses by band, with the denoiser that is known to be best for a known data set."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from torch import Tensor
 
 from engine.diffusion.schedule import Schedule
 from engine.errors import UserError
-from engine.evaluation.bands import band_losses
+from engine.evaluation.bands import band_losses, eps_errors
 from engine.evaluation.bits import bits_per_dim
+from engine.training.validation import BANDS as LEVELS
+from engine.training.validation import REACH
 
 T = 50
 SCHEDULE = Schedule.create("cosine", T)
@@ -82,3 +85,38 @@ def test_the_same_noise_each_time() -> None:
     with pytest.raises(UserError, match="1 picture"):
         band_losses(exact, SCHEDULE, "eps", "l2", pictures[:1])
     assert torch.is_grad_enabled()
+
+
+def test_the_eps_error_by_log_snr_is_that_of_the_exact_denoiser() -> None:
+    asked: list[int] = []
+
+    def denoiser(calls: int) -> Callable[[Tensor, Tensor], Tensor]:
+        asked.append(calls)
+        return exact
+
+    pictures = gaussian_pictures()
+    levels, errors = eps_errors(denoiser, SCHEDULE, "eps", pictures, batch=20)
+    assert levels == list(LEVELS), "a cosine schedule reaches all of them"
+    assert asked == [len(LEVELS) * 3]
+    assert errors.shape == (len(LEVELS), len(pictures))
+    for level, row in zip(levels, errors, strict=True):
+        kept = SCHEDULE.alpha_bar[(SCHEDULE.log_snr - level).abs().argmin()].item()
+        assert row.mean() == pytest.approx(
+            kept * DEVIATION**2 / (kept * DEVIATION**2 + 1 - kept), rel=0.05, abs=5e-3
+        )
+    again = eps_errors(denoiser, SCHEDULE, "eps", pictures, batch=20)[1]
+    assert np.array_equal(errors, again)
+    assert not np.array_equal(errors, eps_errors(denoiser, SCHEDULE, "eps", pictures, batch=20, seed=1)[1])
+
+
+def test_levels_that_a_schedule_does_not_reach_have_no_eps_error() -> None:
+    pictures, few = gaussian_pictures(4), Schedule.create("cosine", 2)
+    levels, errors = eps_errors(lambda calls: lambda x_t, t: x_t, few, "eps", pictures)
+    near = [level for level in LEVELS if (few.log_snr - level).abs().min() <= REACH]
+    assert levels == near
+    assert 0 < len(levels) < len(LEVELS)
+    assert len(errors) == len(levels)
+    with pytest.raises(UserError, match="reaches no level"):
+        eps_errors(lambda calls: lambda x_t, t: x_t, Schedule.create("linear", 1), "eps", pictures)
+    with pytest.raises(UserError, match="1 picture"):
+        eps_errors(lambda calls: exact, SCHEDULE, "eps", pictures[:1])
