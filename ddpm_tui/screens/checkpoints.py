@@ -23,18 +23,15 @@ from ddpm_tui.screens.checkpoint_dialogs import (
 from ddpm_tui.screens.checkpoint_faces import CheckpointFaces
 from ddpm_tui.screens.checkpoint_rows import (
     COLUMNS,
-    RUN_COLUMNS,
     about_lines,
     checkpoint_row,
     fault,
-    run_rows,
-    study_lines,
 )
 from ddpm_tui.screens.evaluate_form import EvaluateForm
 from ddpm_tui.screens.forms import SampleForm, TrainForm, wish
+from ddpm_tui.screens.run_tree import RunTree
 from ddpm_tui.state.lineage import CheckpointReader
 from ddpm_tui.state.snapshot import RunView, Snapshot
-from ddpm_tui.state.studies import Group, gather, is_study
 from ddpm_tui.widgets.filter import FilterLine
 from ddpm_tui.widgets.rows import Line
 from ddpm_tui.widgets.sheet import Sheet
@@ -65,14 +62,12 @@ class CheckpointsScreen(BaseScreen):
         self._marks: list[str] = []
         self._follow: tuple[str | None, str | None] = (None, None)
         self._reading = False
-        self._open: set[str] = set()
-        self._words = ""
         self._narrowed: Table | None = None
 
     def body(self) -> ComposeResult:
         with Horizontal(id="lists"):
             with Vertical(id="left"):
-                yield Table(RUN_COLUMNS, id="runs")
+                yield RunTree()
                 yield CheckpointFaces()
             with Vertical(id="right"):
                 yield Table(COLUMNS, id="steps")
@@ -82,8 +77,8 @@ class CheckpointsScreen(BaseScreen):
         self.steps.focus()
 
     @property
-    def runs(self) -> Table:
-        return self.query_one("#runs", Table)
+    def runs(self) -> RunTree:
+        return self.query_one(RunTree)
 
     @property
     def steps(self) -> Table:
@@ -110,9 +105,7 @@ class CheckpointsScreen(BaseScreen):
         if self._narrowed is self.steps:
             self.steps.filter(words)
         elif self._narrowed is self.runs:
-            self._words = words
-            self.repaint()  # what a study folds away is found too
-            self.runs.filter(words)
+            self.runs.narrow(words)
 
     def painted_first(self) -> None:
         self.beside(self._bring_faces)
@@ -126,24 +119,21 @@ class CheckpointsScreen(BaseScreen):
 
     def paint(self, snapshot: Snapshot) -> None:
         key = self.ddpm.key
-        if self._follow[0] is not None:
-            self._open |= {g.key for g in self._studies() if self._follow[0] in g.runs}
-        self.runs.show(
-            run_rows(snapshot, self._open, bool(self._words)),
+        self.runs.show_runs(
+            snapshot,
             [
                 [("No run yet.", "bold")],
                 [(key("app.profiles"), "accent bold"), " picks a profile"],
                 [(key("profiles.train"), "accent bold"), " there trains it"],
             ],
         )
-        if self._follow[0] in self.runs.keys:
-            self.runs.move_to(self._follow[0])
+        if self._follow[0] is not None and self.runs.go_to(self._follow[0]):
             self._follow = (None, self._follow[1])
         self._look()
 
     def _look(self) -> None:
         """Read the checkpoints of the run under the cursor, if its files changed."""
-        run = None if is_study(self.runs.key) else self.runs.key
+        run = self.runs.run
         changed = run != self._run or run is None
         self._run = run
         if run is not None and not self._reading:
@@ -178,9 +168,8 @@ class CheckpointsScreen(BaseScreen):
                 [("No checkpoint yet.", "bold")],
                 [(key("checkpoints.train"), "accent bold"), " queues training of this run"],
             ]
-        elif (study := self._study()) is not None:
-            runs = [r for r in self.snapshot.runs if r.name in study.runs]
-            empty = study_lines(study.study, runs, key("checkpoints.details"))
+        else:
+            empty = self.runs.study_lines(key("checkpoints.details"))
         self.steps.show(
             [checkpoint_row(c, f"{self._run}@{c.step}" in self._marks) for c in self._found], empty
         )
@@ -210,20 +199,12 @@ class CheckpointsScreen(BaseScreen):
 
     # What the keys are about.
 
-    def _studies(self) -> list[Group]:
-        runs = self.snapshot.runs
-        return [g for g in gather([r.name for r in runs], {r.name: r.parent for r in runs}) if g.study]
-
-    def _study(self) -> Group | None:
-        """The study under the cursor, where it is not on a run."""
-        return next((group for group in self._studies() if group.key == self.runs.key), None)
-
     def _info(self) -> "CheckpointInfo | None":
         step = self.steps.key
         return next((c for c in self._found if str(c.step) == step), None)
 
     def _chosen_run(self) -> RunView:
-        run, study = self.snapshot.run(self._run), self._study()
+        run, study = self.snapshot.run(self._run), self.runs.study
         if study is not None:
             raise UserError(
                 f"study {study.study} is many runs",
@@ -268,9 +249,8 @@ class CheckpointsScreen(BaseScreen):
     # Keys.
 
     def action_details(self) -> None:
-        if (study := self._study()) is not None:
-            self._open ^= {study.key}
-            self.repaint()
+        if self.runs.study is not None:
+            self.runs.fold()
             return
         if self.runs.has_focus and self._found:
             self.steps.focus()

@@ -230,5 +230,7 @@ class CompareScreen(BaseScreen):
             self.repaint()
 
     def action_focus_chart(self) -> None:
-        if self._view == "curves" and self._curves is not None and self._curves.chart.display:
-            self.set_focus(self.subjects if self._curves.chart.has_focus else self._curves.chart)
+        """Into the chart, or into a table that is longer than the screen, and back to the list."""
+        target = self._views[self._view].target if self._views else None
+        if target is not None and target.display:
+            self.set_focus(self.subjects if target.has_focus else target)

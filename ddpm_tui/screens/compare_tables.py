@@ -35,6 +35,7 @@ class TableView(CompareView):
         """make: (home, subjects, snapshot) → the table, in a thread · stamp: what it is made from, cheaply."""
         self._sheet = Sheet()
         super().__init__(name, VerticalScroll(self._sheet))
+        self.target = self._content[0]
         self._make, self._stamp, self._ink = make, stamp, ink
 
     def paint(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
@@ -55,7 +56,7 @@ class TableView(CompareView):
 
 def table_lines(found: comparing.Table, titles: Sequence[str], inks: Sequence[str], width: int) -> list[Line]:
     """The table in `width` cells: words get shorter where there is less room, names lose their middle."""
-    labels = [f"{'≠ ' if line.apart else ''}{line.label}" for line in found.rows]
+    labels = [line.label for line in found.rows]
     label = min(max(map(cell_len, labels)), max(SHORTEST, width - len(titles) * (NARROWEST + GAP)))
     room = (width - label) // len(titles) - GAP
     cells = [[cell.forms[0] for cell in line.cells] for line in found.rows]
@@ -94,12 +95,10 @@ def _middle(text: str, room: int) -> str:
 
 def _below(found: comparing.Table) -> list[tuple[str, str]]:
     """Paragraphs below the table, with their inks."""
-    said = [(text, "dim") for text in found.terms]
-    said += [(f"≠ {text}", "warn") for text in found.differing]
+    said = [(f"≠ {text}", "warn") for text in found.differing]
+    said += [(text, "dim") for text in found.terms]
     if found.terms:
-        said.append(
-            ("Intervals: 95 % of bootstrap resamples. Green: the best of those that can be compared.", "dim")
-        )
+        said.append(("↓ less is better, ↑ more is; green is best; intervals: 95 % of resamples", "dim"))
     said += [(text, "bad") for text in found.problems]
     return [("", ""), *said] if said else []
 

@@ -42,6 +42,8 @@ class CompareView(Container):
         self._content = content
         self._made: tuple[Any, ...] = ()
         self.remark = ""
+        self.target: Widget | None = None
+        """What takes keys of its own."""
 
     def compose(self) -> ComposeResult:
         yield self._note
@@ -91,6 +93,7 @@ class CurvesView(CompareView):
 
     def __init__(self, chart: LossChart) -> None:
         super().__init__("curves", chart)
+        self.target = chart
         self.chart = chart
         self.plotter = Plotter()
 

@@ -126,8 +126,9 @@ def figures(home: Home, subjects: Sequence[Subject], curves: Mapping[str, RunCur
             NOTHING if score is None else Cell(scores.figures(score), place in top)
             for place, score in enumerate(taken)
         )
-        arrow = "↓" if first.direction == "lower" else "↑"
-        rows.append(Line(f"{scores.words(name)} {arrow}", cells, not scores.alike(taken)))
+        apart = not scores.alike(taken)
+        sign = "≠" if apart else "↓" if first.direction == "lower" else "↑"
+        rows.append(Line(f"{sign} {scores.words(name)}", cells, apart))
     terms, differing = scores.terms_of(names, [each.by_name for each in found], titles(subjects))
     problems = tuple(problem for each in found for problem in each.problems)
     note = "" if rows else "nothing has been measured yet"

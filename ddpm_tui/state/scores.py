@@ -74,7 +74,8 @@ def figures(score: Score) -> tuple[str, ...]:
 
 
 def best(scores: Sequence[Score | None]) -> frozenset[int]:
-    """Places of the best; none where fewer than two can be compared, or where some were taken in another way."""
+    """Places of the best; none where fewer than two can be compared, where all are equal, or where some were taken in
+    another way."""
     there = [(place, score) for place, score in enumerate(scores) if score is not None]
     there = [(place, score) for place, score in there if score.value == score.value]
     if len(there) < 2 or not alike([score for _, score in there]):
@@ -83,7 +84,8 @@ def best(scores: Sequence[Score | None]) -> frozenset[int]:
     for _, score in there:
         if score.better_than(top):
             top = score
-    return frozenset(place for place, score in there if score.value == top.value)
+    found = frozenset(place for place, score in there if score.value == top.value)
+    return found if len(found) < len(there) else frozenset()
 
 
 def alike(scores: Sequence[Score | None]) -> bool:
@@ -100,7 +102,7 @@ def terms_of(
     (lines of terms that all columns share, names with the same terms together;
     lines that say in which terms the columns differ).
     """
-    shared: dict[str, list[str]] = {}
+    shared: dict[tuple[str, ...], list[str]] = {}
     apart: list[str] = []
     for name in names:
         scores = [column.get(name) for column in columns]
@@ -108,7 +110,7 @@ def terms_of(
         parts = [_parts(score) for score in there]
         common = [part for part in parts[0] if all(part in other for other in parts)]
         unit = f" ({there[0].unit})" if there[0].unit else ""
-        shared.setdefault(", ".join(common), []).append(words(name) + unit)
+        shared.setdefault(tuple(common), []).append(words(name) + unit)
         if any(len(other) != len(common) for other in parts):
             each = [
                 f"{title} {', '.join(p for p in _parts(score) if p not in common) or 'nothing more'}"
@@ -117,7 +119,14 @@ def terms_of(
             ]
             sign = "" if alike(there) else " not comparable"
             apart.append(f"{words(name)}{sign}: {'; '.join(each)}")
-    return [f"{', '.join(which)}: {terms}" for terms, which in shared.items()], apart
+    everybodys = [part for part in next(iter(shared), ()) if all(part in terms for terms in shared)]
+    if len(shared) < 2 or not everybodys:
+        return [f"{', '.join(which)}: {', '.join(terms)}" for terms, which in shared.items()], apart
+    own = [
+        f"{', '.join(which)}: {', '.join(part for part in terms if part not in everybodys) or 'nothing more'}"
+        for terms, which in shared.items()
+    ]
+    return [f"all scores: {', '.join(everybodys)}", *own], apart
 
 
 def words(name: str) -> str:

@@ -183,7 +183,7 @@ async def test_figures_and_scores_stand_beside_each_other(tmp_path: Path) -> Non
         text = await it.press()
         rows = {line[43:].split("  ")[0].strip(): line for line in text.splitlines()}
         assert "best held-out loss" in rows
-        (line,) = [line for name, line in rows.items() if name.startswith("sliced wasserstein ↓")]
+        (line,) = [line for name, line in rows.items() if name.startswith("↓ sliced wasserstein")]
         assert "12.3 [11.9, 12.8]" in line
         assert "17.1 [16.7, 17.6]" in line
         said = " ".join(text.split())
@@ -201,7 +201,7 @@ async def test_at_80_columns_figures_are_shorter_but_whole(tmp_path: Path) -> No
         await it.press("v", "v", "v", "v")
         await it.pilot.pause(0.4)
         text = await it.press()
-        (line,) = [line for line in text.splitlines() if "sliced wasserstein ↓" in line]
+        (line,) = [line for line in text.splitlines() if "↓ sliced wasserstein" in line]
         assert line.count("12.3 ±0.56") == 2
         assert "…" not in line
 
@@ -210,7 +210,8 @@ def test_only_scores_taken_in_the_same_way_are_called_better() -> None:
     worse = replace(SWD, value=20.0)
     other = replace(SWD, value=1.0, steps=50)
     assert scores.best([SWD, worse, None]) == {0}
-    assert scores.best([SWD, replace(SWD, seed=7)]) == {0, 1}
+    assert scores.best([SWD, replace(SWD, seed=7), worse]) == {0, 1}
+    assert scores.best([SWD, SWD]) == frozenset(), "all are equal"
     assert scores.best([replace(SWD, direction="higher"), replace(worse, direction="higher")]) == {1}
     assert scores.best([SWD, worse, other]) == frozenset()
     assert scores.best([SWD, replace(SWD, detail={"eta": 1.0})]) == frozenset()
@@ -220,6 +221,11 @@ def test_only_scores_taken_in_the_same_way_are_called_better() -> None:
     assert "N=500 samples" in shared[0]
     assert "dpmpp" not in shared[0]
     assert apart == ["sliced wasserstein not comparable: @1 dpmpp×20 trailing; @2 dpmpp×50 trailing"]
+    three = {"a": SWD, "b": replace(SWD, n=9), "c": replace(SWD, n=9)}
+    shared, apart = scores.terms_of(list(three), [three], [""])
+    assert [line.partition(":")[0] for line in shared] == ["all scores", "a", "b, c"]
+    assert shared[1:] == ["a: N=500 samples", "b, c: N=9 samples"]
+    assert not apart
     columns[1] = {"sliced_wasserstein": replace(SWD, weights="raw")}
     assert scores.terms_of(["sliced_wasserstein"], columns, ["@1", "@2"])[1] == [
         "sliced wasserstein: @1 ema weights; @2 raw weights"
