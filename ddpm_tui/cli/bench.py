@@ -14,12 +14,13 @@ from ddpm_tui.cli.common import device_option, home, json_option, note, print_js
 @click.option(
     "--only",
     metavar="A,B,…",
-    help="Parts: peaks, step, memory, epoch, packing, sampling, startup, scale; and, when named, quality.",
+    help="Parts: peaks, step, memory, epoch, packing, sampling, startup, scale; and, when named, peers, quality.",
 )
 @click.option(
     "--profile", "profiles", multiple=True, metavar="NAME", help="Which; may be repeated. [default: shipped]"
 )
 @click.option("--quick", is_flag=True, help="Less of everything: a minute or two, and rougher figures.")
+@click.option("--peers", is_flag=True, help="Time diffusers and denoising-diffusion-pytorch too.")
 @click.option(
     "--variant",
     "variants",
@@ -44,6 +45,7 @@ def bench(
     only: str | None,
     profiles: tuple[str, ...],
     quick: bool,
+    peers: bool,
     variants: tuple[str, ...],
     minutes: float,
     seeds: int,
@@ -61,7 +63,7 @@ def bench(
         --variant training.batch_size=64 --variant 'optim.lr=2e-3 optim.warmup_steps=400'
     """
     from ddpm_tui.cli.foreground import run_job
-    from engine.bench.options import Options, chosen_parts
+    from engine.bench.options import INSTALL_PEERS, PARTS, PEERS, Options, chosen_parts, missing_peers
     from engine.bench.report import markdown
     from engine.errors import UsageError, UserError
     from engine.profiles_store import find_profile, load_profile
@@ -72,7 +74,10 @@ def bench(
         raise UsageError("--variant is of the part quality", "--only quality")
     for variant in variants:
         load_profile(home(), profiles[0] if profiles else "celeba32", variant.split())
-    options = Options(chosen_parts(only), profiles, quick, variants, 60 * minutes, seeds)
+    parts = tuple(name for name in PARTS if name in chosen_parts(only) or (peers and name == "peers"))
+    if "peers" in parts and len(missing_peers()) == len(PEERS):
+        raise UserError(f"neither {' nor '.join(PEERS.values())} is installed", INSTALL_PEERS)
+    options = Options(parts, profiles, quick, variants, 60 * minutes, seeds)
     folder = Path(out).expanduser() if out else None
     if folder is not None:
         try:

@@ -16,6 +16,7 @@ from engine.bench.epoch import measure_epoch
 from engine.bench.memory import measure_memory
 from engine.bench.options import Options
 from engine.bench.packing import measure_packing
+from engine.bench.peers import measure_peers
 from engine.bench.quality import measure_quality
 from engine.bench.sampling import measure_sampling
 from engine.bench.scale import measure_scale
@@ -49,6 +50,7 @@ def run_bench(work: Work) -> Result:
         "sampling": lambda: measure_sampling(work, facts, name, profile, options),
         "startup": lambda: measure_startup(work, scratch, profile, device, options),
         "scale": lambda: measure_scale(work, scratch, options),
+        "peers": lambda: measure_peers(work, facts, name, profile, options),
         "quality": lambda: measure_quality(work, facts, name, profile, options),
     }
     found: dict[str, Any] = {"format": 1, "machine": _machine(facts), "options": options.to_json()}

@@ -1,6 +1,7 @@
 """What a bench is asked to measure and how long it may take. Never imports torch."""
 
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from typing import Any, Final
 
 from engine.errors import UsageError, nearest
@@ -14,12 +15,22 @@ PARTS: Final[dict[str, str]] = {
     "sampling": "samplers and step counts, pictures a second",
     "startup": "the command line, the screen, a worker's first step",
     "scale": "cost with many pictures, metric lines, checkpoints, jobs",
+    "peers": "the same step through diffusers and denoising-diffusion-pytorch",
     "quality": "time to quality: variants trained for the same time",
 }
 
-ASKED_FOR: Final = ("quality",)
-"""Parts that take long, and run only when they are named."""
+ASKED_FOR: Final = ("peers", "quality")
+"""Parts that take long or need packages of their own: they run only when they are named."""
 DEFAULT: Final = tuple(name for name in PARTS if name not in ASKED_FOR)
+
+
+PEERS: Final = {"diffusers": "diffusers", "denoising_diffusion_pytorch": "denoising-diffusion-pytorch"}
+INSTALL_PEERS: Final = "pip install 'ddpm-tui[bench]'"
+
+
+def missing_peers() -> list[str]:
+    """Names of the peers' packages that are not installed."""
+    return [name for module, name in PEERS.items() if find_spec(module) is None]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ decays to is the end of the time, however many steps a variant makes of it.
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -115,8 +115,11 @@ class _Contender:
         steps = round(self.state.step / done) if done else self.feeder.steps_per_epoch
         return learning_rate(self.profile.optim, self.state.step, max(1, steps), 1)
 
-    def judge(self) -> tuple[float | None, float]:
-        """The eps error, and sliced Wasserstein of samples against the held-out pictures; of the averaged weights."""
+    def judge(self, report: Callable[[str, int, int, str], None]) -> tuple[float | None, float]:
+        """The eps error, and sliced Wasserstein of samples against the held-out pictures; of the averaged weights.
+
+        report: see `engine.evaluation.score`; it may raise to stop.
+        """
         settings = Settings.from_profile(self.profile, seed=0)
         loaded = Loaded(self.state.model, self.schedule, self.profile, self.plan, self.device)
         validator = Validator(
@@ -126,7 +129,7 @@ class _Contender:
         with evaluating(self.state.model), self.state.ema.swapped_in():
             error = validator.score(self.state.model).eps_error
             wanted = Wanted(("sliced_wasserstein",), SAMPLES, settings)
-            distance = score(loaded, self.packed, wanted).scores["sliced_wasserstein"].value
+            distance = score(loaded, self.packed, wanted, report).scores["sliced_wasserstein"].value
         return error, distance
 
 
@@ -144,10 +147,13 @@ def _take_turns(work: Work, contenders: Sequence[_Contender], seconds: float) ->
 
 def _rows(work: Work, contenders: Sequence[_Contender]) -> list[dict[str, Any]]:
     judged: dict[str, list[tuple[_Contender, float | None, float]]] = {}
-    for contender in contenders:
+
+    def report(measure: str, done: int, total: int, unit: str) -> None:
         work.raise_if_stopping()
-        work.report("evaluating", text=f"bench: quality, judging {contender.label}")
-        judged.setdefault(contender.label, []).append((contender, *contender.judge()))
+        work.report("evaluating", done, total, unit, text=f"bench: quality, {measure}")
+
+    for contender in contenders:
+        judged.setdefault(contender.label, []).append((contender, *contender.judge(report)))
     rows = []
     for label, each in judged.items():
         seen = [c.state.step * c.profile.training.batch_size for c, _, _ in each]

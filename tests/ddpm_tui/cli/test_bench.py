@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.data.catalog import add_source
+from engine.home import Home
+from engine.profiles_store import build_profile, save_profile, to_toml
 from tests.ddpm_tui.cli.conftest import Cli
+from tests.tiny import TINY
 
 
 @pytest.mark.slow
@@ -20,12 +24,38 @@ def test_a_quick_look_at_the_machine(cli: Cli, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "bench.md").read_text() in ended.out + "\n"
 
 
-def test_what_it_refuses(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.e2e
+def test_variants_are_given_the_same_time(cli: Cli, home: Home, many_pictures: Path) -> None:
+    add_source(home, many_pictures, "dots")
+    save_profile(home, "tiny", to_toml(build_profile(TINY, "tiny")))
+    ended = cli(
+        "bench", "--only", "quality", "--profile", "tiny", "--minutes", "0.02", "--seeds", "2",
+        "--variant", "training.batch_size=16 training.micro_batch=8", "--json",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    found = ended.json["quality"]
+    assert (found["seconds_each"], found["seeds"]) == (pytest.approx(1.2), 2)
+    plain, wide = found["rows"]
+    assert (plain["variant"], wide["variant"]) == ("tiny", "training.batch_size=16 training.micro_batch=8")
+    for row in (plain, wide):
+        # A step that began in time is finished.
+        assert 0.5 < row["images"] / row["images_per_s"] / 1.2 < 2
+        assert row["eps_error_deviation"] > 0
+        assert 0 < row["eps_error"] < 2
+        assert row["sliced_wasserstein"] > 0
+
+
+def test_what_it_refuses(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.bench.options.find_spec", lambda name: None)
     (tmp_path / "file").write_text("")
     for arguments, code, said in (
         (("--only", "paking"), 2, "packing"),
         (("--profile", "dem"), 1, "demo"),
         (("--out", str(tmp_path / "file" / "x")), 1, "cannot write"),
+        (("--variant", "optim.lr=1e-4"), 2, "--only quality"),
+        (("--only", "quality", "--variant", "optim.rate=1"), 1, "named 'rate'"),
+        (("--peers",), 1, "neither diffusers nor denoising-diffusion-pytorch is installed"),
     ):
         ended = cli("bench", *arguments)
         assert ended.code == code
