@@ -1,6 +1,7 @@
-"""`ddpm-tui profiles`: what runs are made of — looking, making, changing, checking, comparing, costing."""
+"""`ddpm-tui profiles`: what runs are made of — looking, making, changing, deleting, checking, comparing, costing."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -170,6 +171,42 @@ def edit(name: str) -> None:
 
         write_text(path, text)
     say(str(path))
+
+
+@profiles.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME…", shell_complete=complete.profiles)
+def delete(names: tuple[str, ...]) -> None:
+    """Move profiles of your own to the trash. `profiles restore` brings them back.
+
+    Runs keep the profile they were made with. Where a shipped one has the same name, it is seen again.
+    """
+    from engine.runs.trash import discard
+
+    paths = [_own(name) for name in names]
+    for name, path in zip(names, paths, strict=True):
+        discard(home(), "profile", name, path)
+        say(f"{name} is in the trash; `ddpm-tui profiles restore {name}` brings it back")
+
+
+def _own(name: str) -> Path:
+    """The file of one of the user's profiles. Raises UserError."""
+    from engine.profiles_store import find_profile
+
+    path = home().user_profile(name)
+    if not path.exists():
+        find_profile(home(), name)  # says what there is where there is nothing of that name
+        raise UserError(f"{name} is shipped with the program", "only profiles of yours can be deleted")
+    return path
+
+
+@profiles.command()
+@click.argument("name")
+def restore(name: str) -> None:
+    """Bring a deleted profile back."""
+    from engine.runs.trash import find_trashed
+    from engine.runs.trash import restore as bring_back
+
+    say(f"{name} is back: {bring_back(find_trashed(home(), name, 'profile'))}")
 
 
 @profiles.command()

@@ -124,3 +124,28 @@ def test_edit_of_a_file_stays_in_its_place(
     assert cli("profiles", "edit", str(path)).code == 0
     assert path.read_text() == "[data]\nsize = 32\n"
     assert os.listdir(home.profiles) == []
+
+
+def test_delete_moves_to_the_trash_and_restore_brings_back(home: Home, cli: Cli) -> None:
+    for name in ("mine", "demo"):
+        home.user_profile(name).write_text('description = "my own"\n')
+    deleted = cli("profiles", "delete", "mine", "demo")
+    assert deleted.code == 0
+    assert "`ddpm-tui profiles restore mine` brings it back" in deleted.out
+    assert not home.user_profile("mine").exists()
+    assert load_profile(home, "demo").description != "my own", "the shipped one is seen again"
+    assert cli("profiles", "restore", "mine").code == 0
+    assert load_profile(home, "mine").description == "my own"
+    again = cli("profiles", "restore", "mine")
+    assert (again.code, "demo" in again.err) == (1, True)
+
+
+def test_delete_refuses_shipped_and_unknown_ones_before_it_touches_any(home: Home, cli: Cli) -> None:
+    home.user_profile("mine").write_text('description = "my own"\n')
+    shipped = cli("profiles", "delete", "mine", "celeba32")
+    assert shipped.code == 1
+    assert "celeba32 is shipped with the program" in shipped.err
+    unknown = cli("profiles", "delete", "mine", "celeba3")
+    assert unknown.code == 1
+    assert "celeba32" in unknown.err
+    assert home.user_profile("mine").exists()
