@@ -9,7 +9,9 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -23,7 +25,6 @@ IDLE_S = 120.0
 REMEMBERED = 64
 ATTEMPTS = 3
 """Ends in a row, without an answer between them, after which it is not started again."""
-LINE_LIMIT = 1 << 20
 
 
 class Estimating(Protocol):
@@ -40,20 +41,22 @@ class Estimating(Protocol):
 
 
 class Estimator:
-    """Asks `command` (python -m engine.estimator HOME), one question at a time; the newest wins."""
+    """Asks `command` (python -m engine.estimator HOME), one question at a time; the newest wins.
+
+    Used from one event loop. A thread waits for the answers and for the end of the process.
+    """
 
     def __init__(self, home: Home, command: Sequence[str] | None = None) -> None:
         self.home = home
         self.command = list(command or (sys.executable, "-P", "-m", "engine.estimator", str(home.root)))
         self.log = home.root / "estimator.log"
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.Task[None] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
         self._asked: tuple[int, asyncio.Future[dict[str, Any] | None]] | None = None
         self._number = 0
         self._ends = 0
         self._known: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._idle: asyncio.TimerHandle | None = None
-        self._starting = asyncio.Lock()
 
     @property
     def pid(self) -> int | None:
@@ -68,22 +71,20 @@ class Estimator:
             self._known.move_to_end(key)
             return self._known[key]
         self._number += 1
-        number, answer = self._number, asyncio.get_running_loop().create_future()
-        self._asked = (number, answer)
+        answer: asyncio.Future[dict[str, Any] | None] = asyncio.get_running_loop().create_future()
+        process = self._process or self._start()
+        self._asked = (self._number, answer)
         self._stay()
-        async with self._starting:
-            if answer.done():  # a newer question came while another was starting it
-                return None
-            process = self._process or await self._start()
-            if answer.done():
-                return None
+        line = json.dumps({"id": self._number, "profile": profile}).encode() + b"\n"
         assert process.stdin is not None
         try:
-            process.stdin.write(json.dumps({"id": number, "profile": profile}).encode() + b"\n")
-            await process.stdin.drain()
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the reader says how it ended
-        figures: dict[str, Any] | None = await answer
+            if os.write(process.stdin.fileno(), line) < len(line):
+                raise BlockingIOError
+        except BlockingIOError:  # it has not read for dozens of questions: stopped, or out of its mind
+            process.kill()
+        except OSError:
+            pass  # it has ended; the reader says how
+        figures = await answer
         if figures is not None:
             self._known[key] = figures
             if len(self._known) > REMEMBERED:
@@ -95,42 +96,45 @@ class Estimator:
             self._asked[1].set_result(None)
         self._asked = None
 
-    async def _start(self) -> asyncio.subprocess.Process:
+    def _start(self) -> "subprocess.Popen[bytes]":
         if self._ends >= ATTEMPTS:
             raise UserError(f"the estimator ended {self._ends} times without an answer", f"see {self.log}")
         environment = {**os.environ, "DDPM_HOME": str(self.home.root), "PYTHONPATH": python_path()}
         try:
             with open(self.log, "wb") as log:
-                process = await asyncio.create_subprocess_exec(
-                    *self.command,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
+                process = subprocess.Popen(
+                    self.command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
                     stderr=log,
                     cwd=self.home.root,
                     env=environment,
                     start_new_session=True,  # the terminal's Ctrl-C is not meant for it
-                    limit=LINE_LIMIT,
                 )
         except OSError as error:
             raise UserError(
                 f"the estimator cannot be started ({error.strerror})", f"see {self.log}"
             ) from None
+        assert process.stdin is not None
+        os.set_blocking(process.stdin.fileno(), False)
         self._process = process
-        self._reader = asyncio.create_task(self._read(process))
+        loop = asyncio.get_running_loop()
+        self._reader = threading.Thread(target=self._read, args=(process, loop), daemon=True)
+        self._reader.start()
         return process
 
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
+    def _read(self, process: "subprocess.Popen[bytes]", loop: asyncio.AbstractEventLoop) -> None:
+        """The thread."""
         assert process.stdout is not None
-        try:
-            with contextlib.suppress(
-                ValueError, OSError
-            ):  # a line beyond all measure is an end like any other
-                while line := await process.stdout.readline():
-                    self._take(line)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        code = await process.wait()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            with process.stdout:
+                for line in process.stdout:
+                    loop.call_soon_threadsafe(self._take, line)
+            loop.call_soon_threadsafe(self._ended, process, process.wait())
+
+    def _ended(self, process: "subprocess.Popen[bytes]", code: int) -> None:
+        assert process.stdin is not None
+        process.stdin.close()
         if self._process is not process:
             return
         self._process = None
@@ -172,10 +176,9 @@ class Estimator:
         process = self._process
         self._hang_up()
         if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()  # its input has ended, but while it loads its libraries that takes a second
+            process.kill()  # its input has ended, but while it loads its libraries that takes a second
         if self._reader is not None:
-            await self._reader
+            await asyncio.to_thread(self._reader.join, 2.0)
 
 
 def _how(code: int) -> str:
