@@ -115,7 +115,8 @@ class DashboardScreen(BaseScreen):
             from ddpm_tui.state.plotting import last_finite
 
             loss = last_finite(curves.train, "loss")
-        self.query_one(JobPanel).show(job, snapshot.time, loss, self._nothing(snapshot, run))
+        resume = self.ddpm.key("dashboard.pause")
+        self.query_one(JobPanel).show(job, snapshot.time, loss, self._nothing(snapshot, run), resume)
         self.query_one(QueueSummary).show(snapshot)
         self.query_one(MeterPanel).show(snapshot.meters)
         self.query_one(EventList).show(snapshot)
@@ -135,11 +136,7 @@ class DashboardScreen(BaseScreen):
         if with_run:
             self._run = with_run.run
         elif self._run is None or snapshot.run(self._run) is None:
-            recent = max(
-                (j for j in snapshot.jobs if j.run and j.job.ended and snapshot.run(j.run)),
-                key=lambda j: j.job.ended or 0.0,
-                default=None,
-            )
+            recent = next((j for j in reversed(snapshot.over) if j.run and snapshot.run(j.run)), None)
             self._run = recent.run if recent else snapshot.runs[-1].name if snapshot.runs else None
         return job
 
@@ -156,7 +153,7 @@ class DashboardScreen(BaseScreen):
                 [(why, "dim")],
                 [(key("app.queue"), "accent bold"), (" queue", "dim")],
             ]
-        bad = max((j for j in snapshot.jobs if j.job.ended), key=lambda j: j.job.ended or 0.0, default=None)
+        bad = snapshot.over[-1] if snapshot.over else None
         if bad is not None and bad.state is State.FAILED:
             return [
                 [("✗ ", "bad"), (bad.title, "bold"), ("  failed", "bad")],
@@ -249,7 +246,7 @@ class DashboardScreen(BaseScreen):
         """Until the first preview: what the run learns from, so that one sees at once what it is about."""
         from ddpm_tui.state.previews import training_faces
 
-        faces = await asyncio.to_thread(training_faces, self.ddpm.home, run.profile)
+        faces = await asyncio.to_thread(training_faces, self.ddpm.home, run.name)
         if faces and self._preview is None and run.name == self._run:
             self._learns, self._faces = run.name, faces
             self.query_one("#faces").border_title = " training faces, previews come with each epoch "

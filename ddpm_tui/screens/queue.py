@@ -94,7 +94,7 @@ class QueueScreen(BaseScreen):
     def paint(self, snapshot: Snapshot) -> None:
         table = self.query_one(Table)
         key = self.ddpm.key
-        over = sorted((v for v in snapshot.jobs if v.job.over), key=lambda v: v.job.ended or 0.0)
+        over = snapshot.over
         active = [v for v in snapshot.jobs if not v.job.over]
         shown = [*(over[-30:] if self._ended else []), *active]
         fresh = not table.keys

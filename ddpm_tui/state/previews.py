@@ -1,9 +1,7 @@
 """Preview sheets as faces: one file holds the same seeds at one step. Imported after the first paint."""
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,16 +30,18 @@ def load_faces(path: Path, size: int | None = None) -> list[Pixels]:
     return faces[: count or len(faces)]
 
 
-def training_faces(home: Home, profile: Mapping[str, Any], count: int = 16) -> list[Pixels]:
-    """Some of the pictures that a run of this profile (plain data) learns from; [] while they are not packed."""
-    from engine.data.catalog import packed_folder
-    from engine.data.packed import open_packed
+def training_faces(home: Home, run: str, count: int = 16) -> list[Pixels]:
+    """Some of the pictures that this run learns from, also where its data set holds others by now.
 
-    data = profile.get("data", {})
+    [] while they are not packed, or where they cannot be read.
+    """
+    from engine.data.packed import open_packed
+    from engine.runs.pictures import pictures_of
+    from engine.runs.record import load_run
+
     try:
-        wanted = (data["dataset"], data["size"], data.get("recipe", "center178"), data.get("limit"))
-        packed = open_packed(packed_folder(home, *wanted))
-    except (DdpmError, OSError, ValueError, KeyError, TypeError):
+        packed = open_packed(pictures_of(home, load_run(home, run)))
+    except (DdpmError, OSError, ValueError):
         return []
     return [np.ascontiguousarray(packed.pictures[i].transpose(1, 2, 0)) for i in packed.train[:count]]
 

@@ -29,11 +29,13 @@ class Engine:
 
 @dataclass(frozen=True)
 class JobView:
-    """A job with where its worker is. wait: why it has not started, in words."""
+    """A job with where its worker is. wait: why it has not started, in words · changed: the service's number of
+    its last transition, 0 where it has not said; unlike times it always grows."""
 
     job: Job
     progress: Progress | None = None
     wait: str = ""
+    changed: int = 0
 
     @property
     def id(self) -> str:
@@ -142,6 +144,12 @@ class Snapshot:
 
     def run(self, name: str | None) -> RunView | None:
         return next((r for r in self.runs if r.name == name), None)
+
+    @property
+    def over(self) -> tuple[JobView, ...]:
+        """Jobs that have ended, the last one last, also where the clock was set back."""
+        ended = (j for j in self.jobs if j.job.over)
+        return tuple(sorted(ended, key=lambda j: (j.changed, j.job.ended or 0.0, j.id)))
 
     @property
     def live(self) -> tuple[JobView, ...]:

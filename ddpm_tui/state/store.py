@@ -73,6 +73,7 @@ class _Known:
     jobs: tuple[Job, ...]
     waits: Mapping[str, str]
     events: tuple[Event, ...]
+    changes: Mapping[str, int]
 
 
 class LiveStore:
@@ -85,6 +86,7 @@ class LiveStore:
         self._clock = clock or Clock()
         self._jobs: dict[str, Job] = {}
         self._waits: dict[str, str] = {}
+        self._changes: dict[str, int] = {}
         self._engine = Engine()
         self._events: list[Event] = []
         self._runs = RunReader(home)
@@ -142,12 +144,14 @@ class LiveStore:
 
     def _known(self) -> "_Known":
         """What was heard so far, as one piece: the thread that looks must not see half an event."""
-        return _Known(self._engine, tuple(self._jobs.values()), self._waits, tuple(self._events))
+        return _Known(
+            self._engine, tuple(self._jobs.values()), self._waits, tuple(self._events), self._changes
+        )
 
     def _look(self, known: "_Known", curves: bool) -> Snapshot:
         """Everything as it is now. Runs in a thread."""
         jobs = sorted(known.jobs, key=lambda job: (job.rank, job.id))
-        views = tuple(self._view(job, known.waits) for job in jobs)
+        views = tuple(self._view(job, known) for job in jobs)
         runs = self._runs.read()
         shown: Mapping[str, RunCurves] = self._snapshot.curves
         meters = self._snapshot.meters
@@ -158,11 +162,12 @@ class LiveStore:
             self._clock.now(), known.engine, views, runs, known.events, meters, shown, loaded=True
         )
 
-    def _view(self, job: Job, waits: Mapping[str, str]) -> JobView:
+    def _view(self, job: Job, known: "_Known") -> JobView:
         progress: Progress | None = None
         if job.live or job.state in (State.PAUSED, State.HELD, State.QUEUED):
             progress = read_progress(self.home.job(job.id))
-        return JobView(job, progress, waits.get(job.id, "") if job.state is State.QUEUED else "")
+        wait = known.waits.get(job.id, "") if job.state is State.QUEUED else ""
+        return JobView(job, progress, wait, known.changes.get(job.id, 0))
 
     def _poll_curves(self, runs: tuple[RunView, ...]) -> "Mapping[str, RunCurves]":
         from ddpm_tui.state.curves import RunFollower
@@ -216,6 +221,7 @@ class LiveStore:
             status = event["status"]
             fresh = {job.id: job for job in map(job_from_wire, event["jobs"])}
             self._waits = {wire["id"]: wire.get("waits") or "" for wire in event["jobs"]}
+            self._changes = {wire["id"]: int(wire.get("changed") or 0) for wire in event["jobs"]}
             for job in fresh.values():
                 self._note_change(self._jobs.get(job.id), job)
             self._jobs = fresh
@@ -229,6 +235,7 @@ class LiveStore:
         elif kind == "job":
             job = job_from_wire(event["job"])
             self._waits = {**self._waits, job.id: event["job"].get("waits") or ""}
+            self._changes = {**self._changes, job.id: int(event["job"].get("changed") or 0)}
             self._note_change(self._jobs.get(job.id), job)
             self._jobs = {**self._jobs, job.id: job}
         elif kind == "waits":

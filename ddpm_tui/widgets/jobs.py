@@ -1,5 +1,6 @@
 """The dashboard's text: the shown job with its bars, the queue in short, and what happened lately."""
 
+import re
 from collections.abc import Iterator
 
 from ddpm_tui.state.snapshot import JobView, Snapshot
@@ -43,9 +44,13 @@ class JobPanel(Rows):
         self.now = 0.0
         self.loss: float | None = None
         self.empty: list[Line] = []
+        self.resume = ""
 
-    def show(self, view: JobView | None, now: float, loss: float | None, empty: list[Line]) -> None:
-        """loss: the newest of the run's metrics · empty: what to say where no job is shown."""
+    def show(
+        self, view: JobView | None, now: float, loss: float | None, empty: list[Line], resume: str = ""
+    ) -> None:
+        """loss: the newest of the run's metrics · empty: what to say where no job is shown · resume: the key."""
+        self.resume = resume
         self.view, self.now, self.loss, self.empty = view, now, loss, empty
         self.repaint()
 
@@ -57,7 +62,7 @@ class JobPanel(Rows):
         progress = self.view.progress
         if progress is None:
             yield [(self.view.wait or self.view.job.reason or str(self.view.state), "dim")]
-            yield [(self.view.job.hint, "dim")]
+            yield [(with_key(self.view.job.hint, self.resume), "dim")]
         elif progress.epoch is not None and progress.to_epoch:
             yield self._epochs(self.view, width)
             yield self._facts(self.view, width)
@@ -78,6 +83,8 @@ class JobPanel(Rows):
         return spread(left, self._left(view, width), width)
 
     def _left(self, view: JobView, width: int) -> list[Piece]:
+        if view.state in (State.PAUSED, State.HELD) and self.resume:
+            return [(self.resume, "accent bold"), (" resumes", "dim")]
         progress = view.progress
         if progress is None or progress.eta_s is None or not view.job.live:
             return []
@@ -153,6 +160,11 @@ class JobPanel(Rows):
         return line
 
 
+def with_key(hint: str, key: str) -> str:
+    """The service's hints are commands for a shell; here a key does the same."""
+    return re.sub(r"`queue resume( \d+)?`", key, hint) if key else hint
+
+
 def job_line(view: JobView, width: int, now: float) -> Line:
     """One job in one line: sign, title, and at the right where it stands."""
     sign, tone = SIGNS[view.state]
@@ -194,8 +206,7 @@ class QueueSummary(Rows):
                 *(job_line(view, width, now) for view in active[: height - 1]),
                 [(f"  and {rest} more", "dim")],
             ]
-        over = sorted((j for j in self.snapshot.jobs if j.job.over), key=lambda j: j.job.ended or 0.0)
-        shown = [*active, *reversed(over)][:height]
+        shown = [*active, *reversed(self.snapshot.over)][:height]
         return [job_line(view, width, now) for view in shown] or [[("nothing queued", "dim")]]
 
 

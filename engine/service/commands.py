@@ -88,7 +88,11 @@ class Commands:
 
     def wire(self, job: Job) -> dict[str, Any]:
         """A job as clients see it: its row, its title, why it waits and where its worker is."""
-        wire = {**job.to_wire(), "title": title(job.kind, job.run, job.args)}
+        wire = {
+            **job.to_wire(),
+            "title": title(job.kind, job.run, job.args),
+            "changed": self.queue.change_of(job.id),
+        }
         if job.state is State.QUEUED:
             wire["waits"] = self.engine.waits.get(job.id, "")
         if job.live and (progress := read_progress(self.home.job(job.id))):

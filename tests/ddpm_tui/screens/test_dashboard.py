@@ -10,12 +10,16 @@ from textual.pilot import Pilot
 
 from ddpm_tui.app import DdpmApp
 from ddpm_tui.screens.log import LogView
+from ddpm_tui.state.previews import training_faces
 from ddpm_tui.state.snapshot import RunView, Snapshot
 from ddpm_tui.widgets.chart import LossChart
 from ddpm_tui.widgets.face_grid import FaceGrid, Filmstrip
-from engine.data.catalog import add_source
+from engine.data.catalog import add_source, load_manifest
 from engine.data.packing import pack
 from engine.errors import UserError
+from engine.home import Home
+from engine.profiles_store import build_profile
+from engine.runs.record import create_run, freeze
 from engine.service.states import Intent, State
 from tests.ddpm_tui.fakes import NOW, curves, empty, face, filled, job, make_app, training
 from tests.ddpm_tui.test_app import screen_text
@@ -233,6 +237,28 @@ async def test_a_preview_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert not app.faults
 
 
+def test_the_training_faces_are_those_that_the_run_began_with(tmp_path: Path) -> None:
+    home = Home(tmp_path).create()
+    (tmp_path / "pictures").mkdir()
+    for n in range(20):
+        Image.new("RGB", (16, 16), (200, 0, 0)).save(tmp_path / "pictures" / f"{n}.png")
+    add_source(home, str(tmp_path / "pictures"), "drawn")
+    packed = pack(home, "drawn", 16, "whole", processes=1)
+    data = {"data": {"dataset": "drawn", "size": 16, "recipe": "whole"}}
+    create_run(home, "older", build_profile(data, "drawn"))
+    freeze(
+        home.run("older"), data={"folder": packed.path.name, "fingerprint": load_manifest(packed).fingerprint}
+    )
+    for picture in (tmp_path / "pictures").iterdir():
+        Image.new("RGB", (16, 16), (0, 0, 200)).save(picture)
+    add_source(home, str(tmp_path / "pictures"), "drawn")
+    pack(home, "drawn", 16, "whole", processes=1)
+    create_run(home, "newer", build_profile(data, "drawn"))
+    assert training_faces(home, "older")[0][0, 0].tolist() == [200, 0, 0]
+    assert training_faces(home, "newer")[0][0, 0].tolist() == [0, 0, 200]
+    assert training_faces(home, "no such run") == []
+
+
 async def test_until_the_first_preview_the_training_faces_are_shown(tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
@@ -240,8 +266,9 @@ async def test_until_the_first_preview_the_training_faces_are_shown(tmp_path: Pa
         Image.fromarray(face(seed)).save(pictures / f"{seed}.png")
     app = make_app(tmp_path, empty())
     add_source(app.home, str(pictures), "drawn")
-    profile = {"data": {"dataset": "drawn", "size": 32, "recipe": "whole"}}
-    run = RunView("r-1", profile=profile)
+    profile = build_profile({"data": {"dataset": "drawn", "size": 32, "recipe": "whole"}}, "drawn")
+    create_run(app.home, "r-1", profile)
+    run = RunView("r-1", profile=profile.to_dict())
     running = job(1, State.RUNNING, run="r-1", progress=training(phase="packing", epoch=None, to_epoch=None))
     app.store.set(replace(empty(), runs=(run,), jobs=(running,)))  # type: ignore[attr-defined]
     async with app.run_test(size=(120, 40)) as pilot:
@@ -293,3 +320,31 @@ async def test_nothing_is_wider_than_the_terminal(tmp_path: Path, size: tuple[in
                 assert region.right <= size[0], widget
                 assert region.bottom <= size[1], widget
     assert not app.faults
+
+
+@pytest.mark.parametrize("worked", [True, False])
+async def test_a_paused_job_names_the_key_that_resumes_it(tmp_path: Path, worked: bool) -> None:
+    hint = "`queue resume` puts it back"
+    paused = job(1, State.PAUSED, run="r-1", hint=hint, progress=training() if worked else None)
+    (tmp_path / "keymap.toml").write_text('"dashboard.pause" = "z"\n')
+    app = make_app(tmp_path, replace(empty(), jobs=(paused,), runs=(RunView("r-1"),)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, FaceGrid)
+        shown = screen_text(app)
+        assert "z resumes" in shown
+        assert "queue resume" not in shown
+        assert ("z puts it back" in shown) is not worked
+    assert not app.faults
+
+
+async def test_what_ended_last_is_told_by_the_service_s_count_not_by_the_clock(tmp_path: Path) -> None:
+    earlier = replace(job(1, State.DONE, run="celeba32-2", ended=NOW + 9999), changed=4)
+    later = replace(
+        job(2, State.FAILED, run="celeba32-1", ended=NOW - 9999, reason="out of memory"), changed=9
+    )
+    app = make_app(tmp_path, replace(filled(tmp_path), jobs=(later, earlier)))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot, FaceGrid)
+        shown = screen_text(app)
+        assert "out of memory" in shown
+        assert "loss of celeba32-1" in shown
