@@ -3,7 +3,9 @@
 Which network made the features, and whether the distance may be called FID, is for the caller to say.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,10 @@ from engine.evaluation.bootstrap import Interval, interval_of
 
 Features = NDArray[np.floating]
 """(N, D)"""
+OnPart = Callable[[int, int], None]
+"""(done, total)"""
+Parts = Callable[[int], Iterator[int]]
+"""Where each chunk of so many rows starts."""
 
 
 def check_features(a: Features, b: Features | None = None) -> None:
@@ -37,28 +43,42 @@ class FeatureStatistics:
     mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
     n: int
+    rows: NDArray[np.float64] | None = None
+    """R (n, D) with RᵀR the covariance, where that has fewer rows than columns"""
 
     @classmethod
     def of(cls, features: Features) -> "FeatureStatistics":
         """Raises UserError for fewer than 2 rows."""
         check_features(features)
         exact = np.asarray(features, np.float64)
-        return cls(exact.mean(axis=0), np.atleast_2d(np.cov(exact, rowvar=False)), len(exact))
+        mean, n = exact.mean(axis=0), len(exact)
+        rows = (exact - mean) / np.sqrt(n - 1) if n < exact.shape[1] else None
+        return cls(mean, np.atleast_2d(np.cov(exact, rowvar=False)), n, rows)
+
+    @cached_property
+    def root(self) -> NDArray[np.float64]:
+        """The covariance's symmetric square root (D, D); kept, for one reference is compared with many sets."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        found: NDArray[np.float64] = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+        return found
 
 
 def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
     """‖μ_a − μ_b‖² + tr(Σ_a + Σ_b − 2 (Σ_a Σ_b)^½) (Heusel et al. 2017), never below 0.
 
     The trace of the root is taken from the eigenvalues of the symmetric Σ_a^½ Σ_b Σ_a^½, which are those of
-    Σ_a Σ_b: real and stable also where there are fewer rows than features.
+    Σ_a Σ_b: real and stable also where there are fewer rows than features. With Σ_b = RᵀR of few rows they are
+    those of the small (R Σ_a^½)(R Σ_a^½)ᵀ too.
     """
     if a.mean.shape != b.mean.shape:
         raise UserError(
             f"statistics are {len(a.mean)} and {len(b.mean)} wide", "compare features of one extractor"
         )
-    values, vectors = np.linalg.eigh(a.covariance)
-    root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
-    product = root @ b.covariance @ root
+    if b.rows is not None:
+        half = b.rows @ a.root
+        product = half @ half.T
+    else:
+        product = a.root @ b.covariance @ a.root
     mixed = np.sqrt(np.clip(np.linalg.eigvalsh((product + product.T) / 2), 0, None)).sum()
     distance = ((a.mean - b.mean) ** 2).sum() + np.trace(a.covariance) + np.trace(b.covariance) - 2 * mixed
     return max(0.0, float(distance))
@@ -74,30 +94,44 @@ def kernel_distance(a: Features, b: Features) -> float:
     )
 
 
-def kid(a: Features, b: Features, *, subsets: int = 100, subset_size: int = 1000, seed: int = 0) -> Interval:
+def kid(
+    a: Features,
+    b: Features,
+    *,
+    subsets: int = 100,
+    subset_size: int = 1000,
+    seed: int = 0,
+    on_part: OnPart = lambda done, total: None,
+) -> Interval:
     """The mean kernel distance over random subsets of both sets, and the interval of the subsets' mean.
 
-    `subset_size` is at most the smaller set's. Raises UserError for fewer than 2 rows or widths that differ.
+    `subset_size` is at most the smaller set's; `on_part` is called before each subset and may raise to stop.
+    Raises UserError for fewer than 2 rows or widths that differ.
     """
     check_features(a, b)
     size = min(subset_size, len(a), len(b))
     rng = np.random.default_rng(seed)
-    found = np.array(
-        [
-            kernel_distance(
-                a[rng.choice(len(a), size, replace=False)], b[rng.choice(len(b), size, replace=False)]
-            )
-            for _ in range(subsets)
-        ]
-    )
+    found = np.empty(subsets)
+    for done in range(subsets):
+        on_part(done, subsets)
+        rows = rng.choice(len(a), size, replace=False), rng.choice(len(b), size, replace=False)
+        found[done] = kernel_distance(a[rows[0]], b[rows[1]])
     draws = found[rng.integers(len(found), size=(1000, len(found)))].mean(axis=1)
     return interval_of(float(found.mean()), draws)
 
 
-def precision_recall(real: Features, fake: Features, *, k: int = 3, chunk: int = 1000) -> tuple[float, float]:
+def precision_recall(
+    real: Features,
+    fake: Features,
+    *,
+    k: int = 3,
+    chunk: int = 1000,
+    on_part: OnPart = lambda done, total: None,
+) -> tuple[float, float]:
     """Improved precision and recall (Kynkäänniemi et al. 2019): the share of fakes within the real pictures' balls,
     and of real ones within the fakes'. A ball reaches to its k-th nearest neighbour.
 
+    `on_part` is called before each `chunk` of rows and may raise to stop.
     Raises UserError where a set has k rows or fewer.
     """
     check_features(real, fake)
@@ -106,9 +140,18 @@ def precision_recall(real: Features, fake: Features, *, k: int = 3, chunk: int =
             f"precision and recall by {k} neighbours need more than {k} pictures a set", "draw more"
         )
     x, y = np.asarray(real, np.float64), np.asarray(fake, np.float64)
+    done, total = 0, 2 * (-(-len(x) // chunk) - (-len(y) // chunk))
+
+    def parts(count: int) -> Iterator[int]:
+        nonlocal done
+        for start in range(0, count, chunk):
+            on_part(done, total)
+            yield start
+            done += 1
+
     return (
-        _share_inside(y, x, _radii(x, k, chunk), chunk),
-        _share_inside(x, y, _radii(y, k, chunk), chunk),
+        _share_inside(y, x, _radii(x, k, chunk, parts), chunk, parts),
+        _share_inside(x, y, _radii(y, k, chunk, parts), chunk, parts),
     )
 
 
@@ -117,10 +160,10 @@ def _squared(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float
     return np.clip(found, 0, None)
 
 
-def _radii(points: NDArray[np.float64], k: int, chunk: int) -> NDArray[np.float64]:
+def _radii(points: NDArray[np.float64], k: int, chunk: int, parts: Parts) -> NDArray[np.float64]:
     """Squared distance of each point to its k-th nearest other one."""
     radii = np.empty(len(points))
-    for start in range(0, len(points), chunk):
+    for start in parts(len(points)):
         distances = _squared(points[start : start + chunk], points)
         # Itself is one of them, at (numerically almost) 0.
         distances[np.arange(len(distances)), np.arange(start, start + len(distances))] = -1
@@ -129,10 +172,14 @@ def _radii(points: NDArray[np.float64], k: int, chunk: int) -> NDArray[np.float6
 
 
 def _share_inside(
-    points: NDArray[np.float64], centres: NDArray[np.float64], radii: NDArray[np.float64], chunk: int
+    points: NDArray[np.float64],
+    centres: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    chunk: int,
+    parts: Parts,
 ) -> float:
     inside = 0
-    for start in range(0, len(points), chunk):
+    for start in parts(len(points)):
         distances = _squared(points[start : start + chunk], centres)
         inside += int((distances <= radii[None]).any(axis=1).sum())
     return inside / len(points)

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from engine.data.packed import Packed
 from engine.errors import UserError
-from engine.evaluation import bands, bits, frechet, memorisation, wasserstein
+from engine.evaluation import bands, bits, memorisation, wasserstein
 from engine.evaluation.bootstrap import Interval, bootstrap
+from engine.evaluation.distances import Distance, Distances, Report
 from engine.evaluation.extractors import Extractor, open_extractor
-from engine.evaluation.reference import MOST, Pictures, choose, reference_features
+from engine.evaluation.reference import Pictures, choose
 from engine.runs.evaluations import FEATURE_MEASURES, SAMPLED, Part, Reference, Score
 from engine.sampling.drawing import Settings, batch_that_fits, draw
 from engine.sampling.load import Loaded
@@ -33,13 +34,6 @@ NOISE_SEED = 0
 """Noise on held-out pictures is always the same, so that checkpoints differ by their weights alone."""
 SLICED_PICTURES = 2048
 """Patches of more pictures than this would not fit in a small machine's memory."""
-MOST_PAIRED = 10_000
-"""Features that pairwise measures look at, spread evenly: they take a product of all pairs."""
-RESAMPLES = 40
-KID_SUBSET = 1000
-
-Report = Callable[[str, int, int, str], None]
-"""(measure, done, total, unit); may raise to stop."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +89,7 @@ class _Scoring:
         self._samples: NDArray[np.uint8] | None = None
         self._drawing_seconds = 0.0
         self._extractor: Extractor | None = None
-        self._features: tuple[NDArray[np.float64], NDArray[np.float64], Reference] | None = None
-        self._shares: tuple[float, float] | None = None
+        self._distances: Distances | None = None
         self._clock = time.monotonic()
 
     def run(self) -> Scored:
@@ -142,20 +135,19 @@ class _Scoring:
             )
         return self._extractor
 
-    def _both_features(self) -> tuple[NDArray[np.float64], NDArray[np.float64], Reference]:
-        """Features of the samples and of the reference, float64 (n, D) and (m, D)."""
-        if self._features is None:
-            extractor = self._open_extractor()
-            chosen = choose(self.packed, self.wanted.reference, MOST)
-            name = f"{extractor.name} features"
-            samples = _first_last(self._drawn())
-            fake = extractor.features(samples, lambda done, total: self.report(name, done, total, "samples"))
-            real = reference_features(
-                self.packed, chosen, extractor,
-                lambda done, total: self.report(f"{name} of the reference", done, total, "pictures"),
+    def _of_features(
+        self,
+        name: str,
+        take: Callable[[Distances, str], Distance],
+        direction: Literal["lower", "higher"] = "lower",
+    ) -> None:
+        if self._distances is None:
+            self._distances = Distances(
+                self._open_extractor(), self.packed, self.wanted.reference,
+                lambda: _first_last(self._drawn()), self.report,
             )  # fmt: skip
-            self._features = fake.astype(np.float64), real.astype(np.float64), chosen.reference
-        return self._features
+        found = take(self._distances, name)
+        self._keep(name, found.figure, found.n, found.reference, direction, **found.detail)
 
     # The measures, each a method of its name.
 
@@ -236,73 +228,23 @@ class _Scoring:
         )  # fmt: skip
 
     def _fid(self) -> None:
-        self._frechet_as("fid")
+        self._of_features("fid", Distances.frechet)
 
     def _frechet(self) -> None:
-        self._frechet_as(f"frechet[{self._open_extractor().name}]")
-
-    def _frechet_as(self, name: str) -> None:
-        fake, real, reference = self._both_features()
-        known = frechet.FeatureStatistics.of(real)
-
-        def distance(rows: NDArray[np.float64]) -> float:
-            return frechet.frechet_distance(frechet.FeatureStatistics.of(rows), known)
-
-        self._keep(name, self._resampled(name, fake, distance, distance(fake)), len(fake), reference)
+        self._of_features(self._named("frechet"), Distances.frechet)
 
     def _kid(self) -> None:
-        fake, real, reference = self._both_features()
-        name, size = self._named("kid"), min(len(fake), len(real), KID_SUBSET)
-        value = frechet.kid(fake, real, subset_size=size, seed=NOISE_SEED).value
-        beside = _spread(real, size)
-
-        def distance(rows: NDArray[np.float64]) -> float:
-            return frechet.kernel_distance(rows, beside)
-
-        shrink = (size / len(fake)) ** 0.5
-        figure = self._resampled(name, _spread(fake, size), distance, value, shrink)
-        self._keep(name, figure, len(fake), reference, subset=size)
+        self._of_features(self._named("kid"), Distances.kid)
 
     def _precision(self) -> None:
-        self._neighbours("precision", 0)
+        self._of_features(self._named("precision"), Distances.precision, "higher")
 
     def _recall(self) -> None:
-        self._neighbours("recall", 1)
-
-    def _neighbours(self, plain: str, which: int) -> None:
-        fake, real, reference = self._both_features()
-        fake, real = _spread(fake, MOST_PAIRED), _spread(real, MOST_PAIRED)
-        if self._shares is None:
-            self.report(plain, 0, 0, "pictures")
-            self._shares = frechet.precision_recall(real, fake)
-        judged = len(real if which else fake)
-        inside = round(self._shares[which] * judged)
-        figure = bootstrap(np.repeat([1.0, 0.0], [inside, judged - inside]), seed=NOISE_SEED)
-        self._keep(
-            self._named(plain), figure, len(fake), reference, "higher", neighbours=3, compared_with=len(real)
-        )
+        self._of_features(self._named("recall"), Distances.recall, "higher")
 
     def _named(self, plain: str) -> str:
         """Inception's figures have the plain name, a file's are called after it."""
         return plain if self.wanted.extractor is None else f"{plain}[{self._open_extractor().name}]"
-
-    def _resampled(
-        self,
-        name: str,
-        rows: NDArray[np.float64],
-        statistic: Callable[[NDArray[np.float64]], float],
-        value: float,
-        shrink: float = 1.0,
-    ) -> Interval:
-        """value ± 1.96 deviations over samples drawn anew. Drawing anew moves these distances themselves (a row
-        twice is a narrower set), so their quantiles would lie beside the value: only the spread is taken."""
-        random = np.random.default_rng(NOISE_SEED)
-        found = []
-        for done in range(RESAMPLES):
-            self.report(f"{name} interval", done, RESAMPLES, "resamples")
-            found.append(statistic(rows[random.integers(len(rows), size=len(rows))]))
-        spread = 1.96 * shrink * float(np.std(found, ddof=1))
-        return Interval(value, value - spread, value + spread)
 
     def _batches(self, chosen: Pictures) -> int:
         return -(-chosen.reference.n // self.batch)
@@ -386,12 +328,6 @@ class _Rows:
 def _first_last(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(N, H, W, 3), as samplers give them, to (N, 3, H, W), as packed data has them."""
     return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
-
-
-def _spread(rows: NDArray[np.float64], most: int) -> NDArray[np.float64]:
-    if len(rows) <= most:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
 
 
 def _known(value: float | None) -> float | None:

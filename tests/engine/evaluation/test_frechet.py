@@ -49,6 +49,18 @@ def test_fewer_rows_than_features_stay_finite_and_small(rng: np.random.Generator
     assert frechet_distance(a, FeatureStatistics.of(features + 1)) == pytest.approx(64, rel=1e-6)
 
 
+def test_few_rows_take_a_shorter_way_to_the_same_distance(rng: np.random.Generator) -> None:
+    many, few = rng.normal(size=(200, 30)) @ rng.normal(size=(30, 30)), rng.normal(0.5, 2, (12, 30))
+    known, short = FeatureStatistics.of(many), FeatureStatistics.of(few)
+    assert known.rows is None
+    assert short.rows is not None
+    long = FeatureStatistics(short.mean, short.covariance, short.n)
+    expected = frechet_distance(known, long)
+    # The long way has the roots of 19 eigenvalues that are 0 but for rounding.
+    assert frechet_distance(known, short) == pytest.approx(expected, rel=1e-5)
+    assert frechet_distance(short, known) == pytest.approx(expected, rel=1e-5)
+
+
 def test_covariance_is_the_unbiased_one(rng: np.random.Generator) -> None:
     x = rng.normal(size=(7, 2))
     centred = x - x.mean(0)
