@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-fast lint format bench soak clean
+.PHONY: help demo test test-fast lint format bench bench-check soak clean
 
 help:
 	@echo "make demo    built-in faces on this machine: train a few minutes, see faces"
 	@echo "make test    lint, types, import contracts and every test (what CI runs)"
 	@echo "make lint    ruff, mypy, import contracts"
 	@echo "make bench   what this machine does: images/s, memory, share of peak"
+	@echo "make bench-check   the promises of speed, as ratios; wants a quiet machine"
 	@echo "make soak    kill workers and the engine at random, 200 times and more"
 
 $(STAMP): pyproject.toml
@@ -24,10 +25,10 @@ demo: $(STAMP)
 	@$(BIN)/ddpm-tui demo
 
 test: lint
-	$(BIN)/pytest -n 2 -m "not gpu"
+	$(BIN)/pytest -n 2 -m "not gpu and not bench"
 
 test-fast: $(STAMP)
-	$(BIN)/pytest -n 2 -m "not slow and not e2e and not gpu"
+	$(BIN)/pytest -n 2 -m "not slow and not e2e and not gpu and not bench"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -41,6 +42,9 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/ddpm-tui bench
+
+bench-check: $(STAMP)
+	$(BIN)/pytest -m bench tests/bench
 
 soak: $(STAMP)
 	DDPM_SOAK=200 $(BIN)/pytest -s -m slow tests/faults
