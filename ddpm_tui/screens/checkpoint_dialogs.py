@@ -198,9 +198,8 @@ def facts_of(info: "CheckpointInfo") -> list[tuple[str, str]]:
 
 def scores_of(run: RunFolder, step: int) -> list[tuple[str, str]]:
     """The newest score of each name with all that it depends on, then what cannot be read. Reads files."""
-    from engine.runs.evaluations import read_evaluations, scores_at
+    from ddpm_tui.state.scores import newest_scores
 
-    problems: list[str] = []
-    read_evaluations(run, step, problems.append)
-    found = [(name, score.line()) for name, score in scores_at(run, step).items()]
-    return [*found, *(("a score", problem) for problem in problems)]
+    found = newest_scores(run, step)
+    scores = [(name, score.line()) for name, score in found.by_name.items()]
+    return [*scores, *(("a score", problem) for problem in found.problems)]

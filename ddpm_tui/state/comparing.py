@@ -148,6 +148,7 @@ def _figures(subject: Subject, curves: RunCurves | None) -> dict[str, Cell]:
     ended = epochs.get("epoch", np.empty(0))[upto]
     if len(ended):
         come = max(come, float(ended[-1]))
+        images = max(images, float(epochs["images"][upto][-1]))
     found = {
         "epochs": Cell((number(come),)),
         "pictures seen": Cell(

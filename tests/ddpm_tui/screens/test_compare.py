@@ -214,7 +214,7 @@ def test_only_scores_taken_in_the_same_way_are_called_better() -> None:
     assert scores.best([SWD, SWD]) == frozenset(), "all are equal"
     assert scores.best([replace(SWD, direction="higher"), replace(worse, direction="higher")]) == {1}
     assert scores.best([SWD, worse, other]) == frozenset()
-    assert scores.best([SWD, replace(SWD, detail={"eta": 1.0})]) == frozenset()
+    assert scores.best([SWD, replace(SWD, value=1.0, detail={"eta": 1.0})]) == frozenset()
     assert scores.best([SWD, None]) == frozenset()
     columns = [{"sliced_wasserstein": SWD}, {"sliced_wasserstein": other}]
     shared, apart = scores.terms_of(["sliced_wasserstein"], columns, ["@1", "@2"])
