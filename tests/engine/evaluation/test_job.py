@@ -7,12 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from engine.data.catalog import add_source
+from engine.data.packed import open_packed
+from engine.evaluation.extractors import Inception
 from engine.home import Home, JobFolder, RunFolder
 from engine.jobs import Result, new_job_folder, read_result
+from engine.runs.checkpoints import resolve
 from engine.runs.evaluations import PLAIN_MEASURES, read_evaluations
+from engine.runs.pictures import pictures_of
+from engine.runs.record import read_record
+from engine.sampling.drawing import Settings, draw
+from engine.sampling.load import load
 from tests import tiny
 from tests.engine.evaluation import onnx_file
 
@@ -103,6 +111,39 @@ def test_features_of_a_file_have_its_name_and_are_kept_with_the_data(
     _, result = evaluate(extractor=file, measures=["frechet"])
     assert result is not None
     assert [s["value"] for s in result.extra["evaluation"]["scores"].values()] == values[0][:1]
+
+
+@pytest.mark.slow
+def test_inceptions_distances_to_their_end(
+    trained: tuple[Home, RunFolder], evaluate: Evaluate, random_weights: Path
+) -> None:
+    _, result = evaluate(
+        n=8, measures=["fid", "kid", "precision", "recall"], inception_weights=str(random_weights)
+    )
+    assert result is not None
+    assert result.outcome == "done", result
+    scores = result.extra["evaluation"]["scores"]
+    assert list(scores) == ["fid", "kid", "precision", "recall"]
+    assert {s["extractor"].partition(" (")[0] for s in scores.values()} == {"inception-v3"}
+
+    home, run = trained
+    _, info = resolve(home, "r@latest")
+    loaded = load(run, info, "ema", "cpu")
+    settings = Settings.from_profile(loaded.profile, seed=0)
+    (drawn,) = draw(loaded.model, loaded.schedule, loaded.profile, loaded.plan, settings, 8, 8)
+    packed = open_packed(pictures_of(home, read_record(run)))
+    network = Inception(random_weights, torch.device("cpu"))
+    fake, real = (
+        network.features(np.ascontiguousarray(p)).astype(np.float64)
+        for p in (drawn.pictures.transpose(0, 3, 1, 2), packed.pictures[packed.held_out])
+    )
+    # tr (Σ_a Σ_b)^½ is the sum of the singular values of A Bᵀ where Σ_a = AᵀA and Σ_b = BᵀB.
+    a, b = ((x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (fake, real))
+    mixed = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    expected = ((fake.mean(0) - real.mean(0)) ** 2).sum() + (a**2).sum() + (b**2).sum() - 2 * mixed
+    assert expected > 0
+    assert scores["fid"]["value"] == pytest.approx(expected, rel=1e-3)
+    assert scores["fid"]["low"] < scores["fid"]["value"] < scores["fid"]["high"]
 
 
 @pytest.mark.parametrize(
