@@ -56,7 +56,7 @@ class Report:
 def write_report(home: Home, study: Study, small: bool, folder: Path, command: str) -> Report:
     """Write README.md, table.csv, report.json, curves.png and faces.png. Raises UserError where nothing ran yet."""
     outcomes = _outcomes(home, study, small)
-    missing = tuple(f"{o.variant}: {m}" for o in outcomes for m in o.missing)
+    missing = _missing(outcomes)
     if not any(o.figures for o in outcomes):
         flag = " --small" if small else ""
         raise UserError(
@@ -75,6 +75,15 @@ def write_report(home: Home, study: Study, small: bool, folder: Path, command: s
         pictures = [n for n, made in (("curves", curves), ("faces", faces)) if made is not None]
         write_text(folder / "README.md", _markdown(study, small, outcomes, missing, command, pictures))
     return Report(folder, tuple(outcomes), missing)
+
+
+def _missing(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """A line for each variant that lacks something; variants that lack the same share one."""
+    lacking: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.missing:
+            lacking.setdefault("; ".join(outcome.missing), []).append(outcome.variant)
+    return tuple(f"{', '.join(variants)}: {what}" for what, variants in lacking.items())
 
 
 def _outcomes(home: Home, study: Study, small: bool) -> list[Outcome]:
