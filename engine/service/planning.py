@@ -175,8 +175,8 @@ KINDS = ("sample", "evaluate", "pack", "estimate")
 def plan_job(
     home: Home, jobs: Iterable[Job], kind: str, args: dict[str, Any]
 ) -> tuple[str | None, dict[str, Any]]:
-    """The run and the final args of a job that is not a training. A named checkpoint is resolved now; `latest`
-    and `best` when the job starts. Raises UserError."""
+    """The run and the final args of a job that is not a training. A named checkpoint is resolved now; `latest`,
+    `best` and an epoch that the run is queued to, when the job starts. Raises UserError."""
     if kind not in KINDS:
         raise UsageError(f"{kind!r} is not a kind of job", f"there are: train, {', '.join(KINDS)}")
     if kind == "evaluate":
@@ -200,6 +200,12 @@ def plan_job(
         return name, {**args, "checkpoint": f"{name}@{which}"}
     from engine.runs.checkpoints import resolve
 
+    if which[:1] == "e" and which[1:].isdigit():
+        reached = runs.newest(folder)
+        ahead = reached is None or reached.epochs_seen < int(which[1:])
+        training = [job for job in jobs if job.run == name and job.kind == "train" and not job.over]
+        if ahead and any(_target(job) >= int(which[1:]) for job in training):
+            return name, {**args, "checkpoint": f"{name}@{which}"}
     _, info = resolve(home, f"{name}@{which}")
     return name, {**args, "checkpoint": f"{name}@{info.step}"}
 

@@ -139,6 +139,12 @@ def test_a_named_checkpoint_is_resolved_now_and_latest_later(home: Home) -> None
     }.items():
         run_name, args = plan_job(home, [], "sample", {"checkpoint": f"small-1{name}", "n": 3})
         assert (run_name, args) == ("small-1", {"checkpoint": f"small-1{meant}", "n": 3})
+    # An epoch that is still to come is meant when the job starts, if training that far is queued.
+    assert (
+        plan_job(home, [train(1, 4)], "sample", {"checkpoint": "small-1@e4"})[1]["checkpoint"] == "small-1@e4"
+    )
+    with pytest.raises(UserError, match="no checkpoint of"):
+        plan_job(home, [train(1, 4)], "sample", {"checkpoint": "small-1@e5"})
     with pytest.raises(UserError, match="no checkpoint of"):
         plan_job(home, [], "sample", {"checkpoint": "small-1@9"})
     with pytest.raises(UserError, match="no run named"):
