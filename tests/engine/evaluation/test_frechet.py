@@ -127,3 +127,21 @@ def test_features_that_cannot_be_compared(a: np.ndarray, b: np.ndarray, said: st
 def test_too_few_pictures_for_neighbours() -> None:
     with pytest.raises(UserError, match="more than 3 pictures"):
         precision_recall(np.eye(3), np.eye(3))
+
+
+def test_long_distances_can_be_stopped(rng: np.random.Generator) -> None:
+    a, b = rng.normal(size=(50, 6)), rng.normal(size=(40, 6))
+    parts: list[tuple[int, int]] = []
+    kid(a, b, subsets=7, subset_size=10, on_part=lambda done, total: parts.append((done, total)))
+    assert parts == [(done, 7) for done in range(7)]
+    parts.clear()
+    precision_recall(a, b, chunk=20, on_part=lambda done, total: parts.append((done, total)))
+    assert parts == [(done, 10) for done in range(10)]
+
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    for call in (lambda: kid(a, b, on_part=stop), lambda: precision_recall(a, b, chunk=20, on_part=stop)):
+        with pytest.raises(KeyboardInterrupt):
+            call()

@@ -77,3 +77,19 @@ def test_sets_that_cannot_be_compared(faces: np.ndarray) -> None:
         sliced_wasserstein(faces[:2].astype(np.float32), faces)
     with pytest.raises(UserError, match=r"N, 3, H, W"):
         sliced_wasserstein(faces[:2].transpose(0, 2, 3, 1), faces)
+
+
+def test_it_can_be_watched_and_stopped() -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), dtype=np.uint8)
+    parts: list[tuple[int, int]] = []
+    sliced_wasserstein(pictures, pictures, on_part=lambda done, total: parts.append((done, total)))
+    assert parts == [(done, 26) for done in range(1, 27)], (
+        "two levels, each of three parts and ten of the jackknife"
+    )
+
+    def stop(done: int, total: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sliced_wasserstein(pictures, pictures, on_part=stop)
