@@ -28,46 +28,136 @@ def home(tmp_path: Path) -> Iterator[Home]:
     stop_engine(home)
 
 
-def test_the_story_by_keyboard_at_80_by_24(home: Home) -> None:
+@pytest.fixture
+def brief(tmp_path: Path) -> Iterator[Home]:
+    """Chunks that take some seconds."""
+    home = make_home(tmp_path / "home", chunk=20, preview=5)
+    yield home
+    stop_engine(home)
+
+
+def test_the_story_by_keyboard_at_80_by_24(brief: Home) -> None:
+    home = brief
     with PtyApp(home.root, size=(80, 24)) as app:
-        app.wait("Nothing has been trained here yet", "● idle", timeout=30)
-        # Two chunks of a profile: found by the last of the list, said before it is done.
-        app.press("2", "a", pause=0.8)
+        app.wait("Nothing has been trained here yet", timeout=30)
+        # A profile is chosen; what it costs is counted as the cursor rests on it, its speed measured on demand.
+        app.press("5")
+        app.wait("celeba64-paper")
+        app.press("G")
+        app.wait("tiny, yours", "MMAC a picture", "m measures the speed here", timeout=90)
+        app.press("m")
+        app.wait("images/s", timeout=90)
+        # Two chunks of it: said before it is done.
+        app.press("a")
         app.wait("Queue training", "new tiny")
-        app.press("G", pause=0.5)
-        app.press("\t", "\x7f", "2", pause=0.4)
-        app.wait("tiny-1: a new run from profile tiny, epochs 0 → 80 (2 chunks")
+        app.press("\t", "\x7f", "2")
+        app.wait("tiny-1: a new run from profile tiny, epochs 0 → 40 (2 chunks")
         app.press("\r")
-        app.wait("train tiny-1 to epoch 80", "running")
         # Watched.
         app.press("1")
-        app.wait("train tiny-1 to epoch 80", "epoch", "loss of tiny-1", "faces after epoch", timeout=90)
-        # Sampling from the newest checkpoint, and another chunk; the order changed.
-        app.press("2", "s", pause=0.8)
-        app.wait("Queue drawing pictures", "tiny-1@latest")
-        app.press("\r", pause=0.8)
-        app.wait("sample tiny-1@latest")
+        app.wait("train tiny-1 to epoch 40", "loss of tiny-1", "faces after epoch", timeout=90)
+        # Sampling from the newest checkpoint, twice; the order changed.
+        app.press("2")
+        for _ in range(2):
+            app.press("s")
+            app.wait("Queue drawing pictures", "tiny-1@latest")
+            app.press("\r")
+            app.wait("queued as job")
+        before = waiting(home)
+        app.wait(f"job {int(before[1])} ")
+        app.press("K")
+        app.wait(f"job {int(before[1])} is earlier")
+        assert waiting(home) == before[::-1]
         # Paused: the worker checkpoints and gives the device back, so the sampling goes on.
-        app.press("/", *"epoch", "\r", pause=0.3)
-        app.wait(lambda text: "sample tiny-1" not in text.split("job")[1])
+        app.press("1")
+        app.wait("train tiny-1 to epoch 40  running")
         app.press(" ")
-        app.wait("paused", timeout=60)
-        app.press("/", "\x1b", pause=0.5)
-        wait_for_state(home, "sample", "done")
-        assert state_of(home, "train") == "paused"
-        app.wait(lambda text: any("sample tiny-1" in line and " done " in line for line in text.splitlines()))
-        # Resumed, by `u`: pausing is what was done last.
-        app.press("u")
-        app.wait("undone: job", timeout=10)
-        app.wait("running", timeout=30)
-        # Compared.
+        app.wait("pauses after its checkpoint")
+        wait_for_states(home, "sample", ["done", "done"])
+        assert states_of(home, "train") == ["paused"]
+        # Resumed: the panel names the key.
+        app.wait("train tiny-1 to epoch 40  paused", "space resumes")
+        app.press(" ")
+        app.wait("train tiny-1 to epoch 40  running", timeout=60)
+        # The samples opened, one large, its denoising scrubbed.
+        app.press("4")
+        app.wait("tiny-1@", "dpmpp 4", "of 64, page 1/")
+        app.press("\r")
+        end = app.wait("5/5", timeout=20)
+        app.press("h", "h")
+        app.wait("3/5")
+        assert end != app.text
+        # Two checkpoints marked and compared from the same seeds: curves, profiles, faces.
+        app.press("3")
+        app.wait("held out", "tiny-1")
+        app.press("G", " ")
+        app.wait("marked tiny-1@4")
+        app.press("k", " ")
+        app.wait(lambda text: "marked tiny-1@4, tiny-1@" in text)
+        app.press("c")
+        app.wait("■ tiny-1@4 ", "faces", timeout=20)
+        # One is branched: a tenth of the learning rate is put forward.
+        app.press("3")
+        app.wait("held out")
+        app.press("b")
+        app.wait("Branch from tiny-1@", "tiny-2: optim.lr: 0.002 → 0.0002")
+        app.press("\r")
+        app.wait("a trains it")
+        app.press("a")
+        app.wait("Queue training", "tiny-2: epochs")
+        app.press("\r")
+        app.wait("queued as job")
+        wait_for_states(home, "train", ["done", "done"], timeout=120)
+        # Both curves over each other.
         app.press("6")
-        app.wait("curves", "profiles", "tiny-1")
-        app.press("v", "v", pause=1.0)
-        app.wait("tiny-1 e", timeout=20)
+        app.wait("■ tiny-1@4 ")
+        app.press("x")
+        app.wait(lambda text: "■" not in text)
+        app.press("g", " ", "j", " ")
+        app.wait("■ tiny-1", "■ tiny-2")
+        for _ in range(5):
+            if "━━ tiny-2" in app.text:
+                break
+            app.press("v", pause=0.8)
+        app.wait("━━ tiny-1", "━━ tiny-2")
+        # The better one tagged, the other deleted, and brought back.
+        app.press("3")
+        app.wait("tiny-2 from tiny-1@")
+        app.press("g", "t")
+        app.wait("Tag tiny-2@")
+        app.press(*"better", "\r", pause=0.1)
+        app.wait("@better")
+        count = len(list_checkpoints(home.run("tiny-2")))
+        app.press("G", "d")
+        app.wait("is in the trash; u brings it back")
+        assert len(list_checkpoints(home.run("tiny-2"))) == count - 1
+        app.press("u")
+        app.wait("undone: tiny-2@")
+        assert len(list_checkpoints(home.run("tiny-2"))) == count
         assert app.quit() == 0
         assert not app.terminal.modes & LEFT_BEHIND
-    assert state_of(home, "train") == "running", "the engine works on"
+    log = home.root / "tui.log"
+    assert not log.exists() or "Traceback" not in log.read_text()
+
+
+def states_of(home: Home, kind: str) -> list[str]:
+    """Of the jobs of that kind, by their numbers."""
+    with Client(home) as client:
+        jobs = client.request("list", all=True)["jobs"]
+    return [str(job["state"]) for job in sorted(jobs, key=lambda j: j["id"]) if job["kind"] == kind]
+
+
+def waiting(home: Home) -> list[str]:
+    """Ids of the queued jobs in their order."""
+    with Client(home) as client:
+        return [job["id"] for job in client.request("list")["jobs"] if job["state"] == "queued"]
+
+
+def wait_for_states(home: Home, kind: str, states: list[str], timeout: float = 60.0) -> None:
+    end = time.monotonic() + timeout
+    while (found := states_of(home, kind)) != states:
+        assert time.monotonic() < end, f"{kind} jobs are {found}, not {states}"
+        time.sleep(0.2)
 
 
 def state_of(home: Home, kind: str) -> str:
@@ -75,13 +165,6 @@ def state_of(home: Home, kind: str) -> str:
     with Client(home) as client:
         (job,) = (job for job in client.request("list", all=True)["jobs"] if job["kind"] == kind)
     return str(job["state"])
-
-
-def wait_for_state(home: Home, kind: str, state: str, timeout: float = 60.0) -> None:
-    end = time.monotonic() + timeout
-    while state_of(home, kind) != state:
-        assert time.monotonic() < end, f"{kind} is {state_of(home, kind)}, not {state}"
-        time.sleep(0.2)
 
 
 def test_a_killed_app_loses_nothing_and_a_new_one_shows_the_same(home: Home) -> None:

@@ -1,8 +1,10 @@
 """The real program in a real pty: keys in, every byte counted, the screen kept by the small emulator."""
 
+import codecs
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -21,6 +23,9 @@ PROGRAM = [
     "import sys; from engine.home import Home; from ddpm_tui.app import run; "
     "sys.exit(run(Home.find(), low_bandwidth='--low-bandwidth' in sys.argv, mouse='--no-mouse' not in sys.argv))",
 ]
+
+
+UNFINISHED = re.compile(r"\x1b(\[[0-9;:?<>=!]*)?$")
 
 
 class PtyApp:
@@ -55,6 +60,8 @@ class PtyApp:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
     def _read(self) -> None:
+        decoder = codecs.getincrementaldecoder(self.encoding)("replace")
+        kept = ""
         while True:
             try:
                 if not select.select([self.fd], [], [], 0.2)[0]:
@@ -67,7 +74,11 @@ class PtyApp:
                 return
             self.count += len(data)
             self.raw = (self.raw + data)[-200_000:]
-            self.terminal.feed(data.decode(self.encoding, "replace"))
+            # A read may end within a character or an escape sequence: that end waits for the next one.
+            text = kept + decoder.decode(data)
+            cut = UNFINISHED.search(text)
+            kept = text[cut.start() :] if cut else ""
+            self.terminal.feed(text[: len(text) - len(kept)])
 
     def press(self, *keys: str, pause: float = 0.3) -> None:
         """Each key as a terminal sends it; "\\t", "\\r", "\\x1b" for tab, enter, escape."""
