@@ -35,7 +35,7 @@ class Costs(Rows):
         self.repaint()
 
     def lines(self, width: int, height: int) -> list[Line]:
-        return fact_lines(self.facts, width)
+        return fact_lines(self.facts, width, label=14 if width >= 40 else 11)
 
 
 class ProfileForm(Dialog[str]):
@@ -212,17 +212,17 @@ class ProfileForm(Dialog[str]):
             return
         facts = await asyncio.to_thread(counted, self.ddpm.home, profile)
         # The last figures stay until the new ones come, so that nothing jumps while one types.
-        show([*facts, *(self._figures or [("", "counting …")])])
+        show([*(self._figures or [("", "counting …")]), *facts])
         try:
             figures = await self.ddpm.estimator.figures(profile.to_dict())
         except DdpmError as error:
             self._figures = []
-            show([*facts, ("", str(error))])
+            show([("", str(error)), *facts])
             return
         if figures is None:
             return  # overtaken
         self._figures = costs(profile, figures)
-        show([*facts, *self._figures, ("", f"{self.ddpm.key('form.estimate')} measures the speed here")])
+        show([*self._figures, ("", f"{self.ddpm.key('form.estimate')} measures the speed"), *facts])
 
     def action_estimate(self) -> None:
         if self._profile is None:
@@ -237,16 +237,16 @@ class ProfileForm(Dialog[str]):
 
         facts = await asyncio.to_thread(counted, self.ddpm.home, profile)
         show = self.query_one(Costs).show
-        show([*facts, *self._figures, ("", "measuring …")])
+        show([("", "measuring …"), *self._figures, *facts])
         try:
             figures = await asyncio.to_thread(
                 estimate, self.ddpm.home, profile, True, stop, lambda text: None
             )
         except DdpmError as error:
-            show([*facts, ("", str(error))])
+            show([("", str(error)), *facts])
             return
         if figures:
-            show([*facts, *costs(profile, figures)])
+            show([*costs(profile, figures), *facts])
 
     # Leaving.
 
