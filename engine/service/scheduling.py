@@ -65,6 +65,9 @@ def plan(
         if job.kind == "train" and job.run in training:
             result.waits[job.id] = f"job {short(training[job.run].id)} is training {job.run}"
             continue
+        if earlier := _paused_before(job, jobs.values()):
+            result.waits[job.id] = f"job {short(earlier.id)}, which trains {job.run} first, is paused"
+            continue
         if reason := blocked(job):
             result.waits[job.id] = reason
             continue
@@ -93,6 +96,17 @@ def _ask_for_room(job: Job, fitting: Sequence[str], live: Sequence[Job], result:
         if other.kind == "train" and other.slot in fitting and behind and other.id not in result.room:
             result.room[other.id] = job.priority
             return
+
+
+def _paused_before(job: Job, jobs: Iterable[Job]) -> Job | None:
+    """A paused training of the same run to an earlier epoch. Training past it would make pausing it mean nothing."""
+    if job.kind != "train":
+        return None
+    for other in jobs:
+        paused = other.state is State.PAUSED and other.kind == "train" and other.run == job.run
+        if paused and other.args.get("to_epoch", 0) < job.args.get("to_epoch", 0):
+            return other
+    return None
 
 
 def _ended(state: State) -> str:

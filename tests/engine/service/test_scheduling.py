@@ -72,6 +72,19 @@ def test_a_run_is_trained_by_one_job_at_a_time() -> None:
     assert started(decide(running(1, "cuda:0", run="r"), job(2, "sample", "r"), slots=("cuda:0", "cuda:1")))
 
 
+def test_a_paused_chunk_is_not_trained_past() -> None:
+    first = job(1, run="a", state=State.PAUSED, args={"to_epoch": 25})
+    second, other = job(2, run="a", args={"to_epoch": 50}), job(3, run="b", args={"to_epoch": 50})
+    made = decide(first, second, other)
+    assert started(made) == [("3", "cpu")]
+    assert made.waits == {"000002": "job 1, which trains a first, is paused"}
+    # The other way round nothing stands in the way, nor when it goes on.
+    assert started(decide(replace(second, state=State.PAUSED), replace(first, state=State.QUEUED))) == [
+        ("1", "cpu")
+    ]
+    assert started(decide(replace(first, state=State.DONE), second)) == [("2", "cpu")]
+
+
 def test_hold_starts_nothing_and_says_so() -> None:
     made = decide(job(1), hold=True)
     assert not made.starts
