@@ -25,6 +25,7 @@ from engine.training import precision
 from engine.training.state import unet_config
 from engine.work import Work
 
+BATCH = 64
 SMALL = (2e6, 4.5e6)
 """Parameters of networks that count for "the best peer": those of about our size."""
 
@@ -66,7 +67,7 @@ def measure_peers(
             networks += _lucidrains(size, channels_last, facts.is_cuda, options.quick)
     wanted = precisions(facts)
     peaks = peak_cases(device, wanted)
-    pictures = max(2, min(64, round(options.gflop * 1e9 / networks[0].flop)))
+    pictures = max(2, round(options.gflop * 1e9 / networks[0].flop)) if options.quick else BATCH
     cases: dict[str, Callable[[], object]] = {key(p): p.call for p in peaks}
     for network in networks:
         network.module.to(device)

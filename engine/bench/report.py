@@ -30,7 +30,8 @@ def _section(part: Mapping[str, Any]) -> list[str]:
         sections.append("\n".join(f"- {_words(k)}: {_value(k, v)}" for k, v in facts.items()))
     for key, value in part.items():
         if isinstance(value, Mapping) and value and all(_plain(v) for v in value.values()):
-            lines = "\n".join(f"- {_words(k)}: {_value(k, v)}" for k, v in value.items())
+            # What the parts are figures of stands in the name of the whole.
+            lines = "\n".join(f"- {_words(k)}: {_value(f'{key} {k}', v)}" for k, v in value.items())
             sections.append(f"{_words(key).capitalize()}:\n\n{lines}")
         elif isinstance(value, Sequence) and not isinstance(value, str) and value:
             sections.append(table([row for row in value if isinstance(row, Mapping)]))
@@ -65,7 +66,7 @@ def _value(key: str, value: Any) -> str:
     if isinstance(value, str):
         return value
     if "bytes" in key:
-        return f"{value / 2**20:,.0f} MiB"
+        return f"{value / 2**20:,.0f} MiB" if value >= 2**20 else f"{value / 2**10:,.1f} KiB"
     if "share" in key or "spread" in key:
         return f"{100 * value:.1f} %"
     if isinstance(value, int) or abs(value) >= 1000:

@@ -51,6 +51,16 @@ def test_the_page_has_units_and_a_row_for_each() -> None:
     assert "| a | 2 MiB | 50.0 % | 12.3 |" in text
     assert "| b | – | – | – |" in text
     machine = {"device": "X", "cores": 2, "memory_gib": 1, "system": "L", "python": "3", "torch": "2"}
-    page = markdown({"machine": {**machine, "when": "w", "load_before": 0.1}, "peaks": {"rows": rows}}, "cmd")
+    page = markdown(
+        {
+            "machine": {**machine, "when": "w", "load_before": 0.1},
+            "peaks": {"rows": rows},
+            "packing": {"bytes_per_picture": 5632.0},
+            "epoch": {"shares": {"network": 0.961}},
+        },
+        "cmd",
+    )
+    assert "- bytes per picture: 5.5 KiB" in page
+    assert "- network: 96.1 %" in page
     assert "X, 2 cores" in page
     assert page.endswith("Made by `cmd`.\n")
