@@ -79,12 +79,11 @@ def list_(run: str, as_json: bool) -> None:
 def show(reference: str, as_json: bool) -> None:
     """One checkpoint: what it holds and how good it was."""
     from engine.runs.checkpoints import resolve
-    from engine.runs.evaluations import read_evaluations, scores_at
+    from engine.runs.evaluations import scores_at
 
     run, info = resolve(home(), reference)
     m = info.whole()
-    read_evaluations(run, info.step, complain=note)
-    scores = scores_at(run, info.step)
+    scores = scores_at(run, info.step, complain=note)
     if as_json:
         measured = {name: asdict(score) for name, score in scores.items()}
         print_json({"run": run.name, **_wire(info), "folder": str(info.folder.path), "scores": measured})

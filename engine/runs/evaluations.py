@@ -170,6 +170,13 @@ class Evaluation:
     path: Path
     pairs: Path | None = None
 
+    @property
+    def order(self) -> tuple[int, str]:
+        """Of two evaluations of a checkpoint the later one has the larger. Ids begin with the number of their job,
+        which counts up whatever the clock says; what training scored itself was there before any job could ask."""
+        number = self.id.partition("-")[0]
+        return (int(number) if number.isdecimal() else -1, self.id)
+
 
 def _number(value: float | None) -> str:
     if value is None or not math.isfinite(value):
@@ -296,7 +303,8 @@ def _score(name: str, entry: Mapping[str, Any]) -> Score:
 def read_evaluations(
     run: RunFolder, step: int | None = None, complain: Callable[[str], None] = lambda text: None
 ) -> list[Evaluation]:
-    """Every evaluation of a run (of one checkpoint, if given), oldest first; `complain` hears of unreadable ones."""
+    """Every evaluation of a run (of one checkpoint, if given), by checkpoint and then oldest first; `complain` hears of
+    unreadable ones."""
     try:
         paths = [p for p in run.evaluations.iterdir() if p.suffix == ".json" and not p.name.startswith(".")]
     except OSError:
@@ -309,22 +317,29 @@ def read_evaluations(
             found.append(read_evaluation(path))
         except (DamagedError, UserError) as error:
             complain(str(error))
-    return sorted(found, key=lambda e: (e.checkpoint, e.created, e.id))
+    return sorted(found, key=lambda e: (e.checkpoint, e.order))
 
 
-def newest(run: RunFolder, step: int) -> Evaluation | None:
-    """The newest evaluation of a checkpoint."""
-    found = read_evaluations(run, step)
-    return max(found, key=lambda e: (e.created, e.id)) if found else None
+def standing(evaluations: Iterable[Evaluation]) -> dict[str, Score]:
+    """Of each name the score that stands for a checkpoint: of the most pictures, and of equally many the newest.
 
-
-def scores_at(run: RunFolder, step: int, weights: str | None = None) -> dict[str, Score]:
-    """The newest score of each name that a checkpoint has; of one kind of weights, if given."""
+    evaluations: of one checkpoint.
+    """
     found: dict[str, Score] = {}
-    for evaluation in sorted(read_evaluations(run, step), key=lambda e: (e.created, e.id)):
-        if weights is None or evaluation.weights == weights:
-            found |= evaluation.scores
+    for evaluation in sorted(evaluations, key=lambda e: e.order):
+        found |= {
+            name: score
+            for name, score in evaluation.scores.items()
+            if name not in found or score.n >= found[name].n
+        }
     return found
+
+
+def scores_at(
+    run: RunFolder, step: int, complain: Callable[[str], None] = lambda text: None
+) -> dict[str, Score]:
+    """The standing score of each name that a checkpoint has; `complain` hears of files that cannot be read."""
+    return standing(read_evaluations(run, step, complain))
 
 
 def facts(evaluation: Evaluation) -> dict[str, Any]:

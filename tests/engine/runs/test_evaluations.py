@@ -19,7 +19,6 @@ from engine.runs.evaluations import (
     Reference,
     Score,
     check_measures,
-    newest,
     read_evaluation,
     read_evaluations,
     scores_at,
@@ -105,19 +104,34 @@ def test_only_scores_on_the_same_terms_compare() -> None:
     assert replace(SWD, value=99.0, direction="higher").better_than(replace(SWD, direction="higher"))
 
 
-def test_the_newest_score_of_each_name_stands(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_evaluation(run, 5, 1.0, "ema", {"sliced_wasserstein": SWD, "bits_per_dim": BITS}, "000001")
-    write_evaluation(run, 5, 1.0, "ema", {"sliced_wasserstein": replace(SWD, value=9.0)}, "000002")
-    write_evaluation(run, 5, 1.0, "raw", {"sliced_wasserstein": replace(SWD, value=99.0)}, "000003")
-    write_evaluation(run, 6, 2.0, "ema", {"sliced_wasserstein": replace(SWD, value=8.0)}, "000001")
-    found = scores_at(run, 5, "ema")
+def test_of_equally_many_pictures_the_newest_score_stands(run: RunFolder) -> None:
+    write_evaluation(run, 5, 1.0, "ema", {"sliced_wasserstein": SWD, "bits_per_dim": BITS}, "000001-a")
+    write_evaluation(run, 5, 1.0, "ema", {"sliced_wasserstein": replace(SWD, value=9.0)}, "000002-a")
+    write_evaluation(run, 6, 2.0, "ema", {"sliced_wasserstein": replace(SWD, value=8.0)}, "000003-a")
+    found = scores_at(run, 5)
     assert (found["sliced_wasserstein"].value, found["bits_per_dim"].value) == (9.0, 3.71)
-    assert scores_at(run, 5)["sliced_wasserstein"].value == 99.0
     assert scores_at(run, 7) == {}
-    last = newest(run, 5)
-    assert last is not None
-    assert last.id == "000003"
-    assert newest(run, 7) is None
+
+
+def test_a_score_of_fewer_pictures_hides_none_of_more(run: RunFolder) -> None:
+    write_evaluation(run, 5, 1.0, "ema", {"sliced_wasserstein": SWD}, "000001-a")
+    few = {"sliced_wasserstein": replace(SWD, n=16, value=9.0), "bits_per_dim": replace(BITS, n=16)}
+    write_evaluation(run, 5, 1.0, "ema", few, "000002-a")
+    assert {name: score.n for name, score in scores_at(run, 5).items()} == {
+        "sliced_wasserstein": 500,
+        "bits_per_dim": 16,
+    }
+
+
+def test_jobs_count_up_whatever_the_clock_says(run: RunFolder) -> None:
+    """Also past a million of them; what training scored comes before every job's."""
+    for number, id_ in enumerate(("1000000-a", "000002-a", "training", "000001-a")):
+        path = write_evaluation(
+            run, 5, 1.0, "ema", {"sliced_wasserstein": replace(SWD, value=number)}, id_
+        ).path
+        path.write_text(json.dumps({**json.loads(path.read_text()), "created": f"2026-01-0{number + 1}"}))
+    assert [e.id for e in read_evaluations(run)] == ["training", "000001-a", "000002-a", "1000000-a"]
+    assert scores_at(run, 5)["sliced_wasserstein"].value == 0
 
 
 def test_the_same_job_done_twice_leaves_one_evaluation(run: RunFolder) -> None:
