@@ -8,7 +8,7 @@ import json
 import math
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic_core import from_json
@@ -51,10 +51,34 @@ def _finite(value: Any) -> Any:
     return value
 
 
+class _Table:
+    """Rows of numbers by field, added to at the end. There is room for more of them than there are, and it doubles
+    when it is full: a row is copied a few times in all, however many follow it."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+        self._room = np.empty((len(names), 0))
+        self._count = 0
+
+    def add(self, rows: list[dict[str, Any]]) -> None:
+        count = self._count + len(rows)
+        if count > self._room.shape[1]:
+            room = np.empty((len(self._names), max(count, 2 * self._room.shape[1])))
+            room[:, : self._count] = self._room[:, : self._count]
+            self._room = room
+        for values, name in zip(self._room, self._names, strict=True):
+            values[self._count : count] = [_number(row.get(name)) for row in rows]
+        self._count = count
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Views of what there is; what is added later does not change them."""
+        return {name: values[: self._count] for name, values in zip(self._names, self._room, strict=True)}
+
+
 class Metrics:
     """A run's metrics as columns, followed cheaply: `poll` reads only what is new.
 
-    `train` and `epochs` map a field to a float64 array with NaN where a line had none.
+    `train` and `epochs` map a field to a float64 array (lines,) with NaN where a line had none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,15 +87,15 @@ class Metrics:
         self.corrupt_lines = 0
         self._identity: tuple[int, int] | None = None
         self._offset = 0
-        self._columns: dict[str, dict[str, list[np.ndarray]]] = {"train": {}, "epoch": {}}
+        self._tables = _tables()
 
     @property
     def train(self) -> dict[str, np.ndarray]:
-        return self._table("train", TRAIN_FIELDS)
+        return self._tables["train"].columns()
 
     @property
     def epochs(self) -> dict[str, np.ndarray]:
-        return self._table("epoch", EPOCH_FIELDS)
+        return self._tables["epoch"].columns()
 
     def poll(self) -> bool:
         """Read what was added since the last call. True where anything changed.
@@ -113,32 +137,19 @@ class Metrics:
         self.corrupt_lines = 0
         self._offset = 0
         self._tail = b""
-        self._columns = {"train": {}, "epoch": {}}
+        self._tables = _tables()
 
     def _take(self, content: bytes) -> None:
         rows = parse_lines(content)
         good = [row for row in rows if isinstance(row, dict) and _has_its_place(row)]
         self.corrupt_lines += len(rows) - len(good)
         self.events += [row for row in good if row.get("kind") == "event"]
-        kinds: tuple[tuple[Literal["train", "epoch"], tuple[str, ...]], ...] = (
-            ("train", TRAIN_FIELDS),
-            ("epoch", EPOCH_FIELDS),
-        )
-        for kind, names in kinds:
-            chosen = [row for row in good if row.get("kind") == kind]
-            if chosen:
-                for name in names:
-                    values = np.array([_number(row.get(name)) for row in chosen])
-                    self._columns[kind].setdefault(name, []).append(values)
+        for kind, table in self._tables.items():
+            table.add([row for row in good if row.get("kind") == kind])
 
-    def _table(self, kind: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-        table = {}
-        for name in names:
-            pieces = self._columns[kind].get(name, [])
-            if len(pieces) > 1:  # joined once, so that looking again costs nothing
-                pieces[:] = [np.concatenate(pieces)]
-            table[name] = pieces[0] if pieces else np.empty(0)
-        return table
+
+def _tables() -> dict[str, _Table]:
+    return {"train": _Table(TRAIN_FIELDS), "epoch": _Table(EPOCH_FIELDS)}
 
 
 def _has_its_place(row: dict[str, Any]) -> bool:

@@ -58,6 +58,29 @@ def test_following(path: Path) -> None:
     assert metrics.train["step"].tolist() == [1, 2, 3]
 
 
+def test_a_curve_that_was_given_out_stays_as_it_is(path: Path) -> None:
+    metrics = Metrics(path)
+    given = []
+    with path.open("ab", buffering=0) as file:
+        for step in range(1, 40):
+            file.write(train_line(step))
+            assert metrics.poll()
+            given.append(metrics.train["step"])
+    assert [column.tolist() for column in given] == [list(range(1, n + 1)) for n in range(1, 40)]
+
+
+def test_following_copies_nothing_that_was_read_before(path: Path) -> None:
+    """Each curve as it was given out keeps its memory alive: hardly ever another one."""
+    metrics = Metrics(path)
+    rooms = []
+    with path.open("ab", buffering=0) as file:
+        for step in range(1, 200):
+            file.write(train_line(step))
+            metrics.poll()
+            rooms.append(metrics.train["loss"].base)
+    assert len({id(room) for room in rooms}) < 12
+
+
 def test_a_file_that_was_cut_is_read_again(path: Path) -> None:
     path.write_bytes(b"".join(train_line(step) for step in range(1, 6)))
     metrics = read_metrics(path)
