@@ -94,7 +94,8 @@ def _kept(
         if storage.data_ptr() not in seen:
             seen.add(storage.data_ptr())
             total += storage.nbytes()
-        return tensor
+        # Detached: a node that kept its own output would keep itself, and nothing would ever free the two.
+        return tensor.detach()
 
     with (
         torch.enable_grad(),
