@@ -6,6 +6,7 @@ Every step is named by what it makes, so planning twice plans nothing twice. Sta
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from engine.errors import DdpmError
@@ -37,8 +38,8 @@ def run_name(study: Study, small: bool, variant: str, seed: int) -> str:
 
 
 BASE = "base"
-SHOWN = 12
-"""Pictures of each variant of a sampling study."""
+SHOWN: Mapping[str, int] = MappingProxyType({"n": 12, "seed": 0})
+"""The pictures of each variant of a sampling study: the same noise in all of them."""
 
 
 def steps(home: Home, study: Study, small: bool) -> list[Step]:
@@ -57,7 +58,7 @@ def _steps(home: Home, study: Study, small: bool) -> Iterator[Step]:
             yield _train(home, there, base, BASE, epochs)
         if study.kind == "sample":
             for name, how in study.samplers.items():
-                args = {k: v for k, v in how.model_dump().items() if v is not None}
+                args = how.drawing()
                 if seed == plan.seeds[0]:
                     yield _sample(home, there, base, name, plan.epochs, args)
                 yield _evaluate(home, there, base, name, plan.epochs, plan.samples, plan.measures, args)
@@ -116,12 +117,16 @@ def _train(home: Home, there: set[str], run: str, variant: str, epochs: int) -> 
 
 def _sample(home: Home, there: set[str], run: str, variant: str, epochs: int, how: dict[str, Any]) -> Step:
     """The few pictures that the report shows of this variant."""
-    args = {"checkpoint": f"{run}@e{epochs}", "n": SHOWN, "seed": 0, **how}
-    done = run in there and any(
-        all(record.get(k) == v for k, v in {"n": SHOWN, "seed": 0, **how}.items())
-        for record in sample_records(home.run(run))
-    )
+    point = at_epoch(home.run(run), epochs) if run in there else None
+    done = point is not None and any(shown_sets(home.run(run), point.step, how))
+    args = {"checkpoint": f"{run}@e{epochs}", **SHOWN, **how}
     return Step("sample", run, variant, args, epochs, done)
+
+
+def shown_sets(run: RunFolder, checkpoint: int, how: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Records of the sets that show a variant: drawn from that checkpoint in its way; newest first."""
+    wanted = {"checkpoint": checkpoint, **SHOWN, **how}
+    return (r for r in sample_records(run) if all(r.get(key) == value for key, value in wanted.items()))
 
 
 def sample_records(run: RunFolder) -> Iterator[dict[str, Any]]:

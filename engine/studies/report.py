@@ -25,7 +25,7 @@ from engine.home import Home, RunFolder
 from engine.runs.evaluations import read_evaluations
 from engine.runs.metrics import read_metrics
 from engine.runs.record import run_names
-from engine.studies.plan import BASE, SHOWN, drawn_so, run_name, sample_records, seed_of, steps
+from engine.studies.plan import BASE, SHOWN, at_epoch, drawn_so, run_name, seed_of, shown_sets, steps
 from engine.studies.spec import Study
 
 SHEET_PICTURES = 6
@@ -99,19 +99,21 @@ def _outcomes(home: Home, study: Study, small: bool) -> list[Outcome]:
             continue
         run = home.run(step.run)
         if step.kind == "train":
-            _training(run, outcome)
+            _training(run, step.epoch, outcome)
         elif step.kind == "evaluate":
             _scores(run, outcome, step.args)
     return list(outcomes.values())
 
 
-def _training(run: RunFolder, outcome: Outcome) -> None:
+def _training(run: RunFolder, epoch: int, outcome: Outcome) -> None:
+    """The figures at the end of that epoch, also of a run that went on from there."""
     metrics = read_metrics(run.metrics)
     epochs, train = metrics.epochs, metrics.train
-    if len(epochs["step"]):
-        outcome.add("held-out loss", epochs["val_loss"][-1])
-        outcome.add("eps error", epochs["eps_error"][-1])
-        outcome.add("pictures seen", epochs["images"][-1])
+    rows = np.flatnonzero(epochs["epoch"] == epoch)
+    if len(rows):
+        outcome.add("held-out loss", epochs["val_loss"][rows[-1]])
+        outcome.add("eps error", epochs["eps_error"][rows[-1]])
+        outcome.add("pictures seen", epochs["images"][rows[-1]])
     if np.isfinite(train["images_per_s"]).any():
         outcome.add("images/s", float(np.nanmedian(train["images_per_s"])))
 
@@ -281,27 +283,26 @@ def _learning(home: Home, study: Study, small: bool) -> Image.Image | None:
 def _enlarged(picture: Picture | None, side: int) -> Picture | None:
     if picture is None:
         return None
-    times = side // picture.shape[0]
-    return picture.repeat(times, 0).repeat(times, 1)
+    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.NEAREST))
 
 
 def _sampled(home: Home, study: Study, small: bool) -> Image.Image | None:
     """Variants down, pictures of the same noise across: sample sets of the first seed's run."""
     plan = study.plan(small)
     run = home.run(run_name(study, small, BASE, plan.seeds[0]))
+    point = at_epoch(run, plan.epochs)
     cells: list[list[Picture | None]] = []
     for how in study.samplers.values():
-        cells.append(_set(run, {k: v for k, v in how.model_dump().items() if v is not None}))
+        cells.append(_set(run, point.step, how.drawing()) if point else [])
     if not any(p is not None for row in cells for p in row):
         return None
     return labelled_sheet(cells, study.names, caption=f"{study.title}: the same noise in each column")
 
 
-def _set(run: RunFolder, how: dict[str, Any]) -> list[Picture | None]:
-    for record in sample_records(run):
-        if record.get("n") == SHOWN and all(record.get(k) == v for k, v in how.items()):
-            try:
-                return list(np.load(record["folder"] / "pictures.npy"))
-            except (OSError, ValueError):
-                continue
-    return [None] * SHOWN
+def _set(run: RunFolder, checkpoint: int, how: dict[str, Any]) -> list[Picture | None]:
+    for record in shown_sets(run, checkpoint, how):
+        try:
+            return list(np.load(record["folder"] / "pictures.npy"))
+        except (OSError, ValueError):
+            continue
+    return [None] * SHOWN["n"]

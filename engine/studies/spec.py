@@ -29,6 +29,10 @@ class SampleVariant(BaseModel):
     eta: Annotated[float, Field(ge=0, le=1)] | None = None
     variance: Literal["fixed_small", "fixed_large"] | None = None
 
+    def drawing(self) -> dict[str, Any]:
+        """What it sets, as arguments of a job that draws."""
+        return self.model_dump(exclude_none=True)
+
 
 class Plan(BaseModel):
     """What is run: the study itself, and its small version, which says only what differs."""
