@@ -35,12 +35,14 @@ def read_preview(path: Path) -> Preview:
             sheet = np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError) as error:
         raise DamagedError(f"preview {path} cannot be read ({error})") from None
-    side, count = int(text.get("size", sheet.shape[1] // 4)), int(text.get("count", 0))
-    if sheet.shape[0] % side or sheet.shape[1] % side:
-        raise DamagedError(f"preview {path} is not a sheet of {side} px pictures")
-    rows, columns = sheet.shape[0] // side, sheet.shape[1] // side
-    cut = sheet.reshape(rows, side, columns, side, 3).swapaxes(1, 2).reshape(-1, side, side, 3)
-    return Preview(int(path.stem), text.get("epoch", "?"), cut[: count or len(cut)])
+    try:
+        step, side, count = int(path.stem), int(text["size"]), int(text["count"])
+        rows, columns = (length // side for length in sheet.shape[:2])
+        cut = sheet.reshape(rows, side, columns, side, 3).swapaxes(1, 2).reshape(-1, side, side, 3)
+        epoch = str(int(text["epoch"]))
+    except (KeyError, ValueError, ZeroDivisionError):
+        raise DamagedError(f"preview {path} is not a sheet of pictures that training wrote") from None
+    return Preview(step, epoch, cut[:count])
 
 
 def stages(

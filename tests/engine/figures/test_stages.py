@@ -28,6 +28,19 @@ def test_a_sheet_is_cut_into_its_pictures(tmp_path: Path) -> None:
     assert [int(p[0, 0, 0]) for p in preview.pictures] == [10, 11, 12, 13, 14, 15]
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"size": "0"}, {"size": "7"}, {"size": "x"}, {"epoch": "?"}, {"count": ""}]
+)
+def test_a_sheet_that_says_nonsense_is_named(tmp_path: Path, wrong: dict[str, str]) -> None:
+    path = make_run(tmp_path, 1).preview(100)
+    save_png(path, np.zeros((16, 32, 3), np.uint8), {"epoch": "1", "count": "6", "size": "8", **wrong})
+    with pytest.raises(DamagedError, match=path.name):
+        read_preview(path)
+    save_png(path.with_name("mine.png"), np.zeros((16, 32, 3), np.uint8), {})
+    with pytest.raises(DamagedError, match=r"mine\.png"):
+        read_preview(path.with_name("mine.png"))
+
+
 def test_epochs_across_and_seeds_down(tmp_path: Path) -> None:
     whole = np.asarray(stages(make_run(tmp_path, 9), pictures=3, columns=5, scale=10))
     sheet = whole[MARGIN:-MARGIN, MARGIN:-MARGIN]
