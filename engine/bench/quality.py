@@ -56,7 +56,7 @@ def measure_quality(
     contenders = []
     for variant in ("", *options.variants):
         changed = override_profile(profile, variant.split()) if variant else profile
-        if changed.data != data:
+        if changed.data.model_copy(update={"flip": data.flip}) != data:
             raise UserError(f"--variant {variant!r}: all variants learn from the same pictures")
         for seed in range(options.seeds):
             contenders.append(_Contender(variant or name, changed, packed, facts, seed, options.seconds))

@@ -31,13 +31,16 @@ def test_variants_are_given_the_same_time(cli: Cli, home: Home, many_pictures: P
     save_profile(home, "tiny", to_toml(build_profile(TINY, "tiny")))
     ended = cli(
         "bench", "--only", "quality", "--profile", "tiny", "--minutes", "0.02", "--seeds", "2",
-        "--variant", "training.batch_size=16 training.micro_batch=8", "--json",
+        "--variant", "training.batch_size=16 training.micro_batch=8 data.flip=false", "--json",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     found = ended.json["quality"]
     assert (found["seconds_each"], found["seeds"]) == (pytest.approx(1.2), 2)
     plain, wide = found["rows"]
-    assert (plain["variant"], wide["variant"]) == ("tiny", "training.batch_size=16 training.micro_batch=8")
+    assert (plain["variant"], wide["variant"]) == (
+        "tiny",
+        "training.batch_size=16 training.micro_batch=8 data.flip=false",
+    )
     for row in (plain, wide):
         # A step that began in time is finished.
         assert 0.5 < row["images"] / row["images_per_s"] / 1.2 < 2
