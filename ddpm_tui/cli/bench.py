@@ -63,7 +63,7 @@ def bench(
         --variant training.batch_size=64 --variant 'optim.lr=2e-3 optim.warmup_steps=400'
     """
     from ddpm_tui.cli.foreground import run_job
-    from engine.bench.options import INSTALL_PEERS, PARTS, PEERS, Options, chosen_parts, missing_peers
+    from engine.bench.options import INSTALL_PEERS, PARTS, PEERS, Options, chosen_parts, missing_peers, timed
     from engine.bench.report import markdown
     from engine.errors import UsageError, UserError
     from engine.profiles_store import find_profile, load_profile
@@ -73,7 +73,7 @@ def bench(
     if variants and "quality" not in (only or ""):
         raise UsageError("--variant is of the part quality", "--only quality")
     for variant in variants:
-        load_profile(home(), profiles[0] if profiles else "celeba32", variant.split())
+        load_profile(home(), timed(profiles), variant.split())
     parts = tuple(name for name in PARTS if name in chosen_parts(only) or (peers and name == "peers"))
     if "peers" in parts and len(missing_peers()) == len(PEERS):
         raise UserError(f"neither {' nor '.join(PEERS.values())} is installed", INSTALL_PEERS)

@@ -4,7 +4,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 
 from engine.bench.epoch import measure_epoch
 from engine.bench.memory import measure_memory
-from engine.bench.options import Options
+from engine.bench.options import TIMED, Options, timed
 from engine.bench.packing import measure_packing
 from engine.bench.peers import measure_peers
 from engine.bench.quality import measure_quality
@@ -28,17 +28,14 @@ from engine.profiles_store import list_profiles, load_profile
 from engine.training import precision
 from engine.work import Work
 
-TIMED = "celeba32"
-"""The profile of the parts that look at one."""
-
 
 def run_bench(work: Work) -> Result:
-    """args: parts, profiles, quick (see Options). Raises UserError for a profile that is not there."""
+    """args: those of Options. Raises UserError for a profile that is not there."""
     options = Options.from_json(work.spec.args)
     work.report("starting", text="bench")
     profiles = _profiles(work, options)
     facts = precision.gather(work.spec.device)
-    name, profile = next(((n, p) for n, p in profiles.items() if n == TIMED), next(iter(profiles.items())))
+    profile = profiles[name := timed(profiles)]
     scratch = Path(tempfile.mkdtemp(prefix="ddpm-tui-bench-"))
     data, device = profile.data, work.spec.device
     measures: dict[str, Callable[[], dict[str, Any]]] = {
@@ -77,7 +74,6 @@ def _profiles(work: Work, options: Options) -> dict[str, Profile]:
 
 
 def _machine(facts: precision.DeviceFacts) -> dict[str, Any]:
-    facts = replace(facts)
     load = psutil.getloadavg()
     return {
         "device": facts.name,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from engine.bench.options import Options
-from engine.bench.peaks import Peak, best, key, peak_cases, rates
+from engine.bench.peaks import best, key, peak_cases, rates
 from engine.bench.subject import Subject, make_subject, waiter
 from engine.bench.timing import Series, in_turns
 from engine.profile import Profile
@@ -110,6 +110,3 @@ def _saying(work: Work) -> Any:
         work.report("starting", text=f"bench: {name}")
 
     return between
-
-
-__all__ = ["Peak", "measure_peaks", "measure_steps", "plan_of", "precisions", "prepare", "step_row"]

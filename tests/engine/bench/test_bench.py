@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from engine.bench.options import PARTS, Options, chosen_parts
+from engine.bench.options import PARTS, Options, chosen_parts, timed
 from engine.bench.report import markdown, table
 from engine.bench.timing import Series, in_turns, ratio, spread
 from engine.errors import UsageError
@@ -42,6 +42,11 @@ def test_parts_by_name() -> None:
         chosen_parts(" ,")
     options = Options(("step",), ("demo",), True)
     assert Options.from_json(options.to_json()) == options
+
+
+def test_of_several_profiles_the_usual_one_is_looked_at() -> None:
+    assert timed(()) == timed(("demo", "celeba32", "celeba64")) == "celeba32"
+    assert timed(("celeba64", "demo")) == "celeba64"
 
 
 def test_the_page_has_units_and_a_row_for_each() -> None:
