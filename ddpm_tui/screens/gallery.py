@@ -11,7 +11,7 @@ from ddpm_tui.keymap import bindings
 from ddpm_tui.screens import asks
 from ddpm_tui.screens.base import BaseScreen
 from ddpm_tui.screens.forms import SampleForm
-from ddpm_tui.screens.gallery_rows import COLUMNS, fact_lines, set_rows
+from ddpm_tui.screens.gallery_rows import columns, fact_lines, set_rows
 from ddpm_tui.screens.gallery_view import GalleryView
 from ddpm_tui.state.snapshot import Snapshot
 from ddpm_tui.state.studies import gather, is_study
@@ -51,7 +51,7 @@ class GalleryScreen(BaseScreen):
     def body(self) -> ComposeResult:
         with Horizontal():
             with Vertical(id="left"):
-                yield Table(COLUMNS, id="sets")
+                yield Table(columns(()), id="sets")
                 yield Sheet(id="how")
             yield GalleryView()
 
@@ -136,6 +136,8 @@ class GalleryScreen(BaseScreen):
             [(key("app.profiles"), "accent bold"), " picks a profile,"],
             [(key("profiles.train"), "accent bold"), " there trains it"],
         ]
+        self.set_class(any(entry.spacing for entry in self._entries), "-spacings")
+        self.sets.columns = columns(self._entries)
         rows = set_rows(self._entries, self._open, bool(self._words))
         self.sets.show(rows, sample if self.snapshot.runs else train)
         self._look()

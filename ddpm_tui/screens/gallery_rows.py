@@ -12,9 +12,16 @@ if TYPE_CHECKING:
     from ddpm_tui.state.samples import Entry
     from engine.runs.evaluations import Score
 
-COLUMNS = (Column("set", 13, grow=1), Column("n", 4, right=True), Column("how", 9, drop=1))
+_SHORT = {"trailing": "trail", "leading": "lead", "linspace": "lin"}
+"""Spacings as the list has room for; below it they are whole."""
 FIGURES = 3
 """Scores said beside a set; the checkpoint's details have all."""
+
+
+def columns(entries: Sequence["Entry"]) -> tuple[Column, ...]:
+    """Of the list: wider where some sets must be told apart by their spacing too."""
+    how = 15 if any(entry.spacing for entry in entries) else 9
+    return Column("set", 13, grow=1), Column("n", 4, right=True), Column("how", how, drop=1)
 
 
 def set_rows(entries: Sequence["Entry"], opened: Collection[str], everything: bool) -> list[Row]:
@@ -48,7 +55,7 @@ def _row(entry: "Entry", study: str) -> Row:
         return Row(entry.key, film, f"{entry.run} previews")
     if entry.problem:
         return Row(entry.key, ((f"{indent}{run}/{entry.sample}", "bad"), "", ("damaged", "bad")))
-    how = f"{facts.get('sampler', '?')} {facts.get('steps', '?')}"
+    how = f"{facts.get('sampler', '?')} {facts.get('steps', '?')} {_SHORT.get(entry.spacing, entry.spacing)}".strip()
     name = f"{run}@{facts.get('checkpoint', '?')}"
     search = f"{entry.run} {name} {how} {facts.get('spacing', '')} {entry.sample}"
     return Row(entry.key, (indent + name, str(facts.get("n", "?")), (how, "dim")), search)

@@ -36,6 +36,9 @@ class GalleryView(Container):
         self._entry: Entry | None = None
         self._pictures: Pictures | None = None
         self._widgets: dict[str, Any] = {}
+        self._loading = True
+        self._then: Callable[[], None] | None = None
+        """What was asked for while the pictures were still to come."""
         self._face = 0
         self._near = False
         self._neighbours: dict[str, Neighbours] = {}
@@ -78,6 +81,9 @@ class GalleryView(Container):
 
     def look_at(self, entry: "Entry | None") -> None:
         """A set, from its beginning; None: nothing."""
+        if self._entry is not None or entry is None:
+            self._then = None  # it was asked of another set
+        self._loading = entry is not None
         self._entry = entry
         self._pictures = None
         self._face = 0
@@ -112,6 +118,11 @@ class GalleryView(Container):
                 self._show("grid")
         except DdpmError as error:
             self.say(str(error))
+            self._then = None
+        self._loading = False
+        then, self._then = self._then, None
+        if then is not None:
+            then()
 
     async def _load_film(self, entry: "Entry") -> None:
         from ddpm_tui.state.previews import load_faces
@@ -168,7 +179,9 @@ class GalleryView(Container):
 
     def enlarge(self) -> None:
         """From the page to the face under its cursor, and back from there."""
-        if self.mode == "large":
+        if self._loading:
+            self._then = self.enlarge
+        elif self.mode == "large":
             self._show("grid")
             self.take_focus()
         elif self.mode == "grid":
@@ -202,6 +215,9 @@ class GalleryView(Container):
 
     def play(self) -> None:
         """The denoising. Raises UserError where it was not kept."""
+        if self._loading:
+            self._then = self.play
+            return
         if self.mode == "grid":
             self._enlarge(self._widgets["grid"].selected)
         if self.mode != "large":
@@ -219,7 +235,9 @@ class GalleryView(Container):
 
     def nearest(self) -> None:
         """Put the nearest training faces beside the large one, or take them away."""
-        if self.mode == "grid":
+        if self._loading:
+            self._then = self.nearest
+        elif self.mode == "grid":
             self._near = True
             self._enlarge(self._widgets["grid"].selected)
         elif self.mode == "large":

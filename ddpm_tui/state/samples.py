@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from engine.home import Home, RunFolder, SampleFolder
 class Entry:
     """One line of the gallery: a sample set, or (sample "") a run's previews over its epochs.
 
-    facts: sample.json as it is · problem: why the set cannot be shown · previews: (step, file), oldest first.
+    facts: sample.json as it is · spacing: of the timesteps, where it is not the one that the sampler has by itself ·
+    problem: why the set cannot be shown · previews: (step, file), oldest first.
     """
 
     run: str
     sample: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    spacing: str = ""
     problem: str = ""
     previews: tuple[tuple[int, Path], ...] = ()
 
@@ -94,13 +97,25 @@ def _entries(run: RunFolder) -> tuple[Entry, ...]:
             found.append(Entry(run.name, path.name, problem=f"{folder.record.name} cannot be read ({error})"))
             continue
         problem = "" if folder.pictures.is_file() else f"{folder.pictures.name} is missing"
-        found.append(Entry(run.name, path.name, facts, problem))
+        found.append(Entry(run.name, path.name, facts, _own_spacing(facts), problem))
     sheets = sorted(
         (int(p.stem), p) for p in _inside(run.previews) if p.suffix == ".png" and p.stem.isdecimal()
     )
     if sheets:
         found.append(Entry(run.name, previews=tuple(sheets)))
     return tuple(found)
+
+
+def _own_spacing(facts: Mapping[str, Any]) -> str:
+    spacing = str(facts.get("spacing") or "")
+    return "" if spacing == _usual_spacing(str(facts.get("sampler"))) else spacing
+
+
+@cache
+def _usual_spacing(sampler: str) -> str:
+    from engine.profile import Profile
+
+    return Profile().spacing_for(sampler)  # type: ignore[arg-type]
 
 
 def _inside(folder: Path) -> list[Path]:

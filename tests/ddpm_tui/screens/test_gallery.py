@@ -1,6 +1,7 @@
 """Screen 4 by its keys, on real folders."""
 
 import json
+import threading
 from dataclasses import replace
 
 import pytest
@@ -66,6 +67,67 @@ async def test_a_face_large_is_scrubbed_and_played(home):
         await until(pilot, lambda: not player(app).playing and player(app).frame == 2)
         await pilot.press("enter")
         await until(pilot, lambda: app.screen.view.mode == "grid")
+
+
+@pytest.mark.parametrize("key", ["enter", "space", "n"])
+async def test_a_key_pressed_while_the_pictures_are_still_to_come_is_not_lost(home, monkeypatch, key):
+    from ddpm_tui.state import samples
+
+    read, asked, go_on = samples.load_pictures, threading.Event(), threading.Event()
+
+    def slow(folder):
+        asked.set()
+        go_on.wait(30)
+        return read(folder)
+
+    monkeypatch.setattr(samples, "load_pictures", slow)
+    app, run = opened(home)
+    async with run as pilot:
+        await pilot.press("4")
+        await until(pilot, asked.is_set)
+        await pilot.press(key)
+        go_on.set()
+        await until(pilot, lambda: app.screen.view.mode == "large")
+        assert player(app).playing == (key == "space")
+        assert not app.faults
+
+
+async def test_a_key_meant_for_a_set_that_was_left_is_forgotten(home, monkeypatch):
+    from ddpm_tui.state import samples
+
+    make_samples(home.run("faces-1"), "000002")
+    read, asked, go_on = samples.load_pictures, threading.Event(), threading.Event()
+
+    def slow(folder):
+        asked.set()
+        go_on.wait(30)
+        return read(folder)
+
+    monkeypatch.setattr(samples, "load_pictures", slow)
+    app, run = opened(home)
+    async with run as pilot:
+        await pilot.press("4")
+        await until(pilot, asked.is_set)
+        await pilot.press("enter", "j")
+        go_on.set()
+        await until(pilot, lambda: app.screen.view.mode == "grid")
+        await pilot.pause(0.2)
+        assert app.screen.view.mode == "grid"
+
+
+async def test_the_list_says_a_spacing_that_is_not_the_samplers_own(home):
+    run = home.run("faces-1")
+    for name, way in (("000002", ("dpmpp", "trailing")), ("000003", ("dpmpp", "logsnr"))):
+        make_samples(run, name)
+        record = run.sample(name).record
+        facts = json.loads(record.read_text()) | {"sampler": way[0], "spacing": way[1]}
+        record.write_text(json.dumps(facts))
+    app, opening = opened(home)
+    async with opening as pilot:
+        await show(app, pilot)
+        rows = [line.partition("│")[0].split() for line in text(app).splitlines()[2:5]]
+        assert [row[2:] for row in rows] == [["dpmpp", "10"], ["dpmpp", "10", "trail"], ["ddim", "10"]]
+        assert rows[1][:2] == ["faces-1@200", "6"]
 
 
 async def test_film_shows_the_previews_of_the_run(home):
