@@ -1,6 +1,7 @@
 """The chart's one line of text: the legend, or the values at the inspect cursor. Says less where there is less room."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +33,9 @@ class Look:
 
 Line = list[Segment]
 
+_WORD = re.compile(r"@?(?:[^-._@]|(?<=\de)-(?=\d)|(?<=\d)\.(?=\d))+[-._]*|[-._@]+")
+"""Of a run's name, with what ends it; "1e-3" and "0.5" are one word."""
+
 
 def legend_line(plot: Plot, view: View, look: Look, width: int) -> Line:
     """Which colour is which run, and which line is raw, smoothed and validation, in `width` cells."""
@@ -39,12 +43,27 @@ def legend_line(plot: Plot, view: View, look: Look, width: int) -> Line:
     if not runs:
         text = "no curves yet" if not plot.series else "every curve is hidden"
         return _fitted([[Segment(text, text_style(look.ink.muted, look.depth))]], width)
-    return _fitted((_legend(runs, view, look, brief) for brief in range(4)), width)
+    names = [s.name for s in runs]
+    ways = [
+        (names, 0),
+        (names, 1),
+        (names, 2),
+        (apart(names), 1),
+        (apart(names), 2),
+        (names, 3),
+        (apart(names), 3),
+    ]
+    shortest = _length(_legend(runs, [""] * len(runs), view, look, 3))
+    room = max(3, (width - shortest) // len(runs))
+    ways.append(([middle_cut(name, room) for name in apart(names)], 3))
+    return _fitted((_legend(runs, named, view, look, brief) for named, brief in ways), width)
 
 
 def readout_line(plot: Plot, view: View, look: Look, width: int) -> Line:
     """The values at the cursor in `width` cells: step, epoch, then each run's raw, smoothed, last validation."""
-    return _fitted((_readout(plot, view, look, brief) for brief in range(3)), width)
+    names = [s.name for s in view.shown(plot)]
+    ways = [(names, 0), (names, 1), (apart(names), 1), (names, 2), (apart(names), 2)]
+    return _fitted((_readout(plot, named, view, look, brief) for named, brief in ways), width)
 
 
 def letter_of(slot: int) -> str:
@@ -59,15 +78,41 @@ def validation_style(slot: int, look: Look) -> Style:
     return text_style(blend(look.ink.bright(slot), look.ink.text, 0.55), look.depth)
 
 
-def _legend(runs: list[Series], view: View, look: Look, brief: int) -> Line:
+def apart(names: Sequence[str]) -> list[str]:
+    """Names without the words that all begin and end with: "size.small.s0" and "size.large.s0" are "…small…" and
+    "…large…"."""
+    words = [_WORD.findall(name) for name in names]
+    least = min(map(len, words), default=0) - 1  # something is left of each
+    if len(names) < 2 or least < 1:
+        return list(names)
+    start = next((n for n in range(least) if len({w[n] for w in words}) > 1), least)
+    left = least - start
+    end = next((n for n in range(left) if len({w[-1 - n] for w in words}) > 1), left)
+    found = []
+    for name, word in zip(names, words, strict=True):
+        core = "".join(word[start : len(word) - end]).rstrip("-._")
+        short = f"{'…' if start else ''}{core}{'…' if end else ''}"
+        found.append(short if len(short) < len(name) else name)
+    return found
+
+
+def middle_cut(name: str, width: int) -> str:
+    """A name in at most `width` cells, with "…" for its middle: both ends tell runs apart."""
+    if len(name) <= width:
+        return name
+    tail = (width - 1) // 2
+    return f"{name[: width - 1 - tail]}…{name[len(name) - tail :]}"
+
+
+def _legend(runs: list[Series], names: Sequence[str], view: View, look: Look, brief: int) -> Line:
     """`brief` 1 leaves the half-life out, 2 the explanations of many runs, 3 all but the runs' names."""
     many = len(runs) > 1
     slot = runs[0].slot
     line: Line = []
-    for s in runs:
+    for s, name in zip(runs, names, strict=True):
         letter = f"{letter_of(s.slot)} " if look.depth is Depth.NONE and (many or look.lettered) else ""
         sign = "" if letter else f"{_sign(look, '━━', '--')} "
-        line += [Segment(f"{sign}{letter}{s.name}", curve_style(look.ink, s.slot, look.depth)), Segment("  ")]
+        line += [Segment(f"{sign}{letter}{name}", curve_style(look.ink, s.slot, look.depth)), Segment("  ")]
     if brief >= 3:
         return line
     if view.half_life <= 0:
@@ -90,14 +135,14 @@ def _legend(runs: list[Series], view: View, look: Look, brief: int) -> Line:
     return line
 
 
-def _readout(plot: Plot, view: View, look: Look, brief: int) -> Line:
+def _readout(plot: Plot, names: Sequence[str], view: View, look: Look, brief: int) -> Line:
     """`brief` 1 leaves the raw value out where several runs are shown, 2 the validation as well."""
     muted = text_style(look.ink.muted, look.depth)
     plain = text_style(look.ink.text, look.depth)
     at = view.cursor if view.cursor is not None else 0.0
     line: Line = []
     runs = view.shown(plot)
-    for s in runs:
+    for s, name in zip(runs, names, strict=True):
         i = nearest_index(s.train.x(view.unit), at)
         if i is None or not _covers(s.train, view, at):
             continue
@@ -106,7 +151,7 @@ def _readout(plot: Plot, view: View, look: Look, brief: int) -> Line:
             line += [Segment("step ", muted), Segment(f"{step:,.0f}", plain)]
             line += [Segment("  epoch ", muted), Segment(f"{epoch:.2f}", plain)]
         bright = curve_style(look.ink, s.slot, look.depth)
-        line.append(Segment(f"  {s.name}" if len(runs) > 1 else "  train", bright))
+        line.append(Segment(f"  {name}" if len(runs) > 1 else "  train", bright))
         value = float(s.train.y[i])
         if brief < 1 or len(runs) == 1 or not np.isfinite(value):
             line += [
@@ -134,11 +179,15 @@ def _covers(points: Points, view: View, at: float) -> bool:
     return bool(x[0] - slack <= at <= x[-1] + slack)
 
 
+def _length(line: Line) -> int:
+    return sum(cell_len(segment.text) for segment in line)
+
+
 def _fitted(lines: "Iterator[Line] | list[Line]", width: int) -> Line:
     """The first of the lines that fits, padded to exactly `width` cells; the last one cut if none does."""
     line: Line = []
     for line in lines:
-        length = sum(cell_len(segment.text) for segment in line)
+        length = _length(line)
         if length <= width:
             return [*line, Segment(" " * (width - length))] if length < width else line
     return list(Segment.adjust_line_length(line, width))

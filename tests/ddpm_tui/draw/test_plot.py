@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from ddpm_tui.draw.caption import Look
+from ddpm_tui.draw.caption import Look, apart
 from ddpm_tui.draw.plot import chart_rows, frame_of
 from ddpm_tui.draw.series import Mark, Points, Series
 from ddpm_tui.draw.terminal import Depth
@@ -96,6 +96,35 @@ def test_less_room_says_less_but_names_the_runs_last() -> None:
     assert "half-life" not in narrow
     assert "low-lr" in narrow
     assert text(Plot([run("celeba32-1", 0)]), View(), 20, 6)[0].split() == ["━━", "celeba32-1"]
+
+
+def test_long_names_lose_what_all_have_before_they_are_cut() -> None:
+    runs = tuple(run(f"celeba64-wide-cosine-lr{rate}-s0", slot) for slot, rate in enumerate(("1e-3", "1e-4")))
+    plot, view = Plot(runs), View()
+    assert "celeba64-wide-cosine-lr1e-4-s0" in text(plot, view, 120)[0]
+    assert text(plot, view, 80)[0].split("  ")[:2] == ["━━ …lr1e-3…", "━━ …lr1e-4…"]
+    inspecting = view.inspecting(plot)
+    assert "…lr1e-3…" in text(plot, inspecting, 80)[0]
+    assert "…lr1e-4…" in text(plot, inspecting, 80)[0]
+    alone = Plot((run("a-run-with-a-name-that-is-far-too-long-for-its-chart-1", 0),))
+    (line, *_) = text(alone, view, 30)
+    assert line.startswith("━━ a-run-with-a")
+    assert line.rstrip().endswith("s-chart-1")
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["size.small.s0", "size.large.s0"], ["…small…", "…large…"]),
+        (["celeba32-1", "celeba32-1-2"], ["…1", "…1-2"]),
+        (["run@100", "run@200"], ["…@100", "…@200"]),
+        (["a", "b"], ["a", "b"]),
+        (["alone-1"], ["alone-1"]),
+        (["same", "same"], ["same", "same"]),
+    ],
+)
+def test_names_keep_what_tells_them_apart(names: list[str], short: list[str]) -> None:
+    assert apart(names) == short
 
 
 def test_the_smallest_chart_still_has_its_axes() -> None:
