@@ -1,27 +1,46 @@
 """The preview of the checkpoint under the cursor. What draws faces is imported only after the first paint."""
 
 import asyncio
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from textual.containers import Vertical
+from textual.widgets import Static
 
 from engine.errors import DdpmError
+from engine.home import RunFolder
 
 if TYPE_CHECKING:
     from ddpm_tui.screens.base import BaseScreen
     from ddpm_tui.widgets.face_grid import FaceGrid
+    from engine.runs.checkpoints import CheckpointInfo
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """epochs: what share of an epoch a step of this run is, 0 where not known · size: of faces, in pixels."""
+
+    run: RunFolder
+    step: int
+    epochs: float
+    size: int | None
+
+    def moment(self, step: int) -> str:
+        return f"epoch {step * self.epochs:.2f}".rstrip("0").rstrip(".") if self.epochs else f"step {step:,}"
 
 
 class CheckpointFaces(Vertical):
-    """Empty until `bring`; then the faces of one preview sheet, as many as are worth showing in its room."""
+    """Empty until `bring`; then the faces of one preview sheet, as many as are worth showing in its room.
+
+    Previews come with epochs. A checkpoint made between them has the newest one before it, which is said.
+    """
 
     def __init__(self) -> None:
         super().__init__(id="faces")
         self._grid: FaceGrid | None = None
-        self._wanted: tuple[Path, int | None] | None = None
-        self._shown: tuple[Path, int | None] | None = None
+        self._wanted: _Wanted | None = None
+        self._shown: _Wanted | None = None
 
     @property
     def _screen(self) -> "BaseScreen":
@@ -37,14 +56,21 @@ class CheckpointFaces(Vertical):
             return FaceGrid
 
         made = await asyncio.to_thread(load)
-        self._grid = made(empty="…", terminal=self._screen.ddpm.terminal)
-        self._grid.can_focus = False
-        await self.mount(self._grid)
+        grid = made(empty="…", terminal=self._screen.ddpm.terminal)
+        grid.can_focus = False
+        await self.mount(Static("", id="moment", markup=False), grid)
+        self._grid = grid
         self._look()
 
-    def show(self, path: Path | None, size: int | None = None) -> None:
-        """The faces in that preview sheet, `size` pixels each where the sheet does not say; none for None."""
-        self._wanted = None if path is None else (path, size)
+    def show(
+        self, run: RunFolder | None, info: "CheckpointInfo | None" = None, size: int | None = None
+    ) -> None:
+        """The preview of a run's checkpoint, faces of `size` pixels where it does not say; none for None."""
+        if run is None or info is None:
+            self._wanted = None
+        else:
+            epochs = info.manifest.epochs_seen / info.step if info.manifest and info.step else 0.0
+            self._wanted = _Wanted(run, info.step, epochs, size)
         self._look()
 
     def on_resize(self) -> None:
@@ -56,22 +82,35 @@ class CheckpointFaces(Vertical):
             return
         self._shown = self._wanted
         if self._wanted is None:
+            self._say("")
             self._grid.empty = ""
             self._grid.show(())
         else:
-            self._screen.beside(partial(self._load, *self._wanted), "faces")
+            self._screen.beside(partial(self._load, self._wanted), "faces")
 
-    async def _load(self, path: Path, size: int | None) -> None:
-        from ddpm_tui.state.previews import load_faces, worth_showing
+    def _say(self, text: str) -> None:
+        moment = self.query_one("#moment", Static)
+        moment.update(text)
+        moment.display = bool(text)
+
+    async def _load(self, wanted: _Wanted) -> None:
+        from ddpm_tui.state.previews import load_faces, newest_preview, worth_showing
 
         assert self._grid is not None
         await asyncio.sleep(0.05)  # while one goes through the list, nothing is read
-        try:
-            faces = await asyncio.to_thread(load_faces, path, size)
-        except DdpmError as error:
-            self._grid.empty = "no preview of this step" if not path.exists() else error.what
+        step = await asyncio.to_thread(newest_preview, wanted.run, wanted.step)
+        earlier = step is not None and step != wanted.step
+        self._say(f"preview of {wanted.moment(step)}" if step is not None and earlier else "")
+        if step is None:
+            self._grid.empty = "no preview yet"
             self._grid.show(())
             return
-        room = self._grid.size
-        count = worth_showing(len(faces), faces[0].shape[1], room.width - 2, room.height)
+        try:
+            faces = await asyncio.to_thread(load_faces, wanted.run.preview(step), wanted.size)
+        except DdpmError as error:
+            self._grid.empty = error.what
+            self._grid.show(())
+            return
+        width, height = self.content_size.width - 2, self.content_size.height - earlier
+        count = worth_showing(len(faces), faces[0].shape[1], width, height)
         self._grid.show(faces[:count])

@@ -1,7 +1,7 @@
 """What the checkpoints screen says about runs and checkpoints: rows and lines, of plain values. Knows no screen."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from ddpm_tui.state.lineage import Twig, tree
@@ -82,6 +82,20 @@ def study_lines(study: str, runs: Sequence[RunView], key: str) -> list[Line]:
         [(key, "accent bold"), " shows its runs"],
         [(f"ddpm-tui study report {name}{small}", "accent"), " sums it up"],
     ]
+
+
+def no_checkpoint_lines(run: RunView, undoes: str, key: Callable[[str], str]) -> list[Line]:
+    """Where a run has no checkpoint: whose there are none, and how there will be some.
+
+    undoes: what undoing would do now · key: of an action.
+    """
+    lines: list[Line] = [
+        [(run.name, "bold"), " has no checkpoint."],
+        [(key("checkpoints.train"), "accent bold"), " queues training of this run"],
+    ]
+    if undoes.startswith(f"{run.name}@") and undoes.endswith(" is back"):
+        lines.append([(key("app.undo"), "accent bold"), f" brings back {undoes.removesuffix(' is back')}"])
+    return lines
 
 
 def checkpoint_row(info: "CheckpointInfo", marked: bool) -> Row:

@@ -26,6 +26,7 @@ from ddpm_tui.screens.checkpoint_rows import (
     about_lines,
     checkpoint_row,
     fault,
+    no_checkpoint_lines,
 )
 from ddpm_tui.screens.evaluate_form import EvaluateForm
 from ddpm_tui.screens.forms import SampleForm, TrainForm, wish
@@ -164,10 +165,7 @@ class CheckpointsScreen(BaseScreen):
         elif run is not None and self._reading:
             empty = [[("reading its checkpoints", "dim")]]
         elif run is not None:
-            empty = [
-                [("No checkpoint yet.", "bold")],
-                [(key("checkpoints.train"), "accent bold"), " queues training of this run"],
-            ]
+            empty = no_checkpoint_lines(run, self.ddpm.undo.next, key)
         else:
             empty = self.runs.study_lines(key("checkpoints.details"))
         self.steps.show(
@@ -186,7 +184,7 @@ class CheckpointsScreen(BaseScreen):
         if run is None or info is None:
             faces.show(None)
         else:
-            faces.show(self._folder().preview(info.step), run.setting("data", "size"))
+            faces.show(self._folder(), info, run.setting("data", "size"))
 
     def on_table_moved(self, event: Table.Moved) -> None:
         if event.table.id == "runs":

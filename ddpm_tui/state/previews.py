@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ddpm_tui.draw.show import load_picture
 from engine.errors import DdpmError
-from engine.home import Home
+from engine.home import Home, RunFolder
 
 Pixels = NDArray[np.uint8]
 
@@ -28,6 +28,15 @@ def load_faces(path: Path, size: int | None = None) -> list[Pixels]:
         for x in range(columns)
     ]
     return faces[: count or len(faces)]
+
+
+def newest_preview(run: RunFolder, step: int) -> int | None:
+    """The step of the newest preview that is not after `step`; None where there is none."""
+    try:
+        stems = [path.stem for path in run.previews.glob("*.png")]
+    except OSError:
+        return None
+    return max((int(s) for s in stems if s.isdecimal() and int(s) <= step), default=None)
 
 
 def training_faces(home: Home, run: str, count: int = 16) -> list[Pixels]:

@@ -23,6 +23,11 @@ class Undo:
     def __len__(self) -> int:
         return len(self._changes)
 
+    @property
+    def next(self) -> str:
+        """What undoing would do now, in words; "" where there is nothing to undo."""
+        return self._changes[-1].said if self._changes else ""
+
     def push(self, said: str, back: Callable[[], Awaitable[object]]) -> None:
         self._changes = [*self._changes, Change(said, back)][-DEPTH:]
 

@@ -91,6 +91,37 @@ async def test_delete_moves_to_the_trash_and_undo_brings_it_back(home):
         assert not list_trash(home)
 
 
+async def test_a_run_without_its_only_checkpoint_is_named_with_what_brings_it_back(home):
+    make_run(home, "lone", (100,))
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await until(pilot, lambda: "lone" in text(app))
+        app.screen.open("lone")
+        await until(pilot, lambda: steps(app) == ["100"])
+        await pilot.press("d")
+        await until(pilot, lambda: "lone has no checkpoint." in text(app))
+        assert "u brings back lone@100" in text(app)
+        assert "a queues training of this run" in text(app)
+        await pilot.press("u")
+        await until(pilot, lambda: steps(app) == ["100"])
+
+
+async def test_a_checkpoint_between_epochs_shows_the_newest_preview_before_it(home):
+    run = home.run("faces-1")
+    run.preview(300).unlink()
+    app, opening = opened(home, (100, 30))
+    async with opening as pilot:
+        await show(app, pilot)
+        await until(pilot, lambda: "preview of epoch 2" in text(app) and "▀" in text(app))
+        await pilot.press("j")
+        await until(pilot, lambda: "preview of epoch 2" not in text(app))
+        run.preview(100).unlink()
+        run.preview(200).unlink()
+        await pilot.press("j")
+        await until(pilot, lambda: "no preview yet" in text(app))
+
+
 async def test_tag_is_given_and_taken_back(home):
     app, run = opened(home)
     async with run as pilot:
