@@ -73,13 +73,7 @@ KEYS: tuple[Key, ...] = (
     Key("dashboard.demo", "d", "demo", "start the demo", "train built-in faces here for a few minutes"),
     Key("dashboard.pause", "space", "pause", "pause", "pause or resume the shown job"),
     Key("dashboard.next_job", "n", "next_job", "next job", "show the next running job", footer=False),
-    Key(
-        "dashboard.chart",
-        "c",
-        "focus_chart",
-        "chart",
-        "zoom, pan and inspect the chart by key; scroll a table",
-    ),
+    Key("dashboard.chart", "c", "focus_chart", "chart", "zoom, pan and inspect the chart by key, and back"),
     Key("dashboard.film", "f", "film", "film", "newest previews, or the same faces through the epochs"),
     Key("dashboard.log", "enter", "log", "log", "the shown job's log"),
     # Queue.
@@ -141,10 +135,9 @@ KEYS: tuple[Key, ...] = (
     # Compare.
     Key("compare.mark", "space", "mark", "show/hide", "put a run into the comparison, or take it out"),
     Key("compare.fold", "enter", "fold", "fold", "show the runs of a study, or fold them away", footer=False),
-    Key("compare.view", "v", "next_view", "view", "curves, profiles, faces, scores"),
-    Key(
-        "compare.chart", "c", "focus_chart", "chart", "zoom, pan and inspect the chart by key; scroll a table"
-    ),
+    Key("compare.view", "v", "turn(1)", "view", "curves, profiles, faces, samples, figures"),
+    Key("compare.view_before", "V", "turn(-1)", "view before", "the view before", footer=False),
+    Key("compare.enter", "c", "focus_view", "chart/table", "into the chart or the table by key, and back"),
     Key("compare.earlier", "h,left", "scrub(-1)", "earlier", "faces of an earlier epoch", footer=False),
     Key("compare.later", "l,right", "scrub(1)", "later", "faces of a later epoch", footer=False),
     Key("compare.clear", "x", "clear", "clear", "take all out"),

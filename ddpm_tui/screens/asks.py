@@ -3,6 +3,8 @@
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
+
 from ddpm_tui.state.snapshot import JobView
 from ddpm_tui.words import job_number
 from engine.errors import UserError
@@ -41,13 +43,17 @@ async def add(app: "DdpmApp", kind: str, args: dict[str, Any], **wish: Any) -> A
 
 
 def _said(app: "DdpmApp", reply: dict[str, Any], kind: str) -> None:
-    says = "; ".join(reply.get("says") or ())
+    sentences = reply.get("says") or ()
+    says = "; ".join(sentences)
     job = reply.get("job") or {}
     if not reply.get("added"):
         app.say(says or f"nothing was added for {kind}", "warn")
         return
     number = job_number(str(job.get("id", "")))
-    app.say(f"queued as job {number}: {says}" if says else f"queued as job {number}")
+    queued = f"queued as job {number}"
+    # The line is cut at its end, so the first way of saying it that fits: all, the first sentence, the job's title.
+    ways = [f"{queued}: {words}" for words in (says, *sentences[:1], job.get("title")) if words] or [queued]
+    app.say(next((way for way in ways if cell_len(way) < app.size.width), ways[-1]))
     job_id = str(job.get("id", ""))
 
     async def back() -> None:

@@ -1,6 +1,7 @@
 """What every screen has: the two bars, a filter line, painting from the Snapshot, and errors that stay small."""
 
 import logging
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -12,6 +13,7 @@ from textual.worker import Worker, WorkerState
 
 from ddpm_tui.keymap import bindings
 from ddpm_tui.state.snapshot import Snapshot
+from ddpm_tui.widgets.abstract import AbstractMeta
 from ddpm_tui.widgets.bars import FootBar, TopBar
 from ddpm_tui.widgets.rows import Line, Rows
 from engine.errors import DdpmError
@@ -67,7 +69,7 @@ class Sturdy:
         screen.set_class(small, "-too-small")
 
 
-class BaseScreen(Sturdy, Screen[None]):
+class BaseScreen(Sturdy, Screen[None], metaclass=AbstractMeta):
     """Subclasses set NAME (a mode), give `body` and `paint`; both may fail without taking the app along.
 
     `paint` is called with every new Snapshot while the screen is the shown one, and once when it comes up.
@@ -100,13 +102,13 @@ class BaseScreen(Sturdy, Screen[None]):
             yield from self.body()
         yield FootBar()
 
+    @abstractmethod
     def body(self) -> ComposeResult:
         """The widgets between the bars."""
-        raise NotImplementedError
 
+    @abstractmethod
     def paint(self, snapshot: Snapshot) -> None:
         """Show it. Own widgets compare and send only what differs, so just hand everything over."""
-        raise NotImplementedError
 
     def on_mount(self) -> None:
         self.watch(self.app, "snapshot", self._on_snapshot, init=False)
@@ -140,6 +142,10 @@ class BaseScreen(Sturdy, Screen[None]):
             self.paint(snapshot)
         except Exception as error:
             self.ddpm.report(error, f"{self.NAME} screen")
+
+    def label(self, key_id: str) -> str:
+        """What a key does at the moment, in a word; "" where it is what the keymap says."""
+        return ""
 
     def say(self, text: str, tone: str = "good") -> None:
         self.query_one(FootBar).say(text, tone)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
+from textual.widget import Widget
 from textual.widgets import Static
 
 from ddpm_tui.keymap import bindings
@@ -52,7 +53,7 @@ class ViewLine(Rows):
 
 
 class CompareScreen(BaseScreen):
-    """`space` puts the run under the cursor in or out, `v` goes through the views."""
+    """Runs are put in and taken out on the left; on the right one of the views."""
 
     NAME = "compare"
     BINDINGS = [*bindings("compare"), *bindings("list", only=["list.filter"]), *bindings("app")]
@@ -123,6 +124,7 @@ class CompareScreen(BaseScreen):
             self._subjects = [Subject(name) for name in runs[-2:]]
         self._started = self._started or self.snapshot.loaded
         self._faces.rewind()
+        self.refresh_bindings()
 
     def filtered(self, words: str) -> None:
         self._words = words.strip()
@@ -217,11 +219,13 @@ class CompareScreen(BaseScreen):
         self._subjects = []
         self.repaint()
 
-    def action_next_view(self) -> None:
-        self._view = VIEWS[(VIEWS.index(self._view) + 1) % len(VIEWS)]
+    def action_turn(self, by: int) -> None:
+        """To the next view, or to the one before."""
+        self._view = VIEWS[(VIEWS.index(self._view) + by) % len(VIEWS)]
         if self._views:
             self._views[self._view].forget()
         self.repaint()
+        self.refresh_bindings()
 
     def action_scrub(self, by: int) -> None:
         """All subjects an epoch back or on together."""
@@ -229,8 +233,21 @@ class CompareScreen(BaseScreen):
             self._faces.scrub(by, self._subjects, self.snapshot)
             self.repaint()
 
-    def action_focus_chart(self) -> None:
-        """Into the chart, or into a table that is longer than the screen, and back to the list."""
-        target = self._views[self._view].target if self._views else None
+    def action_focus_view(self) -> None:
+        """Into the chart, or into a table that may be longer than the screen, and back to the list."""
+        target = self._target
         if target is not None and target.display:
             self.set_focus(self.subjects if target.has_focus else target)
+
+    @property
+    def _target(self) -> Widget | None:
+        """What the shown view has that takes keys."""
+        return self._views[self._view].target if self._views else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self._target is not None if action == "focus_view" else True
+
+    def label(self, key_id: str) -> str:
+        if key_id != "compare.enter" or self._target is None:
+            return ""
+        return "list" if self._target.has_focus else "chart" if self._view == "curves" else "scroll table"

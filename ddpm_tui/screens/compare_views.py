@@ -4,6 +4,7 @@ Each is a box of its own that is told the subjects and the Snapshot; none knows 
 """
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,10 @@ from textual.widgets import Static
 
 from ddpm_tui.draw.series import Series
 from ddpm_tui.state.comparing import Subject, alike, preview_of, sample_sets, sheet
-from ddpm_tui.state.plotting import Plotter, marks
+from ddpm_tui.state.plotting import Plotter, mark_at, marks
 from ddpm_tui.state.previews import load_faces
 from ddpm_tui.state.snapshot import Snapshot
+from ddpm_tui.widgets.abstract import AbstractMeta
 from ddpm_tui.widgets.chart import LossChart
 from ddpm_tui.widgets.face_grid import FilmFrame, Filmstrip
 from engine.errors import DdpmError
@@ -31,7 +33,7 @@ CHART_BYTES = 3000
 FACES_BYTES = 30_000
 
 
-class CompareView(Container):
+class CompareView(Container, metaclass=AbstractMeta):
     """A picture, or a sentence where there is none. `remark` goes beside the names of the views."""
 
     DEFAULT_CSS = "CompareView { width: 1fr; height: 1fr; display: none; }"
@@ -56,9 +58,9 @@ class CompareView(Container):
     def ddpm(self) -> "DdpmApp":
         return cast("DdpmApp", self.app)
 
+    @abstractmethod
     def paint(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
         """Show these. Called with every Snapshot while the view is the shown one; there is at least one subject."""
-        raise NotImplementedError
 
     def forget(self) -> None:
         """The next `paint` makes everything anew."""
@@ -89,7 +91,10 @@ class CompareView(Container):
 
 
 class CurvesView(CompareView):
-    """The losses of all in one chart. Also knows the colour that each subject has everywhere."""
+    """The losses of all runs in one chart, each once, with the compared checkpoints marked on them.
+
+    Also knows the colour that each subject has everywhere.
+    """
 
     def __init__(self, chart: LossChart) -> None:
         super().__init__("curves", chart)
@@ -107,15 +112,15 @@ class CurvesView(CompareView):
         self.plotter.forget(set(self.plotter.known) - {s.name for s in subjects})
 
     def paint(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
-        found = [
-            (s, snapshot.curves[s.run])
-            for s in subjects
-            if s.run in snapshot.curves and snapshot.curves[s.run].points
-        ]
+        known = [s for s in subjects if s.run in snapshot.curves and snapshot.curves[s.run].points]
+        first: dict[str, Subject] = {}
+        for subject in known:
+            first.setdefault(subject.run, subject)
+        found = [(subject, snapshot.curves[run]) for run, subject in first.items()]
         if not found:
             self.say("no curve yet")
             return
-        state = tuple((s.name, c.generation) for s, c in found)
+        state = (tuple(s.name for s in known), tuple(c.generation for _, c in found))
         fresh = state != self._made or not self.chart.display
         self.reveal()
         if not fresh and not self.ddpm.may_write(CHART_BYTES):
@@ -124,11 +129,12 @@ class CurvesView(CompareView):
         grew = False
         for subject, curves in found:
             one, more = self.plotter.series(replace(curves, run=subject.name))
-            series.append(one)
+            series.append(replace(one, name=subject.run))
             grew = grew or more
         if fresh:
             self._made = state
-            self.chart.show(series, marks(found[0][1]) if len(found) == 1 else ())
+            compared = [mark_at(snapshot.curves[s.run], s.step) for s in known if s.step is not None]
+            self.chart.show(series, [*compared, *(marks(found[0][1]) if len(found) == 1 else ())])
         elif grew:
             self.chart.grew()
 

@@ -1,6 +1,7 @@
 """Dialogs with a list and a few fields, which say what they will do before one presses enter."""
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,9 @@ from textual.widgets import Input, Static
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
 from ddpm_tui.state.reading import profile_names
-from ddpm_tui.state.snapshot import RunView
+from ddpm_tui.state.snapshot import RunView, Snapshot
+from ddpm_tui.state.studies import gather
+from ddpm_tui.widgets.abstract import AbstractMeta
 from ddpm_tui.widgets.table import Column, Row, Table
 from engine.errors import DdpmError, UserError
 
@@ -32,10 +35,10 @@ class Field:
     width: int = 8
 
 
-class Form(Dialog[dict[str, Any]]):
+class Form(Dialog[dict[str, Any]], metaclass=AbstractMeta):
     """A list above, fields below, and a line that says what enter will do.
 
-    Subclasses give `options`, `preview` and `result`; all fields go to the next by tab, enter does it from anywhere.
+    Subclasses give `options` and `preview`; all fields go to the next by tab, enter does it from anywhere.
     """
 
     BINDINGS = bindings("dialog")
@@ -73,13 +76,13 @@ class Form(Dialog[dict[str, Any]]):
         table.focus()
         self._look()
 
+    @abstractmethod
     async def options(self) -> Sequence[Row]:
         """What can be chosen."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def preview(self, chosen: str, values: dict[str, Any]) -> str:
         """One sentence on what would be done. Raises DdpmError where it cannot."""
-        raise NotImplementedError
 
     def values(self) -> dict[str, Any]:
         """The fields that are filled in, typed. Raises UserError naming the field."""
@@ -146,17 +149,14 @@ class TrainForm(Form):
 
     async def options(self) -> Sequence[Row]:
         profiles = await asyncio.to_thread(profile_names, self.ddpm.home)
-        runs = [r for r in reversed(self.ddpm.snapshot.runs) if not r.problem]
-        return [
-            *(Row(r.name, (r.name, (f"go on, at epoch {r.epoch}", "dim"))) for r in runs),
-            *(
-                Row(
-                    NEW + p.name,
-                    (f"new {p.name}", (p.problem or p.description, "bad" if p.problem else "dim")),
-                )
-                for p in profiles
-            ),
+        own, of_studies = (
+            [_run_row(r) for r in runs if not r.problem] for runs in _in_turn(self.ddpm.snapshot)
+        )
+        new = [
+            Row(NEW + p.name, (f"new {p.name}", (p.problem or p.description, "bad" if p.problem else "dim")))
+            for p in profiles
         ]
+        return [*own, *new, *of_studies]
 
     async def preview(self, chosen: str, values: dict[str, Any]) -> str:
         reply = await self.ddpm.store.link.request("train", dry_run=True, **wish(chosen, values))
@@ -191,14 +191,28 @@ class SampleForm(Form):
 
     async def options(self) -> Sequence[Row]:
         rows = [Row(reference, (reference, (remark, "dim"))) for reference, remark in self._more]
-        for run in reversed(self.ddpm.snapshot.runs):
-            rows += [Row(ref, (ref, (remark, "dim"))) for ref, remark in _references(run)]
+        for runs in _in_turn(self.ddpm.snapshot):
+            for run in runs:
+                rows += [Row(ref, (ref, (remark, "dim"))) for ref, remark in _references(run)]
         return rows
 
     async def preview(self, chosen: str, values: dict[str, Any]) -> str:
         args = {"checkpoint": chosen, **values}
         reply = await self.ddpm.store.link.request("add", kind="sample", args=args, dry_run=True)
         return "; ".join(reply.get("says") or ())
+
+
+def _run_row(run: RunView) -> Row:
+    return Row(run.name, (run.name, (f"go on, at epoch {run.epoch}", "dim")))
+
+
+def _in_turn(snapshot: Snapshot) -> tuple[list[RunView], list[RunView]]:
+    """Runs newest first, and apart from them those of studies: many, and seldom what one is after."""
+    names = [run.name for run in snapshot.runs]
+    groups = gather(names, {run.name: run.parent for run in snapshot.runs})
+    of_studies = {name for group in groups if group.study for name in group.runs}
+    newest = list(reversed(snapshot.runs))
+    return [r for r in newest if r.name not in of_studies], [r for r in newest if r.name in of_studies]
 
 
 def _references(run: RunView) -> list[tuple[str, str]]:

@@ -72,6 +72,11 @@ def marks(curves: RunCurves) -> tuple[Mark, ...]:
     return tuple(found)
 
 
+def mark_at(curves: RunCurves, step: int) -> Mark:
+    """A checkpoint of the run as a vertical line."""
+    return Mark(step, *_place(curves, step), f"@{step}", "event")
+
+
 def target(curves: RunCurves, to_epoch: float | None) -> Mark | None:
     """The end of a job as a mark, so that the axis is there before the curve is."""
     if not to_epoch:

@@ -1,6 +1,6 @@
 """The line above and the line below every screen, made of what is live: screens, engine, keys, messages."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from textual import events
 
@@ -124,13 +124,14 @@ def live_keys(screen: object, hidden: bool = False) -> list[tuple[str, str, str,
     With `hidden`, also those that the footer leaves out.
     """
     found: dict[str, tuple[str, str, str, str]] = {}
+    label: Callable[[str], str] = getattr(screen, "label", lambda name: "")
     for active in screen.active_bindings.values():  # type: ignore[attr-defined]
         binding = active.binding
         if not active.enabled or not binding.description or not (binding.show or hidden):
             continue
         name = binding.id or binding.action
         if name not in found:
-            found[name] = (shown(binding.key), binding.description, binding.action, name)
+            found[name] = (shown(binding.key), label(name) or binding.description, binding.action, name)
     # A remapped key does not change its place.
     order = {name: place for place, name in enumerate(BY_ID)}
     return sorted(

@@ -1,7 +1,8 @@
-"""A widget that owns its rows as Segments and repaints only what changed in them. Knows nothing of what they show.
+"""The base of our widgets: owns its rows as Segments and repaints only what changed in them. Knows nothing of what
+they show; `rows.Rows` is this for lines of text.
 
-For charts and pictures; `rows.Rows` is the same for lines of text in the theme's inks. What goes over the link is
-cut further to single cells by `frame.Frame`, so here comparing has only to keep the work small.
+Textual sends a dirty region again whole; a widget that says `refresh()` at every update would cost kilobytes. What
+goes over the link is cut further to single cells by `frame.Frame`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,8 +11,6 @@ from rich.segment import Segment
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
-
-from ddpm_tui.widgets.rows import changed_cells
 
 Row = Strip | Sequence[Segment]
 
@@ -31,14 +30,14 @@ class LinesWidget(Widget):
 
     def repaint(self) -> None:
         """Build the rows anew and repaint what changed. Does nothing while the widget has no size."""
-        width, height = self.size
+        width, height = self.content_size
         if width and height and self.is_mounted:
             self.set_rows(self.build_rows(width, height))
 
     def set_rows(self, rows: Iterable[Row]) -> None:
         """Show these rows, from the top. Where they are shorter than the widget it is blank."""
         old = self.rows
-        width, height = self.size
+        width, height = self.content_size
         self.rows = [_of_width(row, width) for row in rows]
         if not self.is_mounted or not width:
             return
@@ -54,7 +53,7 @@ class LinesWidget(Widget):
             self.refresh(*regions)
 
     def render_line(self, y: int) -> Strip:
-        row = self.rows[y] if y < len(self.rows) else Strip.blank(self.size.width)
+        row = self.rows[y] if y < len(self.rows) else Strip.blank(self.content_size.width)
         # Cells without colours of their own get the theme's; Textual's filters choke on cells with no style at all.
         return row.apply_style(self.rich_style)
 
@@ -70,3 +69,33 @@ class LinesWidget(Widget):
 def _of_width(row: Row, width: int) -> Strip:
     strip = row if isinstance(row, Strip) else Strip(row)
     return strip if strip.cell_length == width else strip.crop_extend(0, width, None)
+
+
+def changed_cells(a: Strip, b: Strip) -> tuple[int, int]:
+    """The first and one past the last cell in which two strips of one width differ; (0, 0) where none does."""
+    left, right = list(a), list(b)
+    start = 0
+    while left and right and left[0] == right[0]:
+        start += left[0].cell_length
+        del left[0], right[0]
+    if not left and not right:
+        return 0, 0
+    end = max(a.cell_length, b.cell_length)
+    while left and right and left[-1] == right[-1]:
+        end -= left[-1].cell_length
+        del left[-1], right[-1]
+    if left and right and left[0].style == right[0].style:
+        start += _common(left[0].text, right[0].text)
+    if left and right and left[-1].style == right[-1].style:
+        end -= _common(left[-1].text[::-1], right[-1].text[::-1])
+    return start, max(end, start + 1)
+
+
+def _common(a: str, b: str) -> int:
+    """Cells of the shared beginning. Characters of other widths than one end it, to stay in step."""
+    cells = 0
+    for x, y in zip(a, b, strict=False):
+        if x != y or ord(x) > 0x2E7F:
+            break
+        cells += 1
+    return cells

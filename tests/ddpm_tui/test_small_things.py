@@ -12,7 +12,8 @@ from ddpm_tui.keymap import BY_ID, KEYS, read_keymap, shown
 from ddpm_tui.state.budget import WINDOW_S, Budget
 from ddpm_tui.state.undo import DEPTH, Undo
 from ddpm_tui.themes import PALETTES, ink
-from ddpm_tui.widgets.rows import changed_cells, cut, spread, to_strip
+from ddpm_tui.widgets.lines import changed_cells
+from ddpm_tui.widgets.rows import cut, spread, to_strip
 from ddpm_tui.widgets.table import Column, Row, Table
 
 

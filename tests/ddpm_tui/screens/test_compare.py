@@ -156,6 +156,42 @@ async def test_marked_checkpoints_are_compared_by_their_own_faces(tmp_path: Path
     assert not app.faults
 
 
+async def test_runs_of_marked_checkpoints_are_overlaid_each_once_with_the_checkpoints_marked(
+    tmp_path: Path,
+) -> None:
+    app = make_app(tmp_path, filled(tmp_path))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        app.marked = ("celeba32-1@800", "celeba32-1@4000")
+        await pilot.press("6")
+        await settled(pilot, LossChart)
+        app.screen.query_one("#subjects").move_to("celeba32-2")  # type: ignore[attr-defined]
+        await pilot.press("space", "V", "V")
+        await pilot.pause(0.2)
+        chart = app.screen.query_one(LossChart)
+        assert chart.display
+        assert [s.name for s in chart.plot.series] == ["celeba32-1", "celeba32-2"]
+        assert [(m.text, m.epoch) for m in chart.plot.marks] == [("@800", 2.0), ("@4000", 10.0)]
+        one, _, two = (app.screen._colour(s) for s in app.screen._subjects)  # type: ignore[attr-defined]
+        slots = [chart.look().ink.bright(s.slot) for s in chart.plot.series]
+        assert [one, two] == ["#{:02x}{:02x}{:02x}".format(*slot) for slot in slots]
+    assert not app.faults
+
+
+async def test_the_footer_says_what_the_key_does_in_each_view(tmp_path: Path) -> None:
+    async with Comparing(tmp_path, filled(tmp_path)) as it:
+        assert "c chart" in await it.press()
+        assert "c list" in await it.press("c")
+        assert "c chart" in await it.press("c")
+        assert "c scroll table" in await it.press("v")
+        for _ in ("faces", "samples"):
+            foot = (await it.press("v")).splitlines()[-1]
+            assert "view" in foot
+            assert " c " not in foot
+        assert "c scroll table" in await it.press("v")
+        assert "c chart" in await it.press("v")
+
+
 async def test_samples_of_the_same_seed_are_preferred(tmp_path: Path) -> None:
     store_samples(tmp_path, "celeba32-1", "000001", 4000, seed=0)
     store_samples(tmp_path, "celeba32-2", "000002", 4400, seed=0)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from textual.widgets import Input
 
-from ddpm_tui.screens.forms import SampleForm, TrainForm
+from ddpm_tui.screens.forms import NEW, SampleForm, TrainForm
 from ddpm_tui.screens.log import LogView
 from ddpm_tui.widgets.table import Table
 from engine.errors import UserError
@@ -224,3 +224,43 @@ async def test_two_thousand_jobs_scroll_without_drawing_them_all(tmp_path: Path)
         assert it.table.key == "002000"
         await it.press("g")
         assert it.table.key == "000001"
+
+
+@pytest.mark.parametrize(
+    ("profile", "said"),
+    [
+        ("demo", "queued as job 30: demo-2: a new run from profile demo, epochs 0 → 10"),
+        ("celeba64-large", "queued as job 30: train celeba64-large-2 to epoch 10"),
+    ],
+)
+async def test_at_80_columns_what_was_queued_is_said_whole(tmp_path: Path, profile: str, said: str) -> None:
+    async with Opened(tmp_path, filled(tmp_path), (80, 24)) as it:
+        it.link.answers["train"] = lambda **a: {
+            "says": [
+                f"{profile}-2: a new run from profile {profile}, epochs 0 → 10",
+                f"{profile}-2 was queued to epoch 5 already",
+            ],
+            "job": {"id": "000030", "title": f"train {profile}-2 to epoch 10"},
+            "added": not a.get("dry_run"),
+        }
+        await it.press("a")
+        foot = (await it.press("enter")).splitlines()[-1]
+        assert foot.strip() == said
+
+
+async def test_runs_of_studies_come_last_in_the_forms(tmp_path: Path) -> None:
+    snapshot = filled(tmp_path)
+    (tmp_path / "profiles").mkdir()
+    names = [f"size.{v}.s{n}" for v in ("small", "large") for n in (0, 1)]
+    branch = replace(snapshot.runs[0], name="mine-2", parent="size.small.s0")
+    runs = (*snapshot.runs, *(replace(snapshot.runs[0], name=name) for name in names), branch)
+    async with Opened(tmp_path, replace(snapshot, runs=runs)) as it:
+        await it.press("a")
+        keys = it.app.screen.query_one(Table).keys
+        assert keys[:2] == ["celeba32-2", "celeba32-1"]
+        assert keys[2].startswith(NEW)
+        assert keys[-5:] == ["mine-2", *reversed(names)]
+        await it.press("escape", "s")
+        keys = it.app.screen.query_one(Table).keys
+        assert keys[:2] == ["celeba32-2@latest", "celeba32-2@best"]
+        assert keys[-2:] == ["size.small.s0@latest", "size.small.s0@best"]

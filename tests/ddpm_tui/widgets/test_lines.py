@@ -1,11 +1,13 @@
 from collections.abc import Iterable
 
+import pytest
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
 from ddpm_tui.widgets.lines import LinesWidget, Row
+from ddpm_tui.widgets.rows import Rows
 
 
 class Recorder(LinesWidget):
@@ -90,3 +92,8 @@ async def test_cells_without_colours_get_the_themes_ground() -> None:
         assert styles[1] is not None
         assert styles[1].color is not None
         assert styles[1].color.triplet == (255, 0, 0)
+
+
+def test_rows_without_lines_cannot_be_made() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        Rows()  # type: ignore[abstract]
