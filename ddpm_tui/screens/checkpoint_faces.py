@@ -56,7 +56,7 @@ class CheckpointFaces(Vertical):
             return FaceGrid
 
         made = await asyncio.to_thread(load)
-        grid = made(empty="…", terminal=self._screen.ddpm.terminal)
+        grid = made(empty="", terminal=self._screen.ddpm.terminal)
         grid.can_focus = False
         await self.mount(Static("", id="moment", markup=False), grid)
         self._grid = grid

@@ -20,7 +20,7 @@ COLUMNS = (
     Column("", 1),
     Column("step", 7, right=True),
     Column("epoch", 5, right=True),
-    Column("eps err", 7, right=True),
+    Column("eps err", 7, right=True, drop=1),
     Column("held out", 8, right=True, drop=3),
     Column("train", 7, right=True, drop=4),
     # All of a run weigh about the same, and the lines below say what this one does.
@@ -135,7 +135,7 @@ def about_lines(
     """What there is to say about the run and the checkpoint under the cursor, and which are marked."""
     said: list[Line] = []
     if info is not None and info.problem:
-        said.append([("damaged: " + fault(info), "bad")])
+        said += paragraph("damaged: " + fault(info), width, "bad", "")
     if run is not None:
         came = f" from {run.parent}@{run.parent_step}" if run.parent else ""
         profile = f"profile {run.profile_name}" if run.profile_name else "its own profile"

@@ -69,7 +69,9 @@ class Form(Dialog[dict[str, Any]], metaclass=AbstractMeta):
     async def on_mount(self) -> None:
         rows = await self.options()
         table = self.query_one(Table)
-        table.styles.height = max(1, min(len(rows), 10, self.app.size.height - 14))
+        # Frame, question, fields, what is said and the keys stay in sight: the list has what is left of the box.
+        room = int(self.app.size.height * 0.92) - 12 - len(_in_rows(self.FIELDS))
+        table.styles.height = max(1, min(len(rows), 10, room))
         table.styles.margin = (0, 0, 1, 0)
         table.show(rows)
         table.move_to(self._current)

@@ -12,8 +12,12 @@ from textual.pilot import Pilot
 from ddpm_tui.draw.terminal import Depth, Terminal
 from ddpm_tui.state.snapshot import Engine, Snapshot
 from ddpm_tui.widgets.chart import LossChart
+from engine.home import Home
 from engine.service.states import State
 from tests.ddpm_tui.fakes import FULL, NOW, curves, empty, filled, job, make_app
+from tests.ddpm_tui.screens.homes import make_run, make_samples, until
+from tests.ddpm_tui.screens.homes import snapshot as read_home
+from tests.ddpm_tui.screens.homes import text as screen_text
 from tests.ddpm_tui.screens.test_dashboard import settled
 
 PLAIN = Terminal(Depth.ANSI256, unicode=False, braille=False, tty=True)
@@ -75,6 +79,74 @@ def test_at_80_by_24(snap_compare: Any, tmp_path: Path, key: str, state: str) ->
 def test_as_narrow_as_it_goes(snap_compare: Any, tmp_path: Path, key: str) -> None:
     app = make_app(tmp_path, filled(tmp_path))
     assert snap_compare(app, terminal_size=(60, 18), run_before=go(key))
+
+
+def on_disk(home: Path) -> Snapshot:
+    """A run with checkpoints, previews and two sets; a profile of the user's."""
+    run = make_run(Home(home).create(), "faces-1")
+    make_samples(run)
+    make_samples(run, "000002", n=16)
+    record = run.sample("000002").record
+    record.write_text(
+        record.read_text().replace('"ddim"', '"dpmpp"').replace('"seed"', '"spacing": "trailing", "seed"')
+    )
+    Home(home).user_profile("aa-mine").write_text('description = "of mine"\n[optim]\nlr = 0.002 # fast\n')
+    return read_home(home)
+
+
+def damaged(home: Path) -> Snapshot:
+    """The same with the newest checkpoint cut short, the newest set and a profile broken, and no engine."""
+    on_disk(home)
+    run = Home(home).run("faces-1")
+    (run.checkpoint(300).path / "ema.safetensors").write_bytes(b"x")
+    run.sample("000002").record.write_text("{")
+    Home(home).user_profile("aa-mine").write_text("[optim]\nlr = 1e-3\nschedul = 'cosine'\n")
+    return replace(read_home(home), engine=Engine("disconnected", "the engine went away"))
+
+
+FILES: dict[str, Callable[[Path], Snapshot]] = {
+    "filled": on_disk,
+    "empty": lambda _: empty(),
+    "trouble": damaged,
+}
+
+SEEN = {
+    ("3", "filled"): "▀",
+    ("3", "empty"): "No run yet.",
+    ("3", "trouble"): "damaged: ema",
+    ("4", "filled"): "▀",
+    ("4", "empty"): "No faces yet.",
+    ("4", "trouble"): "cannot be read",
+    ("5", "filled"): "parameters",
+    ("5", "empty"): "parameters",
+    ("5", "trouble"): "unknown key",
+    ("3", "narrow"): "▀",
+    ("4", "narrow"): "▀",
+    ("5", "narrow"): "EMA",
+}
+"""What is on the screens that read files, once they have read them."""
+
+
+def read(key: str, state: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
+    async def act(pilot: Pilot[Any]) -> None:
+        await pilot.press(key)
+        await until(pilot, lambda: SEEN[key, state] in screen_text(pilot.app))
+        await pilot.pause(0.4)
+
+    return act
+
+
+@pytest.mark.parametrize("state", FILES)
+@pytest.mark.parametrize("key", ["3", "4", "5"])
+def test_files_at_80_by_24(snap_compare: Any, tmp_path: Path, key: str, state: str) -> None:
+    app = make_app(tmp_path, FILES[state](tmp_path))
+    assert snap_compare(app, terminal_size=(80, 24), run_before=read(key, state))
+
+
+@pytest.mark.parametrize("key", ["3", "4", "5"])
+def test_files_as_narrow_as_it_goes(snap_compare: Any, tmp_path: Path, key: str) -> None:
+    app = make_app(tmp_path, on_disk(tmp_path))
+    assert snap_compare(app, terminal_size=(60, 18), run_before=read(key, "narrow"))
 
 
 @pytest.mark.parametrize("theme", ["ddpm-light", "ddpm-okabe-ito"])

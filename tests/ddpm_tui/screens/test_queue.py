@@ -264,3 +264,16 @@ async def test_runs_of_studies_come_last_in_the_forms(tmp_path: Path) -> None:
         keys = it.app.screen.query_one(Table).keys
         assert keys[:2] == ["celeba32-2@latest", "celeba32-2@best"]
         assert keys[-2:] == ["size.small.s0@latest", "size.small.s0@best"]
+
+
+@pytest.mark.parametrize("key", ["a", "s"])
+@pytest.mark.parametrize("size", [(80, 24), (60, 18)])
+async def test_a_form_shows_its_keys_however_long_its_list_is(
+    tmp_path: Path, key: str, size: tuple[int, int]
+) -> None:
+    snapshot = filled(tmp_path)
+    more = tuple(replace(snapshot.runs[0], name=f"run-{n}") for n in range(20))
+    async with Opened(tmp_path, replace(snapshot, runs=(*snapshot.runs, *more)), size) as it:
+        text = await it.press(key)
+        assert "enter do it" in text
+        assert ("celeba32-1@latest" if key == "s" else "celeba32-1  ") in text
