@@ -1,7 +1,8 @@
 """Pictures of the screens from a real home: DDPM_HOME=… python docs/screens/make.py
 
-Run `ddpm-tui demo` first; the pages show built-in faces only. Writes one PNG a screen beside this file, cell by
-cell: blocks and braille as pixels, letters in DejaVu Sans Mono (Debian: fonts-dejavu-core).
+Run `ddpm-tui demo` first, branch the run, train the branch and draw from it; the pages show built-in faces only.
+Writes one PNG a screen beside this file, cell by cell: blocks and braille as pixels, letters in DejaVu Sans Mono
+(Debian: fonts-dejavu-core).
 """
 
 import asyncio
@@ -77,9 +78,13 @@ async def main() -> None:
         for key, name in SCREENS.items():
             await pilot.press(key)
             await pilot.pause(3.0)  # pictures are read in threads
-            strips = app.screen._compositor.render_strips()
+            for _ in range(60):  # what a profile costs takes a torch
+                strips = app.screen._compositor.render_strips()
+                if not any("counting …" in segment.text for strip in strips for segment in strip):
+                    break
+                await pilot.pause(1.0)
             path = Path(__file__).with_name(f"{name}.png")
-            draw([list(strip) for strip in strips]).quantize(256).save(path, optimize=True)
+            draw([list(strip) for strip in strips]).save(path, optimize=True)
             print(path)
 
 
