@@ -24,6 +24,7 @@ def print_costs(profile: Profile, figures: dict[str, Any]) -> None:
             ("a checkpoint", size(figures["checkpoint_bytes"])),
             ("device", figures["summary"]),
             ("speed", _speed(figures)),
+            *_ways(figures),
             ("an epoch", _epoch(figures, pictures)),
             ("the run", f"{duration(figures.get('run_seconds'))} for {profile.training.epochs} epochs")
             if figures.get("run_seconds")
@@ -44,6 +45,22 @@ def _speed(figures: dict[str, Any]) -> str:
     if "images_per_s" not in figures:
         return ""
     return f"{rate(figures['images_per_s'])} (measured over {plural(figures['measured_steps'], 'step')})"
+
+
+def _ways(figures: dict[str, Any]) -> list[tuple[str, str]]:
+    """What less memory would cost, beside what the profile does; nothing where it was not measured."""
+    lines: list[tuple[str, str]] = []
+    for way in figures.get("ways", [])[1:]:
+        again = way["activation_checkpointing"] and not figures["plan"]["activation_checkpointing"]
+        how = "activation_checkpointing = true" if again else f"micro_batch = {way['micro_batch']}"
+        cost = way["images_per_s"] / figures["images_per_s"]
+        lines.append(
+            (
+                "" if lines else "in less memory",
+                f"{how}: {size(way['activation_bytes'])} of activations at {cost:.0%} of the speed",
+            )
+        )
+    return lines
 
 
 def _epoch(figures: dict[str, Any], pictures: int | None) -> str:

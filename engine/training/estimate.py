@@ -83,36 +83,61 @@ def _train_pictures(home: Home, profile: Profile) -> int | None:
 def _measure(
     work: Work, profile: Profile, plan: precision.Plan, device: torch.device, activations: int
 ) -> dict[str, Any]:
-    """Real optimizer steps on noise for a few seconds, after one that warms up."""
+    """Real optimizer steps on noise for a few seconds, each way in turn, after one of each that warms up."""
     import psutil
 
     batch = profile.training.batch_size
     state = TrainState.create(profile, plan, device)
     free = psutil.virtual_memory().available if plan.kind == "cpu" else torch.cuda.mem_get_info(device)[0]
     micro = profile.micro_batch or largest_micro_batch(batch, activations, int(free * 0.7))
-    state.micro_batches = [[0, micro]]
     stepper = Stepper(state, make_schedule(profile, device), profile, plan, state.model)
     size = profile.data.size
     x = torch.randn(batch, 3, size, size, device=device)
     example = Batch(
         x, torch.randn_like(x), torch.randint(0, profile.diffusion.steps, (batch,), device=device)
     )
-    stepper.step(example, 0.0)
-    _wait(plan)
-    times: list[float] = []
-    started = time.monotonic()
-    while not times or time.monotonic() - started < MEASURE_SECONDS:
-        work.raise_if_stopping()
-        before = time.monotonic()
-        stepper.step(example, 0.0)
-        _wait(plan)
-        times.append(time.monotonic() - before)
-        work.report("starting", text=f"measuring: {len(times)} steps")
+    ways = _ways(profile, plan, micro, activations)
+    times: list[list[float]] = [[] for _ in ways]
+    started, warm = time.monotonic(), False
+    while not times[-1] or time.monotonic() - started < MEASURE_SECONDS:
+        for way, took in zip(ways, times, strict=True):
+            work.raise_if_stopping()
+            state.micro_batches = [[0, way["micro_batch"]]]
+            state.model.activation_checkpointing = way["activation_checkpointing"]
+            before = time.monotonic()
+            stepper.step(example, 0.0)
+            _wait(plan)
+            if warm:
+                took.append(time.monotonic() - before)
+        if not warm:
+            started, warm = time.monotonic(), True
+        work.report("starting", text=f"measuring: {sum(map(len, times))} steps")
+    for way, took in zip(ways, times, strict=True):
+        way["images_per_s"] = batch / sorted(took)[len(took) // 2]
     return {
         "micro_batch": micro,
-        "images_per_s": batch / sorted(times)[len(times) // 2],
-        "measured_steps": len(times),
+        "images_per_s": ways[0]["images_per_s"],
+        "measured_steps": len(times[0]),
+        "ways": ways,
     }
+
+
+def _ways(profile: Profile, plan: precision.Plan, micro: int, activations: int) -> list[dict[str, Any]]:
+    """The profile's own way first, then what would take less memory: micro_batch, activation_checkpointing, bytes
+    of saved activations."""
+    found = [(micro, plan.activation_checkpointing, activations)]
+    if micro % 2 == 0:
+        found.append((micro // 2, plan.activation_checkpointing, activations))
+    if not plan.activation_checkpointing:
+        model = UNet(unet_config(profile))
+        model.activation_checkpointing = True
+        dtype = plan.autocast_dtype or torch.float32
+        least = activation_bytes_per_picture(model, dtype, channels_last=plan.layout == "channels_last")
+        found.append((micro, True, least))
+    return [
+        {"micro_batch": count, "activation_checkpointing": again, "activation_bytes": count * each}
+        for count, again, each in found
+    ]
 
 
 def _wait(plan: precision.Plan) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -194,6 +195,8 @@ def test_estimate(home: Home) -> None:
     assert code == 0, err
     for name in ("parameters", "forward pass", "activations", "a checkpoint", "speed", "an epoch", "the run"):
         assert f"\n{name}" in f"\n{out}"
+    assert re.search(r"in less memory +micro_batch = 2: [\d.]+ \w+ of activations at \d+% of the speed", out)
+    assert "activation_checkpointing = true: " in out
     facts = json.loads(ended(home, "profiles", "estimate", "tiny", "--no-measure", "--json")[1])
     assert facts["train_pictures"] == 60 or facts["train_pictures"] > 50
     assert "images_per_s" not in facts
