@@ -9,7 +9,7 @@ from typing import Any
 
 from ddpm_tui.words import number
 from engine.home import RunFolder
-from engine.runs.evaluations import Evaluation, Score, read_evaluations
+from engine.runs.evaluations import Score, read_evaluations, standing
 
 USUAL: Mapping[str, Any] = {"eta": 0.0, "variance": "fixed_small", "clip": True}
 """How samples are drawn where nothing else is said."""
@@ -17,7 +17,7 @@ USUAL: Mapping[str, Any] = {"eta": 0.0, "variance": "fixed_small", "clip": True}
 
 @dataclass(frozen=True)
 class Scores:
-    """The newest score of each name of one checkpoint (None: there is none), and what could not be read."""
+    """The standing score of each name of one checkpoint (None: there is none), and what could not be read."""
 
     step: int | None = None
     by_name: dict[str, Score] = field(default_factory=dict)
@@ -25,18 +25,13 @@ class Scores:
 
 
 def newest_scores(run: RunFolder, step: int | None = None) -> Scores:
-    """Of a checkpoint, or of the one that was scored last. Ids of evaluations begin with the number of their job,
-    which counts up whatever the clock says."""
+    """Of a checkpoint, or of the one that was scored last; of those that training scored, of the newest."""
     problems: list[str] = []
-    found: list[Evaluation] = sorted(read_evaluations(run, step, problems.append), key=lambda e: e.id)
+    found = sorted(read_evaluations(run, step, problems.append), key=lambda e: (e.order[0], e.checkpoint))
     if not found:
         return Scores(problems=tuple(problems))
     at = found[-1].checkpoint
-    scores: dict[str, Score] = {}
-    for evaluation in found:
-        if evaluation.checkpoint == at:
-            scores |= evaluation.scores
-    return Scores(at, scores, tuple(problems))
+    return Scores(at, standing(e for e in found if e.checkpoint == at), tuple(problems))
 
 
 def scores_of_set(run: RunFolder, facts: Mapping[str, Any]) -> dict[str, Score]:
@@ -46,7 +41,7 @@ def scores_of_set(run: RunFolder, facts: Mapping[str, Any]) -> dict[str, Score]:
     if not isinstance(step, int):
         return {}
     ways: tuple[dict[str, Score], ...] = ({}, {}, {})
-    for evaluation in sorted(read_evaluations(run, step), key=lambda e: e.id):
+    for evaluation in sorted(read_evaluations(run, step), key=lambda e: e.order):
         for name, score in evaluation.scores.items():
             ways[2][name] = score
             if score.sampler is not None:

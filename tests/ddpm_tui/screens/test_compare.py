@@ -281,6 +281,13 @@ def test_the_newest_score_is_that_of_the_last_job_whatever_the_clock_said(tmp_pa
     assert [score.value for score in found.by_name.values()] == [1.0]
     assert set(newest_scores(run, 20).by_name) == {"sliced_wasserstein", "kid"}
 
+    # What training scored of itself came before any job that was asked for, and is of fewer samples.
+    write_evaluation(
+        run, 20, 2.0, "ema", {"sliced_wasserstein": replace(SWD, value=9.0, n=SWD.n // 2)}, "training"
+    )
+    assert newest_scores(run).step == 10
+    assert newest_scores(run, 20).by_name["sliced_wasserstein"] == SWD
+
 
 async def test_a_run_deleted_by_somebody_else_leaves_the_comparison(tmp_path: Path) -> None:
     snapshot = filled(tmp_path)
