@@ -1,6 +1,7 @@
 """What clients may ask for: each `do_…` method is one request. Changes go through the queue, never around it."""
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -26,6 +27,9 @@ TOPICS = frozenset({"jobs", "progress", "runs", "engine"})
 
 RECENT = 20
 """Jobs that are over which a listing shows unless all are asked for."""
+
+STALE_TRIES = 5
+"""How often a wish is asked again of a job that changed while it was on its way."""
 
 
 class Commands:
@@ -309,13 +313,21 @@ class Commands:
         for job in jobs:
             error = None
             try:
-                await change(job)
+                await self._on_current(job.id, change)
             except (UserError, BusyError) as problem:
                 error = str(problem)
             except StaleError as problem:
                 error = f"{problem.what}; try again"
             results.append({"job": self.wire(self.queue.jobs[job.id]), "error": error})
         return results
+
+    async def _on_current(self, job_id: str, change: Callable[[Job], Awaitable[Job]]) -> Job:
+        """Change a job as it is now. A wish that met a start or an end half-way is asked again of what the job
+        has become: who cancels means the job, not the attempt."""
+        for _ in range(STALE_TRIES - 1):
+            with contextlib.suppress(StaleError):
+                return await change(self.queue.jobs[job_id])
+        return await change(self.queue.jobs[job_id])
 
     def _refuse(self, job: Job, allowed: tuple[State, ...], done: str) -> None:
         if job.state not in allowed:

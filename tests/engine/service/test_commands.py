@@ -1,0 +1,70 @@
+"""Requests that meet the service's own changes half-way."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.service.commands import Commands
+from engine.service.engine import Engine
+from engine.service.launcher import LocalLauncher
+from engine.service.queue import Queue
+from engine.service.server import Client
+from engine.service.states import Intent, Job, State
+
+from .support import make_home
+
+
+class Desk:
+    """The commands of a queue whose engine is not running: nothing happens but what a test does."""
+
+    def __init__(self, queue: Queue, commands: Commands) -> None:
+        self.queue = queue
+        self.commands = commands
+
+    async def ask(self, do: str, **args: Any) -> Any:
+        reader = asyncio.StreamReader()
+        return await self.commands.handle(Client(reader, None), do, args)  # type: ignore[arg-type]
+
+    async def job(self) -> Job:
+        added = await self.ask("add", kind="sample", args={})
+        return self.queue.jobs[added["job"]["id"]]
+
+    async def start(self, job: Job) -> Job:
+        return await self.queue.transition(
+            job, [State.QUEUED], State.STARTING, "starting", attempt=job.attempt + 1, slot="cpu"
+        )
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    home = make_home(tmp_path / "home")
+    queue = Queue.open(home)
+    yield Desk(queue, Commands(home, queue, Engine(home, queue, LocalLauncher(home), ("cpu",)), lambda: None))
+    queue.close()
+
+
+@pytest.mark.parametrize(("do", "intent"), [("cancel", Intent.CANCEL), ("pause", Intent.PAUSE)])
+async def test_a_wish_that_meets_a_start_is_for_the_started_job(desk: Desk, do: str, intent: Intent) -> None:
+    job = await desk.job()
+    _, (answer,) = await asyncio.gather(desk.start(job), desk.ask(do, ids=[job.id]))
+    assert answer["error"] is None
+    now = desk.queue.jobs[job.id]
+    assert (now.state, now.intent) == (State.STARTING, intent)
+
+
+async def test_a_wish_that_meets_an_end_says_what_the_job_has_become(desk: Desk) -> None:
+    job = await desk.start(await desk.job())
+    over = desk.queue.transition(job, [State.STARTING], State.FAILED, "it broke")
+    _, (answer,) = await asyncio.gather(over, desk.ask("cancel", ids=[job.id]))
+    assert "is failed and cannot be cancelled" in answer["error"]
+
+
+async def test_the_second_of_two_jobs_is_taken_as_it_is_when_its_turn_comes(desk: Desk) -> None:
+    first, second = await desk.job(), await desk.job()
+    answers = asyncio.ensure_future(desk.ask("cancel", ids=[first.id, second.id]))
+    await desk.start(second)
+    assert [answer["error"] for answer in await answers] == [None, None]
+    assert desk.queue.jobs[second.id].intent is Intent.CANCEL
