@@ -1,7 +1,7 @@
 """Where an epoch's time goes: a real run of a profile on the built-in faces, every part of the loop timed by itself.
 
-What happens at every step is given per step. What happens once an epoch or every few minutes is timed once, and
-its share is worked out for an epoch of CelebA's 162,770 training pictures. Nothing is cut out of the loop; each
+What happens at every step is given per step. What happens once an epoch, once a chunk or every few minutes is timed
+once, and its share is worked out for an epoch of CelebA's 162,770 training pictures. Nothing is cut out of the loop; each
 part's time is its own, without that of parts it calls.
 """
 
@@ -70,7 +70,7 @@ def measure_epoch(
     work: Work, scratch: Path, name: str, profile: Profile, device: str, options: Options
 ) -> dict[str, Any]:
     """Train one epoch of `profile` on built-in faces below `scratch` and say where the time went."""
-    run_profile = _on_faces(profile, steps=8 if options.quick else 40)
+    run_profile = _on_faces(profile, steps=8 if options.quick else 40, scores=not options.quick)
     home = Home(scratch / "epoch").create()
     create_run(home, "bench", run_profile)
     folder = new_job_folder(home, "train", "bench", {"to_epoch": 1}, device)
@@ -78,6 +78,7 @@ def measure_epoch(
     work.report("packing", text="bench: drawing faces for an epoch")
     session = open_session(inside, home.run("bench"))
     trainer = Trainer(inside, session)
+    trainer.scorer._began = float("-inf")  # so short a job would have no time for the scores that a long one has
     ledger = Ledger(waiter(session.device))
     for owner, method, part in (
         (session.feeder, "batch", "data"),
@@ -89,6 +90,7 @@ def measure_epoch(
         (trainer, "_preview", "preview"),
         (trainer, "_save", "checkpoint"),
         (trainer.validator, "score", "validation"),
+        (trainer.scorer, "score", "scores"),
     ):
         if owner is not None:
             ledger.watch(owner, method, part)
@@ -115,6 +117,7 @@ def measure_epoch(
         steps - WARM_UP_STEPS,
         run_profile.training.batch_size,
         run_profile.training.checkpoint_minutes * 60,
+        profile.training.chunk_epochs,
         _scored(run_profile, trainer),
     )
     return {"profile": name, "precision": session.plan.precision, **found}
@@ -126,14 +129,15 @@ def shares(
     steps: int,
     batch: int,
     checkpoint_every: float,
+    chunk_epochs: int = 1,
     validation_factor: float = 1.0,
 ) -> dict[str, Any]:
     """From the ledger of `steps` steps to shares of a CelebA epoch.
 
     seconds: own time by part · total: of everything · checkpoint_every: seconds between rolling checkpoints ·
-    validation_factor: how many times more pictures the profile scores than were scored here.
+    chunk_epochs: epochs between scores · validation_factor: how many times more pictures the profile scores than were scored here.
     """
-    once = {part: seconds.get(part, 0.0) for part in ("validation", "preview", "checkpoint")}
+    once = {part: seconds.get(part, 0.0) for part in ("validation", "preview", "checkpoint", "scores")}
     known = {part: seconds.get(part, 0.0) for part in EACH_STEP if part != "rest"}
     known["rest"] = max(0.0, total - sum(known.values()) - sum(once.values()))
     each = {part: value / steps for part, value in known.items()}
@@ -142,6 +146,7 @@ def shares(
     once["validation"] *= validation_factor
     stepping = sum(parts.values())
     parts |= once
+    parts["scores"] /= chunk_epochs
     parts["checkpoint"] *= max(1.0, stepping / checkpoint_every)
     whole = sum(parts.values())
     return {
@@ -159,12 +164,14 @@ def shares(
     }
 
 
-def _on_faces(profile: Profile, steps: int) -> Profile:
+def _on_faces(profile: Profile, steps: int, scores: bool) -> Profile:
     """The profile on enough built-in faces for `steps` steps; one in ten or so is held out."""
     data = profile.to_dict()
     needed = (steps + WARM_UP_STEPS) * profile.training.batch_size
     data["data"] |= {"dataset": "faces", "limit": int(needed / 0.85) + 64}
     data["training"] |= {"compile": "off"}
+    if not scores:
+        data["training"]["scores"] = 0
     if profile.training.preview_every:
         data["training"]["preview_every"] = 1
     return build_profile(data, "the profile")
