@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ddpm_tui.client import ensure_engine
 from engine.data.catalog import add_source
 from engine.files import is_locked
 from engine.home import Home
@@ -88,9 +89,10 @@ def test_every_kill_is_survived(shop: Home, tmp_path: Path) -> None:
         try:
             if sampling:
                 args = {"checkpoint": "broken@latest", "n": 2, "steps": 3, "seed": kill}
-                job = service.request("add", kind="sample", run="broken", args=args)["job"]["id"]
+                wish = service.insist("add", kind="sample", run="broken", args=args, token=f"{kill}")
             else:
-                job = service.request("train", target="broken", to_epoch=kill + 1)["job"]["id"]
+                wish = service.insist("train", target="broken", to_epoch=kill + 1, token=f"{kill}")
+            job = wish["job"]["id"]
             if place == SERVICE:
                 time.sleep(dice.uniform(0.0, 6.0))
                 service.kill()
@@ -128,14 +130,16 @@ def test_two_services_together_are_one(shop: Home) -> None:
 
         def start(barrier: threading.Barrier = barrier, pids: list[int | None] = pids) -> None:
             barrier.wait()
-            with Service(shop, SHIPPED).client() as client:
+            with ensure_engine(shop, "test") as client:
                 pids.append(client.request("status")["pid"])
 
         threads = [threading.Thread(target=start) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(30)
+        # The environment belongs to both threads: it is set around them, not by each.
+        with service.surroundings():
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
         assert len(pids) == 2
         assert len(set(pids)) == 1
         service.kill()

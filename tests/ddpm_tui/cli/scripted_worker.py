@@ -54,7 +54,7 @@ if act == "crash":
     os.kill(os.getpid(), signal.SIGKILL)
 if act == "silent":
     sys.exit(3)
-deadline = time.monotonic() + 20
+deadline = time.monotonic() + 120
 while time.monotonic() < deadline:
     time.sleep(0.02)
     if asked and act == "stops":

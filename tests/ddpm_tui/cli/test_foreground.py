@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.home import Home
+from tests.engine.service.support import wait_for
 from tests.torchless import trained_run
 
 SCRIPT = Path(__file__).with_name("scripted_worker.py")
@@ -37,18 +38,19 @@ def start(home: Home, act: str, *arguments: str, **variables: str) -> "subproces
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=90)
     return process.returncode, out, err
 
 
 def wait_for_worker(home: Home) -> Path:
     """The job's folder, once its worker listens."""
-    for _ in range(500):
-        found = [path for path in home.jobs.iterdir() if (path / "progress.json").exists()]
-        if found:
-            return found[0]
-        time.sleep(0.02)
-    raise AssertionError("no worker began")
+    return wait_for(lambda: next((p for p in home.jobs.iterdir() if (p / "progress.json").exists()), None))
+
+
+def wait_until_heard(job: Path, *names: str) -> None:
+    """Until the worker has got exactly these signals, in this order."""
+    heard = job / "heard"
+    wait_for(lambda: heard.exists() and heard.read_text().split() == list(names), what=f"{names} are heard")
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def test_a_second_ctrl_c_quits_at_once(run_home: Home) -> None:
     process = start(run_home, "waits")
     job = wait_for_worker(run_home)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    wait_until_heard(job, "SIGINT")
     process.send_signal(signal.SIGINT)
     code, _, err = ended(process)
     assert code == 130
@@ -143,13 +145,14 @@ def test_a_second_ctrl_c_quits_at_once(run_home: Home) -> None:
 def test_being_told_twice_to_stop_is_told_once(run_home: Home) -> None:
     process = start(run_home, "waits")
     job = wait_for_worker(run_home)
-    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGHUP):
+    process.send_signal(signal.SIGTERM)
+    wait_until_heard(job, "SIGTERM")
+    for number in (signal.SIGTERM, signal.SIGHUP):
         process.send_signal(number)
         time.sleep(0.2)
-    assert (job / "heard").read_text().split() == ["SIGTERM"]
-    for _ in range(2):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    wait_until_heard(job, "SIGTERM", "SIGINT")
+    process.send_signal(signal.SIGINT)
     assert ended(process)[0] == 130
     assert (job / "heard").read_text().split() == ["SIGTERM", "SIGINT", "SIGINT"]
 
@@ -157,9 +160,10 @@ def test_being_told_twice_to_stop_is_told_once(run_home: Home) -> None:
 def test_a_deaf_worker_is_killed_after_the_second(run_home: Home) -> None:
     process = start(run_home, "deaf")
     job = wait_for_worker(run_home)
-    for _ in range(3):  # a third one spares the patience
+    for count in (1, 2):
         process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
+        wait_until_heard(job, *["SIGINT"] * count)
+    process.send_signal(signal.SIGINT)  # spares the patience
     code, _, err = ended(process)
     assert code == 130
     assert "quit at once" in err

@@ -2,6 +2,10 @@
 
 Training appends a line a step and publishes a checkpoint a chunk by rename; every line is a function of its
 step, so that what was lost and done again can be compared with what was never disturbed.
+
+A gate is a file `gates/<name>` in the home: the worker waits there while it exists, or until it is asked to
+stop. So a test that needs a worker to be at some place need not be quick. Before training takes its run's lock
+stands the gate "run", before its step 7 the gate "7", and in a sampling job the one named in its `gate`.
 """
 
 import argparse
@@ -11,6 +15,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.failpoints import reach
@@ -37,14 +42,21 @@ def main() -> int:
     reach("worker.start")
     pause = float(spec.args.get("pause", os.environ.get("STEADY_PAUSE", "0.0")))
     print(f"{spec.kind} begins", flush=True)
+
+    def wait_at(gate: str) -> None:
+        while (home.root / "gates" / gate).exists() and not stopping:
+            time.sleep(0.005)
+
     if spec.args.get("exit") is not None:
         print("it breaks here", flush=True)
         return int(spec.args["exit"])
     if spec.args.get("ignore_stop"):
         stopping = _Never()
     if spec.kind == "train":
-        result = train(home, folder, spec, pause, stopping)
+        result = train(home, folder, spec, pause, stopping, wait_at)
     else:
+        if spec.args.get("gate"):
+            wait_at(spec.args["gate"])
         for step in range(int(spec.args.get("n") or 4)):
             write_progress(folder, Progress("sampling", step, 4, "pictures", time=time.time()))
             time.sleep(pause)
@@ -64,8 +76,11 @@ class _Never(list):
         return False
 
 
-def train(home: Home, folder: JobFolder, spec, pause: float, stopping: list) -> Result:
+def train(
+    home: Home, folder: JobFolder, spec, pause: float, stopping: list, wait_at: Callable[[str], None]
+) -> Result:
     run = home.run(spec.run)
+    wait_at("run")
     lock = FileLock.try_acquire(run.lock)
     if lock is None:
         return Result("busy", 1, f"run {spec.run} is being trained by another process", run=spec.run)
@@ -77,6 +92,9 @@ def train(home: Home, folder: JobFolder, spec, pause: float, stopping: list) -> 
     run.metrics.write_text("".join(f"{line}\n" for line in lines))
     with lock, open(run.metrics, "a") as metrics:
         while step < target and not stopping:
+            wait_at(str(step + 1))
+            if stopping:
+                break
             step += 1
             state = hashlib.sha256(f"{state}{step}".encode()).hexdigest()
             metrics.write(state + "\n")

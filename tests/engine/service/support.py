@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ddpm_tui.client import Client, NotRunningError, ensure_engine
+from ddpm_tui.client import Client, NotRunningError, ensure_engine, insistent_request
 from engine.files import is_locked
 from engine.home import Home, RunFolder
 from engine.service import processes
@@ -52,6 +52,16 @@ def checkpoint(run: RunFolder, step: int, per_epoch: int) -> None:
     folder.manifest.write_text(json.dumps({**facts, **more}))
 
 
+def close_gate(home: Home, name: str) -> None:
+    """Let steady workers of `home` wait at the gate `name` from now on; see steady_worker.py."""
+    (home.root / "gates").mkdir(exist_ok=True)
+    (home.root / "gates" / name).touch()
+
+
+def open_gate(home: Home, name: str) -> None:
+    (home.root / "gates" / name).unlink()
+
+
 class Service:
     """A service on `home`, started and found as clients do. `environment` is the service's and its workers'."""
 
@@ -61,7 +71,8 @@ class Service:
         self.environment = environment
 
     @contextlib.contextmanager
-    def _environment(self, more: dict[str, str]) -> Iterator[None]:
+    def surroundings(self, **more: str) -> Iterator[None]:
+        """The service's environment, and `more`, as this process's: what it starts inside has it."""
         values = {
             "DDPM_HOME": str(self.home.root),
             "DDPM_KEEPER": "itself",
@@ -80,19 +91,24 @@ class Service:
 
     def client(self, **more: str) -> Client:
         """A connection; starts the service where it is not there, with `more` in its environment."""
-        with self._environment(more):
+        with self.surroundings(**more):
             return ensure_engine(self.home, "test")
 
     def request(self, do: str, **args: Any) -> Any:
-        """One request; where a failpoint kills the service under it, None."""
+        """One request. Raises NotRunningError where the service dies under it."""
         with self.client() as client:
             return client.request(do, **args)
+
+    def insist(self, do: str, **args: Any) -> Any:
+        """One request that may be done twice: once more where a failpoint kills the service under it."""
+        with self.surroundings():
+            return insistent_request(self.home, do, **args)
 
     def command_line(
         self, *arguments: str, check: bool = True, timeout: float = 60
     ) -> subprocess.CompletedProcess[str]:
         """`ddpm-tui queue …` / `engine …` as a person types it."""
-        with self._environment({}):
+        with self.surroundings():
             return subprocess.run(
                 [sys.executable, "-m", "ddpm_tui.cli.main", *arguments],
                 capture_output=True, text=True, check=check, timeout=timeout, cwd=ROOT,
@@ -117,9 +133,12 @@ class Service:
     def job(self, job_id: str) -> dict[str, Any]:
         return self.request("show", id=job_id)
 
-    def until(self, job_id: str, *states: str, timeout: float = 30.0) -> dict[str, Any]:
-        """Wait for a job's state; a service that dies meanwhile is started again, as any client would."""
+    def until(self, job_id: str, *states: str, timeout: float = 60.0) -> dict[str, Any]:
+        """Wait for a job's state; a service that dies meanwhile is started again, as any client would.
+
+        A state that passes by itself may be missed: close a gate first where the worker must still be there."""
         end = time.monotonic() + timeout
+        job: dict[str, Any] = {"state": "unknown", "reason": "the service never answered"}
         while True:
             with contextlib.suppress(NotRunningError):
                 job = self.job(job_id)
@@ -154,7 +173,7 @@ class Service:
                 os.kill(pid, signal.SIGKILL)
 
 
-def wait_for(condition: Callable[[], Any], timeout: float = 20.0, what: str = "") -> Any:
+def wait_for(condition: Callable[[], Any], timeout: float = 60.0, what: str = "") -> Any:
     end = time.monotonic() + timeout
     while not (value := condition()):
         if time.monotonic() > end:

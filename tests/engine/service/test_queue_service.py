@@ -13,10 +13,11 @@ from ddpm_tui.client import Client, NotRunningError
 from engine.errors import UserError
 from engine.files import FileLock
 from engine.home import Home
+from engine.jobs import read_progress
 from engine.service import processes
 from engine.service.address import find_socket
 
-from .support import Service, ends, make_home, make_run, wait_for
+from .support import Service, close_gate, ends, make_home, make_run, open_gate, wait_for
 
 
 def add(service: Service, kind: str = "sample", **args: object) -> str:
@@ -40,6 +41,11 @@ def metrics(home: Home, run: str = "r") -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
+def step_of(home: Home, job: str) -> int | None:
+    progress = read_progress(home.job(job))
+    return progress.step if progress else None
+
+
 def test_a_job_runs_once_and_ends_once(service: Service) -> None:
     job = service.until(train(service, 2))
     assert job["state"] == "done"
@@ -61,15 +67,15 @@ def test_the_service_owns_itself(service: Service) -> None:
     assert Path(f"/proc/{pid}/cwd").readlink() == service.home.root
 
 
-def test_pause_frees_the_device_and_resume_goes_on(home: Home, services: Callable[..., Service]) -> None:
-    service = services(home, STEADY_PAUSE="0.03")
+def test_pause_frees_the_device_and_resume_goes_on(service: Service, home: Home) -> None:
+    close_gate(home, "7")
     job = train(service, 10)
-    wait_for(lambda: home.run("r").metrics.exists() and len(metrics(home)) > 5)
+    wait_for(lambda: len(metrics(home)) == 6)
     assert change(service, "pause", job)["intent"] == "pause"
     service.until(job, "paused")
     assert service.worker_pids() == []
-    reached = len(metrics(home))
-    assert 5 < reached < 40
+    assert len(metrics(home)) == 6
+    open_gate(home, "7")
     other = service.until(add(service))
     assert other["state"] == "done"
     change(service, "resume", job)
@@ -149,28 +155,32 @@ def test_after_follows_done_and_is_held_by_failure(service: Service) -> None:
     assert service.until(follower)["state"] == "done"
 
 
-def test_sampling_goes_between_two_chunks(home: Home, services: Callable[..., Service]) -> None:
+def test_sampling_goes_between_two_chunks(service: Service, home: Home) -> None:
     """r has chunks of 2 epochs: the training makes room after its first chunk, not in its middle."""
-    service = services(home, STEADY_PAUSE="0.15")
+    close_gate(home, "3")
+    close_gate(home, "9")
     job = train(service, 6)
-    service.until(job, "running")
-    sampling = add(service, pause=0.0)
-    done = service.until(sampling)
-    assert done["state"] == "done"
-    at = len(metrics(home))
-    assert 8 <= at < 24, at
+    wait_for(lambda: step_of(home, job) == 2)
+    sampling = add(service)
+    # Who sees why it waits knows that the service has seen the first chunk, too: that is one look.
+    wait_for(lambda: service.job(sampling)["waits"])
+    assert service.job(job)["intent"] is None
+    open_gate(home, "3")
+    assert service.until(sampling)["state"] == "done"
+    assert len(metrics(home)) == 8
     history = [event["after"] for event in service.job(job)["history"]]
     assert history[:4] == ["queued", "starting", "running", "queued"]
-    assert service.until(job, timeout=60)["state"] == "done"
+    open_gate(home, "9")
+    assert service.until(job)["state"] == "done"
     assert len(set(metrics(home))) == len(metrics(home)) == 24
 
 
-def test_now_does_not_wait_for_the_chunk(home: Home, services: Callable[..., Service]) -> None:
-    service = services(home, STEADY_PAUSE="0.1")
+def test_now_does_not_wait_for_the_chunk(service: Service, home: Home) -> None:
+    close_gate(home, "3")
     job = train(service, 50)
-    service.until(job, "running")
-    assert service.until(add(service, priority="now", pause=0.0))["state"] == "done"
-    assert len(metrics(home)) < 100
+    wait_for(lambda: step_of(home, job) == 2)
+    assert service.until(add(service, priority="now"))["state"] == "done"
+    assert len(metrics(home)) == 2
     change(service, "cancel", job)
     service.until(job)
 
@@ -244,43 +254,45 @@ def test_what_a_dead_worker_had_started_goes_too(
     assert not processes.session_members(running["pid"])
 
 
-def test_a_living_worker_is_adopted(home: Home, services: Callable[..., Service]) -> None:
-    service = services(home, STEADY_PAUSE="0.05")
+def test_a_living_worker_is_adopted(service: Service, home: Home) -> None:
+    close_gate(home, "3")
     job = train(service, 8)
     before = service.until(job, "running")
     first = service.kill()
-    time.sleep(0.1)
     after = service.job(job)
     assert service.pid != first
     assert (after["state"], after["pid"], after["attempt"]) == ("running", before["pid"], 1)
     change(service, "pause", job)
     service.until(job, "paused")
+    open_gate(home, "3")
     change(service, "resume", job)
     assert service.until(job)["state"] == "done"
     assert len(metrics(home)) == 32
 
 
-def test_an_end_that_nobody_watched_is_found(home: Home, services: Callable[..., Service]) -> None:
-    service = services(home, STEADY_PAUSE="0.02")
+def test_an_end_that_nobody_watched_is_found(service: Service, home: Home) -> None:
+    close_gate(home, "3")
     job = train(service, 4)
     service.until(job, "running")
     service.kill()
+    open_gate(home, "3")
     wait_for(lambda: not service.worker_pids())
-    ended = service.job(job)
+    ended = service.until(job)
     assert ended["state"] == "done"
-    assert ends(ended) == 1
+    assert (ended["attempt"], ends(ended)) == (1, 1)
 
 
-def test_after_a_reboot_the_queue_is_as_it_was(home: Home, services: Callable[..., Service]) -> None:
-    service = services(home, STEADY_PAUSE="0.05")
+def test_after_a_reboot_the_queue_is_as_it_was(service: Service, home: Home) -> None:
+    close_gate(home, "6")
     jobs = [train(service, 6), add(service, priority="normal"), add(service, priority="normal")]
     change(service, "pause", jobs[1])
     running = service.until(jobs[0], "running")
-    wait_for(lambda: home.run("r").metrics.exists() and len(metrics(home)) >= 5)
+    wait_for(lambda: len(metrics(home)) == 5)
     service.kill()
     os.kill(running["pid"], signal.SIGKILL)
     wait_for(lambda: not service.worker_pids())
     assert find_socket(home).exists(), "a reboot leaves the socket's name behind"
+    open_gate(home, "6")
     states = {job: service.job(job)["state"] for job in jobs}
     assert states[jobs[1]] == "paused"
     assert service.until(jobs[0])["state"] == "done"
@@ -299,41 +311,30 @@ def test_a_foreground_worker_keeps_the_queue_off_its_run(service: Service) -> No
     assert service.until(job)["state"] == "done"
 
 
-def test_a_worker_that_finds_its_run_taken_goes_back(service: Service) -> None:
+def test_a_worker_that_finds_its_run_taken_goes_back(service: Service, home: Home) -> None:
     """The queue looks before it starts a job; somebody may still be quicker."""
-    import threading
-
-    stop, lock_path = threading.Event(), service.home.run("r").lock
-
-    def snatch() -> None:
-        while not stop.is_set():
-            lock = FileLock.try_acquire(lock_path)
-            if lock:
-                time.sleep(0.001)
-                lock.release()
-
-    thread = threading.Thread(target=snatch)
-    thread.start()
-    try:
-        job = train(service, 1)
-        wait_for(lambda: service.job(job)["attempt"] > 0 or "in use" in service.job(job)["waits"])
-    finally:
-        stop.set()
-        thread.join()
+    close_gate(home, "run")
+    job = train(service, 1)
+    service.until(job, "running")
+    with FileLock.acquire(home.run("r").lock, "the run"):
+        open_gate(home, "run")
+        service.until(job, "queued")
     ended = service.until(job)
     assert ended["state"] == "done"
-    assert ended["crashes"] == 0
+    assert (ended["attempt"], ended["crashes"]) == (2, 0)
 
 
 def test_two_devices_work_at_once(tmp_path: Path, services: Callable[..., Service]) -> None:
     home = make_home(tmp_path / "h", devices=["cuda:0", "cuda:1"])
     make_run(home)
     service = services(home)
-    slow = [add(service, pause=0.3) for _ in range(3)]
+    close_gate(home, "slow")
+    slow = [add(service, gate="slow") for _ in range(3)]
     slots = [service.until(job, "running")["slot"] for job in slow[:2]]
     assert sorted(slots) == ["cuda:0", "cuda:1"]
     assert service.job(slow[2])["state"] == "queued"
     wanted = add(service, device="cuda:1")
+    open_gate(home, "slow")
     assert service.until(wanted)["state"] == "done"
     assert "on cuda:1" in next(
         e["reason"] for e in service.job(wanted)["history"] if e["after"] == "starting"
@@ -365,21 +366,33 @@ def test_misused_requests_are_answered(service: Service) -> None:
             service.request(do, **args)
 
 
-def test_events_reach_a_subscriber(home: Home, services: Callable[..., Service]) -> None:
-    service = services(home, STEADY_PAUSE="0.1")
+def test_events_reach_a_subscriber(service: Service, home: Home) -> None:
+    for gate in ("2", "3", "6"):
+        close_gate(home, gate)
     with service.client() as client:
         first = client.request("subscribe")
         assert first["jobs"] == []
         job = train(service, 3)
-        seen: dict[str, list[object]] = {}
-        end = time.monotonic() + 20
-        while time.monotonic() < end and "done" not in seen.get("job", []):
-            for event in client.events(1.0):
-                value = event["job"]["state"] if event["event"] == "job" else event
-                seen.setdefault(event["event"], []).append(value)
+        seen: dict[str, list[object]] = {"progress": [], "run": [], "job": []}
+
+        def listen(enough: Callable[[], bool]) -> None:
+            end = time.monotonic() + 60
+            while not enough():
+                assert time.monotonic() < end, seen
+                for event in client.events(1.0):
+                    value = event["job"]["state"] if event["event"] == "job" else event
+                    seen.setdefault(event["event"], []).append(value)
+
+        # It stands still until the one before it has been told of; the folders are looked at from then on.
+        listen(lambda: len(seen["progress"]) >= 1)
+        open_gate(home, "2")
+        listen(lambda: len(seen["progress"]) >= 2)
+        open_gate(home, "3")
+        listen(lambda: bool(seen["run"]))
+        open_gate(home, "6")
+        listen(lambda: "done" in seen["job"])
         assert seen["job"][-1] == "done"
-        assert len(seen["progress"]) >= 2
-        assert any(e["changed"] == ["checkpoints"] for e in seen["run"])  # type: ignore[index]
+        assert seen["run"][0]["changed"] == ["checkpoints"]  # type: ignore[index]
         assert job in str(seen["progress"][0])
 
 
@@ -387,7 +400,7 @@ def test_stop_leaves_workers_and_stop_with_jobs_does_not(
     home: Home, services: Callable[..., Service]
 ) -> None:
     service = services(home, STEADY_PAUSE="0.05")
-    job = train(service, 40)
+    job = train(service, 4000)
     service.until(job, "running")
     assert service.request("stop")["workers"] == 1
     wait_for(lambda: service.pid is None)
@@ -406,7 +419,7 @@ def test_stop_leaves_workers_and_stop_with_jobs_does_not(
 
 def test_sigterm_ends_the_service_and_not_its_workers(home: Home, services: Callable[..., Service]) -> None:
     service = services(home, STEADY_PAUSE="0.05")
-    job = train(service, 40)
+    job = train(service, 4000)
     service.until(job, "running")
     pid = service.pid
     assert pid
