@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from engine.home import Home
 from engine.profiles_store import build_profile, save_profile, to_toml
 from engine.runs.checkpoints import list_checkpoints, verify
 from engine.runs.metrics import read_metrics
+from tests.engine.service.support import wait_for
 from tests.tiny import TINY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -106,17 +106,14 @@ def test_samples_in_every_form(home: Home, tmp_path: Path) -> None:
 
 def test_ctrl_c_and_going_on(home: Home) -> None:
     """The first Ctrl-C ends in the middle of an epoch with a checkpoint; the same command goes on from there."""
-    process = start(home, "train", "tiny", "--run", "stopped", "--to-epoch", "400")
+    process = start(home, "train", "tiny", "--run", "stopped", "--to-epoch", "40000")
     run = home.run("stopped")
-    for _ in range(1500):
-        if run.metrics.exists() and read_metrics(run.metrics).train["step"].size > 3:
-            break
-        time.sleep(0.02)
+    wait_for(lambda: run.metrics.exists() and read_metrics(run.metrics).train["step"].size > 3)
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 75
     assert err.splitlines()[-1].startswith("stopped by SIGINT at step ")
-    assert "ddpm-tui train stopped --to-epoch 400" in err
+    assert "ddpm-tui train stopped --to-epoch 40000" in err
     stopped = list_checkpoints(run)[-1].whole()
     assert verify(list_checkpoints(run)[-1].folder) is None
     code, out, err = ended(home, "train", "stopped", "--to-epoch", str(stopped.epoch + 2), "--json")
@@ -175,18 +172,15 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_saved(home: Home) -> None:
 
 
 def test_a_second_process_on_the_same_run(home: Home) -> None:
-    process = start(home, "train", "tiny", "--run", "busy", "--to-epoch", "400")
+    process = start(home, "train", "tiny", "--run", "busy", "--to-epoch", "40000")
     run = home.run("busy")
-    for _ in range(1500):
-        if run.metrics.exists():
-            break
-        time.sleep(0.02)
+    wait_for(run.metrics.exists)
     code, out, err = ended(home, "train", "busy")
     assert (code, out) == (1, "")
     assert err.startswith("error: run 'busy' is being trained by job ")
     assert ended(home, "runs", "delete", "busy")[0] == 1
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     assert process.returncode == 75
 
 
@@ -218,16 +212,13 @@ def test_the_demo_stops_goes_on_and_is_done(home: Home, tmp_path: Path) -> None:
     """A smaller demo of the user's own hides the shipped one; the commands are the same."""
     small = {**TINY, "data": {"dataset": "faces", "size": 16, "limit": 120}}
     save_profile(
-        home, "demo", to_toml(build_profile({**small, "training": {**TINY["training"], "epochs": 60}}, ""))
+        home, "demo", to_toml(build_profile({**small, "training": {**TINY["training"], "epochs": 6000}}, ""))
     )
     process = start(home, "demo", cwd=tmp_path)
     run = home.run("demo")
-    for _ in range(3000):
-        if len(list(run.previews.glob("*.png"))) > 1:
-            break
-        time.sleep(0.02)
+    wait_for(lambda: len(list(run.previews.glob("*.png"))) > 1, timeout=120)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 75
     assert "go on with" in err
     assert not (tmp_path / "demo-faces.png").exists()
@@ -254,17 +245,17 @@ def test_ctrl_c_typed_at_a_terminal(home: Home) -> None:
     """The key itself: the terminal makes it a signal to the foreground group, and the bar gives the line back."""
     terminal = pexpect.spawn(
         sys.executable,
-        ["-m", "ddpm_tui.cli.main", "train", "tiny", "--run", "typed", "--to-epoch", "400"],
+        ["-m", "ddpm_tui.cli.main", "train", "tiny", "--run", "typed", "--to-epoch", "40000"],
         env={**os.environ, "DDPM_HOME": str(home.root), "PYTHONPATH": str(Path(__file__).parents[2])}
         | {"TERM": "xterm-256color"},
-        encoding="utf-8", timeout=60, dimensions=(24, 100),
+        encoding="utf-8", timeout=120, dimensions=(24, 100),
     )  # fmt: skip
     terminal.expect("new run 'typed'")
     terminal.expect("images/s")
     terminal.sendcontrol("c")
     terminal.expect("stopping at the next safe point; Ctrl-C again quits at once")
-    terminal.expect(r"stopped by SIGINT at step [\d,]+, epoch [\d.]+ of 400")
-    terminal.expect("go on with: ddpm-tui train typed --to-epoch 400")
+    terminal.expect(r"stopped by SIGINT at step [\d,]+, epoch [\d.]+ of 40000")
+    terminal.expect("go on with: ddpm-tui train typed --to-epoch 40000")
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert (terminal.exitstatus, terminal.signalstatus) == (75, None)
@@ -277,10 +268,10 @@ def test_ctrl_c_typed_at_a_terminal(home: Home) -> None:
 def test_ctrl_c_typed_twice_quits_at_once(home: Home) -> None:
     terminal = pexpect.spawn(
         sys.executable,
-        ["-m", "ddpm_tui.cli.main", "train", "tiny", "--run", "twice", "--to-epoch", "400"],
+        ["-m", "ddpm_tui.cli.main", "train", "tiny", "--run", "twice", "--to-epoch", "40000"],
         env={**os.environ, "DDPM_HOME": str(home.root), "PYTHONPATH": str(Path(__file__).parents[2])}
         | {"TERM": "xterm-256color"},
-        encoding="utf-8", timeout=60, dimensions=(24, 100),
+        encoding="utf-8", timeout=120, dimensions=(24, 100),
     )  # fmt: skip
     terminal.expect("images/s")
     terminal.send("\x03\x03")
