@@ -53,6 +53,9 @@ class Client:
             _connect(self._socket, path)
             self._socket.sendall(encode(hello("", client=name)))
             self.engine = check_hello(self._reply(self._line()), "engine")
+        except TimeoutError:
+            self._socket.close()
+            raise _no_answer() from None
         except (FileNotFoundError, NotADirectoryError, ConnectionError, PermissionError) as error:
             self._socket.close()
             raise NotRunningError(
@@ -76,9 +79,7 @@ class Client:
                 elif message.get("id") == self._number or message.get("id") is None:
                     return self._reply(message).get("result")
         except TimeoutError:
-            raise DdpmError(
-                f"the engine did not answer within {TIMEOUT_S:g} s", "its disk may hang; see `engine logs`"
-            ) from None
+            raise _no_answer() from None
         except ConnectionError:
             raise NotRunningError("the engine went away before it answered", "ddpm-tui engine logs") from None
 
@@ -122,6 +123,12 @@ class Client:
         if message.get("ok") is False:
             raise error_from_wire(message.get("error"))
         return dict(message)
+
+
+def _no_answer() -> DdpmError:
+    return DdpmError(
+        f"the engine did not answer within {TIMEOUT_S:g} s", "its disk may hang; see `engine logs`"
+    )
 
 
 def _connect(connection: socket.socket, path: Path) -> None:
