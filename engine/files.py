@@ -8,6 +8,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -67,13 +68,18 @@ def read_json(path: Path, what: str) -> Any:
         raise DamagedError(f"{what} cannot be read: {path} ({error.strerror})") from None
 
 
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+
+
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Turn 'no space', 'quota' and 'file too large' into DiskFullError naming the place."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        # numpy gives no number, only how many values it was to write and how many it could.
+        numpys = error.errno is None and _SHORT_WRITE.fullmatch(str(error))
+        if numpys or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskFullError(
                 f"no room to write {path}", "free some space (checkpoints prune, trash purge) and resume"
             ) from error
@@ -139,9 +145,11 @@ class FileLock:
         return cls(path, descriptor)
 
     def describe(self, holder: str) -> None:
-        """Write who holds the lock into the file, for the message others get. Never used to decide anything."""
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, holder.encode(), 0)
+        """Write who holds the lock into the file, for the message others get. Never used to decide anything, so
+        a full disk keeps nobody from working: the others then hear of another process."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self.descriptor, 0)
+            os.pwrite(self.descriptor, holder.encode(), 0)
 
     def release(self) -> None:
         if self.descriptor >= 0:

@@ -3,11 +3,13 @@
 import errno
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.errors import BusyError, DamagedError, DiskFullError
@@ -46,6 +48,17 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_an_array_for_which_there_is_no_room(tmp_path: Path) -> None:
+    """numpy's error has no number."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(DiskFullError, match="no room to write"), disk_errors(tmp_path):
+            np.save(tmp_path / "a.npy", np.zeros(100_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
@@ -118,6 +131,19 @@ def test_a_shorter_holder_replaces_a_longer_one(tmp_path: Path) -> None:
         lock.describe("a very long description")
         lock.describe("pid 1")
         assert lock_holder(tmp_path / "lock") == "pid 1"
+
+
+def test_a_lock_is_held_where_the_disk_has_no_room_to_say_by_whom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with FileLock.acquire(tmp_path / "lock", "it") as lock:
+        lock.describe("pid 1")
+        with pytest.raises(BusyError, match="in use by another process"):
+            FileLock.acquire(tmp_path / "lock", "it")
 
 
 def test_a_lock_handed_to_a_child_dies_with_the_child(tmp_path: Path) -> None:
