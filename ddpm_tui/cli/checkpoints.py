@@ -178,7 +178,7 @@ def _folder(reference: str) -> tuple[Any, Any]:
     from engine.runs.record import find_run
 
     name, which = split_reference(reference)
-    if which.isdigit():
+    if which.isdecimal():
         run = find_run(home(), name)
         folder = run.checkpoint(int(which))
         if folder.path.is_dir():

@@ -51,7 +51,7 @@ def device_option(function: _F) -> _F:
 
 def _check_device(_: click.Context, __: click.Parameter, value: str) -> str:
     kind, colon, number = value.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (colon and not (kind == "cuda" and number.isdigit())):
+    if kind not in ("auto", "cpu", "cuda") or (colon and not (kind == "cuda" and number.isdecimal())):
         raise UsageError(f"no device is called {value!r}", "auto, cpu, cuda or cuda:N")
     return "cuda:0" if value == "cuda" else value
 

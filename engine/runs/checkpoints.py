@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import struct
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
@@ -92,15 +91,38 @@ def read_manifest(folder: CheckpointFolder) -> Manifest:
         raise UserError(f"{what} was written by a newer ddpm-tui", "update ddpm-tui")
     known = {f.name for f in fields(Manifest)}
     try:
-        return Manifest(**{key: value for key, value in data.items() if key in known})
+        manifest = Manifest(**{key: value for key, value in data.items() if key in known})
     except TypeError as error:
         raise DamagedError(f"{what} is incomplete: {folder.manifest} ({error})") from None
+    wrong = _wrong_field(manifest)
+    if wrong:
+        raise DamagedError(f"{what} has something else for {wrong}: {folder.manifest}")
+    return manifest
+
+
+def _wrong_field(manifest: Manifest) -> str | None:
+    """The first field that is not what its name says: what others rely on before any byte is compared."""
+    for name in ("step", "epoch", "images", "position", "steps_per_epoch", "metrics_offset"):
+        value = getattr(manifest, name)
+        if type(value) is not int or value < 0:
+            return name
+    if not isinstance(manifest.eps_error, int | float | None):
+        return "eps_error"
+    if not isinstance(manifest.files, dict):
+        return "files"
+    for name, entry in manifest.files.items():
+        # A name is a file beside the manifest: files are copied and linked by it.
+        if name in ("", ".", "..") or "/" in name or not isinstance(entry, dict):
+            return f"files[{name!r}]"
+        if type(entry.get("size")) is not int or not isinstance(entry.get("sha256"), str):
+            return f"files[{name!r}]"
+    return None
 
 
 def checkpoint_folders(run: RunFolder) -> list[CheckpointFolder]:
     """All published checkpoint folders, oldest step first, unread."""
     try:
-        names = [name for name in os.listdir(run.checkpoints) if name.isdigit()]
+        names = [name for name in os.listdir(run.checkpoints) if name.isdecimal()]
     except OSError:
         return []
     return [CheckpointFolder(run.checkpoints / name) for name in sorted(names, key=int)]
@@ -209,9 +231,9 @@ def resolve(home: Home, reference: str) -> tuple[RunFolder, CheckpointInfo]:
             raise UserError(
                 f"run {name!r} has no scored checkpoint", "its epochs were not validated; use @latest"
             )
-    elif which.isdigit():
+    elif which.isdecimal():
         chosen = next((c for c in found if c.step == int(which)), None)
-    elif which[:1] == "e" and which[1:].isdigit():
+    elif which[:1] == "e" and which[1:].isdecimal():
         chosen = next((c for c in whole if c.whole().whole_epoch and c.whole().epoch == int(which[1:])), None)
     else:
         chosen = next((c for c in found if which in c.tags), None)
@@ -237,7 +259,7 @@ def read_tags(run: RunFolder) -> dict[str, int]:
 def set_tag(run: RunFolder, tag: str, step: int | None) -> None:
     """Give `tag` to a checkpoint (moving it if another has it), or take it away with None."""
     check_name("tag", tag)
-    if tag in STANDING_TAGS or tag.isdigit() or (tag[0] == "e" and tag[1:].isdigit()):
+    if tag in STANDING_TAGS or tag.isdecimal() or (tag[0] == "e" and tag[1:].isdecimal()):
         raise UserError(f"{tag!r} cannot be a tag: it already means something", "choose another word")
     tags = read_tags(run)
     if step is None:
@@ -333,14 +355,3 @@ def remove(folder: CheckpointFolder) -> None:
     aside = folder.path.with_name(f".{folder.path.name}.removed")
     folder.path.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes in a safetensors file, from its header alone. Raises DamagedError."""
-    try:
-        with open(path, "rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(min(length, 100 << 20)))
-        return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
-    except (OSError, ValueError, KeyError, struct.error, TypeError) as error:
-        raise DamagedError(f"{path} is not a whole safetensors file ({error})") from None

@@ -111,7 +111,7 @@ def free_run_name(home: Home, base: str) -> str:
 
 
 def run_names(home: Home) -> list[str]:
-    """Names of all runs, oldest first by creation of the folder's record."""
+    """Names of all runs; the one into whose folder something was put last stands last."""
     if not home.runs.is_dir():
         return []
     found = [p for p in home.runs.iterdir() if p.is_dir() and not p.name.startswith(".")]

@@ -72,7 +72,7 @@ def list_trash(home: Home) -> list[Trashed]:
         for place in sorted(home.trash.iterdir(), reverse=True):
             try:
                 found.append(_read(home, place))
-            except (DamagedError, KeyError, StopIteration):
+            except (DamagedError, KeyError, TypeError, StopIteration):
                 continue
     return found
 

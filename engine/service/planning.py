@@ -200,7 +200,7 @@ def plan_job(
         return name, {**args, "checkpoint": f"{name}@{which}"}
     from engine.runs.checkpoints import resolve
 
-    if which[:1] == "e" and which[1:].isdigit():
+    if which[:1] == "e" and which[1:].isdecimal():
         reached = runs.newest(folder)
         ahead = reached is None or reached.epochs_seen < int(which[1:])
         training = [job for job in jobs if job.run == name and job.kind == "train" and not job.over]

@@ -25,7 +25,6 @@ from engine.runs.checkpoints import (
     resolve,
     set_tag,
     split_reference,
-    tensor_shapes,
     verify,
 )
 from tests.torchless import publish_at, spoil_manifest, trained_run
@@ -97,14 +96,6 @@ def test_removing_never_shows_half_a_checkpoint(home: Home, monkeypatch: pytest.
     assert [c.step for c in list_checkpoints(run)] == [14]
 
 
-def test_shapes_come_from_the_header(home: Home) -> None:
-    run = trained_run(home, "r", 1)
-    assert tensor_shapes(run.checkpoint(7).ema) == {"conv.weight": (2, 3)}
-    run.checkpoint(7).ema.write_bytes(b"\xff" * 20)
-    with pytest.raises(DamagedError, match=r"ema\.safetensors is not a whole safetensors"):
-        tensor_shapes(run.checkpoint(7).ema)
-
-
 # Damage.
 
 DAMAGE = {
@@ -112,6 +103,15 @@ DAMAGE = {
     "torn manifest": (lambda f: f.manifest.write_bytes(f.manifest.read_bytes()[:200]), "JSON"),
     "a list for a manifest": (lambda f: f.manifest.write_text("[]"), "is not a manifest"),
     "manifest without a step": (lambda f: f.manifest.write_text('{"format": 1}'), "is incomplete"),
+    "a step that is text": (lambda f: spoil_manifest(f, step="28"), "something else for step"),
+    "steps before the first": (lambda f: spoil_manifest(f, position=-1), "something else for position"),
+    "a figure that is text": (lambda f: spoil_manifest(f, eps_error="low"), "something else for eps_error"),
+    "a list of files": (lambda f: spoil_manifest(f, files=["model.safetensors"]), "something else for files"),
+    "a file without a size": (lambda f: spoil_manifest(f, files={"a": {"sha256": ""}}), "else for files"),
+    "a file elsewhere": (
+        lambda f: spoil_manifest(f, files={"../../run.json": {"size": 1, "sha256": ""}}),
+        r"else for files\['\.\./\.\./run\.json'\]",
+    ),
     "no weights": (lambda f: f.model.unlink(), r"model\.safetensors is missing"),
     "truncated weights": (lambda f: truncate(f.optimizer), r"optimizer\.safetensors is truncated"),
     "altered weights": (lambda f: alter(f.ema), r"ema\.safetensors has been altered"),

@@ -78,6 +78,9 @@ def test_things_without_a_note_do_not_disturb(home: Home) -> None:
     (home.trash / "zz").mkdir()
     (home.trash / "torn").mkdir()
     (home.trash / "torn" / "trash.json").write_text("{")
+    (home.trash / "list").mkdir()
+    (home.trash / "list" / "trash.json").write_text("[]")
+    (home.trash / "list" / "thing").touch()
     assert [t.label for t in list_trash(home)] == ["r"]
     shutil.rmtree(home.trash)
     assert list_trash(home) == []
