@@ -58,9 +58,10 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 def _machine() -> dict[str, Any]:
     """What torch says, asked in a process of its own."""
-    from engine.service.launcher import python_path, worker_command
+    from engine.service.launcher import worker_command
+    from engine.service.spawn import python_path
 
-    environment = {**os.environ, "PYTHONPATH": python_path(os.environ.get("PYTHONPATH"))}
+    environment = {**os.environ, "PYTHONPATH": python_path()}
     try:
         done = subprocess.run(
             [*worker_command(), "facts"], env=environment, capture_output=True, text=True, timeout=120

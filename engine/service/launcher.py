@@ -20,6 +20,7 @@ from engine.errors import DdpmError
 from engine.files import FileLock, is_locked
 from engine.home import Home, JobFolder
 from engine.service import processes
+from engine.service.spawn import python_path
 
 POLL_S = 0.5
 """Between looks at a worker that the system cannot watch for us."""
@@ -173,7 +174,7 @@ class LocalLauncher:
     def start(self, folder: JobFolder, device: str, lock: FileLock) -> LocalWorker:
         arguments = [*self.command, str(folder.path), "--lock-fd", str(lock.descriptor)]
         environment = {**self.environment, "DDPM_HOME": str(self.home.root), DEVICE_VARIABLE: device}
-        environment["PYTHONPATH"] = python_path(environment.get("PYTHONPATH"))
+        environment["PYTHONPATH"] = python_path(environment)
         try:
             with open(folder.log, "ab") as output:
                 process = subprocess.Popen(
@@ -245,12 +246,3 @@ def worker_command() -> list[str]:
     if given:
         return [str(part) for part in json.loads(given)]
     return [sys.executable, "-P", "-m", "engine.worker"]
-
-
-def python_path(given: str | None) -> str:
-    """PYTHONPATH with the place this package was imported from, for a checkout that is not installed."""
-    here = str(Path(__file__).resolve().parents[2])
-    parts = [part for part in (given or "").split(os.pathsep) if part]
-    if here in parts or Path(here).name in ("site-packages", "dist-packages"):
-        return os.pathsep.join(parts)
-    return os.pathsep.join([here, *parts])

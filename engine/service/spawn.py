@@ -63,10 +63,10 @@ def start_engine(home: Home) -> None:
         raise DdpmError(str(said.get("what")), said.get("hint"))
 
 
-def python_path() -> str:
+def python_path(environment: Mapping[str, str] = os.environ) -> str:
     """PYTHONPATH with the place this package was imported from, for a checkout that is not installed."""
     here = str(Path(__file__).resolve().parents[2])
-    parts = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    parts = [part for part in environment.get("PYTHONPATH", "").split(os.pathsep) if part]
     if here in parts or Path(here).name in ("site-packages", "dist-packages"):
         return os.pathsep.join(parts)
     return os.pathsep.join([here, *parts])
