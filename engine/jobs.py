@@ -13,7 +13,7 @@ import time
 import uuid
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 from engine.errors import DamagedError, DiskFullError
 from engine.files import disk_errors, fsync_folder, is_locked, read_json, write_json
@@ -219,11 +219,6 @@ def clear_result(folder: JobFolder) -> None:
 def is_running(folder: JobFolder) -> bool:
     """Whether a worker lives on this job: its lock says so, and no pid does."""
     return is_locked(folder.lock)
-
-
-def outcomes() -> tuple[str, ...]:
-    """Every outcome a result may have."""
-    return get_args(Outcome)
 
 
 def _record(kind: type[_Record], content: Any, path: Path) -> _Record:

@@ -22,7 +22,6 @@ class Outbox:
         self._filled = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self.dropped = 0
 
     def __len__(self) -> int:
         return len(self._replies) + len(self._events)
@@ -40,7 +39,6 @@ class Outbox:
     def post(self, key: str, line: bytes) -> None:
         """An event. One with the same key that still waits is replaced, and keeps its place."""
         if key not in self._events and len(self._events) >= MOST_EVENTS:
-            self.dropped += len(self._events)
             self._events = {"resync": RESYNC}
             key = "resync"
             line = RESYNC

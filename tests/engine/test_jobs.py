@@ -19,7 +19,6 @@ from engine.jobs import (
     is_running,
     list_job_folders,
     new_job_folder,
-    outcomes,
     read_progress,
     read_result,
     read_spec,
@@ -165,4 +164,3 @@ def test_the_exit_codes_are_what_is_documented() -> None:
     codes += [jobs.EXIT_DISK_FULL, jobs.EXIT_STOPPED, jobs.EXIT_QUIT]
     assert codes == [0, 1, 2, 73, 75, 130]
     assert [int(line.split("|")[1]) for line in table.splitlines() if line[:4].strip("| ").isdigit()] == codes
-    assert outcomes() == ("done", "stopped", "failed", "disk_full", "diverged", "busy")
