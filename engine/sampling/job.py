@@ -36,17 +36,15 @@ def run_sampling(work: Work) -> Result:
     count = DEFAULT_COUNT if args.get("n") is None else int(args["n"])
     if count < 1:
         raise UserError(f"-n {count}: draw at least one picture")
-    size = read_record(run).profile.data.size
+    profile = read_record(run).profile
+    size = profile.data.size
+    settings = Settings.from_profile(
+        profile, **{f.name: args.get(f.name) for f in dataclasses.fields(Settings)}
+    )
     check_room(run, count, size)
     check_places(args, count, size)
     work.report("starting", text="loading the checkpoint")
-    loaded = load(run, info, args.get("weights") or "ema", work.spec.device)
-    settings = Settings.from_profile(
-        loaded.profile,
-        **{f.name: args.get(f.name) for f in dataclasses.fields(Settings)},
-    )
-    if args.get("weights") is None and settings.weights == "raw":
-        loaded = load(run, info, "raw", work.spec.device)
+    loaded = load(run, info, settings.weights, work.spec.device)
     kept = min(count, int(args.get("trajectory") or 0))
     batch = int(args.get("batch") or batch_that_fits(loaded.profile, loaded.plan, _free_memory(loaded)))
     work.say(
@@ -168,7 +166,7 @@ def _export(folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any]) -> l
             written.append(str(out))
     except OSError as error:
         raise UserError(
-            f"cannot write {error.filename or 'the pictures'} ({error.strerror})",
+            f"cannot write {error.filename or 'the pictures'} ({error.strerror or error})",
             f"the set itself is whole in {folder.path}",
         ) from None
     return written

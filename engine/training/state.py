@@ -165,9 +165,10 @@ class TrainState:
         return tensors
 
     def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        parameters = dict(self.model.named_parameters())
         for key_name, value in tensors.items():
             key, _, name = key_name.partition(".")
-            parameter = dict(self.model.named_parameters())[name]
+            parameter = parameters[name]
             if key == "step":
                 value = value.to(parameter.device if self.optimizer.defaults.get("fused") else "cpu")
             else:
