@@ -6,10 +6,12 @@ tensors.
 
 import hashlib
 import io
+import os
 import pickle
+import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.error import URLError
@@ -149,7 +151,7 @@ class OnnxExtractor:
             content = path.read_bytes()
         except OSError as error:
             raise UserError(f"{path} cannot be read ({error.strerror})", "give an ONNX file") from None
-        self.identity = hashlib.sha256(content).hexdigest()
+        self.identity = _onnx_identity(path, content)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 4  # what is wrong is said once, by us
@@ -211,6 +213,20 @@ class OnnxExtractor:
                 f"{self._path} answers with numbers that are not finite", "an extractor's output is (N, D)"
             )
         return found
+
+
+_LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])")
+"""An entry of a tensor's external_data that names the file of its bytes, up to the length of that name."""
+
+
+def _onnx_identity(path: Path, content: bytes) -> str:
+    """SHA-256 over the file and those that keep weights for it, as torch.onnx.export leaves them beside it."""
+    digest = hashlib.sha256(content)
+    ends = ((found.end(), found[1][0]) for found in _LOCATION.finditer(content))
+    for name in sorted({content[end : end + length] for end, length in ends}):
+        with suppress(OSError, ValueError), open(path.parent / os.fsdecode(name), "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def open_extractor(

@@ -1,21 +1,40 @@
 """A small ONNX network written byte by byte, so that tests need no package that makes one."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
 
 def write(
-    path: Path, shape: tuple[Any, ...] = ("N", 3, "H", "W"), operator: str = "GlobalAveragePool"
+    path: Path,
+    shape: tuple[Any, ...] = ("N", 3, "H", "W"),
+    operator: str = "GlobalAveragePool",
+    factor: float | None = None,
 ) -> Path:
-    """input → `operator` → Flatten → output; `operator` "none" leaves the input as it is, unflattened."""
+    """input → `operator` → Flatten → output; `operator` "none" leaves the input as it is, unflattened.
+
+    With `factor` the input is first multiplied by it, and it is kept in a file beside `path`, NAME.data."""
     nodes = (
         [_node(operator, "input", "pooled"), _node("Flatten", "pooled", "output")]
         if operator != "none"
         else [_node("Identity", "input", "output")]
     )
+    weights = b""
+    if factor is not None:
+        nodes = [
+            _bytes(1, b"input") + _bytes(1, b"factor") + _bytes(2, b"scaled") + _bytes(4, b"Mul"),
+            _node(operator, "scaled", "pooled"),
+            _node("Flatten", "pooled", "output"),
+        ]
+        beside = path.with_name(f"{path.name}.data")
+        beside.write_bytes(struct.pack("<f", factor))
+        where = _bytes(1, b"location") + _bytes(2, beside.name.encode())
+        tensor = _number(1, 1) + _number(2, 1) + _bytes(8, b"factor") + _bytes(13, where) + _number(14, 1)
+        weights = _bytes(5, tensor)
     graph = (
         b"".join(_bytes(1, node) for node in nodes)
         + _bytes(2, b"g")
+        + weights
         + _bytes(11, _value("input", shape))
         + _bytes(12, _value("output", ("N", "D") if operator != "none" else ("N", "C", "H", "W")))
     )

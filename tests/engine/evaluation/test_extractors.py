@@ -36,6 +36,19 @@ def test_an_onnx_file_sees_pictures_in_minus_one_to_one_whatever_its_batch(
 
 
 @onnx
+def test_identity_is_of_weights_in_a_file_beside_it_too(tmp_path: Path) -> None:
+    """Features of the reference are kept under it: other weights under the same graph are another network."""
+    path = onnx_file.write(tmp_path / "net.onnx", factor=2.0)
+    content, twice = path.read_bytes(), OnnxExtractor(path)
+    doubled = twice.features(PICTURES)
+    assert OnnxExtractor(path).identity == twice.identity
+    onnx_file.write(path, factor=3.0)
+    thrice = OnnxExtractor(path)
+    assert path.read_bytes() == content
+    assert np.allclose(thrice.features(PICTURES), 1.5 * doubled, atol=1e-6)
+    assert thrice.identity != twice.identity
+
+
 def test_identity_is_of_the_content(tmp_path: Path) -> None:
     one = OnnxExtractor(onnx_file.write(tmp_path / "one.onnx")).identity
     same = OnnxExtractor(onnx_file.write(tmp_path / "same.onnx")).identity
