@@ -30,7 +30,7 @@ def rate(app: PtyApp) -> float:
 
 def test_idle_app_writes_next_to_nothing(home: Home) -> None:
     with PtyApp(home.root) as app:
-        app.wait("Nothing has been trained here yet", "● idle", timeout=30)
+        app.wait("Nothing has been trained here yet", "● idle")
         app.settle(5)
         idle = rate(app)
         print(f"idle: {idle:.0f} B/s")

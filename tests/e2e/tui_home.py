@@ -63,7 +63,7 @@ def stop_engine(home: Home) -> None:
             client.request("stop", jobs=True)
     except NotRunningError:
         pass
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while time.monotonic() < end:
         if not is_locked(home.engine_lock) and not any(is_running(j) for j in list_job_folders(home)):
             return

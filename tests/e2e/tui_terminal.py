@@ -106,7 +106,7 @@ class PtyApp:
         time.sleep(seconds)
         return self.count - before
 
-    def quit(self, timeout: float = 10.0) -> int:
+    def quit(self, timeout: float = 60.0) -> int:
         """`q`, and the exit status."""
         self.press("q")
         end = time.monotonic() + timeout
