@@ -19,14 +19,14 @@ SpacingName = Literal["auto", "trailing", "linspace", "leading", "logsnr"]
 
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
-Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, le=10)]
 
 AUTO_ATTENTION_PIXELS = 16
 """Where attention sits when the profile says "auto": feature maps of at most this many pixels a side."""
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DataSection(Section):
@@ -115,7 +115,7 @@ class OptimSection(Section):
         None,
         description="where cosine reaches final_lr; frozen when the run starts; absent = training.epochs",
     )
-    final_lr: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+    final_lr: Annotated[float, Field(ge=0)] = Field(
         0.0, description="what cosine decays to, and what every later epoch uses"
     )
     lr_steps: tuple[LrStep, ...] = Field((), description="for schedule = 'step'")

@@ -28,7 +28,9 @@ IMPOSSIBLE = [
         "division by zero",
     ),
     ({"optim": {"lr": 0.0}}, "optim.lr", "greater than 0"),
-    ({"optim": {"lr": float("nan")}}, "optim.lr", ""),
+    ({"optim": {"lr": float("nan")}}, "optim.lr", "finite number"),
+    ({"optim": {"eps": float("inf")}}, "optim.eps", "finite number"),
+    ({"optim": {"weight_decay": float("inf")}}, "optim.weight_decay", "finite number"),
     ({"optim": {"schedule": "step"}}, "optim.lr_steps", "is empty"),
     ({"optim": {"lr_steps": [{"epoch": 2, "lr": 1e-4}]}}, "optim.lr_steps", "only with schedule = 'step'"),
     (
