@@ -1,6 +1,5 @@
 """The frame that all screens share: start, modes, keys, messages, undo, errors, small terminals, poor ones."""
 
-import asyncio
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +14,7 @@ from ddpm_tui.state.snapshot import Engine
 from ddpm_tui.widgets.bars import FootBar, live_keys
 from engine.errors import UserError
 from tests.ddpm_tui.fakes import empty, filled, make_app
+from tests.ddpm_tui.screens.homes import until
 
 MINE = ("dashboard", "queue", "compare")
 
@@ -288,9 +288,7 @@ async def test_the_palette_runs_what_the_key_runs(tmp_path: Path) -> None:
         await pilot.pause()
         assert app.store.link.asked("cancel") == [{"ids": ["000012"]}]  # type: ignore[attr-defined]
         await pilot.press("ctrl+p")
-        await asyncio.sleep(0.2)
-        await pilot.pause()
-        assert type(app.screen).__name__ == "CommandPalette"
+        await until(pilot, lambda: type(app.screen).__name__ == "CommandPalette")
 
 
 def test_every_screen_has_a_key_and_every_key_a_sentence() -> None:

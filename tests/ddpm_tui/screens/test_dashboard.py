@@ -27,7 +27,7 @@ from tests.ddpm_tui.test_app import screen_text
 
 async def settled(pilot: Pilot[None], *wanted: type) -> None:
     """Until the pictures are there: they come after the first paint."""
-    for _ in range(100):
+    for _ in range(1200):
         await pilot.pause(0.05)
         if all(pilot.app.screen.query(kind) for kind in wanted):
             break
@@ -276,7 +276,7 @@ async def test_until_the_first_preview_the_training_faces_are_shown(tmp_path: Pa
         assert "faces come with the first epoch" in screen_text(app)
         pack(app.home, "drawn", 32, "whole", None)
         app.screen.repaint()  # type: ignore[attr-defined]
-        for _ in range(50):
+        for _ in range(600):
             await pilot.pause(0.1)
             if "training faces" in screen_text(app):
                 break

@@ -79,7 +79,7 @@ class Running:
         for event in events:
             await self.service.events.put(event)
 
-    async def until(self, wished: Callable[[Snapshot], bool], seconds: float = 10.0) -> Snapshot:
+    async def until(self, wished: Callable[[Snapshot], bool], seconds: float = 60.0) -> Snapshot:
         async with asyncio.timeout(seconds):
             while not wished(self.last):
                 self.store.poke()

@@ -147,7 +147,7 @@ async def test_what_came_while_resting_is_painted_after_it() -> None:
         chart.plot.series[0].train.extend(5400, 54, 5400 * 64, 0.9)
         chart.grew()
         before = lines(chart)
-        for _ in range(100):
+        for _ in range(3000):
             await pilot.pause(0.02)
             if lines(chart) != before:
                 break

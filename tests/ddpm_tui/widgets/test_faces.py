@@ -163,7 +163,7 @@ async def test_playing_goes_to_the_end_and_stops_and_a_key_pauses() -> None:
     async with Host(player).run_test(size=(20, 10)) as pilot:
         player.show_frames([face(i) for i in range(6)])
         await pilot.press("space")
-        for _ in range(200):
+        for _ in range(6000):
             await pilot.pause(0.01)
             if not player.playing:
                 break

@@ -39,13 +39,13 @@ async def test_replies_go_before_events_and_keep_their_order() -> None:
 async def test_no_request_is_taken_while_replies_wait() -> None:
     outbox = Outbox()
     for _ in range(MOST_REPLIES):
-        await asyncio.wait_for(outbox.room(), 1)
+        await asyncio.wait_for(outbox.room(), 60)
         outbox.reply(b"r")
     waiting = asyncio.create_task(outbox.room())
     await asyncio.sleep(0)
     assert not waiting.done()
     await outbox.next()
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 60)
 
 
 async def test_next_waits_for_a_line() -> None:
@@ -54,4 +54,4 @@ async def test_next_waits_for_a_line() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     outbox.post("a", b"now")
-    assert await asyncio.wait_for(waiting, 1) == b"now"
+    assert await asyncio.wait_for(waiting, 60) == b"now"
