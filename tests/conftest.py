@@ -1,6 +1,7 @@
 """What all tests share: one thread a process, so that two cores run two tests, and a small data set."""
 
 import os
+import signal
 
 # Before torch is imported anywhere, here or in a worker that a test starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -11,6 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+# Run by nohup or in the background, we were started with these ignored, and so would be every program under test:
+# none could be stopped by them. What is handled, if only by nothing, is the default again in a child.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda *_: None)
 
 
 @pytest.fixture(scope="session")
