@@ -18,7 +18,7 @@ REPLY_S = 30.0
 
 
 class AsyncClient:
-    """The link to one home's engine. `connected` says whether requests can be made now."""
+    """The link to one home's engine. Requests can be made while somebody listens."""
 
     def __init__(self, home: Home, name: str = "tui") -> None:
         self.home = home
@@ -26,10 +26,6 @@ class AsyncClient:
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
-
-    @property
-    def connected(self) -> bool:
-        return self._writer is not None
 
     async def listen(self) -> AsyncIterator[dict[str, Any]]:
         """Connect, starting the engine where there is none, and yield what happens.

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from ddpm_tui.cli.queue_text import duration
 from ddpm_tui.cli.queue_watch import follow_file
 from ddpm_tui.client import Client, NotRunningError, ensure_engine
+from ddpm_tui.words import duration
 from engine.errors import DdpmError
 from engine.files import is_locked, lock_holder
 from engine.home import Home
@@ -89,9 +89,9 @@ def _print(status: dict[str, Any], as_json: bool) -> None:
         return
     keeper = "your systemd user manager" if status.get("keeper") == "systemd" else "a session of its own"
     counts = ", ".join(f"{count} {state}" for state, count in sorted(status["jobs"].items())) or "none"
-    click.echo(
-        f"engine   runs, pid {status['pid']}, for {duration(time.time() - status['started'])}, in {keeper}"
-    )
+    # A clock that was set back meanwhile makes no negative time of it.
+    up = duration(max(0.0, time.time() - status["started"]))
+    click.echo(f"engine   runs, pid {status['pid']}, for {up}, in {keeper}")
     click.echo(f"home     {status['home']}")
     click.echo(f"devices  {', '.join(status['slots'])}; {status['workers']} working")
     click.echo(f"jobs     {counts}" + ("; the queue is on hold" if status["on_hold"] else ""))

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from ddpm_tui.words import duration
+
 COLOURS = {
     "running": "green",
     "starting": "green",
@@ -94,18 +96,6 @@ def progress(wire: dict[str, Any] | None) -> str:
     if wire.get("eta_s"):
         parts.append(f"{duration(wire['eta_s'])} left")
     return ", ".join(part for part in parts if part)
-
-
-def duration(seconds: float) -> str:
-    """Two units at most: "3 s", "12 min", "1 h 12 min", "2 d 3 h". A clock that was set back gives "0 s"."""
-    seconds = max(0, int(seconds))
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min"
-    if seconds < 86400:
-        return f"{seconds // 3600} h {seconds % 3600 // 60} min"
-    return f"{seconds // 86400} d {seconds % 86400 // 3600} h"
 
 
 def details(job: dict[str, Any]) -> list[str]:

@@ -67,12 +67,6 @@ def shown_size(size: tuple[int, int], cells_w: int, cells_h: int) -> tuple[int, 
     return max(1, int(width * shrink)), max(1, int(height * shrink))
 
 
-def fit(pixels: Pixels, cells_w: int, cells_h: int) -> Pixels:
-    """The picture (H, W, 3) uint8 as large as that many cells allow: integer steps up, area averages down."""
-    height, width = pixels.shape[:2]
-    return resize(pixels, *shown_size((width, height), cells_w, cells_h))
-
-
 def resize(pixels: Pixels, width: int, height: int) -> Pixels:
     """The picture at exactly width×height: pixels repeated for whole multiples, else areas averaged."""
     old_h, old_w = pixels.shape[:2]

@@ -62,21 +62,6 @@ class Points:
         self._table[:, self._size : needed] = new
         self._size = needed
 
-    def catch_up(self, steps: ArrayLike, epochs: ArrayLike, pictures: ArrayLike, y: ArrayLike) -> None:
-        """Be these whole columns, given again as they grow: what is here already stays, what is new is appended.
-
-        Columns that do not go on from what is here (a file that was cut and written anew) replace it.
-        """
-        new = [np.asarray(column, dtype=np.float64) for column in (steps, epochs, pictures, y)]
-        n = self._size
-        goes_on = (
-            n and len(new[0]) >= n and np.array_equal([c[n - 1] for c in new], self._table[:, n - 1], True)
-        )
-        if not goes_on:
-            self._truncate(0)
-            n = 0
-        self.extend(*(column[n:] for column in new))
-
     def smoothed(self, half_life: float) -> Reals:
         """The values smoothed over `half_life` pictures (n,); see `smooth`. Kept, and extended as points come."""
         return self._smooth.upto(self.x("pictures"), self.y, half_life)

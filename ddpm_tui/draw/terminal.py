@@ -54,16 +54,6 @@ class Terminal:
     ssh: bool = False
     advice: str | None = None
 
-    @property
-    def rich_color_system(self) -> Literal["standard", "256", "truecolor"] | None:
-        """The same depth in Rich's words, which TEXTUAL_COLOR_SYSTEM takes too (set it before the import)."""
-        names: dict[Depth, Literal["standard", "256", "truecolor"]] = {
-            Depth.ANSI16: "standard",
-            Depth.ANSI256: "256",
-            Depth.TRUECOLOR: "truecolor",
-        }
-        return names.get(self.depth)
-
 
 def detect(environ: Mapping[str, str], isatty: bool, encoding: str | None) -> Terminal:
     """Judge a terminal from its environment variables, whether the stream is one, and the stream's encoding.

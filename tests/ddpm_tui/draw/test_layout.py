@@ -4,16 +4,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ddpm_tui.draw.colour import to_linear
-from ddpm_tui.draw.layout import contact_sheet, fit, grid_layout, resize
+from ddpm_tui.draw.layout import contact_sheet, grid_layout, resize, shown_size
 
 
 def noise(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(height * 1000 + width).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
+def fitted(picture: np.ndarray, cells_w: int, cells_h: int) -> np.ndarray:
+    height, width = picture.shape[:2]
+    return resize(picture, *shown_size((width, height), cells_w, cells_h))
+
+
 def test_integer_scaling_repeats_pixels() -> None:
     picture = noise(8, 8)
-    shown = fit(picture, 39, 20)
+    shown = fitted(picture, 39, 20)
     assert shown.shape == (32, 32, 3)
     assert (shown[::4, ::4] == picture).all()
     assert (shown[3::4, 3::4] == picture).all()
@@ -21,7 +26,7 @@ def test_integer_scaling_repeats_pixels() -> None:
 
 def test_too_large_a_picture_keeps_its_shape_and_its_light() -> None:
     picture = noise(64, 48)
-    shown = fit(picture, 80, 12)
+    shown = fitted(picture, 80, 12)
     assert shown.shape == (24, 18, 3)
     np.testing.assert_allclose(to_linear(shown).mean(), to_linear(picture).mean(), atol=0.003)
 
@@ -89,4 +94,4 @@ def test_the_second_page_starts_where_the_first_ended() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 1), (1, 5)])
 def test_the_smallest_pictures(height: int, width: int) -> None:
-    assert fit(noise(height, width), 10, 10).shape[2] == 3
+    assert fitted(noise(height, width), 10, 10).shape[2] == 3

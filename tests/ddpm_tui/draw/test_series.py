@@ -106,23 +106,6 @@ def test_a_resumed_run_forgets_what_came_after_its_checkpoint() -> None:
     assert together.y.tolist() == [1, 20, 30]
 
 
-def test_catching_up_appends_what_is_new_and_notices_another_file() -> None:
-    x, y = np.arange(1.0, 11), np.r_[np.arange(1.0, 10), NAN]
-    curve = Points()
-    for n in (3, 3, 7, 10, 10):
-        curve.catch_up(x[:n], x[:n], x[:n], y[:n])
-        assert len(curve) == n
-        smoothed = curve.smoothed(4.0)
-    np.testing.assert_allclose(smoothed, smooth(x, y, 4.0))
-    kept = curve.smoothed(4.0)
-    curve.catch_up(x, x, x, y)
-    assert curve.smoothed(4.0) is kept
-    curve.catch_up(x[:4], x[:4], x[:4], 2 * y[:4])
-    assert curve.y.tolist() == [2, 4, 6, 8]
-    curve.catch_up([], [], [], [])
-    assert len(curve) == 0
-
-
 def test_points_grow_past_any_size() -> None:
     curve = Points()
     for i in range(1, 1001):

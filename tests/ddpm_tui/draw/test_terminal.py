@@ -89,14 +89,6 @@ def test_advice_names_the_variable_that_ssh_dropped() -> None:
     assert "UTF-8" in (detect({"TERM": "xterm-kitty"}, True, "latin-1").advice or "")
 
 
-def test_rich_names() -> None:
-    names = [
-        detect({"TERM": t}, True, "utf-8").rich_color_system
-        for t in ("dumb", "xterm", "xterm-256color", "foot")
-    ]
-    assert names == [None, "standard", "256", "truecolor"]
-
-
 def test_here_reads_the_stream() -> None:
     latin = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
     terminal = here(latin, {"TERM": "xterm"})
