@@ -17,7 +17,7 @@ from engine.failpoints import reach
 from engine.files import disk_errors, write_json
 from engine.home import RunFolder, SampleFolder
 from engine.jobs import EXIT_DONE, Result
-from engine.runs.checkpoints import resolve
+from engine.runs.checkpoints import CheckpointInfo, resolve
 from engine.runs.record import read_record
 from engine.sampling.drawing import Drawn, Settings, batch_that_fits, draw
 from engine.sampling.load import Loaded, load
@@ -77,24 +77,7 @@ def run_sampling(work: Work) -> Result:
     )  # fmt: skip
     seconds = time.monotonic() - started
     work.report("writing", count, count, "pictures")
-    record = {
-        "format": 1,
-        "run": run.name,
-        "checkpoint": info.step,
-        "epoch": round(info.whole().epochs_seen, 4),
-        "n": count,
-        "size": size,
-        **dataclasses.asdict(settings),
-        "diffusion_steps": loaded.profile.diffusion.steps,
-        "precision": loaded.plan.precision,
-        "device": loaded.plan.device_name,
-        "weights_sha256": info.whole().files[
-            info.folder.ema.name if settings.weights == "ema" else info.folder.model.name
-        ]["sha256"],
-        "seconds": round(seconds, 3),
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "job": work.spec.id,
-    }
+    record = {**_facts(run, info, loaded, settings, count), "seconds": round(seconds, 3), "job": work.spec.id}
     folder = _store(run, work.spec.id, drawn, record)
     written = _export(folder, drawn, args)
     message = f"{count} pictures in {seconds:.1f} s: {folder.path}"
@@ -103,6 +86,28 @@ def run_sampling(work: Work) -> Result:
         "done", EXIT_DONE, message, None, run.name, info.step, record["epoch"], info.step, folder.path.name,
         extra={"folder": str(folder.path), "grid": str(folder.grid), "files": written, "seconds": seconds},
     )  # fmt: skip
+
+
+def _facts(
+    run: RunFolder, info: CheckpointInfo, loaded: Loaded, settings: Settings, count: int
+) -> dict[str, Any]:
+    """Everything that made the set, for its record: enough to draw it again."""
+    manifest = info.whole()
+    weights = info.folder.ema if settings.weights == "ema" else info.folder.model
+    return {
+        "format": 1,
+        "run": run.name,
+        "checkpoint": info.step,
+        "epoch": round(manifest.epochs_seen, 4),
+        "n": count,
+        "size": loaded.profile.data.size,
+        **dataclasses.asdict(settings),
+        "diffusion_steps": loaded.profile.diffusion.steps,
+        "precision": loaded.plan.precision,
+        "device": loaded.plan.device_name,
+        "weights_sha256": manifest.files[weights.name]["sha256"],
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
 
 
 def _free_memory(loaded: Loaded) -> int:
