@@ -22,6 +22,8 @@ _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _UTF8: Final = 0x800
 _ENCRYPTED: Final = 0x1
+_LARGEST: Final = (1 << 63) - 2
+"""Bytes unpacked: what the system's own numbers hold, with one more to see whether there is more."""
 
 
 class Entry(NamedTuple):
@@ -74,6 +76,8 @@ def _walk(path: Path, file: IO[bytes]) -> Iterator[Entry]:
         raw = tail[:name_length]
         if 0xFFFFFFFF in (stored, size, offset):
             size, stored, offset = _wide(tail[name_length : name_length + extra_length], size, stored, offset)
+        if offset + shift + stored > length or size > _LARGEST:
+            raise _damaged(path)
         name = raw.decode("utf-8" if flags & _UTF8 else "cp437", errors="replace")
         if name.endswith("/"):
             continue

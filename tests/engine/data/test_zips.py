@@ -1,6 +1,7 @@
 """The zip reader against the standard library's writer, and against what goes wrong."""
 
 import os
+import struct
 import zipfile
 from pathlib import Path
 
@@ -163,3 +164,21 @@ def test_an_entry_that_unpacks_to_more_than_it_says_is_refused(tmp_path: Path) -
     (entry,) = zips.entries(path)
     with open(path, "rb") as file, pytest.raises(zips.UnreadableEntryError, match="damaged"):
         zips.read_entry(file.fileno(), entry.offset, entry.stored, 10, entry.method, entry.crc)
+
+
+@pytest.mark.parametrize(
+    ("size", "stored", "offset"),
+    [(5, 1 << 40, 0), (5, 5, 1 << 40), (5, 5, (1 << 64) - 1), ((1 << 64) - 1, 5, 0)],
+    ids=["longer than the file", "beyond it", "beyond any file", "larger than any file"],
+)
+def test_a_list_of_contents_that_cannot_be_true(tmp_path: Path, size: int, stored: int, offset: int) -> None:
+    """Nothing is set aside, read or counted by such a number."""
+    wide, name = 0xFFFFFFFF, b"a.txt"
+    local = b"PK\x03\x04" + bytes(26) + b"hello"
+    extra = struct.pack("<HHQQQ", 1, 24, size, stored, offset)
+    central = struct.pack("<4s6H3L5H2L", b"PK\x01\x02", *[0] * 6, 0, wide, wide, 5, 28, *[0] * 4, wide)
+    listed = central + name + extra
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(listed), len(local), 0)
+    (tmp_path / "a.zip").write_bytes(local + listed + end)
+    with pytest.raises(UserError, match="its list of contents is not whole"):
+        list(zips.entries(tmp_path / "a.zip"))
