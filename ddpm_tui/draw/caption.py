@@ -61,8 +61,14 @@ def legend_line(plot: Plot, view: View, look: Look, width: int) -> Line:
 
 def readout_line(plot: Plot, view: View, look: Look, width: int) -> Line:
     """The values at the cursor in `width` cells: step, epoch, then each run's raw, smoothed, last validation."""
-    names = [s.name for s in view.shown(plot)]
-    ways = [(names, 0), (names, 1), (apart(names), 1), (names, 2), (apart(names), 2)]
+    runs = view.shown(plot)
+    names = [s.name for s in runs]
+    ways = [(names, 0), (names, 1), (apart(names), 1), (names, 2), (apart(names), 2), (apart(names), 3)]
+    if len(runs) > 1:
+        # Every run keeps its value: it is the names that give way.
+        bare = _length(_readout(plot, [""] * len(runs), view, look, 3))
+        room = max(1, (width - bare) // len(runs))
+        ways.append(([middle_cut(name, room) for name in apart(names)], 3))
     return _fitted((_readout(plot, named, view, look, brief) for named, brief in ways), width)
 
 
@@ -136,7 +142,7 @@ def _legend(runs: list[Series], names: Sequence[str], view: View, look: Look, br
 
 
 def _readout(plot: Plot, names: Sequence[str], view: View, look: Look, brief: int) -> Line:
-    """`brief` 1 leaves the raw value out where several runs are shown, 2 the validation as well."""
+    """`brief` 1 leaves the raw value out where several runs are shown, 2 the validation too, 3 says less of where."""
     muted = text_style(look.ink.muted, look.depth)
     plain = text_style(look.ink.text, look.depth)
     at = view.cursor if view.cursor is not None else 0.0
@@ -148,8 +154,9 @@ def _readout(plot: Plot, names: Sequence[str], view: View, look: Look, brief: in
             continue
         if not line:
             step, epoch = s.train.x("steps")[i], s.train.x("epochs")[i]
-            line += [Segment("step ", muted), Segment(f"{step:,.0f}", plain)]
-            line += [Segment("  epoch ", muted), Segment(f"{epoch:.2f}", plain)]
+            if brief < 3:
+                line += [Segment("step ", muted), Segment(f"{step:,.0f}", plain), Segment("  ", muted)]
+            line += [Segment("epoch " if brief < 3 else "e", muted), Segment(f"{epoch:.2f}", plain)]
         bright = curve_style(look.ink, s.slot, look.depth)
         line.append(Segment(f"  {name}" if len(runs) > 1 else "  train", bright))
         value = float(s.train.y[i])

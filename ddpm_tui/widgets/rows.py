@@ -10,7 +10,6 @@ from rich.style import Style
 from textual.strip import Strip
 
 from ddpm_tui.themes import ink
-from ddpm_tui.widgets.abstract import AbstractMeta
 from ddpm_tui.widgets.lines import LinesWidget
 
 Piece = str | tuple[str, str]
@@ -18,7 +17,7 @@ Piece = str | tuple[str, str]
 Line = Sequence[Piece]
 
 
-class Rows(LinesWidget, metaclass=AbstractMeta):
+class Rows(LinesWidget):
     """Subclasses give `lines`; `repaint` shows what changed.
 
     Lines longer than the widget are cut with "…", shorter ones filled up.
@@ -29,6 +28,7 @@ class Rows(LinesWidget, metaclass=AbstractMeta):
     @abstractmethod
     def lines(self, width: int, height: int) -> Iterable[Line]:
         """What to show in width×height cells, from the top; missing lines are blank."""
+        raise NotImplementedError
 
     def build_rows(self, width: int, height: int) -> list[Strip]:
         theme = self.app.theme
@@ -87,13 +87,16 @@ def cut(text: str, width: int) -> str:
 
 
 def fact_lines(facts: Sequence[tuple[str, str]], width: int, label: int = 14) -> list[Line]:
-    """Name and value, the name in `label` cells; a long value on as many lines as it needs."""
+    """Name and value, the name in `label` cells; a long value on as many lines as it needs.
+
+    A name that needs more cells takes them from the first line of its value.
+    """
     import textwrap
 
     lines: list[Line] = []
     for name, value in facts:
-        parts = textwrap.wrap(value, max(10, width - label)) or [""]
-        lines += [
-            [(f"{name if place == 0 else '':<{label - 1}} ", "dim"), part] for place, part in enumerate(parts)
-        ]
+        over = max(0, cell_len(name) + 1 - label)
+        parts = textwrap.wrap(value, max(10 + over, width - label), initial_indent=" " * over) or [""]
+        lines.append([(f"{name:<{label - 1}} ", "dim"), parts[0][over:]])
+        lines += [[(" " * label, "dim"), part] for part in parts[1:]]
     return lines

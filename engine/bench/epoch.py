@@ -1,8 +1,8 @@
 """Where an epoch's time goes: a real run of a profile on the built-in faces, every part of the loop timed by itself.
 
 What happens at every step is given per step. What happens once an epoch, once a chunk or every few minutes is timed
-once, and its share is worked out for an epoch of CelebA's 162,770 training pictures. Nothing is cut out of the loop; each
-part's time is its own, without that of parts it calls.
+once, and its share is worked out for an epoch of CelebA's 162,770 training pictures. Nothing is cut out of the loop;
+each part's time is its own, without that of parts it calls.
 """
 
 import io
@@ -78,7 +78,9 @@ def measure_epoch(
     work.report("packing", text="bench: drawing faces for an epoch")
     session = open_session(inside, home.run("bench"))
     trainer = Trainer(inside, session)
-    trainer.scorer._began = float("-inf")  # so short a job would have no time for the scores that a long one has
+    trainer.scorer._began = float(
+        "-inf"
+    )  # so short a job would have no time for the scores that a long one has
     ledger = Ledger(waiter(session.device))
     for owner, method, part in (
         (session.feeder, "batch", "data"),
@@ -135,7 +137,8 @@ def shares(
     """From the ledger of `steps` steps to shares of a CelebA epoch.
 
     seconds: own time by part · total: of everything · checkpoint_every: seconds between rolling checkpoints ·
-    chunk_epochs: epochs between scores · validation_factor: how many times more pictures the profile scores than were scored here.
+    chunk_epochs: epochs between scores · validation_factor: how many times more pictures the profile scores than
+    were scored here.
     """
     once = {part: seconds.get(part, 0.0) for part in ("validation", "preview", "checkpoint", "scores")}
     known = {part: seconds.get(part, 0.0) for part in EACH_STEP if part != "rest"}

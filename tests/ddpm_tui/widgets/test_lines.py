@@ -7,7 +7,7 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 
 from ddpm_tui.widgets.lines import LinesWidget, Row
-from ddpm_tui.widgets.rows import Rows
+from ddpm_tui.widgets.rows import Rows, fact_lines
 
 
 class Recorder(LinesWidget):
@@ -94,6 +94,16 @@ async def test_cells_without_colours_get_the_themes_ground() -> None:
         assert styles[1].color.triplet == (255, 0, 0)
 
 
-def test_rows_without_lines_cannot_be_made() -> None:
-    with pytest.raises(TypeError, match="abstract"):
-        Rows()  # type: ignore[abstract]
+def test_rows_without_lines_say_so() -> None:
+    with pytest.raises(NotImplementedError):
+        Rows().lines(10, 1)  # type: ignore[abstract]
+
+
+def test_a_name_wider_than_its_column_takes_from_its_value_not_over_it() -> None:
+    facts = [("speed", "12 images/s"), ("learning rate", "1e-3 cosine, 200 steps warm-up")]
+    lines = ["".join(p if isinstance(p, str) else p[0] for p in line) for line in fact_lines(facts, 29, 11)]
+    assert lines == [
+        "speed      12 images/s",
+        "learning rate 1e-3 cosine,",
+        "           200 steps warm-up",
+    ]

@@ -25,7 +25,14 @@ def test_a_part_has_its_time_without_that_of_parts_it_calls() -> None:
 
 
 def test_what_is_done_at_every_step_once_an_epoch_and_once_a_chunk() -> None:
-    seconds = {"network": 8.0, "data": 1.0, "validation": 2.0, "preview": 3.0, "checkpoint": 1.0, "scores": 50.0}
+    seconds = {
+        "network": 8.0,
+        "data": 1.0,
+        "validation": 2.0,
+        "preview": 3.0,
+        "checkpoint": 1.0,
+        "scores": 50.0,
+    }
     found = shares(
         seconds,
         total=66.0,
