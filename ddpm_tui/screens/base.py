@@ -13,6 +13,7 @@ from textual.worker import Worker, WorkerState
 
 from ddpm_tui.keymap import bindings
 from ddpm_tui.state.snapshot import Snapshot
+from ddpm_tui.widgets.abstract import Abstract
 from ddpm_tui.widgets.bars import FootBar, TopBar
 from ddpm_tui.widgets.rows import Line, Rows
 from engine.errors import DdpmError
@@ -68,7 +69,7 @@ class Sturdy:
         screen.set_class(small, "-too-small")
 
 
-class BaseScreen(Sturdy, Screen[None]):
+class BaseScreen(Sturdy, Screen[None], Abstract):
     """Subclasses set NAME (a mode), give `body` and `paint`; both may fail without taking the app along.
 
     `paint` is called with every new Snapshot while the screen is the shown one, and once when it comes up.
@@ -104,12 +105,10 @@ class BaseScreen(Sturdy, Screen[None]):
     @abstractmethod
     def body(self) -> ComposeResult:
         """The widgets between the bars."""
-        raise NotImplementedError
 
     @abstractmethod
     def paint(self, snapshot: Snapshot) -> None:
         """Show it. Own widgets compare and send only what differs, so just hand everything over."""
-        raise NotImplementedError
 
     def on_mount(self) -> None:
         self.watch(self.app, "snapshot", self._on_snapshot, init=False)

@@ -20,6 +20,7 @@ from ddpm_tui.state.comparing import Subject, alike, preview_of, sample_sets, sh
 from ddpm_tui.state.plotting import Plotter, mark_at, marks
 from ddpm_tui.state.previews import load_faces
 from ddpm_tui.state.snapshot import Snapshot
+from ddpm_tui.widgets.abstract import Abstract
 from ddpm_tui.widgets.chart import LossChart
 from ddpm_tui.widgets.face_grid import FilmFrame, Filmstrip
 from engine.errors import DdpmError
@@ -32,7 +33,7 @@ CHART_BYTES = 3000
 FACES_BYTES = 30_000
 
 
-class CompareView(Container):
+class CompareView(Container, Abstract):
     """A picture, or a sentence where there is none. `remark` goes beside the names of the views."""
 
     DEFAULT_CSS = "CompareView { width: 1fr; height: 1fr; display: none; }"
@@ -60,7 +61,6 @@ class CompareView(Container):
     @abstractmethod
     def paint(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
         """Show these. Called with every Snapshot while the view is the shown one; there is at least one subject."""
-        raise NotImplementedError
 
     def forget(self) -> None:
         """The next `paint` makes everything anew."""

@@ -16,6 +16,7 @@ from ddpm_tui.screens.base import Dialog
 from ddpm_tui.state.reading import profile_names
 from ddpm_tui.state.snapshot import RunView, Snapshot
 from ddpm_tui.state.studies import gather
+from ddpm_tui.widgets.abstract import Abstract
 from ddpm_tui.widgets.table import Column, Row, Table
 from engine.errors import DdpmError, UserError
 
@@ -34,7 +35,7 @@ class Field:
     width: int = 8
 
 
-class Form(Dialog[dict[str, Any]]):
+class Form(Dialog[dict[str, Any]], Abstract):
     """A list above, fields below, and a line that says what enter will do.
 
     Subclasses give `options` and `preview`; all fields go to the next by tab, enter does it from anywhere.
@@ -80,12 +81,10 @@ class Form(Dialog[dict[str, Any]]):
     @abstractmethod
     async def options(self) -> Sequence[Row]:
         """What can be chosen."""
-        raise NotImplementedError
 
     @abstractmethod
     async def preview(self, chosen: str, values: dict[str, Any]) -> str:
         """One sentence on what would be done. Raises DdpmError where it cannot."""
-        raise NotImplementedError
 
     def values(self) -> dict[str, Any]:
         """The fields that are filled in, typed. Raises UserError naming the field."""

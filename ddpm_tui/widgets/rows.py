@@ -10,6 +10,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from ddpm_tui.themes import ink
+from ddpm_tui.widgets.abstract import Abstract
 from ddpm_tui.widgets.lines import LinesWidget
 
 Piece = str | tuple[str, str]
@@ -17,7 +18,7 @@ Piece = str | tuple[str, str]
 Line = Sequence[Piece]
 
 
-class Rows(LinesWidget):
+class Rows(LinesWidget, Abstract):
     """Subclasses give `lines`; `repaint` shows what changed.
 
     Lines longer than the widget are cut with "…", shorter ones filled up.
@@ -28,7 +29,6 @@ class Rows(LinesWidget):
     @abstractmethod
     def lines(self, width: int, height: int) -> Iterable[Line]:
         """What to show in width×height cells, from the top; missing lines are blank."""
-        raise NotImplementedError
 
     def build_rows(self, width: int, height: int) -> list[Strip]:
         theme = self.app.theme

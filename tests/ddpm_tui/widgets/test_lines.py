@@ -94,9 +94,9 @@ async def test_cells_without_colours_get_the_themes_ground() -> None:
         assert styles[1].color.triplet == (255, 0, 0)
 
 
-def test_rows_without_lines_say_so() -> None:
-    with pytest.raises(NotImplementedError):
-        Rows().lines(10, 1)  # type: ignore[abstract]
+def test_rows_without_lines_cannot_be_made() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        Rows()  # type: ignore[abstract]
 
 
 def test_a_name_wider_than_its_column_takes_from_its_value_not_over_it() -> None:
