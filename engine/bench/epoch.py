@@ -6,6 +6,7 @@ each part's time is its own, without that of parts it calls.
 """
 
 import io
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,7 @@ from engine.profile import Profile
 from engine.profiles_store import build_profile
 from engine.runs.record import create_run
 from engine.training.loop import Trainer
+from engine.training.scoring import ChunkScorer
 from engine.training.session import open_session
 from engine.work import Work
 
@@ -78,9 +80,8 @@ def measure_epoch(
     work.report("packing", text="bench: drawing faces for an epoch")
     session = open_session(inside, home.run("bench"))
     trainer = Trainer(inside, session)
-    trainer.scorer._began = float(
-        "-inf"
-    )  # so short a job would have no time for the scores that a long one has
+    # So short a job would have no time for the scores that a long one has.
+    trainer.scorer = ChunkScorer(inside, session, share=math.inf)
     ledger = Ledger(waiter(session.device))
     for owner, method, part in (
         (session.feeder, "batch", "data"),

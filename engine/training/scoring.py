@@ -41,10 +41,16 @@ class _GivenUp(Exception):
 
 
 class ChunkScorer:
-    """Scores of one training job. `clock` gives seconds."""
+    """Scores of one training job. `share`: of the job's time, at most; `clock` gives seconds."""
 
-    def __init__(self, work: Work, session: Session, clock: Callable[[], float] = time.monotonic) -> None:
-        self.work, self.s, self.clock = work, session, clock
+    def __init__(
+        self,
+        work: Work,
+        session: Session,
+        share: float = SHARE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.work, self.s, self.share, self.clock = work, session, share, clock
         self._began, self._spent = clock(), 0.0
 
     def score(self, report: Callable[[], None]) -> None:
@@ -55,7 +61,7 @@ class ChunkScorer:
         """
         wanted = self.s.profile.training.scores
         before = self.clock()
-        left = SHARE * (before - self._began) - self._spent
+        left = self.share * (before - self._began) - self._spent
         if not wanted or left <= 0 or self.work.stopping or self._stored():
             return
         settings = Settings.from_profile(self.s.profile, seed=SEED)
@@ -73,8 +79,8 @@ class ChunkScorer:
                 if not count:
                     least = affordable(wanted, float("inf"), fewest=True)
                     raise _GivenUp(
-                        f"{least} samples take {least * each:.1f} s, and {SHARE:.0%} of the job's time leave "
-                        f"{left:.1f} s ({LATER})"
+                        f"drawing {least} samples takes {least * each:.1f} s, and there are "
+                        f"{DRAWING * left:.1f} s for it of the {self.share:.0%} that scores may take ({LATER})"
                     )
                 self._score(count, settings, before + left)
         except (_GivenUp, UserError, DamagedError) as error:
@@ -97,7 +103,7 @@ class ChunkScorer:
             if self.work.stopping:
                 raise _GivenUp(f"stopping ({LATER})")
             if self.clock() > until:
-                raise _GivenUp(f"it takes longer than {SHARE:.0%} of the job's time ({LATER})")
+                raise _GivenUp(f"it takes longer than {self.share:.0%} of the job's time ({LATER})")
 
         found = score(loaded, s.packed, Wanted((MEASURE,), count, settings), report).scores
         epoch = s.state.step / s.feeder.steps_per_epoch
