@@ -26,7 +26,7 @@ from ddpm_tui.cli.common import device_option, home, json_option, note, print_js
     "variants",
     multiple=True,
     metavar="'K=V …'",
-    help="For quality: settings to try beside the profile's own. May be repeated.",
+    help="For step and quality: settings to try beside the profile's own. May be repeated.",
 )
 @click.option(
     "--minutes",
@@ -58,6 +58,10 @@ def bench(
     What is compared is timed in turns, so that a shared machine's moods fall on all of it alike.
 
     \b
+    What compiling or another head size does to a step:
+      ddpm-tui bench --only step --profile celeba32 --variant training.compile=on --variant model.head_dim=64
+
+    \b
     Which settings learn most in ten minutes here, by two seeds each:
       ddpm-tui bench --only quality --profile celeba32 --minutes 10 --seeds 2 \\
         --variant training.batch_size=64 --variant 'optim.lr=2e-3 optim.warmup_steps=400'
@@ -70,11 +74,11 @@ def bench(
 
     for name in profiles:
         find_profile(home(), name)
-    if variants and "quality" not in (only or ""):
-        raise UsageError("--variant is of the part quality", "--only quality")
+    parts = tuple(name for name in PARTS if name in chosen_parts(only) or (peers and name == "peers"))
+    if variants and not (only and {"step", "quality"} & set(parts)):
+        raise UsageError("--variant is of the parts step and quality", "--only step, or --only quality")
     for variant in variants:
         load_profile(home(), timed(profiles), variant.split())
-    parts = tuple(name for name in PARTS if name in chosen_parts(only) or (peers and name == "peers"))
     if "peers" in parts and len(missing_peers()) == len(PEERS):
         raise UserError(f"neither {' nor '.join(PEERS.values())} is installed", INSTALL_PEERS)
     options = Options(parts, profiles, quick, variants, 60 * minutes, seeds)

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from engine.bench.options import Options
+from engine.bench.options import Options, timed
 from engine.bench.peaks import best, key, peak_cases, rates
 from engine.bench.subject import Subject, make_subject, waiter
-from engine.bench.timing import Series, in_turns
+from engine.bench.timing import Series, in_turns, ratio
 from engine.profile import Profile
+from engine.profiles_store import override_profile
 from engine.training import precision
 from engine.work import Work
 
@@ -31,7 +32,10 @@ def measure_peaks(work: Work, facts: precision.DeviceFacts, options: Options) ->
 def measure_steps(
     work: Work, facts: precision.DeviceFacts, profiles: dict[str, Profile], options: Options
 ) -> dict[str, Any]:
-    """images/s, GFLOP/s and share of peak of every profile in every precision that the device has."""
+    """images/s, GFLOP/s and share of peak of every profile in every precision that the device has.
+
+    With variants, of one profile, all of them take turns with it and are held against it.
+    """
     device = prepare(facts)
     wanted = precisions(facts)
     if options.quick:
@@ -40,22 +44,33 @@ def measure_steps(
     rows: list[dict[str, Any]] = []
     for name, profile in profiles.items():
         work.raise_if_stopping()
+        compared = {name: profile}
+        if name == timed(profiles):
+            compared |= {f"{name} {v}": override_profile(profile, v.split()) for v in options.variants}
         subjects = [
-            make_subject(name, profile, facts, gflop=options.gflop, force=forced) for forced in wanted
+            make_subject(label, one, facts, gflop=options.gflop, force=forced)
+            for label, one in compared.items()
+            for forced in wanted
         ]
         cases = {key(p): p.call for p in peaks}
-        cases |= {f"{s.name} {s.plan.precision}": s.step for s in subjects}
+        cases |= {_case(s): s.step for s in subjects}
         times = in_turns(cases, options.rounds, wait=waiter(device), between=_saying(work))
         ceilings = rates(peaks, times)
         chosen = precision.decide(facts, profile)
-        rows += [
-            {
-                **step_row(s, times[f"{s.name} {s.plan.precision}"], ceilings),
-                "chosen": s.plan.precision == chosen.precision,
-            }
-            for s in subjects
-        ]
+        plain = {s.plan.precision: s for s in subjects if s.name == name}
+        for subject in subjects:
+            row = step_row(subject, times[_case(subject)], ceilings)
+            row["chosen"] = subject.plan.precision == chosen.precision
+            if len(compared) > 1:
+                base = plain[subject.plan.precision]
+                faster = ratio(times[_case(base)], times[_case(subject)], cpu=True)
+                row["over_plain_cpu"] = faster * subject.pictures / base.pictures
+            rows.append(row)
     return {"rows": rows, "plans": {name: plan_of(facts, profile) for name, profile in profiles.items()}}
+
+
+def _case(subject: Subject) -> str:
+    return f"{subject.name} {subject.plan.precision}"
 
 
 def step_row(subject: Subject, series: Series, ceilings: list[dict[str, Any]]) -> dict[str, Any]:

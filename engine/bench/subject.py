@@ -55,7 +55,8 @@ def make_subject(
         profile = profile.model_copy(
             update={"training": profile.training.model_copy(update={"precision": force})}
         )
-    plan = replace(precision.decide(facts, profile), compile=False)
+    # What `auto` would compile is timed as it is; a profile that says "on" is a question about compiling.
+    plan = replace(precision.decide(facts, profile), compile=profile.training.compile == "on")
     device = precision.apply(plan)
     flop = training_flop(UNet(unet_config(profile)), profile.data.size)
     batch = profile.training.batch_size
@@ -65,7 +66,8 @@ def make_subject(
     state = TrainState.create(profile, plan, device)
     fill_zeros(state.model)
     state.micro_batches = [[0, micro]]
-    stepper = Stepper(state, make_schedule(profile, device), profile, plan, state.model)
+    forward = torch.compile(state.model) if plan.compile else state.model
+    stepper = Stepper(state, make_schedule(profile, device), profile, plan, forward)
     batch_of_noise = noise(pictures, profile, device)
     return Subject(
         name,

@@ -49,6 +49,28 @@ def test_variants_are_given_the_same_time(cli: Cli, home: Home, many_pictures: P
         assert row["sliced_wasserstein"] > 0
 
 
+@pytest.mark.slow
+@pytest.mark.e2e
+def test_variants_of_a_step_are_held_against_the_plain_one(cli: Cli, home: Home) -> None:
+    save_profile(home, "tiny", to_toml(build_profile(TINY, "tiny")))
+    ended = cli(
+        "bench",
+        "--only",
+        "step",
+        "--quick",
+        "--profile",
+        "tiny",
+        "--variant",
+        "model.blocks_per_level=4",
+        "--json",
+    )
+    assert ended.code == 0, ended.err
+    plain, deep = ended.json["step"]["rows"]
+    assert (plain["profile"], deep["profile"]) == ("tiny", "tiny model.blocks_per_level=4")
+    assert deep["gflop_per_picture"] > plain["gflop_per_picture"]
+    assert plain["over_plain_cpu"] == 1 > deep["over_plain_cpu"] > 0
+
+
 def test_what_it_refuses(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.bench.options.find_spec", lambda name: None)
     (tmp_path / "file").write_text("")
@@ -56,7 +78,8 @@ def test_what_it_refuses(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (("--only", "paking"), 2, "packing"),
         (("--profile", "dem"), 1, "demo"),
         (("--out", str(tmp_path / "file" / "x")), 1, "cannot write"),
-        (("--variant", "optim.lr=1e-4"), 2, "--only quality"),
+        (("--variant", "optim.lr=1e-4"), 2, "--only step, or --only quality"),
+        (("--only", "scale", "--variant", "optim.lr=1e-4"), 2, "--only step, or --only quality"),
         (("--only", "quality", "--variant", "optim.rate=1"), 1, "named 'rate'"),
         (("--peers",), 1, "neither diffusers nor denoising-diffusion-pytorch is installed"),
     ):
