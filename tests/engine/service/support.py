@@ -15,6 +15,7 @@ from typing import Any
 from ddpm_tui.client import Client, NotRunningError, ensure_engine, insistent_request
 from engine.files import is_locked
 from engine.home import Home, RunFolder
+from engine.jobs import read_progress
 from engine.service import processes
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -185,3 +186,29 @@ def wait_for(condition: Callable[[], Any], timeout: float = 60.0, what: str = ""
 def ends(job: dict[str, Any]) -> int:
     """How often the job reached its end."""
     return sum(event["after"] in STATES_OVER for event in job["history"])
+
+
+def add(service: Service, kind: str = "sample", **args: object) -> str:
+    """A job without a run; `pause` seconds a step."""
+    common = {key: args.pop(key) for key in ("after", "priority", "device") if key in args}
+    return str(service.request("add", kind=kind, args=args, **common)["job"]["id"])
+
+
+def train(service: Service, to_epoch: int, run: str = "r", **common: object) -> str:
+    return str(service.request("train", target=run, to_epoch=to_epoch, **common)["job"]["id"])
+
+
+def change(service: Service, do: str, job: str, **args: object) -> dict[str, object]:
+    (answer,) = service.request(do, ids=[job], **args)
+    assert answer["error"] is None, answer["error"]
+    return dict(answer["job"])
+
+
+def metrics(home: Home, run: str = "r") -> list[str]:
+    path = home.run(run).metrics
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def step_of(home: Home, job: str) -> int | None:
+    progress = read_progress(home.job(job))
+    return progress.step if progress else None
