@@ -86,10 +86,11 @@ class Decoder:
                     raise BrokenPictureError(f"longer than {MAX_BYTES >> 20} MiB")
                 return read_entry(self._zip, offset, stored, size, method, crc)
             with open(os.path.join(self.task.path, str(item[0])), "rb") as file:  # noqa: PTH118 - a hot loop
-                content = file.read(MAX_BYTES + 1)
-            if len(content) > MAX_BYTES:
-                raise BrokenPictureError(f"longer than {MAX_BYTES >> 20} MiB")
-            return content
+                # Asked for by its size: memory for the longest would be taken, and given back, for each.
+                size = os.fstat(file.fileno()).st_size
+                if size > MAX_BYTES:
+                    raise BrokenPictureError(f"longer than {MAX_BYTES >> 20} MiB")
+                return file.read(size)
         except OSError as error:
             raise BrokenPictureError(f"cannot be read: {error.strerror}") from error
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from engine import files
-from engine.data import catalog, packing
+from engine.data import catalog
 from engine.data.decode import decode
 from engine.data.packed import open_packed
 from engine.data.packing import PackingStoppedError, pack
@@ -245,68 +245,6 @@ def test_two_real_packers_at_once(home: Home, pictures: Path, undisturbed: dict[
     assert [child.returncode for child in both] == [0, 0]
     assert digests(catalog.packed_folder(home, "cats", SIZE, "box128", None)) == undisturbed
     assert sum("300 packing cats" in output for output in outputs) == 1
-
-
-def test_one_percent_may_be_broken_and_no_more(home: Home, tmp_path: Path) -> None:
-    folder = fill(tmp_path / "cats", 200)
-    for number in (3, 4):
-        (folder / f"{number:06d}.jpg").write_bytes(b"")
-    catalog.add_source(home, folder)
-    assert catalog.load_manifest(pack(home, "cats", 8, "whole")).broken == 2
-    (folder / "000005.jpg").write_bytes(small_jpeg(5)[:200])
-    catalog.add_source(home, folder)
-    with pytest.raises(
-        UserError, match=r"more than 1 %.*\(3 of 200; the first is '000003.jpg': the file is empty"
-    ):
-        pack(home, "cats", 8, "whole")
-    packed = catalog.packed_folder(home, "cats", 8, "whole", None)
-    assert [line.split("\t")[0] for line in packed.report.read_text().splitlines()] == [
-        "000003.jpg",
-        "000004.jpg",
-        "000005.jpg",
-    ]
-    left = sorted(path.name for path in packed.path.iterdir())
-    assert left == ["broken.txt", "lock"]  # the next attempt looks at every picture again
-    (folder / "000005.jpg").write_bytes(small_jpeg(5))
-    (folder / "000004.jpg").write_bytes(small_jpeg(4))
-    catalog.add_source(home, folder)
-    assert catalog.load_manifest(pack(home, "cats", 8, "whole")).broken == 1
-
-
-def test_a_wholly_broken_source_stops_early(home: Home, tmp_path: Path) -> None:
-    folder = tmp_path / "cats"
-    folder.mkdir()
-    for number in range(400):
-        (folder / f"{number}.png").write_bytes(b"junk")
-    catalog.add_source(home, folder)
-    told: list[int] = []
-    with pytest.raises(UserError, match="64 of 400"):
-        pack(home, "cats", 8, "whole", report=lambda done, *_: told.append(done), processes=1)
-    assert told == [0]
-
-
-def test_unreadable_and_vanished_pictures_are_named(home: Home, tmp_path: Path) -> None:
-    folder = fill(tmp_path / "cats", 120)
-    (folder / "000009.jpg").unlink()
-    (folder / "000009.jpg").symlink_to(folder / "000010.jpg")
-    catalog.add_source(home, folder)
-    real = packing.catalog.open_source
-
-    def then_gone(source: catalog.Source) -> object:
-        listing = real(source)
-        (folder / "000009.jpg").unlink()
-        return listing
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packing.catalog, "open_source", then_gone)
-        packed = pack(home, "cats", 8, "whole")
-    assert packed.report.read_text() == "000009.jpg\tcannot be read: No such file or directory\n"
-
-
-def test_too_few_left(home: Home, tmp_path: Path) -> None:
-    catalog.add_source(home, fill(tmp_path / "cats", 5))
-    with pytest.raises(UserError, match=r"1 usable picture here.*at least two"):
-        pack(home, "cats", 8, "whole", limit=1)
 
 
 def test_no_room_is_said_before_anything_is_written(
