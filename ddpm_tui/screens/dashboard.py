@@ -253,13 +253,14 @@ class DashboardScreen(BaseScreen):
             self._show_faces()
 
     async def _load_faces(self, path: str, step: int, run: RunView | None) -> None:
-        from ddpm_tui.state.previews import load_faces
+        from ddpm_tui.state.previews import epoch_of, load_faces
 
         assert self._grid is not None
         assert self._film is not None
         size = run.setting("data", "size") if run else None
         try:
             self._faces = await asyncio.to_thread(load_faces, Path(path), size)
+            epoch = await asyncio.to_thread(epoch_of, Path(path))
         except DdpmError as error:
             wait = self.query_one("#faces-wait", Static)
             self._grid.display = self._film.display = False
@@ -268,13 +269,12 @@ class DashboardScreen(BaseScreen):
             return
         if self._faces:
             self._film.face = (self._faces[0].shape[1], self._faces[0].shape[0])
-        self.query_one("#faces").border_title = self._faces_title(step)
+        self.query_one("#faces").border_title = self._faces_title(step, epoch)
         self._show_faces()
 
-    def _faces_title(self, step: int) -> str:
+    def _faces_title(self, step: int, epoch: float | None) -> str:
         curves = self.snapshot.curves.get(self._run or "")
-        epoch = None
-        if curves is not None and len(curves.epochs.get("step", ())):
+        if epoch is None and curves is not None and len(curves.epochs.get("step", ())):
             at = (abs(curves.epochs["step"] - step)).argmin()
             epoch = curves.epochs["epoch"][at] if curves.epochs["step"][at] == step else None
         return f" faces after epoch {epoch:g} " if epoch else f" faces at step {step:,} "

@@ -19,8 +19,9 @@ def load_faces(path: Path, size: int | None = None) -> list[Pixels]:
     Sheets say in their metadata how many faces there are and how large; `size` is for those that do not.
     """
     sheet = load_picture(path)
-    told, count = _told(path)
-    edge = told or size or min(sheet.shape[:2])
+    told = _told(path)
+    count = _number(told.get("count"))
+    edge = _number(told.get("size")) or size or min(sheet.shape[:2])
     rows, columns = max(1, sheet.shape[0] // edge), max(1, sheet.shape[1] // edge)
     faces = [
         sheet[y * edge : (y + 1) * edge, x * edge : (x + 1) * edge]
@@ -28,6 +29,14 @@ def load_faces(path: Path, size: int | None = None) -> list[Pixels]:
         for x in range(columns)
     ]
     return faces[: count or len(faces)]
+
+
+def epoch_of(path: Path) -> int | None:
+    """The epoch that a sheet says it was drawn after; None where it says nothing.
+
+    The run's metrics say it only later: an epoch's line is written when its preview is there.
+    """
+    return _number(_told(path).get("epoch"))
 
 
 def newest_preview(run: RunFolder, step: int) -> int | None:
@@ -55,14 +64,19 @@ def training_faces(home: Home, run: str, count: int = 16) -> list[Pixels]:
     return [np.ascontiguousarray(packed.pictures[i].transpose(1, 2, 0)) for i in packed.train[:count]]
 
 
-def _told(path: Path) -> tuple[int | None, int | None]:
+def _told(path: Path) -> dict[str, object]:
+    """What a PNG's text says; {} where there is none."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
-            return int(image.info["size"]), int(image.info["count"])
-    except (OSError, KeyError, ValueError, TypeError):
-        return None, None
+            return {str(key): value for key, value in image.info.items()}
+    except OSError:
+        return {}
+
+
+def _number(text: object) -> int | None:
+    return int(text) if isinstance(text, str) and text.isdecimal() else None
 
 
 def worth_showing(count: int, own: int, width: int, height: int) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from textual.pilot import Pilot
 
 from ddpm_tui.app import DdpmApp
@@ -21,7 +22,7 @@ from engine.home import Home
 from engine.profiles_store import build_profile
 from engine.runs.record import create_run, freeze
 from engine.service.states import Intent, State
-from tests.ddpm_tui.fakes import NOW, curves, empty, face, filled, job, make_app, training
+from tests.ddpm_tui.fakes import NOW, curves, empty, face, filled, job, make_app, save_grid, training
 from tests.ddpm_tui.test_app import screen_text
 
 
@@ -307,6 +308,22 @@ async def test_pictures_that_repaint_by_themselves_wait_for_the_budget(tmp_path:
         app.screen.repaint()  # type: ignore[attr-defined]
         await pilot.pause()
         assert len(chart.plot.series[0].train) > before
+
+
+async def test_a_preview_says_its_epoch_before_the_metrics_do(tmp_path: Path) -> None:
+    snapshot = filled(tmp_path)
+    path = tmp_path / "runs/celeba32-1/previews/00005200.png"
+    save_grid(path)
+    said = PngInfo()
+    said.add_text("epoch", "13")
+    with Image.open(path) as sheet:
+        sheet.save(path, pnginfo=said)
+    known = snapshot.curves["celeba32-1"]
+    newer = replace(known, previews=(*known.previews, 5200), preview_paths=(*known.preview_paths, str(path)))
+    app = make_app(tmp_path, replace(snapshot, curves={"celeba32-1": newer}))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, LossChart, FaceGrid)
+        assert "faces after epoch 13" in screen_text(app)
 
 
 @pytest.mark.parametrize("size", [(60, 18), (80, 24), (120, 40), (200, 50)])
