@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from engine.bench.options import Options
+from engine.errors import UserError
 from engine.models.count import saved_activation_bytes
 from engine.models.unet import UNet
 from engine.profile import Profile
@@ -84,8 +85,13 @@ def _peak_in_a_process(profile: Profile, device: str, micro: int) -> int:
         input=json.dumps(profile.to_dict()),
         capture_output=True,
         text=True,
-        check=True,
     )
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise UserError(
+            f"a step of {micro} pictures could not be run to see its memory: {why}",
+            "leave the part out with --only, or ask for smaller profiles with --profile",
+        )
     return int(done.stdout.split()[-1])
 
 

@@ -10,11 +10,15 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from PIL import Image
 
 from engine.bench.options import Options
@@ -25,6 +29,8 @@ from engine.data.pool import available_cores
 from engine.home import Home
 from engine.work import Work
 
+COUNT, MANY = 12_000, 200_000
+"""Pictures that are packed and decoded in turns, and pictures packed once to see what memory they take."""
 DIFFERENT = 64
 WIDTH, HEIGHT = 178, 218
 GRAIN = 4.0
@@ -32,8 +38,8 @@ GRAIN = 4.0
 
 
 def measure_packing(work: Work, scratch: Path, size: int, recipe: str, options: Options) -> dict[str, Any]:
-    """Pictures a second: packed at `size`, and decoded and thrown away."""
-    count = 1000 if options.quick else 12_000
+    """Pictures a second: packed at `size`, and decoded and thrown away; memory for few pictures and for many."""
+    count, many = (1000, 4000) if options.quick else (COUNT, MANY)
     folder = scratch / "jpegs"
     work.report("packing", text="bench: writing JPEGs")
     mean = write_jpegs(folder, count)
@@ -44,13 +50,12 @@ def measure_packing(work: Work, scratch: Path, size: int, recipe: str, options: 
         work.report("packing", text="bench: decoding")
         decoded.wall.append(_decode_all(folder, count, cores, 1))
         reduced.wall.append(_decode_all(folder, count, cores, 2))
-        home = Home(scratch / f"packing-{number}").create()
-        add_source(home, folder, "bench")
         work.report("packing", text="bench: packing")
-        started = time.perf_counter()
-        pack(home, "bench", size, recipe, should_stop=lambda: work.stopping is not None)
-        packed.wall.append(time.perf_counter() - started)
-        shutil.rmtree(home.root)
+        seconds, few_bytes = _pack(work, scratch / f"packing-{number}", folder, size, recipe)
+        packed.wall.append(seconds)
+    work.report("packing", text=f"bench: packing {many:,}")
+    write_jpegs(folder, many)
+    many_seconds, many_bytes = _pack(work, scratch / "packing-many", folder, size, recipe)
     return {
         "pictures": count,
         "bytes_per_picture": mean,
@@ -62,14 +67,57 @@ def measure_packing(work: Work, scratch: Path, size: int, recipe: str, options: 
         "decoded_half_per_s": count / reduced.seconds,
         "share_of_decode": decoded.seconds / packed.seconds,
         "share_of_half_decode": reduced.seconds / packed.seconds,
+        "peak_bytes": few_bytes,
+        "many": many,
+        "many_packed_per_s": many / many_seconds,
+        "many_peak_bytes": many_bytes,
     }
+
+
+def _pack(work: Work, root: Path, folder: Path, size: int, recipe: str) -> tuple[float, int]:
+    """Pack a folder in a home of its own, removed again: seconds, and peak memory above what there was before."""
+    home = Home(root).create()
+    add_source(home, folder, "bench")
+    with _memory() as peak:
+        started = time.perf_counter()
+        pack(home, "bench", size, recipe, should_stop=lambda: work.stopping is not None)
+        seconds = time.perf_counter() - started
+    shutil.rmtree(root)
+    return seconds, peak[0]
+
+
+@contextmanager
+def _memory(every: float = 0.25) -> Iterator[list[int]]:
+    """The most that this process and its children had to themselves meanwhile, above the start: one figure, bytes."""
+    me, over, peak = psutil.Process(), threading.Event(), [0]
+
+    def own() -> int:
+        total = 0
+        for process in (me, *me.children(recursive=True)):
+            with suppress(psutil.Error):
+                # Pages of the packed file that are shared with the kernel's cache are nobody's own.
+                total += process.memory_full_info().uss
+        return total
+
+    def watch() -> None:
+        while not over.wait(every):
+            peak[0] = max(peak[0], own() - before)
+
+    before = own()
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        thread.join()
 
 
 def write_jpegs(folder: Path, count: int) -> float:
     """`count` JPEGs of CelebA's shape and weight: a few drawn faces with grain, under many names. Mean bytes."""
     from engine.data.faces import faces
 
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     grain = np.random.default_rng(0)
     contents = []
     for face in faces(0, 0, min(DIFFERENT, count), WIDTH):
