@@ -39,6 +39,22 @@ TINY: dict[str, Any] = {
     "sampling": {"steps": 3},
 }
 
+BRANCH_STUDY = """
+title = "Rates"
+kind = "branch"
+[full]
+base = "tiny"
+set = ["training.chunk_epochs=1", "optim.schedule=constant"]
+epochs = 2
+branch_epoch = 1
+sheet_epochs = [1, 2]
+seeds = [0]
+samples = 4
+[variants]
+fast = ["optim.lr=1e-3"]
+slow = ["optim.lr=1e-5"]
+"""
+
 
 def make_run(home: Home, name: str, **sections: dict[str, Any]) -> RunFolder:
     """A run of the tiny profile with some sections changed."""

@@ -1,6 +1,8 @@
 """`ddpm-tui study …`: experiments as files. Run them here or in the queue; the report says what they show."""
 
 import contextlib
+import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -23,6 +25,7 @@ from ddpm_tui.cli.lazy import NounGroup
 from engine.errors import DdpmError
 
 if TYPE_CHECKING:
+    from engine.files import FileLock
     from engine.studies.plan import Step
     from engine.studies.spec import Study
 
@@ -135,18 +138,29 @@ def run(name: str, small: bool, foreground: bool, dry_run: bool, device: str) ->
         for step in left:
             say(f"{step.kind} {step.run}: {_what(step)}")
         return
-    if foreground:
-        _here(one, small, device)
-    elif left:
-        _queue(one, small, left, device)
-    flag = " --small" if small else ""
+    if left:
+        with _alone(one, small):
+            (_here if foreground else _queue)(one, small, device)
     if foreground or not left:
-        note(f"the report: ddpm-tui study report {name}{flag}")
+        note(f"the report: ddpm-tui study report {name}{' --small' if small else ''}")
+
+
+def _alone(one: "Study", small: bool) -> "FileLock":
+    """Two commands that plan the same study at once would both do what neither has done yet."""
+    from engine.files import FileLock
+
+    lock = FileLock.acquire(
+        home().create().studies / f".{one.key(small)}.lock",
+        f"study {one.name!r}",
+        "it does all that is left; wait for it, or stop it there",
+    )
+    lock.describe(f"`study run` (pid {os.getpid()})")
+    return lock
 
 
 def _here(one: "Study", small: bool, device: str) -> None:
     from ddpm_tui.cli.foreground import run_job
-    from engine.studies.plan import prepare, seed_of, steps
+    from engine.studies.plan import prepare, steps
 
     go_on = f"ddpm-tui study run {one.name}{' --small' if small else ''} --foreground"
     total, number = len(steps(home(), one, small)), 0
@@ -157,59 +171,64 @@ def _here(one: "Study", small: bool, device: str) -> None:
         if step.done:
             continue
         note(f"[{number}/{total}] {step.kind} {step.run}: {_what(step)}")
-        if step.kind == "train":
-            prepare(home(), one, small, step, seed_of(step.run))
+        prepare(home(), one, small, step)
         result = run_job(home(), step.kind, step.run, step.args, device=device, go_on=go_on)
         note(result.message)
 
 
-def _queue(one: "Study", small: bool, left: "list[Step]", device: str) -> None:
-    """Each job once; scoring waits for its training. A branch can be made only when its base has come that far."""
-    from ddpm_tui.client import insistent_request, token
-    from engine.studies.plan import at_epoch, prepare, seed_of
+def _queue(one: "Study", small: bool, device: str) -> None:
+    """Each job once. Scoring waits for its training, and a branch for that of its base."""
+    from ddpm_tui.client import insistent_request
+    from engine.service.states import ENDED
+    from engine.studies.plan import prepare, steps
 
-    training: dict[str, str] = {}
-    waiting = 0
-    queued = [j for j in insistent_request(home(), "list")["jobs"] if not j.get("over")]
-    for step in left:
+    # Looked at before what is done: a job that ends in between is then found in one or the other.
+    jobs = insistent_request(home(), "list", all=True)["jobs"]
+    waiting = [job for job in jobs if job["state"] not in ENDED]
+    trained_by = {job["run"]: job["id"] for job in waiting if job["kind"] == "train"}
+    added = 0
+    for step in steps(home(), one, small):
+        if step.done or any(_same(job, step) for job in waiting):
+            continue
+        prepare(home(), one, small, step)
+        common = {
+            "token": _token(one, small, step, jobs),
+            "device": device,
+            "after": [trained_by[run] for run in (step.run, step.branch_of) if run in trained_by],
+        }
         if step.kind == "train":
-            if step.branch_of and at_epoch(home().run(step.branch_of), step.branch_epoch or 0) is None:
-                waiting += 1
-                continue
-            prepare(home(), one, small, step, seed_of(step.run))
-            answer = insistent_request(
-                home(), "train", token=token(), target=step.run, to_epoch=step.epoch, device=device
-            )
-            training[step.run] = answer["job"]["id"]
-        elif any(_same(j, step) for j in queued):
-            continue
-        elif step.run not in training and not home().run(step.run).path.exists():
-            waiting += 1
-            continue
+            wish = {"to_epoch": step.epoch, "branch": step.args.get("branch")}
+            answer = insistent_request(home(), "train", target=step.run, **wish, **common)
+            trained_by[step.run] = answer["job"]["id"]
         else:
-            after = [training[step.run]] if step.run in training else []
-            answer = insistent_request(
-                home(),
-                "add",
-                token=token(),
-                kind=step.kind,
-                run=step.run,
-                args=step.args,
-                after=after,
-                device=device,
-            )
+            answer = insistent_request(home(), "add", kind=step.kind, run=step.run, args=step.args, **common)
+        added += answer["added"]
         for line in answer["says"]:
             say(line)
-    if waiting:
-        note(f"{waiting} jobs begin from runs that are not that far: run this again when they are")
-    note("`ddpm-tui queue list` shows them")
+    note(f"{added} jobs added; `ddpm-tui queue list` shows them")
+
+
+def _token(one: "Study", small: bool, step: "Step", jobs: list[dict[str, Any]]) -> str:
+    """The same for the same wish, so that one which was on its way when we were killed is not granted twice; another
+    one once the job it made is over without having done it."""
+    import hashlib
+
+    facts = [step.kind, step.run, _without_place(step.args)]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    stem = f"study {one.key(small)} {digest} "
+    return stem + str(sum((job.get("token") or "").startswith(stem) for job in jobs))
+
+
+def _without_place(args: dict[str, Any]) -> dict[str, Any]:
+    """Args but the checkpoint, which is an epoch as long as it is to come, and then a step."""
+    return {key: value for key, value in args.items() if key != "checkpoint"}
 
 
 def _same(job: dict[str, Any], step: "Step") -> bool:
-    return (
-        job.get("kind") == step.kind
-        and job.get("run") == step.run
-        and all(job.get("args", {}).get(k) == v for k, v in step.args.items() if k != "checkpoint")
+    wanted = {"to_epoch": step.epoch} if step.kind == "train" else _without_place(step.args)
+    found = job.get("args", {})
+    return (job.get("kind"), job.get("run")) == (step.kind, step.run) and all(
+        found.get(key) == value for key, value in wanted.items()
     )
 
 

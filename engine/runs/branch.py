@@ -3,11 +3,14 @@
 import dataclasses
 import os
 import shutil
+from collections.abc import Mapping
+from typing import Any
 
-from engine.errors import DamagedError, UserError
+from engine.errors import DamagedError, UsageError, UserError
+from engine.failpoints import reach
 from engine.files import write_json
 from engine.home import Home, RunFolder
-from engine.runs.checkpoints import CheckpointInfo, verify
+from engine.runs.checkpoints import CheckpointInfo, resolve, verify
 from engine.runs.record import (
     Lineage,
     RunRecord,
@@ -15,7 +18,44 @@ from engine.runs.record import (
     create_run,
     free_run_name,
     read_record,
+    run_names,
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class Beginning:
+    """Where a branch that is still to be made begins: a checkpoint as RUN@WHICH, and its changes.
+
+    A queued training carries it in its args, so that a branch can be asked for before its base is trained.
+    """
+
+    checkpoint: str
+    changes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_args(cls, args: Mapping[str, Any]) -> "Beginning | None":
+        """What a training's args say of it: None where the run is one that is there. Raises UsageError."""
+        given = args.get("branch")
+        if given is None:
+            return None
+        match given:
+            case {"checkpoint": str(checkpoint), "set": [*changes]} if all(
+                isinstance(c, str) for c in changes
+            ):
+                return cls(checkpoint, tuple(changes))
+        raise UsageError("branch must be an object with a checkpoint and set, a list of KEY=VALUE")
+
+    def to_args(self) -> dict[str, Any]:
+        return {"checkpoint": self.checkpoint, "set": list(self.changes)}
+
+    def make(self, home: Home, name: str) -> None:
+        """Make the branch where it is not there yet: done again after a kill, it finds what was made, which is
+        whole. Raises as `resolve` and `branch_run` do."""
+        if name in run_names(home):
+            return
+        parent, checkpoint = resolve(home, self.checkpoint)
+        branch_run(home, parent, checkpoint, list(self.changes), name)
+        reach("branch.made")
 
 
 def branch_run(

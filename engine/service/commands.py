@@ -140,6 +140,7 @@ class Commands:
             args.maybe_number("to_epoch"),
             tuple(args.texts("set")),
             args.flag("new"),
+            args.maybe_table("branch"),
         )
         if (earlier := self.queue.by_token(args.maybe_text("token"))) is not None:
             return {"job": self.wire(earlier), "says": [], "added": False}
@@ -153,7 +154,7 @@ class Commands:
 
         def make() -> Job:
             make_run(self.home, plan)
-            return self._make("train", plan.run, {"to_epoch": plan.to_epoch}, *common)
+            return self._make("train", plan.run, plan.args, *common)
 
         job = await self.queue.add(make)
         return {"job": self.wire(job), "says": list(plan.says), "added": True}
@@ -364,7 +365,11 @@ class Arguments:
         return bool(self._typed(key, bool, "true or false"))
 
     def table(self, key: str) -> dict[str, Any]:
-        return self._typed(key, dict, "an object") or {}
+        return self.maybe_table(key) or {}
+
+    def maybe_table(self, key: str) -> dict[str, Any] | None:
+        value: dict[str, Any] | None = self._typed(key, dict, "an object")
+        return value
 
     def texts(self, key: str) -> list[str]:
         value = self._typed(key, list, "a list of texts") or []

@@ -18,7 +18,8 @@ from engine.service.verdict import short
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """`queue train`: target is a run or a profile; chunks and to_epoch exclude each other."""
+    """`queue train`: target is a run or a profile; chunks and to_epoch exclude each other. `branch`: what a training
+    job's args have of that name, where target is a branch that its worker is to make (`engine.runs.branch`)."""
 
     target: str
     run: str | None = None
@@ -26,12 +27,13 @@ class TrainRequest:
     to_epoch: int | None = None
     overrides: tuple[str, ...] = ()
     new: bool = False
+    branch: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class TrainPlan:
     """What a request comes to. `job`: an existing job that already does it · `new_run`: the run is still to be
-    made · `says`: the sentences a person should read, the first one always there."""
+    made · `says`: the sentences a person should read, the first one always there · `args`: the job's."""
 
     run: str
     from_epoch: float
@@ -42,6 +44,11 @@ class TrainPlan:
     says: tuple[str, ...] = ()
     profile: Any = field(default=None, repr=False)
     profile_name: str = ""
+    branch: dict[str, Any] | None = None
+
+    @property
+    def args(self) -> dict[str, Any]:
+        return {"to_epoch": self.to_epoch, **({"branch": self.branch} if self.branch else {})}
 
 
 def plan_training(home: Home, jobs: Iterable[Job], request: TrainRequest) -> TrainPlan:
@@ -59,6 +66,8 @@ def plan_training(home: Home, jobs: Iterable[Job], request: TrainRequest) -> Tra
                 f"change it in a branch: ddpm-tui runs branch {request.target}@latest --set {request.overrides[0]}",
             )
         return _continue(home, list(jobs), request.target, request)
+    if request.branch is not None:
+        return _future_branch(home, list(jobs), request)
     return _from_profile(home, list(jobs), request)
 
 
@@ -150,6 +159,36 @@ def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> T
     return TrainPlan(run, start, to_epoch, facts.chunk_epochs, False, None, tuple(says))
 
 
+def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPlan:
+    """A training of a branch whose base may still have to come so far. Its worker makes the run: the service would
+    have to read and hash a checkpoint, and to remember across its own death which branches it owes."""
+    from engine.runs.branch import Beginning
+    from engine.runs.record import branch_profile, read_record
+
+    name = request.target
+    home.run(name)  # a name that cannot be a folder is refused here
+    beginning = Beginning.from_args({"branch": request.branch})
+    if beginning is None or request.to_epoch is None:
+        raise UsageError("a branch that is to be made is trained to an epoch", "give to_epoch")
+    for job in jobs:
+        if job.run == name and job.kind == "train" and not job.over and _target(job) >= request.to_epoch:
+            already = (
+                f"{name} is queued to epoch {_target(job)} already (job {short(job.id)}): nothing is added"
+            )
+            return TrainPlan(name, 0, _target(job), 1, False, job.id, (already,))
+    base, checkpoint = _checkpoint(home, jobs, beginning.checkpoint)
+    profile, _ = branch_profile(read_record(runs.find(home, base)).profile, list(beginning.changes))
+    says = f"{name}: a branch of {beginning.checkpoint}, to epoch {request.to_epoch}"
+    return TrainPlan(
+        name,
+        0,
+        request.to_epoch,
+        profile.training.chunk_epochs,
+        says=(says,),
+        branch=Beginning(checkpoint, beginning.changes).to_args(),
+    )
+
+
 def _target(job: Job) -> int:
     return int(job.args.get("to_epoch", 0))
 
@@ -188,26 +227,32 @@ def plan_job(
         return None, args
     if not isinstance(reference, str):
         raise UsageError("a checkpoint is named RUN@STEP, RUN@latest, RUN@best or RUN@TAG")
+    name, resolved = _checkpoint(home, list(jobs), reference)
+    return name, {**args, "checkpoint": resolved}
+
+
+def _checkpoint(home: Home, jobs: list[Job], reference: str) -> tuple[str, str]:
+    """The run that a reference names, and the reference as a job keeps it: a step, or what is found at its start."""
     name, _, which = reference.partition("@")
     which = which or "latest"
-    folder = runs.find(home, name)
+    training = [job for job in jobs if job.run == name and job.kind == "train" and not job.over]
+    # A branch whose worker is still to make it is a run already for whoever queues behind it.
+    folder = home.run(name) if training else runs.find(home, name)
+    reached = runs.newest(folder)
     if which in ("latest", "best"):
-        coming = any(job.run == name and job.kind == "train" and not job.over for job in jobs)
-        if runs.newest(folder) is None and not coming:
+        if reached is None and not training:
             raise UserError(
                 f"run {name!r} has no checkpoint, and none is queued", f"first: queue train {name}"
             )
-        return name, {**args, "checkpoint": f"{name}@{which}"}
+        return name, f"{name}@{which}"
     from engine.runs.checkpoints import resolve
 
     if which[:1] == "e" and which[1:].isdecimal():
-        reached = runs.newest(folder)
         ahead = reached is None or reached.epochs_seen < int(which[1:])
-        training = [job for job in jobs if job.run == name and job.kind == "train" and not job.over]
         if ahead and any(_target(job) >= int(which[1:]) for job in training):
-            return name, {**args, "checkpoint": f"{name}@{which}"}
+            return name, f"{name}@{which}"
     _, info = resolve(home, f"{name}@{which}")
-    return name, {**args, "checkpoint": f"{name}@{info.step}"}
+    return name, f"{name}@{info.step}"
 
 
 def check_after(jobs: dict[str, Job], after: Iterable[str], find: Any) -> tuple[str, ...]:

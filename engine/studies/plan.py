@@ -5,13 +5,12 @@ Every step is named by what it makes, so planning twice plans nothing twice. Sta
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from engine.errors import DdpmError
 from engine.home import Home, RunFolder
-from engine.runs.branch import branch_run
+from engine.runs.branch import Beginning
 from engine.runs.checkpoints import CheckpointInfo, list_checkpoints
 from engine.runs.evaluations import Score, read_evaluations
 from engine.runs.record import create_run, run_names
@@ -30,7 +29,6 @@ class Step:
     done: bool = False
     branch_of: str | None = None
     branch_epoch: int | None = None
-    overrides: tuple[str, ...] = field(default=())
 
 
 def run_name(study: Study, small: bool, variant: str, seed: int) -> str:
@@ -67,38 +65,21 @@ def _steps(home: Home, study: Study, small: bool) -> Iterator[Step]:
             run = run_name(study, small, name, seed)
             step = _train(home, there, run, name, plan.epochs)
             if study.kind == "branch":
-                step = Step(
-                    step.kind,
-                    run,
-                    name,
-                    step.args,
-                    step.epoch,
-                    step.done,
-                    base,
-                    plan.branch_epoch,
-                    study.variants[name],
-                )
+                beginning = Beginning(f"{base}@e{plan.branch_epoch}", study.variants[name])
+                args = {**step.args, "branch": beginning.to_args()}
+                step = replace(step, args=args, branch_of=base, branch_epoch=plan.branch_epoch)
             yield step
             if plan.measures:
                 yield _evaluate(home, there, run, name, plan.epochs, plan.samples, plan.measures, {})
 
 
-def prepare(home: Home, study: Study, small: bool, step: Step, seed: int) -> None:
-    """Make the step's run where it is not there yet. Raises DdpmError where its base has not come that far."""
-    if step.run in run_names(home):
+def prepare(home: Home, study: Study, small: bool, step: Step) -> None:
+    """Make the run that the step trains, where it is not there yet. A branch is made by the job that trains it: at
+    that time its base is trained."""
+    if step.kind != "train" or step.branch_of is not None or step.run in run_names(home):
         return
-    if step.branch_of is None:
-        variant = None if step.variant == BASE else step.variant
-        create_run(home, step.run, study.profile(home, small, variant, seed), study.plan(small).base)
-        return
-    parent = home.run(step.branch_of)
-    assert step.branch_epoch is not None
-    point = at_epoch(parent, step.branch_epoch)
-    if point is None:
-        raise DdpmError(
-            f"run {step.branch_of!r} has no checkpoint of epoch {step.branch_epoch} to branch from"
-        )
-    branch_run(home, parent, point, list(step.overrides), step.run)
+    variant = None if step.variant == BASE else step.variant
+    create_run(home, step.run, study.profile(home, small, variant, seed_of(step.run)), study.plan(small).base)
 
 
 def seed_of(run: str) -> int:

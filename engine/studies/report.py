@@ -250,20 +250,20 @@ def _faces(home: Home, study: Study, small: bool) -> Image.Image | None:
 
 
 def _learning(home: Home, study: Study, small: bool) -> Image.Image | None:
-    """Variants down, epochs across: previews of the first seed's run."""
+    """Variants down, epochs across: previews of the first seed's run, and before a branch begins of its base."""
     plan = study.plan(small)
     wanted = plan.sheet_epochs or (plan.epochs,)
     pictures = max(1, SHEET_PICTURES // max(1, len(wanted) - 2))
     cells: list[list[Picture | None]] = []
     for name in study.names:
-        run = home.run(run_name(study, small, name, plan.seeds[0]))
         by_epoch = {}
-        for path in preview_paths(run):
-            try:
-                preview = read_preview(path)
-            except DamagedError:
-                continue
-            by_epoch[preview.epoch] = preview.pictures
+        for maker in (BASE, name) if study.kind == "branch" else (name,):
+            for path in preview_paths(home.run(run_name(study, small, maker, plan.seeds[0]))):
+                try:
+                    preview = read_preview(path)
+                except DamagedError:
+                    continue
+                by_epoch[preview.epoch] = preview.pictures
         row: list[Picture | None] = []
         for epoch in wanted:
             shown = list(by_epoch.get(str(epoch), []))[:pictures]

@@ -6,6 +6,7 @@ from engine.errors import BusyError
 from engine.files import FileLock
 from engine.home import RunFolder
 from engine.jobs import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED, Result
+from engine.runs.branch import Beginning
 from engine.runs.record import find_run
 from engine.training.loop import Diverged, Trainer
 from engine.training.session import open_session
@@ -13,9 +14,14 @@ from engine.work import Work
 
 
 def run_training(work: Work) -> Result:
-    """Train `spec.run` to `args.to_epoch` whole epochs. Returns how it ended; raises DdpmError for the rest."""
+    """Train `spec.run` to `args.to_epoch` whole epochs; `args.branch` makes it first, where it is still to be made.
+
+    Returns how it ended; raises DdpmError for the rest.
+    """
     name = work.spec.run or ""
     to_epoch = int(work.spec.args["to_epoch"])
+    if (beginning := Beginning.from_args(work.spec.args)) is not None:
+        beginning.make(work.home, name)
     run = find_run(work.home, name)
     lock = FileLock.try_acquire(run.lock)
     if lock is None:

@@ -5,6 +5,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from engine.data.catalog import add_source
 from engine.home import Home
 from engine.profiles_store import build_profile, save_profile, to_toml
 from tests.ddpm_tui.cli.conftest import Cli
-from tests.tiny import TINY
+from tests.tiny import BRANCH_STUDY, TINY
 
 TRIED = """
 title = "Losses"
@@ -71,29 +72,69 @@ def engine(cli: Cli) -> Iterator[None]:
     cli("engine", "stop")
 
 
+def jobs_of(cli: Cli) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = cli("queue", "list", "--all", "--json").json["jobs"]
+    return listed
+
+
+def kill_the_engine(cli: Cli) -> None:
+    os.kill(cli("engine", "status", "--json").json["pid"], signal.SIGKILL)
+    assert cli("engine", "start").code == 0
+
+
+def wait_for(cli: Cli, jobs: list[dict[str, Any]]) -> None:
+    with pytest.raises(SystemExit) as waited:
+        cli("queue", "wait", *(job["id"] for job in jobs))
+    assert waited.value.code == 0
+
+
 @pytest.mark.slow
 @pytest.mark.e2e
 @pytest.mark.usefixtures("engine")
 def test_a_study_through_the_queue(cli: Cli, tried: Home) -> None:
     assert cli("study", "run", "tried").code == 0
     # A second call while all of it waits adds nothing.
-    assert cli("study", "run", "tried").code == 0
-    jobs = cli("queue", "list", "--all", "--json").json
-    jobs = jobs["jobs"] if isinstance(jobs, dict) else jobs
+    assert "0 jobs added" in cli("study", "run", "tried").err
+    jobs = jobs_of(cli)
     wanted = Counter({"train": 4, "evaluate": 4})
     assert Counter(job["kind"] for job in jobs) == wanted
 
-    os.kill(cli("engine", "status", "--json").json["pid"], signal.SIGKILL)
-    assert cli("engine", "start").code == 0
-    with pytest.raises(SystemExit) as waited:
-        cli("queue", "wait", *(job["id"] for job in jobs))
-    assert waited.value.code == 0
-    jobs = cli("queue", "list", "--all", "--json").json
-    jobs = jobs["jobs"] if isinstance(jobs, dict) else jobs
-    assert Counter(job["kind"] for job in jobs if job["state"] == "done") == wanted
+    kill_the_engine(cli)
+    wait_for(cli, jobs)
+    assert Counter(job["kind"] for job in jobs_of(cli) if job["state"] == "done") == wanted
 
     again = cli("study", "run", "tried")
     assert "8 of 8 jobs are done" in again.err
     report = cli("study", "report", "tried", "--json").json
     assert report["missing"] == []
     assert all(len(v["sliced wasserstein"]) == 2 for v in report["variants"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.e2e
+@pytest.mark.usefixtures("engine")
+def test_branches_are_queued_before_their_base_is_trained(
+    cli: Cli, tried: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One `study run`, with the engine and each branch's worker killed on the way; nothing is done twice."""
+    from engine.runs.record import load_run
+
+    (tried.studies / "rates.toml").write_text(BRANCH_STUDY)
+    monkeypatch.setenv("DDPM_FAILPOINTS", "branch.made=kill")
+    assert cli("study", "run", "rates").code == 0
+    assert "0 jobs added" in cli("study", "run", "rates").err
+    jobs = jobs_of(cli)
+    assert Counter(job["kind"] for job in jobs) == {"train": 3, "evaluate": 2}
+    kill_the_engine(cli)
+    part = cli("study", "report", "rates")
+    assert part.code == 1 or "missing: fast" in part.err
+    wait_for(cli, jobs)
+    assert {job["state"] for job in jobs_of(cli)} == {"done"}
+    assert [job["attempt"] for job in jobs_of(cli) if job["args"].get("branch")] == [2, 2]
+    for name, rate in (("fast", 1e-3), ("slow", 1e-5)):
+        record = load_run(tried, f"rates.{name}.s0")
+        assert record.lineage is not None
+        assert (record.lineage.parent, record.lineage.epoch) == ("rates.base.s0", 1)
+        assert record.profile.optim.lr == rate
+    assert "5 of 5 jobs are done" in cli("study", "run", "rates").err
+    assert cli("study", "report", "rates", "--json").json["missing"] == []

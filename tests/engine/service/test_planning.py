@@ -156,3 +156,38 @@ def test_a_named_checkpoint_is_resolved_now_and_latest_later(home: Home) -> None
 def test_a_run_that_pydantic_never_saw_can_go_on(home: Home) -> None:
     bare_run(home, "bare", chunk_epochs=3)
     assert plan(home, "bare", chunks=2).to_epoch == 6
+
+
+def test_a_branch_of_a_run_that_is_still_to_be_trained(home: Home) -> None:
+    base = made(home)
+    begins = {"checkpoint": f"{base}@e2", "set": ["optim.lr=1e-5"]}
+    planned = plan(home, "later", train(1, 4), to_epoch=6, branch=begins)
+    assert planned.args == {"to_epoch": 6, "branch": begins}
+    make_run(home, planned)
+    assert not home.run("later").path.exists()
+    # Asked for again while it waits.
+    assert (
+        plan(home, "later", train(1, 4), train(2, 6, run="later"), to_epoch=6, branch=begins).job == "000002"
+    )
+    # Its samples can be queued behind it, before anything of it is there.
+    args = {"checkpoint": "later@e6"}
+    assert plan_job(home, [train(2, 6, run="later")], "sample", args) == ("later", args)
+
+
+@pytest.mark.parametrize(
+    ("begins", "to_epoch", "words"),
+    [
+        ({"checkpoint": "small-1@e2", "set": []}, None, "give to_epoch"),
+        ({"checkpoint": 3, "set": []}, 6, "with a checkpoint and set"),
+        ({"checkpoint": "small-1@e2", "set": [1]}, 6, "with a checkpoint and set"),
+        ({"checkpoint": "small-1@e5", "set": []}, 6, "no checkpoint"),
+        ({"checkpoint": "small-2@e2", "set": []}, 6, "did you mean 'small-1'"),
+        ({"checkpoint": "small-1@e2", "set": ["model.width=16"]}, 6, "model.width"),
+    ],
+)
+def test_a_branch_that_cannot_be(
+    home: Home, begins: dict[str, object], to_epoch: int | None, words: str
+) -> None:
+    made(home)
+    with pytest.raises((UserError, UsageError), match=words):
+        plan(home, "later", train(1, 4), to_epoch=to_epoch, branch=begins)

@@ -4,19 +4,21 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.data.catalog import add_source
 from engine.errors import UserError
+from engine.figures.sheet import labelled_sheet
 from engine.home import Home
 from engine.jobs import new_job_folder, read_spec
 from engine.profiles_store import build_profile, save_profile, to_toml
-from engine.studies.plan import prepare, seed_of, steps
+from engine.studies.plan import prepare, steps
 from engine.studies.report import spread, write_report
 from engine.studies.spec import Study, load_study
 from engine.work import Work
 from engine.worker import KINDS
-from tests.tiny import TINY
+from tests.tiny import BRANCH_STUDY, TINY
 
 LOSSES = """
 title = "Losses"
@@ -30,20 +32,6 @@ measures = ["val_loss"]
 [variants]
 l1 = ["objective.loss=l1"]
 l2 = ["objective.loss=l2"]
-"""
-BRANCHES = """
-title = "Rates"
-kind = "branch"
-[full]
-base = "tiny"
-set = ["training.chunk_epochs=1", "optim.schedule=constant"]
-epochs = 2
-branch_epoch = 1
-seeds = [0]
-measures = []
-[variants]
-fast = ["optim.lr=1e-3"]
-slow = ["optim.lr=1e-5"]
 """
 SAMPLERS = """
 title = "Samplers"
@@ -81,8 +69,7 @@ def follow(home: Home, one: Study, most: int = 100) -> int:
         step = next((s for s in steps(home, one, False) if not s.done), None)
         if step is None:
             return done
-        if step.kind == "train":
-            prepare(home, one, False, step, seed_of(step.run))
+        prepare(home, one, False, step)
         folder = new_job_folder(home, step.kind, step.run, step.args)
         # In this process: a worker of its own would spend most of its time importing torch.
         result = KINDS[step.kind](Work(home, folder, read_spec(folder)))
@@ -122,17 +109,30 @@ def test_a_study_from_nothing_to_its_report(home: Home, tmp_path: Path) -> None:
     assert follow(home, one) == 0, "run again, nothing is left to do"
 
 
-def test_branches_begin_at_one_checkpoint(home: Home, tmp_path: Path) -> None:
+def test_branches_begin_at_one_checkpoint(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from engine.runs.record import load_run
 
-    one = study(home, BRANCHES)
-    assert follow(home, one) == 3
+    sheets = []
+    monkeypatch.setattr(
+        "engine.studies.report.labelled_sheet",
+        lambda cells, *args, **how: sheets.append(cells) or labelled_sheet(cells, *args, **how),
+    )
+
+    one = study(home, BRANCH_STUDY)
+    assert follow(home, one) == 5
     for name, rate in (("fast", 1e-3), ("slow", 1e-5)):
         record = load_run(home, f"tried.{name}.s0")
         assert record.lineage is not None
         assert (record.lineage.parent, record.lineage.epoch) == ("tried.base.s0", 1)
         assert record.profile.optim.lr == rate
     assert write_report(home, one, False, tmp_path / "report", "cmd").missing == ()
+    [[fast, slow]] = sheets
+    assert fast[0] is not None, "where both begin, the faces of their base"
+    assert np.array_equal(fast[0], slow[0])
+    last = len(fast) // 2
+    assert not np.array_equal(fast[last], slow[last])
 
 
 def test_samplers_share_one_run(home: Home, tmp_path: Path) -> None:
