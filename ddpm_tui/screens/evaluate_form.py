@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ddpm_tui.state.scoring import Known
 
 SAMPLERS = ("ddpm", "ddim", "dpmpp")
+WEIGHTS = ("ema", "raw")
 _SAID = {
     "val_loss": "the run's own loss, by noise level",
     "eps_error": "comparable between runs of any loss",
@@ -45,6 +46,8 @@ class EvaluateForm(Form):
             Field("n", "pictures", str(DEFAULT_COUNT)),
             Field("steps", "steps", str(run.setting("sampling", "steps", ""))),
             Field("sampler", "sampler", str(run.setting("sampling", "sampler", "")), "text", 8),
+            Field("weights", "weights", str(run.setting("sampling", "weights", WEIGHTS[0])), "text", 5),
+            Field("seed", "seed", "0", "number"),
         )
         self._run = run
         self._wanted = set(PLAIN_MEASURES)
@@ -91,7 +94,9 @@ class EvaluateForm(Form):
         if found.get("n", 2) < 2:
             raise UserError("pictures: scoring needs at least 2")
         if not any(name in SAMPLED for name in measures):
-            found = {"n": found["n"]} if "n" in found else {}
+            found = {key: found[key] for key in ("n", "weights", "seed") if key in found}
+        if (weights := found.get("weights")) is not None and weights not in WEIGHTS:
+            raise unknown("weights", str(weights), WEIGHTS)
         if (sampler := found.get("sampler")) is not None and sampler not in SAMPLERS:
             raise unknown("sampler", str(sampler), SAMPLERS)
         most = self._run.setting("diffusion", "steps")

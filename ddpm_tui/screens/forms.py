@@ -48,6 +48,7 @@ class Form(Dialog[dict[str, Any]], Abstract):
     def __init__(self, current: str = "") -> None:
         super().__init__()
         self._current = current
+        self._rows_wanted = 10
         self._asked = 0
 
     def compose(self) -> ComposeResult:
@@ -69,14 +70,21 @@ class Form(Dialog[dict[str, Any]], Abstract):
     async def on_mount(self) -> None:
         rows = await self.options()
         table = self.query_one(Table)
-        # Frame, question, fields, what is said and the keys stay in sight: the list has what is left of the box.
-        room = int(self.app.size.height * 0.92) - 12 - len(_in_rows(self.FIELDS))
-        table.styles.height = max(1, min(len(rows), 10, room))
         table.styles.margin = (0, 0, 1, 0)
         table.show(rows)
+        self._rows_wanted = min(len(rows), 10)
+        self._fit()
         table.move_to(self._current)
         table.focus()
         self._look()
+
+    def on_resize(self) -> None:
+        self._fit()
+
+    def _fit(self) -> None:
+        # Frame, question, fields, what is said and the keys stay in sight: the list has what is left of the box.
+        room = int(self.app.size.height * 0.92) - 12 - len(_in_rows(self.FIELDS))
+        self.query_one(Table).styles.height = max(1, min(self._rows_wanted, room))
 
     @abstractmethod
     async def options(self) -> Sequence[Row]:
