@@ -19,8 +19,8 @@ from engine.errors import UserError
 from engine.evaluation.score import Wanted, score
 from engine.profile import Profile
 from engine.profiles_store import override_profile
-from engine.sampling.drawing import Settings
 from engine.sampling.load import Loaded
+from engine.sampling_settings import Settings
 from engine.training import precision
 from engine.training.batches import Feeder
 from engine.training.learning_rate import learning_rate

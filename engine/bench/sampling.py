@@ -13,7 +13,8 @@ from engine.bench.timing import in_turns
 from engine.diffusion.schedule import Schedule
 from engine.models.unet import UNet
 from engine.profile import Profile, SamplerName
-from engine.sampling.drawing import Settings, draw
+from engine.sampling.drawing import draw
+from engine.sampling_settings import Settings
 from engine.training import precision
 from engine.training.precision import Plan
 from engine.training.session import make_schedule

@@ -18,8 +18,8 @@ from engine.runs.checkpoints import resolve
 from engine.runs.evaluations import DEFAULT_COUNT, PARTS, check_measures, facts, write_evaluation
 from engine.runs.pictures import pictures_of
 from engine.runs.record import read_record
-from engine.sampling.drawing import Settings
 from engine.sampling.load import load
+from engine.sampling_settings import Settings
 from engine.work import Work
 
 

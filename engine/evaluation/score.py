@@ -22,8 +22,9 @@ from engine.evaluation.distances import Distance, Distances, Report
 from engine.evaluation.extractors import Extractor, open_extractor
 from engine.evaluation.reference import Pictures, choose
 from engine.runs.evaluations import FEATURE_MEASURES, SAMPLED, Part, Reference, Score
-from engine.sampling.drawing import Settings, batch_that_fits, draw
+from engine.sampling.drawing import batch_that_fits, draw
 from engine.sampling.load import Loaded
+from engine.sampling_settings import Settings
 from engine.training.precision import autocast
 
 BITS_PICTURES = 64

@@ -1,9 +1,7 @@
 """From a trained network to pictures: batches, seeds, steps and what is kept of the denoising."""
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -11,46 +9,12 @@ from torch import Tensor, nn
 
 from engine.diffusion.samplers import PictureNoise, sample, to_uint8
 from engine.diffusion.schedule import Schedule
-from engine.diffusion.spacing import Spacing
-from engine.errors import UserError
-from engine.profile import Profile, SamplerName
+from engine.profile import Profile
+from engine.sampling_settings import Settings
 from engine.training.precision import Plan, autocast
 
 MAX_FRAMES = 61
 """Frames kept of a trajectory; longer ones are thinned out evenly."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a set is drawn. Everything here, with the weights, decides every pixel."""
-
-    sampler: SamplerName
-    steps: int
-    spacing: Spacing
-    eta: float
-    variance: Literal["fixed_small", "fixed_large"]
-    clip: bool
-    weights: Literal["ema", "raw"]
-    seed: int = 0
-
-    @classmethod
-    def from_profile(cls, profile: Profile, **changes: object) -> "Settings":
-        """The profile's defaults with what is not None in `changes`. Raises UserError for impossible ones."""
-        section = profile.sampling
-        given: dict[str, Any] = {k: v for k, v in changes.items() if v is not None}
-        values = {
-            f.name: getattr(section, f.name) for f in dataclasses.fields(cls) if f.name != "seed"
-        } | given
-        if values["spacing"] == "auto":
-            values["spacing"] = profile.spacing_for(values["sampler"])
-        settings = cls(**values)
-        if not 1 <= settings.steps <= profile.diffusion.steps:
-            raise UserError(
-                f"--steps {settings.steps} is not within 1…{profile.diffusion.steps}, the run's diffusion steps"
-            )
-        if not 0 <= settings.eta <= 1:
-            raise UserError(f"--eta {settings.eta:g} is not within 0…1")
-        return settings
 
 
 @dataclass(frozen=True)

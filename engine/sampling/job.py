@@ -19,10 +19,11 @@ from engine.home import RunFolder, SampleFolder
 from engine.jobs import EXIT_DONE, Result
 from engine.runs.checkpoints import CheckpointInfo, resolve
 from engine.runs.record import read_record
-from engine.sampling.drawing import Drawn, Settings, batch_that_fits, draw
+from engine.sampling.drawing import Drawn, batch_that_fits, draw
 from engine.sampling.load import Loaded, load
 from engine.sampling.outputs import check_places, check_room
 from engine.sampling.sheets import grid, save_gif, save_png, strip
+from engine.sampling_settings import Settings
 from engine.work import Work
 
 DEFAULT_COUNT = 64

@@ -3,6 +3,7 @@
 Every step is named by what it makes, so planning twice plans nothing twice. Starts nothing itself.
 """
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,8 +13,9 @@ from typing import Any, Literal
 from engine.home import Home, RunFolder
 from engine.runs.branch import Beginning
 from engine.runs.checkpoints import CheckpointInfo, list_checkpoints
-from engine.runs.evaluations import Score, read_evaluations
+from engine.runs.evaluations import PARTS, Score, read_evaluations
 from engine.runs.record import create_run, run_names
+from engine.sampling_settings import Settings
 from engine.studies.spec import Study
 
 
@@ -49,17 +51,17 @@ def steps(home: Home, study: Study, small: bool) -> list[Step]:
 def _steps(home: Home, study: Study, small: bool) -> Iterator[Step]:
     plan = study.plan(small)
     there = set(run_names(home))
+    how = study.drawing(home, small)
     for seed in plan.seeds:
         base = run_name(study, small, BASE, seed)
         if study.kind != "train":
             epochs = plan.branch_epoch if study.kind == "branch" and plan.branch_epoch else plan.epochs
             yield _train(home, there, base, BASE, epochs)
         if study.kind == "sample":
-            for name, how in study.samplers.items():
-                args = how.drawing()
+            for name, sampler in study.samplers.items():
                 if seed == plan.seeds[0]:
-                    yield _sample(home, there, base, name, plan.epochs, args)
-                yield _evaluate(home, there, base, name, plan.epochs, plan.samples, plan.measures, args)
+                    yield _sample(home, there, base, name, plan.epochs, sampler.drawing())
+                yield _evaluate(home, there, base, name, plan.epochs, plan.samples, plan.measures, how[name])
             continue
         for name in study.names:
             run = run_name(study, small, name, seed)
@@ -70,7 +72,7 @@ def _steps(home: Home, study: Study, small: bool) -> Iterator[Step]:
                 step = replace(step, args=args, branch_of=base, branch_epoch=plan.branch_epoch)
             yield step
             if plan.measures:
-                yield _evaluate(home, there, run, name, plan.epochs, plan.samples, plan.measures, {})
+                yield _evaluate(home, there, run, name, plan.epochs, plan.samples, plan.measures, how[name])
 
 
 def prepare(home: Home, study: Study, small: bool, step: Step) -> None:
@@ -121,9 +123,9 @@ def sample_records(run: RunFolder) -> Iterator[dict[str, Any]]:
 
 def _evaluate(
     home: Home, there: set[str], run: str, variant: str, epochs: int, n: int, measures: tuple[str, ...],
-    how: dict[str, Any],
+    how: Settings,
 ) -> Step:  # fmt: skip
-    args: dict[str, Any] = {"n": n, "measures": list(measures), **how}
+    args: dict[str, Any] = {"n": n, "measures": list(measures), **dataclasses.asdict(how)}
     point = at_epoch(home.run(run), epochs) if run in there else None
     if point is None:
         return Step("evaluate", run, variant, {"checkpoint": f"{run}@e{epochs}", **args}, epochs)
@@ -132,15 +134,14 @@ def _evaluate(
 
 
 def _fits(scores: Mapping[str, Score], args: Mapping[str, Any]) -> bool:
-    """Whether an evaluation has every measure that is asked for, drawn in the way asked for."""
-    return all(name in scores and drawn_so(scores[name], args) for name in args["measures"])
+    """Whether an evaluation has every measure that is asked for, made in the way asked for."""
+    return all(name in scores and made_so(scores[name], args) for name in args["measures"])
 
 
-def drawn_so(score: Score, args: Mapping[str, Any]) -> bool:
-    """Whether a score of samples was drawn as `args` say; a score of none fits whatever they say."""
-    if score.sampler is None:
-        return True
-    terms = {"n": score.n, "sampler": score.sampler, "steps": score.steps, "spacing": score.spacing}
-    return all(terms[k] == args[k] for k in terms if k in args) and all(
-        score.detail.get(k) == args[k] for k in ("eta", "variance") if k in args
-    )
+def made_so(score: Score, args: Mapping[str, Any]) -> bool:
+    """Whether a score has the terms that the args of a step ask for; one that draws no samples has fewer."""
+    terms: dict[str, Any] = {"weights": score.weights}
+    if score.sampler is not None:
+        drawn = {name: getattr(score, name) for name in ("n", "sampler", "steps", "spacing", "seed")}
+        terms |= drawn | {name: score.detail.get(name) for name in ("eta", "variance", "clip")}
+    return score.reference.part == PARTS[0] and all(args[name] == value for name, value in terms.items())

@@ -25,7 +25,7 @@ from engine.home import Home, RunFolder
 from engine.runs.evaluations import read_evaluations
 from engine.runs.metrics import read_metrics
 from engine.runs.record import run_names
-from engine.studies.plan import BASE, SHOWN, at_epoch, drawn_so, run_name, seed_of, shown_sets, steps
+from engine.studies.plan import BASE, SHOWN, at_epoch, made_so, run_name, seed_of, shown_sets, steps
 from engine.studies.spec import Study
 
 SHEET_PICTURES = 6
@@ -33,10 +33,12 @@ SHEET_PICTURES = 6
 
 @dataclass
 class Outcome:
-    """What one variant came to. `figures`: name → one value a seed that has it; `missing`: what is not done."""
+    """What one variant came to. `figures`: name → one value a seed that has it; `terms`: of a score, what it was made
+    with; `missing`: what is not done."""
 
     variant: str
     figures: dict[str, list[float]] = field(default_factory=dict)
+    terms: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
     def add(self, name: str, value: float | None) -> None:
@@ -122,9 +124,10 @@ def _scores(run: RunFolder, outcome: Outcome, args: dict[str, Any]) -> None:
     step = int(str(args["checkpoint"]).partition("@")[2])
     for name in args["measures"]:
         found = [e.scores[name] for e in read_evaluations(run, step) if name in e.scores]
-        fitting = [score for score in found if drawn_so(score, args)]
+        fitting = [score for score in found if made_so(score, args)]
         if fitting:
             outcome.add(_words(name), fitting[-1].value)
+            outcome.terms[_words(name)] = fitting[-1].terms()
             drawing = fitting[-1].detail.get("drawing_seconds")
             if drawing:
                 outcome.add("s to draw 100", 100 * drawing / fitting[-1].n)
@@ -145,6 +148,18 @@ def spread(values: Sequence[float]) -> str:
         return f"{mean:.4g}"
     deviation = statistics.stdev(values)
     return f"{mean:.4g}" if deviation == 0 else f"{mean:.4g} ± {deviation:.2g}"
+
+
+def _terms(outcomes: Sequence[Outcome]) -> str:
+    """What each score was made with: said once where all variants share it, else for each."""
+    lines = []
+    for name in _columns(outcomes):
+        of = {o.variant: o.terms[name] for o in outcomes if name in o.terms}
+        if len(set(of.values())) == 1:
+            lines.append(f"- {name}: {next(iter(of.values()))}")
+        else:
+            lines += [f"- {name} of {variant}: {terms}" for variant, terms in of.items()]
+    return "\n".join(lines)
 
 
 def _columns(outcomes: Sequence[Outcome]) -> list[str]:
@@ -168,14 +183,16 @@ def _markdown(
     parts = [
         f"# {study.title}{' (small version)' if small else ''}",
         study.question,
-        f"Base profile `{plan.base}`{changed}; {plan.epochs} epochs; seeds {', '.join(map(str, plan.seeds))}; "
-        f"samples scored: {plan.samples}. Figures are means over seeds ± their standard deviation; less is better in "
-        f"all but speed.{few} Held-out losses of different losses, predictions or schedules cannot be compared with "
+        f"Base profile `{plan.base}`{changed}; {plan.epochs} epochs; seeds {', '.join(map(str, plan.seeds))}. "
+        "Figures are means over seeds ± their standard deviation; less is better in all but "
+        f"speed.{few} Held-out losses of different losses, predictions or schedules cannot be compared with "
         "each other; the eps error, taken at fixed log-SNR, can, and so can distances of samples.",
         "\n".join(
             [f"| variant | {' | '.join(columns)} | seeds |", f"| --- |{' --- |' * (len(columns) + 1)}", *rows]
         ),
     ]
+    if terms := _terms(outcomes):
+        parts.append("Scored with:\n\n" + terms)
     if missing:
         parts.append("Missing:\n\n" + "\n".join(f"- {line}" for line in missing))
     titles = {"curves": "Learning", "faces": "Faces, the same seeds everywhere"}
@@ -188,7 +205,9 @@ def _csv(outcomes: Sequence[Outcome]) -> str:
     columns = _columns(outcomes)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["variant", *(f"{c} {what}" for c in columns for what in ("mean", "deviation", "seeds"))])
+    writer.writerow(
+        ["variant", *(f"{c} {what}" for c in columns for what in ("mean", "deviation", "seeds")), "terms"]
+    )
     for outcome in outcomes:
         row: list[Any] = [outcome.variant]
         for column in columns:
@@ -198,7 +217,7 @@ def _csv(outcomes: Sequence[Outcome]) -> str:
                 statistics.stdev(values) if len(values) > 1 else "",
                 len(values),
             ]
-        writer.writerow(row)
+        writer.writerow([*row, "; ".join(f"{name}: {terms}" for name, terms in outcome.terms.items())])
     return buffer.getvalue()
 
 
@@ -217,6 +236,7 @@ def _json(
         "small": small,
         "command": command,
         "variants": {o.variant: o.figures for o in outcomes},
+        "terms": {o.variant: o.terms for o in outcomes},
         "missing": list(missing),
         "profiles": runs,
     }

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from engine.errors import UserError, nearest, unknown
 from engine.home import NAME, Home, shipped_profiles
 from engine.profile import Profile
-from engine.profiles_store import ProfileError, load_profile, override_profile
+from engine.profiles_store import load_profile
+from engine.sampling_settings import Settings
 
 Count = Annotated[int, Field(ge=1)]
 Kind = Literal["train", "branch", "sample"]
@@ -85,11 +86,25 @@ class Study(BaseModel):
         return Plan.model_validate({**self.full.model_dump(), **self.small}) if small else self.full
 
     def profile(self, home: Home, small: bool, variant: str | None = None, seed: int = 0) -> Profile:
-        """The profile of one run. Raises ProfileError or UserError."""
+        """The profile of one run: of a variant, or the base's. Raises ProfileError or UserError."""
         plan = self.plan(small)
-        changes = self.variants.get(variant, ()) if variant and self.kind == "train" else ()
+        changes = self.variants.get(variant or "", ())
         budget = (f"training.epochs={plan.epochs}", f"training.seed={seed}")
         return load_profile(home, plan.base, [*plan.set, *budget, *changes])
+
+    def drawing(self, home: Home, small: bool) -> dict[str, Settings]:
+        """How each variant's samples are drawn where they are scored: nothing is left to what may change meanwhile.
+
+        Raises ProfileError or UserError, such as for more steps than the diffusion has.
+        """
+        found = {}
+        for name in self.names:
+            sampler = self.samplers[name].drawing() if self.kind == "sample" else {}
+            try:
+                found[name] = Settings.from_profile(self.profile(home, small, name), **sampler)
+            except UserError as error:
+                raise UserError(f"variant {name!r}: {error.what}", error.hint) from None
+        return found
 
     def key(self, small: bool) -> str:
         """What its runs and its folder are called."""
@@ -132,16 +147,13 @@ def load_study(home: Home, name: str) -> Study:
 def _check_variants(home: Home, study: Study) -> None:
     for small in (False, True):
         try:
-            base = study.profile(home, small)
-            made: dict[str, Any] = {}
-            for name in study.names:
-                if study.kind == "sample":
-                    made[name] = study.samplers[name]
-                elif study.kind == "branch":
-                    made[name] = override_profile(base, list(study.variants[name]))
-                else:
-                    made[name] = study.profile(home, small, name)
-        except ProfileError as error:
+            study.profile(home, small)
+            made: dict[str, Any] = {
+                name: study.samplers[name] if study.kind == "sample" else study.profile(home, small, name)
+                for name in study.names
+            }
+            study.drawing(home, small)
+        except UserError as error:
             raise UserError(f"{study.source}: {error}") from None
         for one, other in itertools.combinations(made, 2):
             if made[one] == made[other]:

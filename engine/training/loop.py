@@ -15,8 +15,9 @@ from engine.home import CheckpointFolder
 from engine.runs.checkpoints import Manifest, list_checkpoints, prunable, publish, remove
 from engine.runs.metrics import MetricsWriter
 from engine.runs.record import freeze
-from engine.sampling.drawing import Settings, batch_that_fits, draw
+from engine.sampling.drawing import batch_that_fits, draw
 from engine.sampling.sheets import grid, save_png
+from engine.sampling_settings import Settings
 from engine.training.learning_rate import learning_rate
 from engine.training.scoring import ChunkScorer
 from engine.training.session import Session

@@ -14,8 +14,9 @@ from engine.errors import DamagedError, UserError
 from engine.evaluation.reference import choose
 from engine.evaluation.score import Wanted, score
 from engine.runs.evaluations import PARTS, evaluation_file, write_evaluation
-from engine.sampling.drawing import Settings, batch_that_fits
+from engine.sampling.drawing import batch_that_fits
 from engine.sampling.load import Loaded
+from engine.sampling_settings import Settings
 from engine.training.precision import autocast
 from engine.training.session import Session
 from engine.training.state import evaluating

@@ -19,8 +19,9 @@ from engine.runs.checkpoints import resolve
 from engine.runs.evaluations import PLAIN_MEASURES, read_evaluations
 from engine.runs.pictures import pictures_of
 from engine.runs.record import read_record
-from engine.sampling.drawing import Settings, draw
+from engine.sampling.drawing import draw
 from engine.sampling.load import load
+from engine.sampling_settings import Settings
 from tests import tiny
 from tests.engine.evaluation import onnx_file
 

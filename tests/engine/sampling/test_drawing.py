@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from engine.errors import UserError
 from engine.profile import Profile
 from engine.profiles_store import override_profile
-from engine.sampling.drawing import MAX_FRAMES, Settings, batch_that_fits, draw, frame_steps
+from engine.sampling.drawing import MAX_FRAMES, batch_that_fits, draw, frame_steps
 from engine.sampling.sheets import grid, save_gif, save_png, strip
+from engine.sampling_settings import Settings
 from engine.training.precision import decide, gather
 from engine.training.session import make_schedule
 

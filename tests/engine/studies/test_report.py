@@ -147,6 +147,26 @@ def test_samplers_share_one_run(home: Home, tmp_path: Path) -> None:
     assert (tmp_path / "report" / "faces.png").exists()
 
 
+def test_a_score_made_otherwise_is_not_the_studys(home: Home, tmp_path: Path) -> None:
+    one = study(home, LOSSES.replace('measures = ["val_loss"]', 'measures = ["sliced_wasserstein"]'))
+    assert follow(home, one, most=4) == 4
+    step = next(s for s in steps(home, one, False) if not s.done)
+    for other in ({"weights": "raw"}, {"seed": 7}, {"clip": False}, {"reference": "train"}):
+        args = {**step.args, **other}
+        folder = new_job_folder(home, "evaluate", step.run, args)
+        assert KINDS["evaluate"](Work(home, folder, read_spec(folder))).outcome == "done"
+        assert step == next(s for s in steps(home, one, False) if not s.done), other
+        assert write_report(home, one, False, tmp_path / "report", "cmd").outcomes[0].terms == {}
+    follow(home, one)
+    out = tmp_path / "report"
+    made = write_report(home, one, False, out, "cmd")
+    (terms,) = {o.terms["sliced wasserstein"] for o in made.outcomes}
+    assert terms.startswith("N=4 samples, dpmpp×3 logsnr, ema weights, seed 0")
+    assert terms in (out / "README.md").read_text()
+    assert terms in (out / "table.csv").read_text()
+    assert json.loads((out / "report.json").read_text())["terms"]["l1"] == {"sliced wasserstein": terms}
+
+
 def test_figures_are_shown_with_their_spread() -> None:
     assert spread([]) == "–"
     assert spread([0.25]) == "0.25"

@@ -84,6 +84,13 @@ def test_what_is_wrong_is_said(home: Home, old: str, new: str, said: str) -> Non
     assert "\n" not in str(caught.value)
 
 
+def test_more_steps_than_there_are_is_said(home: Home) -> None:
+    samplers = '[samplers]\na = { sampler = "ddim", steps = 5 }\nb = { sampler = "ddim", steps = 500 }\n'
+    write(home, GOOD[: GOOD.index("[variants]")].replace("[full]", 'kind = "sample"\n[full]') + samplers)
+    with pytest.raises(UserError, match=r"mine.toml: variant 'b': --steps 500 is not within 1…200"):
+        load_study(home, "mine")
+
+
 def test_a_name_that_is_not_there(home: Home) -> None:
     with pytest.raises(UserError, match="schedules"):
         load_study(home, "schedule")

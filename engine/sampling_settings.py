@@ -1,0 +1,42 @@
+"""How a set of pictures is drawn, decided without torch: what draws them and what plans or reports them agree on it."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from engine.diffusion.spacing import Spacing
+from engine.errors import UserError
+from engine.profile import Profile, SamplerName
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a set is drawn. Everything here, with the weights, decides every pixel."""
+
+    sampler: SamplerName
+    steps: int
+    spacing: Spacing
+    eta: float
+    variance: Literal["fixed_small", "fixed_large"]
+    clip: bool
+    weights: Literal["ema", "raw"]
+    seed: int = 0
+
+    @classmethod
+    def from_profile(cls, profile: Profile, **changes: object) -> "Settings":
+        """The profile's defaults with what is not None in `changes`. Raises UserError for impossible ones."""
+        section = profile.sampling
+        given: dict[str, Any] = {k: v for k, v in changes.items() if v is not None}
+        values = {
+            f.name: getattr(section, f.name) for f in dataclasses.fields(cls) if f.name != "seed"
+        } | given
+        if values["spacing"] == "auto":
+            values["spacing"] = profile.spacing_for(values["sampler"])
+        settings = cls(**values)
+        if not 1 <= settings.steps <= profile.diffusion.steps:
+            raise UserError(
+                f"--steps {settings.steps} is not within 1…{profile.diffusion.steps}, the run's diffusion steps"
+            )
+        if not 0 <= settings.eta <= 1:
+            raise UserError(f"--eta {settings.eta:g} is not within 0…1")
+        return settings
