@@ -31,7 +31,7 @@ for command in (queue_add.train, queue_add.sample, queue_add.evaluate, queue_wat
 @click.option("--all", "everything", is_flag=True, help="Also all that are over.")
 @as_json
 def list_(everything: bool, as_json: bool) -> None:
-    """Jobs in the order in which they start; the last ones that are over first."""
+    """The last jobs that are over, then what works, then what waits, in the order in which it starts."""
     answer = insistent_request(Home.find(), "list", all=everything)
     if as_json:
         click.echo(json.dumps(answer))

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ddpm_tui.words import duration
+from engine.service.states import ENDED, LIVE
 
 COLOURS = {
     "running": "green",
@@ -37,7 +38,8 @@ def listing(answer: dict[str, Any], width: int) -> list[str]:
     lines = [f"! {problem}" for problem in answer["problems"]]
     if answer["on_hold"]:
         lines.append("The queue is on hold: nothing new starts (`queue resume` releases it).")
-    jobs = answer["jobs"]
+    # What works stands before what waits, also where that comes first by its priority.
+    jobs = sorted(answer["jobs"], key=lambda job: (job["state"] not in ENDED, job["state"] not in LIVE))
     if not jobs:
         return [*lines, "The queue is empty. `ddpm-tui queue train PROFILE` adds a training."]
     if answer["hidden"]:

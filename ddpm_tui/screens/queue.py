@@ -95,7 +95,7 @@ class QueueScreen(BaseScreen):
         table = self.query_one(Table)
         key = self.ddpm.key
         over = snapshot.over
-        active = [v for v in snapshot.jobs if not v.job.over]
+        active = [*snapshot.live, *snapshot.waiting]
         shown = [*(over[-30:] if self._ended else []), *active]
         fresh = not table.keys
         table.show(

@@ -172,14 +172,9 @@ def job(
 ) -> JobView:
     """A row of the queue; `progress=` and `wait=` go to the view, the rest to the job."""
     progress, wait = more.pop("progress", None), more.pop("wait", "")
-    args = more.pop("args", {"to_epoch": 25} if kind == "train" else {"checkpoint": f"{run}@latest", "n": 64})
-    return JobView(
-        Job(
-            f"{number:06d}", kind, run, state=state, rank=float(number), args=args, created=NOW - 3600, **more
-        ),
-        progress,
-        wait,
-    )
+    args = {"to_epoch": 25} if kind == "train" else {"checkpoint": f"{run}@latest", "n": 64}
+    plain = {"rank": float(number), "args": args, "created": NOW - 3600}
+    return JobView(Job(f"{number:06d}", kind, run, state=state, **plain | more), progress, wait)
 
 
 def training(**more: Any) -> Progress:

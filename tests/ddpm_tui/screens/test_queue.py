@@ -11,7 +11,7 @@ from ddpm_tui.screens.forms import NEW, SampleForm, TrainForm
 from ddpm_tui.screens.log import LogView
 from ddpm_tui.widgets.table import Table
 from engine.errors import UserError
-from engine.service.states import State
+from engine.service.states import Priority, State
 from tests.ddpm_tui.fakes import empty, filled, job, make_app
 from tests.ddpm_tui.test_app import screen_text
 
@@ -57,6 +57,15 @@ async def test_jobs_are_listed_in_order_with_what_matters(tmp_path: Path) -> Non
         assert "waits for cuda:0" in rows[3]
         assert "job 12 is training celeba32-1" in rows[4]
         assert it.table.key == "000012", "the cursor starts at what is going on"
+
+
+async def test_what_works_stands_before_what_comes_first_by_its_priority(tmp_path: Path) -> None:
+    snapshot = filled(tmp_path)
+    urgent = job(16, State.QUEUED, "sample", priority=Priority.HIGH, rank=0.5)
+    async with Opened(tmp_path, replace(snapshot, jobs=(urgent, *snapshot.jobs)), (130, 30)) as it:
+        text = await it.press()
+        rows = [line.split()[0] for line in text.splitlines() if "train " in line or "sample " in line]
+        assert rows[:5] == ["10", "11", "12", "16", "13"]
 
 
 async def test_an_empty_queue_says_what_to_press(tmp_path: Path) -> None:
