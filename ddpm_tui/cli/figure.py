@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ddpm_tui.cli import complete
-from ddpm_tui.cli.common import home, say
+from ddpm_tui.cli.common import device_option, home, note, say
 from ddpm_tui.cli.lazy import NounGroup
 
 if TYPE_CHECKING:
@@ -90,11 +90,16 @@ def stages(run: str, epochs: list[int] | None, dpi: int | None, out: str, **how:
 @set_option
 @caption_option
 @_options(64, 8, 4, ("How many.", "Pictures in a row."))
-def grid(reference: str, wanted: str | None, caption: bool, dpi: int | None, out: str, **how: int) -> None:
-    """A batch of samples: the newest set of a run, or of one of its checkpoints."""
+@device_option
+def grid(
+    reference: str, wanted: str | None, caption: bool, dpi: int | None, out: str, device: str, **how: int
+) -> None:
+    """A batch of samples: the newest set of a run, or of one of its checkpoints; drawn where there is none."""
     from engine.figures.grid import samples
+    from engine.figures.saving import check_place
 
-    chosen = _chosen(reference, wanted)
+    check_place(Path(out).expanduser())
+    chosen = _chosen(reference, wanted, how["pictures"], device)
     _save(samples(chosen, caption=caption, **how), out, dpi, samples=chosen.words)
 
 
@@ -103,11 +108,16 @@ def grid(reference: str, wanted: str | None, caption: bool, dpi: int | None, out
 @set_option
 @caption_option
 @_options(4, 9, 4, ("Samples, down.", "Steps of the denoising, across."))
-def denoise(reference: str, wanted: str | None, caption: bool, dpi: int | None, out: str, **how: int) -> None:
-    """The denoising of some samples, from noise to the face."""
+@device_option
+def denoise(
+    reference: str, wanted: str | None, caption: bool, dpi: int | None, out: str, device: str, **how: int
+) -> None:
+    """The denoising of some samples, from noise to the face; drawn where no set of samples kept it."""
     from engine.figures.grid import denoising
+    from engine.figures.saving import check_place
 
-    chosen = _chosen(reference, wanted, frames=True)
+    check_place(Path(out).expanduser())
+    chosen = _chosen(reference, wanted, how["pictures"], device, frames=True)
     _save(denoising(chosen, caption=caption, **how), out, dpi, samples=chosen.words)
 
 
@@ -172,16 +182,37 @@ def curves(runs: tuple[str, ...], measure: str, linear: bool, dpi: int, out: str
     )
 
 
-def _chosen(reference: str, wanted: str | None, frames: bool = False) -> "SampleSet":
-    """The sample set: of the checkpoint that RUN@WHICH names, or of a whole RUN."""
+def _chosen(
+    reference: str, wanted: str | None, pictures: int, device: str, frames: bool = False
+) -> "SampleSet":
+    """The sample set: of the checkpoint that RUN@WHICH names, or of a whole RUN. Where there is none, `pictures` are
+    drawn as `sample` would, and kept."""
+    from ddpm_tui.cli.foreground import run_job
     from engine.figures.grid import choose_set
     from engine.runs.checkpoints import resolve
     from engine.runs.record import find_run
 
-    if "@" not in reference:
-        return choose_set(find_run(home(), reference), wanted, frames=frames)
-    run, checkpoint = resolve(home(), reference)
-    return choose_set(run, wanted, step=checkpoint.step, frames=frames)
+    step = None
+    if "@" in reference:
+        run, checkpoint = resolve(home(), reference)
+        step = checkpoint.step
+    else:
+        run = find_run(home(), reference)
+    found = choose_set(run, wanted, step=step, frames=frames)
+    if found is not None:
+        return found
+    _, checkpoint = resolve(home(), reference)
+    at = f"{run.name}@{checkpoint.step}"
+    note(
+        f"no samples of {reference}{' kept their denoising' if frames else ''}: drawing {pictures} from {at}"
+    )
+    args = {"checkpoint": at, "n": pictures, "seed": 0, "trajectory": pictures if frames else 0}
+    result = run_job(
+        home(), "sample", run.name, args, device=device, go_on=shlex.join(["ddpm-tui", *sys.argv[1:]])
+    )
+    drawn = choose_set(run, result.sample, frames=frames)
+    assert drawn is not None  # an id either has its set or raises
+    return drawn
 
 
 def _save(sheet: "Image", out: str, dpi: int | None, **facts: str) -> None:

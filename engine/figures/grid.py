@@ -43,28 +43,30 @@ def sample_sets(run: RunFolder) -> list[SampleSet]:
 
 def choose_set(
     run: RunFolder, wanted: str | None, *, step: int | None = None, frames: bool = False
-) -> SampleSet:
-    """The newest set, or that of an id; of one checkpoint, with its denoising, where asked for.
+) -> SampleSet | None:
+    """The newest set, or that of an id; of one checkpoint, with its denoising, where asked for. None where there is no
+    such set yet.
 
-    Raises UserError naming the command that makes one.
+    Raises UserError where the set of the id cannot be shown.
     """
     sets = sample_sets(run)
     if wanted is not None:
         sets = [s for s in sets if s.folder.path.name.lstrip("0") == wanted.lstrip("0")]
         if not sets:
             raise UserError(f"run {run.name!r} has no sample set {wanted!r}", "see `ddpm-tui runs show`")
-    at = f"{run.name}@{step}" if step is not None else run.name
     sets = [s for s in sets if step is None or s.record.get("checkpoint") == step]
-    if not sets:
-        raise UserError(f"there are no samples of {at}", f"`ddpm-tui sample {at}` draws some")
+    if wanted is not None and not sets:
+        raise UserError(
+            f"sample set {wanted!r} is not of {run.name}@{step}", f"`{run.name}` alone means any of its sets"
+        )
     if frames:
         sets = [s for s in sets if s.folder.trajectory.exists()]
-        if not sets:
+        if wanted is not None and not sets:
             raise UserError(
-                f"no samples of {at} kept their denoising",
-                f"`ddpm-tui sample {at} -n 8 --trajectory denoising.gif` draws some that do",
+                f"sample set {wanted!r} did not keep its denoising",
+                "leave --set out to have some drawn that do",
             )
-    return sets[-1]
+    return sets[-1] if sets else None
 
 
 def samples(chosen: SampleSet, *, pictures: int, columns: int, scale: int, caption: bool) -> Image.Image:

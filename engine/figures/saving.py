@@ -13,19 +13,10 @@ from engine.files import write_bytes
 def save_figure(
     image: Image.Image, path: Path, command: str, facts: dict[str, str] | None = None, *, dpi: int = 300
 ) -> None:
-    """Write a PNG atomically with `command` and `facts` as its own text.
-
-    A figure made before is replaced; any other file there is left alone. Raises UserError for that, for a name
-    that does not end in .png and for a folder that cannot be written.
-    """
+    """Write a PNG atomically with `command` and `facts` as its own text. Raises UserError as `check_place`."""
     from PIL.PngImagePlugin import PngInfo
 
-    if path.suffix.lower() != ".png":
-        raise UserError(f"{path} does not end in .png", "figures are PNG files")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise UserError(f"{path.parent} is not a folder that can be written", "make it, or name another file")
-    if path.exists() and not _is_figure(path):
-        raise UserError(f"{path} is there and is not a figure of ours", "name another file, or move it away")
+    check_place(path)
     info = PngInfo()
     for key, value in {"command": command, **(facts or {})}.items():
         info.add_itxt(key, value)
@@ -35,6 +26,19 @@ def save_figure(
         write_bytes(path, buffer.getvalue(), durable=False)
     except OSError as error:
         raise UserError(f"cannot write {path} ({error.strerror or error})", "name another file") from None
+
+
+def check_place(path: Path) -> None:
+    """A figure made before may be replaced; any other file is to be left alone.
+
+    Raises UserError for that, for a name that does not end in .png and for a folder that cannot be written.
+    """
+    if path.suffix.lower() != ".png":
+        raise UserError(f"{path} does not end in .png", "figures are PNG files")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UserError(f"{path.parent} is not a folder that can be written", "make it, or name another file")
+    if path.exists() and not _is_figure(path):
+        raise UserError(f"{path} is there and is not a figure of ours", "name another file, or move it away")
 
 
 def _is_figure(path: Path) -> bool:

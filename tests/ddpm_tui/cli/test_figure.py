@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from engine.data.catalog import add_source
+from engine.figures.grid import sample_sets
 from engine.home import Home
 from engine.profiles_store import load_profile
 from engine.runs.record import create_run
+from tests import tiny
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.engine.figures.test_stages import make_run
 
@@ -41,8 +45,9 @@ def test_figures_say_what_made_them(cli: Cli, runs: tuple[str, str], tmp_path: P
         (("stages", "one", "--epochs", "a"), 2, "whole numbers"),
         (("compare", "one"), 2, "two different runs"),
         (("compare", "one", "two", "--epochs", "3"), 1, "epoch 3 has no preview in every run"),
-        (("grid", "one"), 1, "`ddpm-tui sample one`"),
-        (("denoise", "one"), 1, "`ddpm-tui sample one`"),
+        (("grid", "one"), 1, "run 'one' has no checkpoint"),
+        (("denoise", "one"), 1, "run 'one' has no checkpoint"),
+        (("grid", "one", "--set", "4"), 1, "no sample set '4'"),
         (("curves", "one"), 1, "no eps error"),
     ],
 )
@@ -61,3 +66,36 @@ def test_files_that_are_not_figures_are_left_alone(cli: Cli, runs: tuple[str, st
     Image.new("RGB", (2, 2)).save(photo)
     assert "not a figure" in cli("figure", "stages", "one", "--out", str(photo)).error
     assert ".png" in cli("figure", "stages", "one", "--out", str(tmp_path / "a.jpg")).error
+
+
+@pytest.mark.slow
+@pytest.mark.e2e
+def test_pictures_that_are_not_there_are_drawn_and_kept(
+    cli: Cli, home: Home, many_pictures: Path, tmp_path: Path
+) -> None:
+    add_source(home, many_pictures, "dots")
+    run = tiny.make_run(home, "tiny")
+    assert tiny.work(tiny.job(home, run, 1)).returncode == 0
+    out, photo = tmp_path / "out.png", tmp_path / "photo.png"
+    Image.new("RGB", (2, 2)).save(photo)
+
+    assert "not a figure" in cli("figure", "grid", "tiny", "--out", str(photo)).error
+    assert sample_sets(run) == [], "nothing is drawn for a figure that cannot be written"
+    ended = cli("figure", "grid", "tiny@latest", "--pictures", "3", "--out", str(out))
+    assert ended.code == 0, ended.err
+    assert "no samples of tiny@latest: drawing 3" in ended.err
+    (grid,) = sample_sets(run)
+    assert len(np.load(grid.folder.pictures)) == 3
+
+    for said in ("no samples of tiny kept their denoising: drawing 2", ""):  # the second time they are there
+        ended = cli("figure", "denoise", "tiny", "--pictures", "2", "--out", str(out))
+        assert ended.code == 0, ended.err
+        assert said in ended.err
+        assert ("drawing" in ended.err) == bool(said)
+        assert len(sample_sets(run)) == 2
+    with Image.open(out) as picture:
+        assert picture.text["samples"] == sample_sets(run)[1].words  # type: ignore[attr-defined]
+    assert (
+        "did not keep"
+        in cli("figure", "denoise", "tiny", "--set", grid.folder.path.name, "--out", str(out)).error
+    )

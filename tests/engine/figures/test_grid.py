@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,24 +45,34 @@ def test_the_newest_set_or_the_one_that_is_asked_for(tmp_path: Path) -> None:
     run = make_run(tmp_path, 1)
     add_set(run, "000003", 100, 30, frames=True)
     add_set(run, "000004", 200, 40)
-    assert choose_set(run, None).record["checkpoint"] == 200
-    assert choose_set(run, "3").folder.path.name == "000003"
-    assert choose_set(run, None, step=100).folder.path.name == "000003"
-    assert choose_set(run, None, frames=True).folder.path.name == "000003"
-    assert "ddim 4 steps" in choose_set(run, None).words
+
+    def chosen(wanted: str | None = None, **how: Any) -> str | None:
+        found = choose_set(run, wanted, **how)
+        return found and found.folder.path.name
+
+    assert chosen() == "000004"
+    assert chosen("3") == "000003"
+    assert chosen(step=100) == "000003"
+    assert chosen(frames=True) == "000003"
+    assert chosen(step=300) is None
+    assert chosen(step=200, frames=True) is None
     for args, said in (
         ({"wanted": "9"}, "no sample set '9'"),
-        ({"wanted": None, "step": 300}, "no samples of run@300"),
-        ({"wanted": None, "step": 200, "frames": True}, "kept their denoising"),
+        ({"wanted": "3", "step": 200}, "not of run@200"),
+        ({"wanted": "4", "frames": True}, "did not keep its denoising"),
     ):
         with pytest.raises(UserError, match=said):
             choose_set(run, **args)  # type: ignore[arg-type]
+    only = choose_set(run, "3")
+    assert only is not None
+    assert "ddim 4 steps" in only.words
 
 
 def test_pictures_in_rows_and_frames_from_noise_to_face(tmp_path: Path) -> None:
     run = make_run(tmp_path, 1)
     add_set(run, "000003", 100, 30, frames=True)
     chosen = choose_set(run, None)
+    assert chosen is not None
     sheet = inside(samples(chosen, pictures=5, columns=3, scale=2, caption=False))
     assert sheet.shape == (2 * 16 + GAP, 3 * 16 + 2 * GAP, 3)
     assert sheet[-1, 0, 0] == 30
