@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from engine.errors import DdpmError
 from engine.home import Home
+from engine.threads import wait_briefly
 
 NICENESS = 5
 """A training goes first; more would keep a person waiting for half a minute beside one on the CPU."""
@@ -45,6 +46,7 @@ class Newest:
 def main(argv: list[str] | None = None) -> int:
     home = Home(Path((argv or sys.argv[1:])[0]))
     os.nice(NICENESS)
+    wait_briefly()
     answers = _own_output()
     box = Newest()
     threading.Thread(target=_listen, args=(sys.stdin, box), daemon=True).start()

@@ -33,6 +33,7 @@ from engine.jobs import (
     write_progress,
     write_result,
 )
+from engine.threads import wait_briefly
 from engine.work import Stopped, Work
 
 
@@ -94,6 +95,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("job", help="a job's folder, or 'facts' for this machine's as JSON")
     parser.add_argument("--lock-fd", type=int, help="inherited descriptor that already holds the job's lock")
     arguments = parser.parse_args(argv)
+    wait_briefly()
     if arguments.job == "facts":
         from engine.training.facts import machine_facts
 
