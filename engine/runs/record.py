@@ -5,9 +5,11 @@ A run folder can be copied to another machine and opened there; nothing about it
 
 import errno
 import shutil
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from engine.errors import DamagedError, UserError, unknown
@@ -77,24 +79,34 @@ def create_run(
     record = RunRecord(name, profile, profile_name, created, lineage, frozen or {})
     if folder.path.exists():
         raise _taken(name)
-    building = home.runs / f".{name}.new"
-    shutil.rmtree(building, ignore_errors=True)
+    _remove_leftovers(home)
+    building = RunFolder(home.runs / f".{name}.{uuid.uuid4().hex[:8]}.new")
     try:
         with disk_errors(folder.path):
-            building.mkdir(mode=0o700)
-            write_json(RunFolder(building).record, record.to_json())
-            RunFolder(building).checkpoints.mkdir()
-            fill(RunFolder(building))
-            try:
-                building.rename(folder.path)
-            except OSError as error:
-                if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
-                    raise _taken(name) from None
-                raise
+            building.path.mkdir(mode=0o700)
+            with FileLock.acquire(building.lock, f"run {name!r}"):
+                write_json(building.record, record.to_json())
+                building.checkpoints.mkdir()
+                fill(building)
+                try:
+                    building.path.rename(folder.path)
+                except OSError as error:
+                    if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                        raise _taken(name) from None
+                    raise
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        shutil.rmtree(building.path, ignore_errors=True)
     fsync_folder(home.runs)
     return record
+
+
+def _remove_leftovers(home: Home) -> None:
+    """Delete runs that killed processes left half made: nobody holds their locks."""
+    for path in home.runs.glob(".*.new"):
+        lock = RunFolder(path).lock
+        if lock.exists() and (held := FileLock.try_acquire(lock)):
+            with held:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _taken(name: str) -> UserError:
@@ -115,12 +127,12 @@ def run_names(home: Home) -> list[str]:
     if not home.runs.is_dir():
         return []
     found = [p for p in home.runs.iterdir() if p.is_dir() and not p.name.startswith(".")]
-    return [p.name for p in sorted(found, key=lambda p: (_mtime(p), p.name))]
+    return [p.name for p in sorted(found, key=lambda p: (_changed(p), p.name))]
 
 
-def _mtime(path: Any) -> float:
+def _changed(path: Path) -> float:
     try:
-        return float(RunFolder(path).path.stat().st_ctime)
+        return path.stat().st_ctime
     except OSError:
         return 0.0
 
@@ -202,18 +214,26 @@ def branch_points(home: Home, name: str) -> frozenset[int]:
 
 
 def rename_run(home: Home, old: str, new: str) -> None:
-    """Rename a run that nobody is using; its branches keep pointing at it by the new name."""
+    """Rename a run that nobody is using; its branches point at it by the new name.
+
+    The folder's own rename is the last step: killed before it, the run has its old name and the same call, or one
+    with another name, does all of it.
+    """
     folder, target = find_run(home, old), home.run(new)
     if target.path.exists():
         raise UserError(f"there is already a run named {new!r}")
     with FileLock.acquire(folder.lock, f"run {old!r}", "pause or wait for it first"):
+        record = read_record(folder)
+        # A name that was written and never taken: a call before this one was killed.
+        intended = str(read_json(folder.record, f"the record of run {old!r}").get("name"))
+        former = {old} if intended in run_names(home) else {old, intended}
+        write_record(folder, replace(record, name=new))
+        for name in run_names(home):
+            try:
+                branch = load_run(home, name)
+            except (DamagedError, UserError):
+                continue
+            if branch.lineage and branch.lineage.parent in former:
+                write_record(home.run(name), replace(branch, lineage=replace(branch.lineage, parent=new)))
         folder.path.rename(target.path)
         fsync_folder(home.runs)
-        write_record(target, replace(read_record(target), name=new))
-    for name in run_names(home):
-        try:
-            record = load_run(home, name)
-        except (DamagedError, UserError):
-            continue
-        if record.lineage and record.lineage.parent == old:
-            write_record(home.run(name), replace(record, lineage=replace(record.lineage, parent=new)))

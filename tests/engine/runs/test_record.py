@@ -1,13 +1,15 @@
 """run.json: made, read, frozen, renamed; every damaged or later one is told apart."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from engine.errors import BusyError, DamagedError, UserError
-from engine.files import FileLock
-from engine.home import Home
+from engine.files import FileLock, write_json
+from engine.home import Home, RunFolder
 from engine.profile import Profile
 from engine.profiles_store import override_profile
 from engine.runs.branch import branch_run
@@ -41,6 +43,26 @@ def test_a_taken_name_leaves_the_run_alone(home: Home) -> None:
         create_run(home, "r", Profile(), "two")
     assert load_run(home, "r").profile_name == "one"
     assert [p.name for p in home.runs.iterdir()] == ["r"]
+
+
+def test_of_two_that_make_a_run_of_one_name_at_once_one_does(home: Home) -> None:
+    def meanwhile(_: RunFolder) -> None:
+        create_run(home, "r", Profile(), "the quicker one")
+
+    with pytest.raises(UserError, match="already a run named 'r'"):
+        create_run(home, "r", Profile(), "the slower one", fill=meanwhile)
+    assert load_run(home, "r").profile_name == "the quicker one"
+    assert [p.name for p in home.runs.iterdir()] == ["r"]
+
+
+def test_what_a_killed_process_left_half_made_goes_and_what_one_makes_now_stays(home: Home) -> None:
+    left, at_work = home.runs / ".a.12345678.new", home.runs / ".b.12345678.new"
+    for folder in (left, at_work):
+        folder.mkdir()
+        RunFolder(folder).lock.touch()
+    with FileLock.acquire(RunFolder(at_work).lock, "a run that is being made"):
+        create_run(home, "c", Profile())
+    assert sorted(p.name for p in home.runs.iterdir()) == [at_work.name, "c"]
 
 
 def test_free_names(home: Home) -> None:
@@ -149,6 +171,48 @@ def test_renaming_takes_everything_along(home: Home) -> None:
     lineage = load_run(home, "child").lineage
     assert lineage is not None
     assert lineage.parent == "new"
+
+
+@pytest.mark.parametrize("survived", range(3))
+@pytest.mark.parametrize("second", ["new", "newer"])
+def test_a_rename_that_was_killed_is_done_by_the_next(
+    home: Home, monkeypatch: pytest.MonkeyPatch, survived: int, second: str
+) -> None:
+    """The run's record, the branch's, the folder: `survived` of the three are written when the kill comes."""
+    trained_run(home, "old", 1)
+    branch_run(home, *resolve(home, "old@e1"), [], "child")
+    written = 0
+
+    def dies(step: Callable[..., object]) -> Callable[..., object]:
+        def once(*arguments: object) -> object:
+            nonlocal written
+            if written == survived:
+                raise KeyboardInterrupt
+            written += 1
+            return step(*arguments)
+
+        return once
+
+    with monkeypatch.context() as killed:
+        killed.setattr("engine.runs.record.write_json", dies(write_json))
+        killed.setattr(Path, "rename", dies(Path.rename))
+        with pytest.raises(KeyboardInterrupt):
+            rename_run(home, "old", "new")
+    rename_run(home, "old", second)
+    assert sorted(run_names(home)) == ["child", second]
+    lineage = load_run(home, "child").lineage
+    assert lineage is not None
+    assert lineage.parent == second
+
+
+def test_renaming_a_copy_takes_no_branches_from_the_original(home: Home) -> None:
+    run = trained_run(home, "r", 1)
+    branch_run(home, *resolve(home, "r@e1"), [], "child")
+    shutil.copytree(run.path, home.runs / "copy")
+    rename_run(home, "copy", "other")
+    lineage = load_run(home, "child").lineage
+    assert lineage is not None
+    assert lineage.parent == "r"
 
 
 def test_renaming_what_cannot_be(home: Home) -> None:
