@@ -4,12 +4,13 @@
 thread: it reads runs and may make one.
 """
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.errors import UsageError, UserError, nearest
+from engine.errors import DdpmError, UsageError, UserError, nearest
 from engine.home import Home
 from engine.service import runs
 from engine.service.states import Job, State
@@ -73,7 +74,7 @@ def plan_training(home: Home, jobs: Iterable[Job], request: TrainRequest) -> Tra
 
 def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPlan:
     from engine.profiles_store import find_profile, list_profiles, load_profile
-    from engine.runs.record import free_run_name, load_run
+    from engine.runs.record import free_run_name
 
     known = [file.name for file in list_profiles(home)]
     is_file = "/" in request.target or request.target.endswith(".toml")
@@ -85,17 +86,22 @@ def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPl
         )
     profile = load_profile(home, request.target, list(request.overrides))
     name = find_profile(home, request.target).name
+    same = _same_profile(home, runs.names(home) if request.run is None else [request.run], profile)
+    # Also the run that an engine made before it was killed: the request that is sent again goes on with it.
+    unbegun = next((run for run in same if _is_unbegun(home, jobs, run)), None)
+    if unbegun is not None:
+        return _continue(home, jobs, unbegun, request)
     if request.run is not None and runs.exists(home, request.run):
         if request.new:
             raise UserError(f"there is already a run named {request.run!r}", "choose another --run name")
-        if load_run(home, request.run).profile != profile:
+        if not same:
             raise UserError(
                 f"run {request.run!r} was made from another profile than {request.target!r} is now",
                 f"`queue train {request.run}` goes on with it as it is; another --run name starts a new one",
             )
         return _continue(home, jobs, request.run, request)
-    if request.run is None and not request.new:
-        _refuse_a_twin(home, jobs, request, profile)
+    if same and not request.new:
+        raise _twin(home, jobs, request, same[0])
     chunk = profile.training.chunk_epochs
     to_epoch = request.to_epoch or (request.chunks or 1) * chunk
     run = request.run or free_run_name(home, name)
@@ -104,22 +110,31 @@ def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPl
     return TrainPlan(run, 0, to_epoch, chunk, True, None, (says,), profile, name)
 
 
-def _refuse_a_twin(home: Home, jobs: list[Job], request: TrainRequest, profile: Any) -> None:
-    """The same profile queued twice is far more often a slip than the wish for a second, equal run."""
+def _same_profile(home: Home, names: list[str], profile: Any) -> list[str]:
+    """Those of `names` that are runs of exactly this profile."""
     from engine.runs.record import load_run
 
-    for run in runs.names(home):
-        try:
-            same = load_run(home, run).profile == profile
-        except Exception:  # a run that cannot be read is no twin
-            continue
-        if same:
-            ahead = _continue(home, jobs, run, TrainRequest(run, chunks=request.chunks or 1))
-            raise UserError(
-                f"run {run!r} already trains this profile",
-                f"`queue train {run}` would go on to epoch {ahead.to_epoch}; "
-                "--new starts another run from the beginning",
-            )
+    found = []
+    for run in names:
+        with contextlib.suppress(DdpmError):  # a run that cannot be read is none of this profile
+            if load_run(home, run).profile == profile:
+                found.append(run)
+    return found
+
+
+def _is_unbegun(home: Home, jobs: list[Job], run: str) -> bool:
+    """Whether a run has no checkpoint and nobody trains it or is to."""
+    wanted = any(job.run == run and not job.over for job in jobs)
+    return not wanted and runs.in_use(home, run) is None and runs.newest(home.run(run)) is None
+
+
+def _twin(home: Home, jobs: list[Job], request: TrainRequest, run: str) -> UserError:
+    """The same profile queued twice is far more often a slip than the wish for a second, equal run."""
+    ahead = _continue(home, jobs, run, TrainRequest(run, chunks=request.chunks or 1))
+    return UserError(
+        f"run {run!r} already trains this profile",
+        f"`queue train {run}` would go on to epoch {ahead.to_epoch}; --new starts another run from the beginning",
+    )
 
 
 def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> TrainPlan:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError, UserError
+from engine.files import FileLock
 from engine.home import Home
 from engine.runs.record import load_run
 from engine.service.planning import TrainPlan, TrainRequest, make_run, plan_job, plan_training
@@ -95,9 +96,32 @@ def test_the_same_profile_twice_says_what_it_would_do(home: Home) -> None:
     with pytest.raises(UserError, match="already trains this profile") as error:
         plan(home, "small", train(1, 4), chunks=2)
     assert "go on to epoch 8" in str(error.value)
-    assert plan(home, "small", new=True).run == "small-2"
+    assert plan(home, "small", train(1, 4), new=True).run == "small-2"
     assert plan(home, "small", overrides=("training.seed=1",)).run == "small-2"
     assert plan(home, "small", run="other").run == "other"
+
+
+@pytest.mark.parametrize("request_", [{}, {"new": True}, {"run": "mine"}, {"run": "mine", "new": True}])
+def test_a_run_that_nobody_has_begun_is_the_one_that_is_asked_for(
+    home: Home, request_: dict[str, object]
+) -> None:
+    """An engine that is killed between making the run and its job gets the request again."""
+    run = made(home, **request_)
+    again = plan(home, "small", to_epoch=3, **request_)
+    assert (again.run, again.to_epoch, again.new_run, again.job) == (run, 3, False, None)
+    begun = train(1, 4, run=run)
+    assert plan(home, "small", begun, new=True, run="another").new_run
+    with pytest.raises(UserError, match=r"already trains this profile|already a run"):
+        plan(home, "small", begun, **{**request_, "new": "run" in request_})
+
+
+def test_a_run_with_a_checkpoint_or_a_worker_has_been_begun(home: Home) -> None:
+    run = home.run(made(home))
+    with FileLock.acquire(run.lock, "run"), pytest.raises(UserError, match="already trains this profile"):
+        plan(home, "small")
+    checkpoint(run, step=24, per_epoch=4)
+    with pytest.raises(UserError, match="already trains this profile"):
+        plan(home, "small")
 
 
 def test_a_name_that_is_taken_by_another_profile(home: Home) -> None:
@@ -108,7 +132,7 @@ def test_a_name_that_is_taken_by_another_profile(home: Home) -> None:
     with pytest.raises(UserError, match="frozen"):
         plan(home, "mine", overrides=("optim.lr=0.5",))
     with pytest.raises(UserError, match="already a run"):
-        plan(home, "small", run="mine", new=True)
+        plan(home, "small", train(1, 4, run="mine"), run="mine", new=True)
 
 
 def test_misuse(home: Home) -> None:
