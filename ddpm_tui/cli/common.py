@@ -84,6 +84,13 @@ def say(text: str) -> None:
     click.echo(printable(text))
 
 
+def drop_output() -> None:
+    """Nobody reads standard output any more: what is still to be flushed into it goes nowhere."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+
+
 def note(text: str) -> None:
     """A line for people on stderr, where standard output belongs to a program."""
     encoding = sys.stderr.encoding or "utf-8"

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import click
 
-from ddpm_tui.cli.common import note, print_json_line
+from ddpm_tui.cli.common import drop_output, note, print_json_line
 from ddpm_tui.cli.views import Quiet, View, choose
 from engine.errors import DdpmError
 from engine.home import Home, JobFolder
@@ -46,6 +46,8 @@ class _Signals:
         self.first: int | None = None
         self.interrupts = 0
         self.hung_up = False
+        self.unread = ""
+        """Why what we show cannot be written any more; "" where it can."""
         self.passed_on = False
         self.unsaid: list[str] = []
         """What the watching loop has to say for us: a signal handler must not write."""
@@ -58,6 +60,11 @@ class _Signals:
             self.interrupts += 1
         if self.worker is not None:
             self._pass_on(number)
+
+    def lose_output(self, error: OSError) -> None:
+        """As when the terminal goes: the worker must not be left to itself. stderr may still be there."""
+        self.unread = f"what it says cannot be written ({error.strerror or error})"
+        self(signal.SIGHUP, None)
 
     def watch_over(self, worker: LocalWorker) -> None:
         """From now on signals go to `worker`; one that came while it was being started does now."""
@@ -120,7 +127,12 @@ def run_job(
         worker = LocalLauncher(home).run(folder, device)
         signals.watch_over(worker)
         try:
-            _watch(folder, worker, view, signals, on_look)
+            try:
+                _watch(folder, worker, view, signals, on_look)
+            except OSError as error:
+                drop_output()
+                signals.lose_output(error)
+                _watch(folder, worker, view, signals, on_look)
         finally:
             if not signals.hung_up:
                 view.close()
@@ -199,15 +211,17 @@ def _judge(
     stopped = result is None or result.outcome == "stopped"
     if signals.first is not None and stopped:
         quit_at_once = result is None and signals.interrupts > 1 and code in (EXIT_QUIT, -signal.SIGKILL)
-        if not signals.hung_up:
+        if signals.unread or not signals.hung_up:
             what, hint = "stopped before anything was done", go_on and f"go on with: {go_on}"
             if result is not None:
                 what, hint = result.message, result.hint or hint
             elif quit_at_once:
                 what = "quit at once: what was done since the last checkpoint is lost"
-            note(f"{what}{f' — {hint}' if hint else ''}")
+            said = f"{signals.unread}: {what}" if signals.unread else what
+            with suppress(OSError):
+                note(f"{said}{f' — {hint}' if hint else ''}")
         raise click.exceptions.Exit(EXIT_QUIT if quit_at_once else EXIT_STOPPED)
-    if signals.hung_up:  # nobody is there to read why
+    if signals.hung_up and not signals.unread:  # nobody is there to read why
         raise click.exceptions.Exit(1 if result is None else result.exit_code or 1)
     if result is not None:
         raise JobFailedError(result.message, result.hint, result.exit_code or 1)

@@ -3,10 +3,12 @@
 Only click and the error classes are imported here; everything heavier belongs to the command that needs it.
 """
 
+import contextlib
+import errno
 import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
 import click
 
@@ -14,6 +16,9 @@ from ddpm_tui.cli.lazy import Lazy, LazyGroup
 from engine.errors import DdpmError, UserError
 
 _CLI = "ddpm_tui.cli."
+
+UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""How a write to a standard stream fails; such an error names no file."""
 
 SECTIONS: dict[str, dict[str, Lazy]] = {
     "Train and sample": {
@@ -56,8 +61,29 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
         ctx.exit()
 
 
+class _Commands(LazyGroup):
+    """click ends with 1 where who reads us has gone (`| head`). There is nothing more to say, and nothing failed."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _reader_may_go():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_go():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _reader_may_go() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        _drop_output()
+        raise click.exceptions.Exit(0) from None
+
+
 @click.group(
-    cls=LazyGroup,
+    cls=_Commands,
     sections=SECTIONS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -102,6 +128,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except DdpmError as error:
         return _complain(error.what, error.hint, error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "ddpm-tui"
         return _complain(_lower(error.format_message()), f"see `{where} --help`", 2)
@@ -109,27 +138,45 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _complain(_lower(error.format_message()), None, error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        # Who read us has gone (`| head`): nothing more to say, and nothing to complain about at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
     except OSError as error:
-        if error.filename is None:
+        if error.filename is not None:
+            hint = "`ddpm-tui doctor` says what to mend" if isinstance(error, PermissionError) else None
+            return _complain(f"{error.filename}: {(error.strerror or str(error)).lower()}", hint, 1)
+        if isinstance(error, BrokenPipeError):  # met while flushing
+            _drop_output()
+            return 0
+        if error.errno not in UNWRITTEN:
             raise
-        return _complain(f"{error.filename}: {(error.strerror or str(error)).lower()}", None, 1)
+        _drop_output()
+        return _complain(f"standard output: {os.strerror(error.errno).lower()}", None, 1)
     return result if isinstance(result, int) else 0
 
 
 def main() -> NoReturn:
     """The console script."""
+    _open_closed_streams()
     sys.exit(run())
+
+
+def _open_closed_streams() -> None:
+    """Who started us with `>&-` wants to hear nothing; the next file that is opened must not be taken for it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for the process's life
 
 
 def _complain(what: str, hint: str | None, code: int) -> int:
     from ddpm_tui.cli.common import note
 
-    note(" ".join(f"error: {what}{f' — {hint}' if hint else ''}".split()))
+    with contextlib.suppress(OSError):  # stderr may be what cannot be written
+        note(" ".join(f"error: {what}{f' — {hint}' if hint else ''}".split()))
     return code
+
+
+def _drop_output() -> None:
+    from ddpm_tui.cli.common import drop_output
+
+    drop_output()
 
 
 def _lower(message: str) -> str:

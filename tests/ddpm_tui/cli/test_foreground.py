@@ -181,6 +181,24 @@ def test_hanging_up_checkpoints_and_prints_nothing_more(run_home: Home) -> None:
     assert json.loads((job / "result.json").read_text())["outcome"] == "stopped"
 
 
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_a_reader_that_goes_away_stops_the_worker_at_its_checkpoint(
+    run_home: Home, arguments: list[str]
+) -> None:
+    """`ddpm-tui train … | head -1`: else the worker would train on with nobody watching it."""
+    process = start(run_home, "stops", *arguments)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read().splitlines()
+    assert process.wait(60) == 75
+    assert said[-1] == (
+        "what it says cannot be written (Broken pipe): stopped at step 5 — go on with: ddpm-tui train it"
+    )
+    job = wait_for_worker(run_home)
+    assert (job / "heard").read_text().split() == ["SIGTERM"]
+
+
 @pytest.mark.parametrize(("act", "expected"), [("fills", 73), ("breaks", 1)])
 def test_what_goes_wrong_while_stopping_is_not_called_stopped(
     run_home: Home, act: str, expected: int

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -87,7 +88,11 @@ def test_misuse_is_one_line_and_code_2(cli: Cli, arguments: list[str], line: str
         (BusyError("busy"), 1, "error: busy"),
         (UsageError("no"), 2, "error: no"),
         (FileNotFoundError(2, "No such file or directory", "/x"), 1, "error: /x: no such file or directory"),
-        (PermissionError(13, "Permission denied", "/x"), 1, "error: /x: permission denied"),
+        (
+            PermissionError(13, "Permission denied", "/x"),
+            1,
+            "error: /x: permission denied — `ddpm-tui doctor` says what to mend",
+        ),
     ],
 )
 def test_what_a_command_raises(
@@ -139,21 +144,55 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "ddpm_tui.cli.main", *arguments]
 
 
-def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["profiles", "show", "celeba32-paper", "--json"], ["profiles", "list"]]
+)
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, arguments: list[str]) -> None:
     """`ddpm-tui … | head -1`."""
-    process = subprocess.Popen(
-        command("profiles", "show", "celeba32-paper", "--json"),
-        stdout=subprocess.PIPE,
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        command(*arguments),
+        stdout=writing,
         stderr=subprocess.PIPE,
         env={**os.environ, "DDPM_HOME": str(tmp_path)},
+        timeout=60,
     )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    said = process.stderr.read().decode()
-    process.wait(30)
-    assert "Traceback" not in said
-    assert "BrokenPipe" not in said
+    os.close(writing)
+    assert (done.returncode, done.stderr.decode()) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["profiles", "list"], ["profiles", "show", "demo", "--json"]]
+)
+def test_a_full_disk_below_standard_output_is_one_line(tmp_path: Path, arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command(*arguments),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "DDPM_HOME": str(tmp_path)},
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert done.stderr.decode() == "error: standard output: no space left on device\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&-"])
+def test_closed_streams_are_nobody_listening(tmp_path: Path, closed: str) -> None:
+    environment = {**os.environ, "DDPM_HOME": str(tmp_path)}
+    line = f"{shlex.join(command('profiles', 'list'))} {closed}"
+    done = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, env=environment, timeout=60)
+    assert (done.returncode, done.stderr.decode()) == (0, "")
+
+
+@pytest.mark.parametrize("group", ["queue", "engine", "runs"])
+def test_a_group_without_a_command_shows_its_help(cli: Cli, group: str) -> None:
+    ended = cli(group)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert ended.err == cli(group, "--help").out
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "latin1"])
