@@ -2,7 +2,8 @@
 
 Every network gets its own counted operations, the same pictures, autocast, a fused AdamW and nothing else: no
 average, no clipping. Peers run in both memory layouts, and the faster one stands for them. What is compared is
-GFLOP/s, so that networks of slightly different size may be.
+GFLOP/s. Wider layers run nearer to the peak, so each peer is held against our network at the width that makes it
+work as much for a picture.
 """
 
 import importlib
@@ -21,6 +22,7 @@ from engine.bench.subject import fill_zeros, training_flop, waiter
 from engine.bench.timing import in_turns, ratio
 from engine.models.unet import UNet
 from engine.profile import Profile
+from engine.profiles_store import override_profile
 from engine.training import precision
 from engine.training.state import unet_config
 from engine.work import Work
@@ -55,16 +57,25 @@ def measure_peers(
 ) -> dict[str, Any]:
     """GFLOP/s of our network of `profile` and of what is installed of the peers, per precision, and the ratios."""
     device = prepare(facts)
-    plan = precision.decide(facts, profile)
     missing = missing_peers()
     size = profile.data.size
-    model = UNet(unet_config(profile))
-    networks = [_network(f"ddpm-tui {name}", model, None, plan.layout == "channels_last", size, ours=True)]
+    peers: list[Network] = []
     for channels_last in (False, True):
         if "diffusers" not in missing:
-            networks += _diffusers(size, channels_last)
+            peers += _diffusers(size, channels_last)
         if "denoising-diffusion-pytorch" not in missing:
-            networks += _lucidrains(size, channels_last, facts.is_cuda, options.quick)
+            peers += _lucidrains(size, channels_last, facts.is_cuda, options.quick)
+    channels_last = precision.decide(facts, profile).layout == "channels_last"
+    ours = _ours(name, profile, channels_last)
+    widened: dict[str, Network] = {}
+    for peer in peers:
+        width = equal_width(profile, peer.flop)
+        wide = override_profile(profile, [f"model.width={width}", f"model.head_dim={width}"])
+        wide_name = f"{name}, width {width}"
+        same = width == profile.model.width
+        known = next((n for n in widened.values() if n.name == f"ddpm-tui {wide_name}"), None)
+        widened[peer.key] = ours if same else known or _ours(wide_name, wide, channels_last)
+    networks = list({n.key: n for n in (ours, *widened.values(), *peers)}.values())
     wanted = precisions(facts)
     peaks = peak_cases(device, wanted)
     pictures = max(2, round(options.gflop * 1e9 / networks[0].flop)) if options.quick else BATCH
@@ -84,9 +95,10 @@ def measure_peers(
     for network in networks:
         for precise in wanted:
             series = times[f"{network.key} {precise}"]
-            mine = times[f"{networks[0].key} {precise}"]
+            match = widened.get(network.key, network)
+            mine = times[f"{match.key} {precise}"]
             work_done = network.flop * pictures / 1e9
-            over = networks[0].flop / network.flop
+            over = match.flop / network.flop
             rows.append(
                 {
                     "network": network.name,
@@ -98,6 +110,7 @@ def measure_peers(
                     "gflops": work_done / series.seconds,
                     "gflop_per_cpu_s": work_done / series.cpu_seconds,
                     "share_of_peak": work_done / series.seconds / best(ceilings, precise),
+                    "held_against": match.name,
                     "ours_over_it": ratio(series, mine) * over,
                     "ours_over_it_cpu": ratio(series, mine, cpu=True) * over,
                     "ours": network.ours,
@@ -123,8 +136,27 @@ def best_peer(rows: list[dict[str, Any]], precise: str) -> dict[str, Any] | None
     # By CPU time, which other programs on the machine do not disturb; on a GPU that would time the host.
     by_cpu = all(row["cpu_seconds"] > 0.5 * row["seconds"] for row in found)
     top = min(found, key=lambda row: row["ours_over_it_cpu" if by_cpu else "ours_over_it"])
-    chosen = ("precision", "network", "layout", "ours_over_it", "ours_over_it_cpu")
+    chosen = ("precision", "network", "layout", "held_against", "ours_over_it", "ours_over_it_cpu")
     return {key: top[key] for key in chosen}
+
+
+def equal_width(profile: Profile, flop: float) -> int:
+    """The width at which our network of `profile` comes nearest to `flop` operations a picture."""
+    groups = profile.model.groups
+
+    def off(width: int) -> float:
+        wide = override_profile(profile, [f"model.width={width}", f"model.head_dim={width}"])
+        return abs(training_flop(UNet(unet_config(wide)), profile.data.size) - flop)
+
+    widths = range(groups, 64 * groups, groups)
+    # Wider only ever works more: where it begins to be further off, the nearest has been passed.
+    return next(width for width in widths if off(width) <= off(width + groups))
+
+
+def _ours(name: str, profile: Profile, channels_last: bool) -> Network:
+    torch.manual_seed(0)
+    model = UNet(unet_config(profile))
+    return _network(f"ddpm-tui {name}", model, None, channels_last, profile.data.size, ours=True)
 
 
 def _network(
