@@ -127,10 +127,14 @@ def run(name: str, small: bool, foreground: bool, dry_run: bool, device: str) ->
     Its runs are ordinary ones, named STUDY.VARIANT.sSEED. In the foreground Ctrl-C checkpoints, and the same
     command goes on from there.
     """
-    from engine.studies.plan import steps
+    from engine.runs.evaluations import check_measures
+    from engine.studies.plan import check_settings, steps
     from engine.studies.spec import load_study
 
     one = load_study(home(), name)
+    check_settings(home(), one, small)
+    if one.plan(small).measures:  # a package that is missing is said before the training, not after it
+        check_measures(one.plan(small).measures, None)
     found = steps(home(), one, small)
     left = [step for step in found if not step.done]
     note(f"{one.title}: {len(found) - len(left)} of {len(found)} jobs are done")

@@ -239,5 +239,7 @@ def open_extractor(
 
 
 def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return (lines[0].strip() if lines else type(error).__name__)[:160]
+    lines = [line.strip().rstrip(":") for line in str(error).splitlines() if line.strip()]
+    # A KeyError's words are a key: an opcode's number, where a file is no pickle.
+    said = bool(lines) and not isinstance(error, KeyError)
+    return (lines[0] if said else type(error).__name__)[:160]

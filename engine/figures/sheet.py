@@ -38,13 +38,13 @@ def labelled_sheet(
 ) -> Image.Image:
     """Pictures on white, row names at the left, column names above, a caption below, `margin` pixels of white around.
 
-    cells: rows of pictures of one size; None leaves a place empty. `group` pictures stand under one column name.
-    Raises UserError where there is no picture, or sizes differ.
+    cells: rows of pictures, the smaller ones enlarged to stand beside the largest; None leaves a place empty.
+    `group` pictures stand under one column name. Raises UserError where there is no picture.
     """
     sizes = {p.shape for row in cells for p in row if p is not None}
-    if len(sizes) != 1:
-        raise UserError("there are no pictures to show" if not sizes else "the pictures differ in size")
-    side_y, side_x = (n * scale for n in sizes.pop()[:2])
+    if not sizes:
+        raise UserError("there are no pictures to show")
+    side_y, side_x = (n * scale for n in max(sizes)[:2])
     width = max(len(row) for row in cells)
     text = max(11, min(22, side_x // 5))
     face = font(text)

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
+from engine.errors import DamagedError, UserError
 from engine.home import Home, RunFolder
+from engine.profiles_store import diff_profiles
 from engine.runs.branch import Beginning
 from engine.runs.checkpoints import CheckpointInfo, list_checkpoints
 from engine.runs.evaluations import PARTS, Score, read_evaluations
-from engine.runs.record import create_run, run_names
+from engine.runs.record import create_run, read_record, run_names
 from engine.sampling_settings import Settings
 from engine.studies.spec import Study
 
@@ -50,7 +52,7 @@ def steps(home: Home, study: Study, small: bool) -> list[Step]:
 
 def _steps(home: Home, study: Study, small: bool) -> Iterator[Step]:
     plan = study.plan(small)
-    there = set(run_names(home))
+    there = set(run_names(home)) - other_settings(home, study, small).keys()
     how = study.drawing(home, small)
     for seed in plan.seeds:
         base = run_name(study, small, BASE, seed)
@@ -61,7 +63,10 @@ def _steps(home: Home, study: Study, small: bool) -> Iterator[Step]:
             for name, sampler in study.samplers.items():
                 if seed == plan.seeds[0]:
                     yield _sample(home, there, base, name, plan.epochs, sampler.drawing())
-                yield _evaluate(home, there, base, name, plan.epochs, plan.samples, plan.measures, how[name])
+                if plan.measures:
+                    yield _evaluate(
+                        home, there, base, name, plan.epochs, plan.samples, plan.measures, how[name]
+                    )
             continue
         for name in study.names:
             run = run_name(study, small, name, seed)
@@ -73,6 +78,40 @@ def _steps(home: Home, study: Study, small: bool) -> Iterator[Step]:
             yield step
             if plan.measures:
                 yield _evaluate(home, there, run, name, plan.epochs, plan.samples, plan.measures, how[name])
+
+
+def other_settings(home: Home, study: Study, small: bool) -> dict[str, str]:
+    """Runs that have a name of the study's and are not what it would make now, as after a change of its file or of its
+    base profile: name → the first difference in words. How samples are drawn is not asked: each score says that
+    itself."""
+    found = {}
+    there = set(run_names(home))
+    made = () if study.kind == "sample" else study.names
+    for variant in made if study.kind == "train" else (BASE, *made):
+        for seed in study.plan(small).seeds:
+            run = run_name(study, small, variant, seed)
+            if run not in there:
+                continue
+            wanted = study.profile(home, small, None if variant == BASE else variant, seed)
+            try:
+                rows = diff_profiles(read_record(home.run(run)).profile, wanted)
+            except (DamagedError, UserError) as error:
+                found[run] = error.what
+                continue
+            rows = [row for row in rows if not row[0].startswith("sampling.")]
+            if rows:
+                key, is_, should_be = rows[0]
+                found[run] = f"{key} is {is_}, and the study has {should_be}"
+    return found
+
+
+def check_settings(home: Home, study: Study, small: bool) -> None:
+    """Raise UserError where a run of the study's name is not what the study would make now."""
+    for run, why in other_settings(home, study, small).items():
+        raise UserError(
+            f"run {run!r} was made with other settings: {why}",
+            f"`ddpm-tui runs delete {run}` or rename it, or give the study's file another name",
+        )
 
 
 def prepare(home: Home, study: Study, small: bool, step: Step) -> None:

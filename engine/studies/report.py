@@ -25,10 +25,22 @@ from engine.home import Home, RunFolder
 from engine.runs.evaluations import read_evaluations
 from engine.runs.metrics import read_metrics
 from engine.runs.record import run_names
-from engine.studies.plan import BASE, SHOWN, at_epoch, made_so, run_name, seed_of, shown_sets, steps
+from engine.studies.plan import (
+    BASE,
+    SHOWN,
+    at_epoch,
+    check_settings,
+    made_so,
+    other_settings,
+    run_name,
+    seed_of,
+    shown_sets,
+    steps,
+)
 from engine.studies.spec import Study
 
 SHEET_PICTURES = 6
+MORE_IS_BETTER = ("memorisation", "precision", "recall")
 
 
 @dataclass
@@ -60,6 +72,7 @@ def write_report(home: Home, study: Study, small: bool, folder: Path, command: s
     outcomes = _outcomes(home, study, small)
     missing = _missing(outcomes)
     if not any(o.figures for o in outcomes):
+        check_settings(home, study, small)
         flag = " --small" if small else ""
         raise UserError(
             f"nothing of study {study.name!r} has run yet", f"`ddpm-tui study run {study.name}{flag}`"
@@ -90,12 +103,17 @@ def _missing(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 
 def _outcomes(home: Home, study: Study, small: bool) -> list[Outcome]:
     outcomes = {name: Outcome(name) for name in study.names}
+    others = other_settings(home, study, small)
     for step in steps(home, study, small):
         outcome = outcomes.get(step.variant)
         if not step.done:
             word = {"train": "trained to", "sample": "sampled at", "evaluate": "scored at"}[step.kind]
+            lacks = f"{step.run} is not {word} epoch {step.epoch}"
+            if step.run in others:
+                lacks = f"{step.run} was made with other settings ({others[step.run]})"
             for each in [outcome] if outcome else outcomes.values():
-                each.missing.append(f"{step.run} is not {word} epoch {step.epoch}")
+                if lacks not in each.missing:
+                    each.missing.append(lacks)
             continue
         if outcome is None:
             continue
@@ -179,13 +197,14 @@ def _markdown(
     ]
     seeds = len(plan.seeds)
     few = "" if seeds >= 3 else f" Fewer than three seeds: differences may be chance ({seeds} here)."
+    more = ", ".join(["speed", *(c for c in columns if c in MORE_IS_BETTER)])
     changed = f", `{'`, `'.join(plan.set)}`" if plan.set else ""
     parts = [
         f"# {study.title}{' (small version)' if small else ''}",
         study.question,
         f"Base profile `{plan.base}`{changed}; {plan.epochs} epochs; seeds {', '.join(map(str, plan.seeds))}. "
         "Figures are means over seeds ± their standard deviation; less is better in all but "
-        f"speed.{few} Held-out losses of different losses, predictions or schedules cannot be compared with "
+        f"{more}.{few} Held-out losses of different losses, predictions or schedules cannot be compared with "
         "each other; the eps error, taken at fixed log-SNR, can, and so can distances of samples.",
         "\n".join(
             [f"| variant | {' | '.join(columns)} | seeds |", f"| --- |{' --- |' * (len(columns) + 1)}", *rows]
@@ -248,7 +267,7 @@ def _curves(home: Home, study: Study, small: bool) -> Image.Image | None:
     if study.kind == "sample":
         return None
     plan, found = study.plan(small), []
-    there = set(run_names(home))
+    there = set(run_names(home)) - other_settings(home, study, small).keys()
     for name in study.names:
         each = []
         for run in (run_name(study, small, name, seed) for seed in plan.seeds):
@@ -273,12 +292,14 @@ def _learning(home: Home, study: Study, small: bool) -> Image.Image | None:
     """Variants down, epochs across: previews of the first seed's run, and before a branch begins of its base."""
     plan = study.plan(small)
     wanted = plan.sheet_epochs or (plan.epochs,)
+    others = other_settings(home, study, small)
     pictures = max(1, SHEET_PICTURES // max(1, len(wanted) - 2))
     cells: list[list[Picture | None]] = []
     for name in study.names:
         by_epoch = {}
         for maker in (BASE, name) if study.kind == "branch" else (name,):
-            for path in preview_paths(home.run(run_name(study, small, maker, plan.seeds[0]))):
+            run = run_name(study, small, maker, plan.seeds[0])
+            for path in preview_paths(home.run(run)) if run not in others else ():
                 try:
                     preview = read_preview(path)
                 except DamagedError:
@@ -289,21 +310,11 @@ def _learning(home: Home, study: Study, small: bool) -> Image.Image | None:
             shown = list(by_epoch.get(str(epoch), []))[:pictures]
             row += [*shown, *[None] * (pictures - len(shown))]
         cells.append(row)
-    sizes = {p.shape for row in cells for p in row if p is not None}
-    if not sizes:
+    if not any(picture is not None for row in cells for picture in row):
         return None
-    if len(sizes) > 1:  # a study of sizes: the smaller ones are enlarged to stand beside the larger
-        side = max(sizes)[0]
-        cells = [[_enlarged(picture, side) for picture in row] for row in cells]
     names = [f"epoch {e}" for e in wanted]
     caption = f"{study.title}: seed {plan.seeds[0]}"
     return labelled_sheet(cells, study.names, names, group=pictures, caption=caption)
-
-
-def _enlarged(picture: Picture | None, side: int) -> Picture | None:
-    if picture is None:
-        return None
-    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.NEAREST))
 
 
 def _sampled(home: Home, study: Study, small: bool) -> Image.Image | None:

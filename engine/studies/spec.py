@@ -14,10 +14,13 @@ from engine.errors import UserError, nearest, unknown
 from engine.home import NAME, Home, shipped_profiles
 from engine.profile import Profile
 from engine.profiles_store import load_profile
+from engine.runs.evaluations import MEASURES
 from engine.sampling_settings import Settings
 
 Count = Annotated[int, Field(ge=1)]
 Kind = Literal["train", "branch", "sample"]
+STUDY_MEASURES = tuple(name for name in MEASURES if name != "frechet")
+"""A study names each by itself, and gives no extractor of the user's."""
 
 
 class SampleVariant(BaseModel):
@@ -147,6 +150,9 @@ def load_study(home: Home, name: str) -> Study:
 def _check_variants(home: Home, study: Study) -> None:
     for small in (False, True):
         try:
+            for name in study.plan(small).measures:
+                if name not in STUDY_MEASURES:
+                    raise unknown("measure", name, STUDY_MEASURES)
             study.profile(home, small)
             made: dict[str, Any] = {
                 name: study.samplers[name] if study.kind == "sample" else study.profile(home, small, name)

@@ -11,7 +11,8 @@ import pytest
 
 from engine.data.catalog import add_source
 from engine.home import Home
-from engine.profiles_store import build_profile, save_profile, to_toml
+from engine.profiles_store import build_profile, load_profile, save_profile, to_toml
+from engine.runs.record import create_run
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.tiny import BRANCH_STUDY, TINY
 
@@ -51,7 +52,7 @@ def test_what_there_is(cli: Cli, tried: Home) -> None:
     assert not list(tried.runs.iterdir()), "it only says"
 
 
-def test_what_it_refuses(cli: Cli, tried: Home) -> None:
+def test_what_it_refuses(cli: Cli, tried: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "did you mean 'tried'" in cli("study", "show", "treid").error
     assert "nothing of study 'tried' has run yet" in cli("study", "report", "tried").error
     for changed, said in (
@@ -64,6 +65,14 @@ def test_what_it_refuses(cli: Cli, tried: Home) -> None:
         assert ended.code in (1, 2)
         assert said in ended.err
         assert not list(tried.runs.iterdir())
+    (tried.studies / "tried.toml").write_text(TRIED)
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.runs.evaluations.find_spec", lambda name: None)
+        (tried.studies / "tried.toml").write_text(TRIED.replace("sliced_wasserstein", "fid"))
+        assert "fid needs torch-fidelity" in cli("study", "run", "tried").error
+    (tried.studies / "tried.toml").write_text(TRIED)
+    create_run(tried, "tried.l1.s0", load_profile(tried, "tiny", ["training.seed=9"]))
+    assert "'tried.l1.s0' was made with other settings" in cli("study", "run", "tried").error
 
 
 @pytest.fixture

@@ -100,6 +100,9 @@ def test_weights_are_never_unpickled_into_more_than_tensors(tmp_path: Path) -> N
     with pytest.raises(UserError, match="not a file of Inception weights"):
         extractors._read(path)
     assert not marker.exists()
+    path.write_text("hello")
+    with pytest.raises(UserError, match=r"not a file of Inception weights \(\D+\)"):
+        extractors._read(path)
 
 
 def test_weights_of_something_else_are_said(tmp_path: Path) -> None:

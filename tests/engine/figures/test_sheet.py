@@ -36,9 +36,17 @@ def test_groups_stand_apart_under_one_name_and_long_captions_are_wrapped() -> No
     assert more.height > one.height + 20
 
 
-def test_pictures_of_two_sizes_or_none_are_refused() -> None:
-    with pytest.raises(UserError, match="differ in size"):
-        labelled_sheet([[flat(1), flat(1, 16)]])
+@pytest.mark.parametrize("side", [16, 24])
+def test_smaller_pictures_are_enlarged_to_stand_beside_larger_ones(side: int) -> None:
+    small = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    sheet = np.asarray(labelled_sheet([[small, flat(1, 32)]], scale=2))
+    assert sheet.shape == (64, 2 * 64 + GAP, 3)
+    assert (sheet[0, 0] == small[0, 0]).all()
+    assert (sheet[-1, 63] == small[-1, -1]).all()
+    assert {tuple(p) for p in sheet[:, :64].reshape(-1, 3)} <= {tuple(p) for p in small.reshape(-1, 3)}
+
+
+def test_a_sheet_without_pictures_is_refused() -> None:
     with pytest.raises(UserError, match="no pictures"):
         labelled_sheet([[None]])
 

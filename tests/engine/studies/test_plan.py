@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from engine.home import Home, RunFolder
@@ -56,13 +55,3 @@ def test_figures_of_a_run_that_went_on_are_those_of_the_studys_epoch(run: RunFol
     assert outcome.figures == {"eps error": [0.5], "pictures seen": [1280.0]}
     report._training(run, 9, missing := report.Outcome("v"))
     assert missing.figures == {}
-
-
-@pytest.mark.parametrize("side", [16, 24])
-def test_pictures_of_every_size_stand_beside_larger_ones(side: int) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
-    larger = report._enlarged(picture, 32)
-    assert larger is not None
-    assert larger.shape == (32, 32, 3)
-    assert (larger[0, 0] == picture[0, 0]).all()
-    assert {tuple(p) for p in larger.reshape(-1, 3)} <= {tuple(p) for p in picture.reshape(-1, 3)}

@@ -13,7 +13,7 @@ from engine.figures.sheet import labelled_sheet
 from engine.home import Home
 from engine.jobs import new_job_folder, read_spec
 from engine.profiles_store import build_profile, save_profile, to_toml
-from engine.studies.plan import prepare, steps
+from engine.studies.plan import check_settings, prepare, steps
 from engine.studies.report import spread, write_report
 from engine.studies.spec import Study, load_study
 from engine.work import Work
@@ -107,6 +107,24 @@ def test_a_study_from_nothing_to_its_report(home: Home, tmp_path: Path) -> None:
         "faces.png",
     }
     assert follow(home, one) == 0, "run again, nothing is left to do"
+
+    # Runs of the same names are not those of a study that was changed.
+    redrawn = study(home, LOSSES.replace("epochs = 1", 'epochs = 1\nset = ["sampling.steps=2"]'))
+    check_settings(home, redrawn, False)
+    changed = study(home, LOSSES.replace("loss=l2", 'loss=l2", "optim.lr=0.5'))
+    with pytest.raises(
+        UserError, match=r"'tried.l2.s0' was made with other settings: optim.lr is 0.\d+, and"
+    ):
+        check_settings(home, changed, False)
+    assert [step.run for step in steps(home, changed, False) if not step.done][::2] == [
+        "tried.l2.s0",
+        "tried.l2.s0",
+    ]
+    half = write_report(home, changed, False, out, "cmd")
+    assert [bool(outcome.figures) for outcome in half.outcomes] == [True, False]
+    assert half.missing[0].startswith("l2: tried.l2.s0 was made with other settings (optim.lr is ")
+    with pytest.raises(UserError, match="epochs is 1, and the study has 2"):
+        write_report(home, study(home, LOSSES.replace("epochs = 1", "epochs = 2")), False, out, "cmd")
 
 
 def test_branches_begin_at_one_checkpoint(

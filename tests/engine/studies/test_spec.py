@@ -64,6 +64,9 @@ def test_a_variant_changes_the_profile_and_small_changes_the_plan(home: Home) ->
     [
         ("epochs = 2", "epochs = 2\nseed = [1]", "full.seed: unknown key .did you mean 'seeds'"),
         ("epochs = 2", "epochs = 0", "full.epochs"),
+        ("epochs = 2", 'epochs = 2\nmeasures = ["kit"]', "no measure named 'kit'.*did you mean 'kid'"),
+        ("epochs = 2", 'epochs = 2\nmeasures = ["default"]', "no measure named 'default'"),
+        ("epochs = 2", 'epochs = 2\nmeasures = ["frechet"]', "no measure named 'frechet'"),
         ('title = "Two losses"', 'titel = "x"', "title"),
         ('"celeba32"', '"celeba23"', "celeba32"),
         ("objective.loss=l1", "objective.loss=l2", "'a' and 'b' are equal"),
