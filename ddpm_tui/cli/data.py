@@ -182,7 +182,7 @@ def show(name: str, as_json: bool) -> None:
         if manifest:
             _print_packed(folder, manifest)
         else:
-            say(f"unfinished: {folder.path}")
+            say(f"{'damaged' if folder.manifest.exists() else 'unfinished'}: {folder.path}")
 
 
 @data.command()
@@ -195,7 +195,10 @@ def verify(ctx: click.Context, name: str, as_json: bool) -> None:
 
     source = load_source(home(), name)
     changed = check_source(home(), name) if source.kind != "built-in" else None
-    found = [(folder, verify_packed(folder)) for folder, _ in packed_folders(home(), name, whole_only=False)]
+    folders = [folder for folder, _ in packed_folders(home(), name, whole_only=False)]
+    # The manifest is written last: without one nothing is damaged, packing has only not come to its end.
+    unfinished = [folder for folder in folders if not folder.manifest.exists()]
+    found = [(folder, verify_packed(folder)) for folder in folders if folder not in unfinished]
     failed = any(problems for _, problems in found)
     if as_json:
         print_json(
@@ -203,6 +206,7 @@ def verify(ctx: click.Context, name: str, as_json: bool) -> None:
                 "name": name,
                 "changed": changed,
                 "packed": [{"folder": str(f.path), "problems": problems} for f, problems in found],
+                "unfinished": [str(f.path) for f in unfinished],
             }
         )
         ctx.exit(int(failed))
@@ -214,7 +218,9 @@ def verify(ctx: click.Context, name: str, as_json: bool) -> None:
         say(
             f"{folder.path.name}: {'damaged; delete the folder and it is packed again' if problems else 'whole'}"
         )
-    if not found:
+    for folder in unfinished:
+        say(f"{folder.path.name}: unfinished; packing goes on when it is asked for again")
+    if not folders:
         say(f"{name} is not packed yet")
     ctx.exit(int(failed))
 

@@ -138,10 +138,12 @@ def _check_same(old: Source, new: Source) -> None:
 
 def _too_few(path: Path, listing: Listing) -> UserError:
     if not listing.names:
-        others = f" ({listing.ignored:,} other files)" if listing.ignored else ""
-        return UserError(
-            f"there is no picture in {path}{others}", "give a folder of pictures or a zip of them"
-        )
+        others = f" ({listing.ignored:,} other file{'s' * (listing.ignored != 1)})" if listing.ignored else ""
+        way_out = "give a folder of pictures or a zip of them"
+        if listing.archive:
+            inside = listing.kind == "zip"
+            way_out = f"unpack {listing.archive} and add it" if inside else f"add {path / listing.archive}"
+        return UserError(f"there is no picture in {path}{others}", way_out)
     return UserError(
         f"there is only one picture in {path} ({listing.names[0]})",
         "at least two are needed: one to train on and one to hold out",

@@ -42,6 +42,8 @@ class Listing:
     """zip only: offset, stored, size, method, crc of each"""
     ignored: int
     """other files, hidden ones not counted"""
+    archive: str | None
+    """a zip among those other files: it is not looked into"""
     total_bytes: int
     celeba: bool
     partition: bytes | None = field(repr=False)
@@ -81,6 +83,7 @@ def _listing(path: Path, kind: Kind) -> Listing:
     names: list[str] = []
     columns = [array("q") for _ in range(5 if kind == "zip" else 1)]
     ignored = 0
+    archive: str | None = None
     partition_name: str | None = None
     for name, facts in _folder_files(path) if kind == "folder" else _zip_files(path):
         last = name[name.rfind("/") + 1 :].lower()
@@ -90,6 +93,8 @@ def _listing(path: Path, kind: Kind) -> Listing:
                 column.append(fact)
             continue
         ignored += 1
+        if last.endswith(".zip"):
+            archive = min(archive or name, name)
         if last in PARTITIONS and (partition_name is None or len(name) < len(partition_name)):
             partition_name = name
     names, columns = _sorted(names, columns)
@@ -106,6 +111,7 @@ def _listing(path: Path, kind: Kind) -> Listing:
         shared=shared,
         places=columns if kind == "zip" else [],
         ignored=ignored,
+        archive=archive,
         total_bytes=sum(sizes),
         celeba=celeba,
         partition=partition,

@@ -69,6 +69,21 @@ def test_add_without_packing(home: Home, cli: Cli, pictures: Path) -> None:
     assert list(home.jobs.iterdir()) == []
 
 
+def test_unfinished_packing_is_no_damage(home: Home, cli: Cli, pictures: Path) -> None:
+    cli("data", "add", str(pictures), "--name", "dots", "--size", "8")
+    next(home.data.glob("dots-*/manifest.json")).unlink()  # it is written last
+    verified = cli("data", "verify", "dots")
+    assert (verified.code, verified.err) == (0, "")
+    assert "unfinished; packing goes on" in verified.out
+    assert "unfinished: " in cli("data", "show", "dots").out
+    assert len(cli("data", "verify", "dots", "--json").json["unfinished"]) == 1
+    assert cli("data", "add", str(pictures), "--name", "dots", "--size", "8").code == 0
+
+    next(home.data.glob("dots-*/manifest.json")).write_text("{")
+    assert cli("data", "verify", "dots").code == 1
+    assert "damaged: " in cli("data", "show", "dots").out
+
+
 def test_a_few_broken_pictures_are_named(home: Home, cli: Cli, tmp_path: Path) -> None:
     folder = tmp_path / "mostly"
     folder.mkdir()

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -70,12 +71,28 @@ def test_moved_pictures(home: Home, tmp_path: Path) -> None:
     pack(home, "cats", 8, "whole")
 
 
+def zip_inside(path: Path) -> None:
+    path.mkdir()
+    write_zip(path / "inner.zip")
+
+
+def write_zip(path: Path, *names: str) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"")
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda path: path.mkdir(), "there is no picture in .*cats —"),
         (lambda path: fill(path, 1), "only one picture in .*000000.jpg.*at least two"),
-        (lambda path: (path.mkdir(), (path / "a.txt").write_text("x")), r"no picture in .*\(1 other files\)"),
+        (lambda path: (path.mkdir(), (path / "a.txt").write_text("x")), r"no picture in .*\(1 other file\)"),
+        (zip_inside, r"no picture in .*cats \(1 other file\) — add .*cats/inner\.zip$"),
+        (
+            lambda path: write_zip(path, "in/b.zip", "in/a.zip"),
+            r"no picture in .* — unpack in/a\.zip and add it$",
+        ),
         (lambda path: path.write_text("hello"), "is not a zip file"),
         (lambda path: path.write_text("<html><body>Quota exceeded"), "web page, not a zip"),
         (lambda path: None, "does not exist"),
