@@ -41,7 +41,7 @@ class Decoded:
     """One packed picture and what was noticed on the way."""
 
     pixels: NDArray[np.uint8]
-    """(3, size, size)"""
+    """(3, size, size); a view of rows of RGB"""
     celeba_shaped: bool
     enlarged: bool
     """the crop was smaller than `size`"""
@@ -91,7 +91,7 @@ def _decode(picture: Image.Image, recipe: str, size: int) -> Decoded:
         width, height = upright.size  # only now: Pillow turns TIFF by itself while loading
         box = crop_box(recipe, width, height)
     square = _scaled(upright, box.divided(factor), size)
-    pixels = np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
+    pixels = np.frombuffer(square.tobytes(), np.uint8).reshape(size, size, 3).transpose(2, 0, 1)
     return Decoded(pixels, is_celeba_shaped(width, height), enlarged=box.side < size)
 
 
