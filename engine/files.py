@@ -93,14 +93,23 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
+MARGIN_BYTES = 16 << 20
+"""What is left free beside what is asked for: manifests, logs and progress are written too."""
+
+
 def require_free(folder: Path, needed: int) -> None:
     """Raise DiskFullError unless `needed` bytes (and a small margin) are free at `folder`."""
-    free = free_bytes(folder)
-    if free < needed + (16 << 20):
+    free, needed = free_bytes(folder), needed + MARGIN_BYTES
+    if free < needed:
         raise DiskFullError(
             f"{folder} has {free / 1e6:,.0f} MB free and {needed / 1e6:,.0f} MB are needed",
             "free some space (checkpoints prune, trash purge) and resume",
         )
+
+
+LOOK_S = 0.25
+"""How long a lock that is wanted is asked for: `is_locked` holds a shared one, for microseconds where the machine is
+idle and for as long as the scheduler lets it wait where it is not. That is nobody working."""
 
 
 class FileLock:
@@ -119,17 +128,17 @@ class FileLock:
         """Take the lock, or return None where another open file holds it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        for attempt in range(5):
+        end = time.monotonic() + LOOK_S
+        while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                # `is_locked` holds a shared lock for some microseconds: that is nobody working.
-                if attempt < 4:
-                    time.sleep(0.003)
+                if time.monotonic() > end:
+                    os.close(descriptor)
+                    return None
+                time.sleep(0.003)
             else:
                 return cls(path, descriptor)
-        os.close(descriptor)
-        return None
 
     @classmethod
     def acquire(cls, path: Path, what: str, hint: str | None = None) -> "FileLock":
@@ -173,11 +182,9 @@ def lock_holder(path: Path) -> str | None:
 
 def is_locked(path: Path) -> bool:
     """Whether some living process holds the lock at `path`."""
-    if not path.exists():
-        return False
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except OSError:  # not there, or not ours to read
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

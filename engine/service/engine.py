@@ -184,11 +184,13 @@ class Engine:
     async def _find_worker(self, job: Job, folder: JobFolder) -> None:
         """A queued job's lock is taken: a worker lives that the database does not know of."""
         worker = await self.queue.in_thread(lambda: self.launcher.adopt(folder, None, None))
-        if worker is not None:
-            job = await self.queue.transition(
-                job, [State.QUEUED], State.STARTING, "found a living worker", attempt=job.attempt + 1
-            )
-            await self.supervisor.adopt(job, worker)
+        if worker is None:  # it has ended meanwhile, or somebody only looked: nothing else would wake us
+            self._wake.set()
+            return
+        job = await self.queue.transition(
+            job, [State.QUEUED], State.STARTING, "found a living worker", attempt=job.attempt + 1
+        )
+        await self.supervisor.adopt(job, worker)
 
     # Making room.
 

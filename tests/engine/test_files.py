@@ -1,11 +1,13 @@
 """Files survive a crash whole, and locks tell who lives."""
 
 import errno
+import fcntl
 import json
 import os
 import resource
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -99,6 +101,14 @@ def test_space_is_asked_of_the_nearest_folder_that_exists(tmp_path: Path) -> Non
         require_free(tmp_path, 1 << 60)
 
 
+def test_what_is_needed_is_more_than_what_is_free_also_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.files.free_bytes", lambda _: 25_000_000)
+    with pytest.raises(DiskFullError, match="has 25 MB free and 41 MB are needed"):
+        require_free(tmp_path, 24_500_000)
+
+
 def test_a_lock_is_exclusive_and_ends_with_release(tmp_path: Path) -> None:
     path = tmp_path / "below" / "lock"
     assert not is_locked(path)
@@ -124,6 +134,29 @@ def test_looking_at_a_lock_takes_it_from_nobody(tmp_path: Path) -> None:
         lock = FileLock.try_acquire(path)
         assert lock is not None
         lock.release()
+
+
+def test_somebody_who_looks_for_long_takes_it_from_nobody_either(tmp_path: Path) -> None:
+    """A process that looks may lose the processor with its shared lock held."""
+    path = tmp_path / "lock"
+    path.touch()
+    looking = os.open(path, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    threading.Timer(0.12, os.close, [looking]).start()
+    lock = FileLock.try_acquire(path)
+    assert lock is not None
+    lock.release()
+
+
+def test_a_lock_that_cannot_be_looked_at_is_no_reason_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_yours(*_: object, **__: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", not_yours)
+    monkeypatch.setattr(os, "open", not_yours)
+    assert not is_locked(tmp_path / "run" / "lock")
 
 
 def test_a_shorter_holder_replaces_a_longer_one(tmp_path: Path) -> None:

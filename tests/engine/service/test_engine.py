@@ -1,0 +1,65 @@
+"""The queue in motion, with a launcher that only writes down what it is to start."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from engine.files import FileLock
+from engine.home import JobFolder
+from engine.jobs import new_job_folder, read_spec
+from engine.service import engine as module
+from engine.service.engine import Engine
+from engine.service.launcher import LocalWorker, take_lock
+from engine.service.queue import Queue
+from engine.service.rebuild import new_job
+
+from .support import make_home
+
+
+class Endless(LocalWorker):
+    """A worker that goes on and on."""
+
+    async def wait(self) -> int | None:
+        await asyncio.Event().wait()
+        return None
+
+
+class Notebook:
+    """A launcher without processes."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+
+    def start(self, folder: JobFolder, device: str, lock: FileLock) -> Endless:
+        self.started.append(folder.id)
+        return Endless(folder, None, None)
+
+    def adopt(self, folder: JobFolder, pid: int | None, started: str | None) -> None:
+        return None
+
+
+async def test_a_lock_that_is_free_again_at_once_leaves_no_job_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken when the job was to start, free when its worker was looked for: nothing else happens to wake the queue."""
+    looks = 0
+
+    def looked_at(folder: JobFolder) -> FileLock | None:
+        nonlocal looks
+        looks += 1
+        return None if looks == 1 else take_lock(folder)
+
+    monkeypatch.setattr(module, "take_lock", looked_at)
+    home = make_home(tmp_path / "home")
+    queue, notebook = Queue.open(home), Notebook()
+    engine = Engine(home, queue, notebook, ("cpu",))
+    running = asyncio.create_task(engine.run())
+    await queue.add(lambda: new_job(read_spec(new_job_folder(home, "sample", None, {})), 1.0))
+    async with asyncio.timeout(20):
+        while not notebook.started:
+            await asyncio.sleep(0.01)
+    engine.stop()
+    await running
+    await engine.supervisor.close()
+    queue.close()
