@@ -5,6 +5,7 @@ SIGTERM, SIGHUP and the first SIGINT ask the job to stop at its next safe point;
 """
 
 import argparse
+import errno
 import json
 import os
 import signal
@@ -78,6 +79,9 @@ def _bench(work: Work) -> Result:
 
     return run_bench(work)
 
+
+NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
+"""What a file of another user's, a disk that is read-only and one that is dying answer: no bug of this program's."""
 
 KINDS: dict[str, Callable[[Work], Result]] = {
     "train": _train,
@@ -156,6 +160,10 @@ def _outcome(work: Work) -> Result:
     except MemoryError as error:
         return _memory(work, error)
     except Exception as error:
+        if isinstance(error, OSError) and error.filename and error.errno in NOT_OURS:
+            work.say(traceback.format_exc())
+            what = f"{error.filename}: {os.strerror(error.errno).lower()}"
+            return Result("failed", EXIT_FAILED, what, "`ddpm-tui doctor` says what to mend", spec.run)
         from engine.training.step import is_out_of_memory
 
         if is_out_of_memory(error):

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import faulthandler
 import gc
-import json
 import logging
 import logging.handlers
 import os
@@ -18,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from engine.errors import BusyError, DdpmError, UserError
+from engine.errors import DdpmError, UserError
 from engine.failpoints import reach
 from engine.files import FileLock
 from engine.home import Home
@@ -27,6 +26,7 @@ from engine.service.commands import Commands
 from engine.service.engine import Engine
 from engine.service.launcher import LocalLauncher
 from engine.service.live import Live
+from engine.service.protocol import encode, error_to_wire
 from engine.service.queue import Queue
 from engine.service.server import Server
 
@@ -176,10 +176,10 @@ def detach(home: Home) -> int:
             return 0
         if not said:
             os.waitpid(child, 0)
-            said = json.dumps(
-                {"what": "the engine died while starting", "hint": f"see {home.engine_log}"}
-            ).encode()
-        print(said.decode(), flush=True)
+            said = encode(
+                error_to_wire(DdpmError("the engine died while starting", f"see {home.engine_log}"))
+            )
+        print(said.decode().strip(), flush=True)
         return 1
     os.close(reading)
     os._exit(_be_the_service(home, writing))
@@ -197,11 +197,11 @@ def _be_the_service(home: Home, writing: int) -> int:
     try:
         run_here(home, lambda: say(b"ready"))
     except DdpmError as error:
-        kind = "busy" if isinstance(error, BusyError) else "error"
-        say(json.dumps({"kind": kind, "what": error.what, "hint": error.hint}).encode())
+        say(encode(error_to_wire(error)))
         return error.exit_code
     except BaseException as error:
-        say(json.dumps({"what": f"the engine failed: {error!r}", "hint": f"see {home.engine_log}"}).encode())
+        why = str(error) if isinstance(error, OSError) else repr(error)  # repr leaves the file's name out
+        say(encode(error_to_wire(DdpmError(f"the engine failed: {why}", f"see {home.engine_log}"))))
         return 1
     return 0
 

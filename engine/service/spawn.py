@@ -1,10 +1,9 @@
 """Starting the service from a client: once, whoever asks, in a way that outlives the client's login.
 
-Standard library only, and nothing of the service itself: the command line loads this.
+Standard library only, and of the service only its protocol: the command line loads this.
 """
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -12,8 +11,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine.errors import DdpmError
+from engine.errors import BusyError, DdpmError
 from engine.home import Home
+from engine.service.protocol import ProtocolError, decode, error_from_wire
 
 PASSED_ON = (
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "HTTP_PROXY",
@@ -52,15 +52,15 @@ def start_engine(home: Home) -> None:
     if started.returncode == 0:
         return
     try:
-        said = json.loads(started.stdout)
-    except ValueError:
+        error = error_from_wire(decode(started.stdout))
+    except ProtocolError:
         lines = started.stderr.decode(errors="replace").strip().splitlines()
         raise DdpmError(
             f"the engine did not start ({lines[-1] if lines else 'it said nothing'})",
             f"see {home.engine_log}",
         ) from None
-    if said.get("kind") != "busy":
-        raise DdpmError(str(said.get("what")), said.get("hint"))
+    if not isinstance(error, BusyError):
+        raise error
 
 
 def python_path(environment: Mapping[str, str] = os.environ) -> str:

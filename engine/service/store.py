@@ -6,6 +6,7 @@ be met. Knows nothing of processes, clients or job folders.
 """
 
 import contextlib
+import errno
 import json
 import os
 import sqlite3
@@ -23,6 +24,9 @@ SCHEMA = 1
 APPLICATION = 0x44445054
 """Written into the file's header, so that another program's database is not taken for ours."""
 
+PATH_LIMIT = 511 - len("-journal")
+"""Bytes of the longest path that SQLite opens on Unix, with its journal beside it."""
+
 _JSON = ("after", "args", "result")
 _COLUMNS = tuple(f.name for f in fields(Job))
 _NUMBERS = {"priority", "rank", "attempt", "pid", "crashes", "mark", "created", "started", "ended"}
@@ -33,8 +37,8 @@ class StaleError(DdpmError):
     """A transition lost: the job is no longer in the state, or the attempt, that the writer believed."""
 
 
-class UnwritableError(DiskFullError):
-    """The database cannot be written now: the disk is full or read-only. Nothing was changed."""
+class UnwritableError(DdpmError):
+    """The database cannot be written now: the disk is full (exit code 73) or read-only. Nothing was changed."""
 
 
 class Store:
@@ -52,7 +56,7 @@ class Store:
     def open(cls, path: Path) -> "Store":
         """Open or create. What is not a whole database of ours is set aside, under a name that says so.
 
-        Raises UnwritableError where the disk is full or read-only, UserError for a newer schema.
+        Raises UnwritableError where the disk is full or read-only, UserError for a newer schema or a path too long.
         """
         set_aside = None
         fresh = not path.exists() or path.stat().st_size == 0
@@ -220,6 +224,10 @@ class Store:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    if len(os.fsencode(path)) > PATH_LIMIT:
+        raise UserError(
+            f"{path} is too long for SQLite ({PATH_LIMIT} bytes)", "set DDPM_HOME to a shorter path"
+        )
     with _errors(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.close(descriptor)
@@ -282,16 +290,21 @@ def _errors(path: Path) -> Iterator[None]:
             raise
         name = getattr(error, "sqlite_errorname", "") or ""
         if name.startswith(_UNWRITABLE):
-            raise UnwritableError(
-                f"{path} cannot be written ({error})", "free some space, or make the folder writable"
-            ) from error
+            raise _unwritable(path, str(error), full=name == "SQLITE_FULL") from error
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise UnwritableError(f"{path} is locked by another program", "close it") from error
         raise DamagedError(f"{path} is damaged ({error})") from error
     except OSError as error:
-        raise UnwritableError(
-            f"{path} cannot be written ({error.strerror})", "free some space, or make the folder writable"
-        ) from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise _unwritable(path, error.strerror or str(error), full) from error
+
+
+def _unwritable(path: Path, why: str, full: bool) -> UnwritableError:
+    hint = "free some space" if full else "is it another user's, or its disk read-only? see `ddpm-tui doctor`"
+    error = UnwritableError(f"{path} cannot be written ({why})", hint)
+    if full:
+        error.exit_code = DiskFullError.exit_code
+    return error
 
 
 def _row(job: Job) -> tuple[Any, ...]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from engine.errors import DdpmError
+from engine.errors import DdpmError, DiskFullError
 from engine.home import Home
 from engine.service import doctor_facts, spawn
 from engine.service.doctor_facts import SessionFacts
+from engine.service.protocol import encode, error_to_wire
 
 LINGERS = SessionFacts((252, 0), user_manager=True, linger=True, user="ada")
 
@@ -102,17 +103,18 @@ def test_where_systemd_refuses_it_starts_itself(
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("said", "words", "code"),
     [
         (
-            b'{"kind": "failed", "what": "the disk is full", "hint": "make room"}',
+            encode(error_to_wire(DiskFullError("the disk is full", "make room"))),
             "the disk is full — make room",
+            73,
         ),
-        (b"", "the engine did not start (it cannot) — see "),
+        (b"", "the engine did not start (it cannot) — see ", 1),
     ],
 )
 def test_an_engine_that_does_not_start_says_why(
-    home: Home, monkeypatch: pytest.MonkeyPatch, said: bytes, words: str
+    home: Home, monkeypatch: pytest.MonkeyPatch, said: bytes, words: str, code: int
 ) -> None:
     monkeypatch.setenv("DDPM_KEEPER", "itself")
     done = subprocess.CompletedProcess([], 1, said, b"Traceback\nit cannot\n")
@@ -120,3 +122,4 @@ def test_an_engine_that_does_not_start_says_why(
     with pytest.raises(DdpmError) as caught:
         spawn.start_engine(home)
     assert str(caught.value).startswith(words)
+    assert caught.value.exit_code == code

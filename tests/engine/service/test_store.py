@@ -1,4 +1,6 @@
+import errno
 import itertools
+import os
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.errors import BusyError, UserError
 from engine.service.states import ALLOWED, ENDED, Intent, Job, Priority, State
-from engine.service.store import StaleError, Store, UnwritableError
+from engine.service.store import PATH_LIMIT, StaleError, Store, UnwritableError
 
 
 @pytest.fixture
@@ -165,8 +167,33 @@ assert len(s.jobs()) == count + 1
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UnwritableError, match="cannot be written"):
+    with pytest.raises(UnwritableError, match="cannot be written") as caught:
         Store.open(tmp_path / "nowhere" / "queue.db")
+    assert caught.value.exit_code == 1, "73 means that there is no room"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_from_one_that_is_not_ours(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(UnwritableError, match="free some space") as caught:
+        Store.open(path)
+    assert caught.value.exit_code == 73
+
+
+def test_a_path_that_sqlite_cannot_open_is_called_too_long(tmp_path: Path) -> None:
+    folder = tmp_path
+    while (room := PATH_LIMIT - len(os.fsencode(folder / "queue.db"))) >= 0:
+        folder /= "d" * (room if room <= 100 else 50)
+    folder.mkdir(parents=True)
+    assert len(os.fsencode(folder / "queue.db")) == PATH_LIMIT + 1
+    with pytest.raises(UserError, match="too long for SQLite"):
+        Store.open(folder / "queue.db")
+    Store.open(folder / "queue.d").close()
 
 
 @settings(max_examples=60, deadline=None)
