@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.queue_watch import follow_file
 from ddpm_tui.client import Client, NotRunningError, ensure_engine
 from ddpm_tui.words import duration
@@ -16,7 +17,7 @@ from engine.home import Home
 as_json = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
 
 
-@click.group()
+@click.group(cls=NounGroup)
 def engine() -> None:
     """The background process that keeps the queue. It outlives this terminal and this login."""
 

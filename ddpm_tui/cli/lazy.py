@@ -77,7 +77,7 @@ class LazyGroup(click.Group):
 
 
 class NounGroup(click.Group):
-    """A noun's own group (`runs`, `data`, …): an unknown verb gets the nearest one."""
+    """A noun's own group (`runs`, `data`, …): an unknown verb gets the nearest one, and no line of help is cut off."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -85,6 +85,15 @@ class NounGroup(click.Group):
         if args and args[0] not in self.commands and not ctx.resilient_parsing:
             raise no_command(args[0], list(self.commands), ctx.command_path)
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(limit=200))
+                    for name, command in sorted(self.commands.items())
+                ]
+            )
 
 
 def no_command(given: str, known: list[str], path: str) -> UsageError:

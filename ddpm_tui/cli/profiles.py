@@ -150,7 +150,12 @@ def edit(name: str) -> None:
     before = text = file.path.read_text(encoding="utf-8")
     path = file.path if "/" in name or name.endswith(".toml") else home().user_profile(file.name)
     while True:
-        edited = click.edit(text, extension=".toml")
+        try:
+            edited = click.edit(text, extension=".toml")
+        except click.ClickException as error:
+            raise UserError(
+                f"{error.message}; nothing was changed", "set EDITOR to one that works here"
+            ) from None
         if edited is None or edited == before:
             say("nothing was changed")
             return

@@ -60,7 +60,7 @@ def _facts(name: str) -> dict[str, Any]:
 @runs.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """All runs, oldest first."""
+    """All runs; the one that changed last stands last."""
     from engine.runs.record import run_names
 
     found = [_facts(name) for name in run_names(home())]

@@ -7,6 +7,7 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import device_option, home, json_option, print_facts, print_json, say
+from ddpm_tui.words import plural
 from engine.errors import UsageError, UserError
 from engine.jobs import Result
 
@@ -137,7 +138,7 @@ def sample(
             *(("written", name) for name in result.extra["files"]),
         ]
     )
-    say(f"{count} pictures in {result.extra['seconds']:.1f} s from {run.name}@{checkpoint.step}")
+    say(f"{plural(count, 'picture')} in {result.extra['seconds']:.1f} s from {run.name}@{checkpoint.step}")
 
 
 def show_pictures(result: Result) -> None:

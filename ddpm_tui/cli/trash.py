@@ -1,13 +1,14 @@
 """`ddpm-tui trash`: deleted things wait here until they are purged."""
 
 import time
+from pathlib import Path
 
 import click
 
 from ddpm_tui.cli.common import confirm, home, json_option, note, print_json, print_table, say, yes_option
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.words import ago, plural, size
-from engine.errors import unknown
+from engine.errors import UserError, unknown
 
 
 @click.group(cls=NounGroup)
@@ -45,7 +46,9 @@ def restore(what: str | None) -> None:
     found = list_trash(home())
     chosen = next((t for t in found if what in (None, t.label, t.id)), None)
     if chosen is None:
-        raise unknown("deleted thing", what or "", [t.label for t in found])
+        if what is None:
+            raise UserError("the trash is empty")
+        raise unknown("deleted thing", what, [t.label for t in found])
     say(f"{chosen.label} is back: {bring_back(chosen)}")
 
 
@@ -69,5 +72,6 @@ def purge(what: str | None, yes: bool) -> None:
     say(f"{size(sum(destroy(t) for t in found))} freed")
 
 
-def _bytes(path) -> int:  # type: ignore[no-untyped-def]
-    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+def _bytes(path: Path) -> int:
+    """Of a folder and all below it, or of one file."""
+    return sum(p.stat().st_size for p in (path, *path.rglob("*")) if p.is_file())

@@ -49,7 +49,7 @@ def run_sampling(work: Work) -> Result:
     kept = min(count, int(args.get("trajectory") or 0))
     batch = int(args.get("batch") or batch_that_fits(loaded.profile, loaded.plan, _free_memory(loaded)))
     work.say(
-        f"{count} pictures from {run.name}@{info.step}: {settings.sampler}, {settings.steps} steps, "
+        f"{count} picture{'s' * (count != 1)} from {run.name}@{info.step}: {settings.sampler}, {settings.steps} steps, "
         f"{settings.weights} weights, seed {settings.seed}, on {loaded.plan.summary()}"
     )
     started = time.monotonic()

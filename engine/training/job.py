@@ -30,9 +30,16 @@ def run_training(work: Work) -> Result:
             f"wait for it or pause it: ddpm-tui queue list, or see {run.log}",
         )
     with lock, open(run.log, "a") as log:
-        lock.describe(f"job {work.spec.id} (pid {os.getpid()})")
+        lock.describe(_who_trains(work))
         with work.also_saying(lambda line: print(line, file=log, flush=True)):
             return _train(work, run, to_epoch)
+
+
+def _who_trains(work: Work) -> str:
+    """For others who want the run: who has it, and how to have it from them. The queue knows no foreground jobs."""
+    number, pid = int(work.spec.id), os.getpid()
+    way = f"kill {pid}" if work.spec.foreground else f"ddpm-tui queue pause {number}"
+    return f"job {number} (pid {pid}; `{way}` ends it at a checkpoint)"
 
 
 def _train(work: Work, run: RunFolder, to_epoch: int) -> Result:

@@ -47,6 +47,11 @@ def test_every_help_can_be_shown(cli: Cli, name: str) -> None:
         assert cli(name, verb, "--help").out.startswith(f"Usage: ddpm-tui {name} {verb}")
 
 
+@pytest.mark.parametrize("group", ["queue", "runs", "checkpoints", "profiles", "data", "engine", "study"])
+def test_no_line_of_help_is_cut_off(cli: Cli, group: str) -> None:
+    assert "..." not in cli(group, "--help").out.partition("Commands:")[2]
+
+
 def test_help_and_version(cli: Cli) -> None:
     shown = cli("--help")
     assert shown.code == 0
@@ -61,6 +66,7 @@ def test_help_and_version(cli: Cli) -> None:
     [
         (["trian"], "error: ddpm-tui has no command 'trian' — did you mean 'train'?"),
         (["xyzzy"], "error: ddpm-tui has no command 'xyzzy' — see `ddpm-tui --help`"),
+        (["engine", "strat"], "error: ddpm-tui engine has no command 'strat' — did you mean 'start'?"),
         (["runs", "lst"], "error: ddpm-tui runs has no command 'lst' — did you mean 'list'?"),
         (["train", "demo", "--epoch", "3"], "error: no such option '--epoch'"),
         (["train", "demo", "--to-epoch", "many"], "error: invalid value for '--to-epoch'"),

@@ -180,6 +180,7 @@ def test_export(there: Home, cli: Cli, tmp_path: Path) -> None:
 
 def test_trash(there: Home, cli: Cli) -> None:
     assert "the trash is empty" in cli("trash", "list").err
+    assert cli("trash", "restore").error == "error: the trash is empty"
     cli("checkpoints", "delete", "r@7")
     cli("checkpoints", "delete", "r@14")
     listed = cli("trash", "list", "--json").json

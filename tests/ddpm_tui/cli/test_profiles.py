@@ -115,6 +115,24 @@ def test_edit_without_a_change(home: Home, cli: Cli, tmp_path: Path, monkeypatch
     assert list(home.profiles.iterdir()) == []
 
 
+@pytest.mark.parametrize("program", ["false", "/no/such/editor"])
+def test_edit_with_an_editor_that_fails(
+    home: Home, cli: Cli, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setenv("VISUAL", program)
+    ended = cli("profiles", "edit", "demo")
+    assert ended.code == 1
+    assert ended.error.startswith(f"error: {program}: ")
+    assert ended.error.endswith("nothing was changed — set EDITOR to one that works here")
+    assert not home.user_profile("demo").exists()
+
+
+def test_a_deleted_profile_has_a_size(home: Home, cli: Cli) -> None:
+    cli("profiles", "new", "mine")
+    cli("profiles", "delete", "mine")
+    assert cli("trash", "list").out.splitlines()[1].split()[-1] == "kB"
+
+
 def test_edit_of_a_file_stays_in_its_place(
     home: Home, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
