@@ -99,15 +99,21 @@ class Mark:
 def smooth(x: ArrayLike, y: ArrayLike, half_life: float) -> Reals:
     """Debiased exponential smoothing of y (n,) along x (n,), with a half-life in the unit of x.
 
-    Value i stands for the stretch (x[i−1], x[i]] (losses are logged as means over it), so that
+    Early on a loss falls by half within a fraction of any fixed half-life, and a mean that long hangs far above it.
+    So at v = x − beginning the half-life is h(v) = min(half_life, v/EARLY). Value i stands for the stretch
+    (x[i−1], x[i]] (losses are logged as means over it), and with τ(x) = ∫ dv/h(v), the half-lives gone by,
 
-        s(x_i) = ∫ y(u) 2^(−(x_i − u)/h) du / ∫ 2^(−(x_i − u)/h) du,   u from the beginning to x_i,
+        s(x_i) = Σ y_j (2^(τ_j − τ_i) − 2^(τ_(j−1) − τ_i)) / Σ (the same weights),   j up to i:
 
-    exactly: the result depends neither on how densely the run was logged nor on its length, and since the
-    weights are those of values seen so far the first value is not favoured. Gaps stay gaps and weigh nothing.
-    A half-life of zero returns y.
+    the result depends neither on how densely the run was logged nor on its length, and since the weights are those
+    of values seen so far the first value is not favoured. Gaps stay gaps and weigh nothing. A half-life of zero
+    returns y.
     """
     return _Smoothed().upto(np.asarray(x, np.float64), np.asarray(y, np.float64), half_life)
+
+
+EARLY = 8.0
+"""In the beginning the half-life is this part of what was seen."""
 
 
 class _Smoothed:
@@ -132,8 +138,9 @@ class _Smoothed:
             self._done = np.where(np.isfinite(y), y, np.nan)
             return self._done
         # The first value stands for a stretch as long as the second one's.
-        before = x[start - 1] if start else x[0] - (x[1] - x[0] if len(x) > 1 else 1.0)
-        decay = np.exp2(-np.diff(x[start:], prepend=before) / half_life)
+        beginning = x[0] - (x[1] - x[0] if len(x) > 1 else 1.0)
+        before = x[start - 1 : start] if start else np.array([beginning])
+        decay = np.exp2(-np.diff(_half_lives(np.r_[before, x[start:]] - beginning, half_life)))
         finite = np.isfinite(y[start:])
         gain = np.where(finite, 1.0 - decay, 0.0)
         sums = _scan(decay, gain * np.where(finite, y[start:], 0.0), self._sum)
@@ -143,6 +150,15 @@ class _Smoothed:
         self._sum, self._weight = float(sums[-1]), float(weights[-1])
         self._done = np.r_[self._done, np.where(finite, new, np.nan)]
         return self._done
+
+
+def _half_lives(v: Reals, half_life: float) -> Reals:
+    """τ(v) of `smooth`, −∞ at the beginning: logarithmic while the half-life grows, then linear."""
+    full = EARLY * half_life
+    with np.errstate(divide="ignore"):
+        growing = EARLY * (1.0 + np.log(np.minimum(v, full) / full))
+    tau: Reals = np.where(v < full, growing, v / half_life)
+    return tau
 
 
 def _scan(decay: Reals, gain: Reals, carry: float) -> Reals:
