@@ -174,9 +174,11 @@ class DdpmApp(App[None]):
     def _foot(self, do: Callable[[Any], None]) -> None:
         from ddpm_tui.widgets.bars import FootBar
 
-        for screen in self.screen_stack:
-            for foot in screen.query(FootBar):
-                do(foot)
+        # On every screen: a line said just before one goes to another would else be there again on return.
+        for stack in self._screen_stacks.values():
+            for screen in stack:
+                for foot in screen.query(FootBar):
+                    do(foot)
 
     def report(self, error: BaseException, where: str) -> None:
         """Something that should not happen did: a line for the person, the rest for the log."""

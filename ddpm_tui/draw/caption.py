@@ -44,15 +44,11 @@ def legend_line(plot: Plot, view: View, look: Look, width: int) -> Line:
         text = "no curves yet" if not plot.series else "every curve is hidden"
         return _fitted([[Segment(text, text_style(look.ink.muted, look.depth))]], width)
     names = [s.name for s in runs]
-    ways = [
-        (names, 0),
-        (names, 1),
-        (names, 2),
-        (apart(names), 1),
-        (apart(names), 2),
-        (names, 3),
-        (apart(names), 3),
-    ]
+    ways = [(names, 0), (names, 1), (names, 2), (apart(names), 1), (apart(names), 2)]
+    if len(runs) == 1:
+        # What the lines are is said nowhere else; of which run they are is.
+        ways += [([""], 1)]
+    ways += [(names, 3), (apart(names), 3)]
     shortest = _length(_legend(runs, [""] * len(runs), view, look, 3))
     room = max(3, (width - shortest) // len(runs))
     ways.append(([middle_cut(name, room) for name in apart(names)], 3))
@@ -117,6 +113,8 @@ def _legend(runs: list[Series], names: Sequence[str], view: View, look: Look, br
     line: Line = []
     for s, name in zip(runs, names, strict=True):
         letter = f"{letter_of(s.slot)} " if look.depth is Depth.NONE and (many or look.lettered) else ""
+        if not name and not many and brief < 3:
+            continue
         sign = "" if letter else f"{_sign(look, '━━', '--')} "
         line += [Segment(f"{sign}{letter}{name}", curve_style(look.ink, s.slot, look.depth)), Segment("  ")]
     if brief >= 3:
@@ -132,7 +130,7 @@ def _legend(runs: list[Series], names: Sequence[str], view: View, look: Look, br
         smoothed = f"{sign} {'bright: ' if said else ''}smoothed"
         line.append(Segment(smoothed, curve_style(look.ink, slot, look.depth)))
         if brief < 1:
-            half_life = f" (half-life {short(view.half_life)} pictures)"
+            half_life = f" (half-life up to {short(view.half_life)} pictures)"
             line.append(Segment(half_life, text_style(look.ink.muted, look.depth)))
         line.append(Segment("  "))
     if any(len(s.validation) for s in runs):

@@ -210,7 +210,10 @@ def _with_y_labels(
 
 def _x_labels(left: float, right: float, view: View, frame: Frame, width: int, look: Look) -> list[Segment]:
     most = max(1, frame.columns // _COLUMN_OF_TICKS)
-    ticks = linear_ticks(left, right, most, whole=view.unit != "epochs" or right - left >= 4)
+    whole = view.unit != "epochs" or right - left >= 4
+    ticks = linear_ticks(left, right, most, whole)
+    if len(ticks) < 2:  # one label alone tells no scale
+        ticks = linear_ticks(left, right, 2 * most, whole)
     line = [" "] * width
     free_from = 0
     unit = view.unit if width >= 40 else ""

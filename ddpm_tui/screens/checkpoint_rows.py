@@ -15,7 +15,7 @@ from ddpm_tui.words import learning_rate, number, plural, size
 if TYPE_CHECKING:
     from engine.runs.checkpoints import CheckpointInfo
 
-RUN_COLUMNS = (Column("run", 14, grow=1), Column("", 3, right=True, drop=1))
+RUN_COLUMNS = (Column("run", 14, grow=1), Column("", 4, right=True, drop=1))
 COLUMNS = (
     Column("", 1),
     Column("step", 7, right=True),
@@ -119,7 +119,7 @@ def checkpoint_row(info: "CheckpointInfo", marked: bool) -> Row:
     cells = (
         mark,
         f"{info.step:,}",
-        f"{m.epochs_seen:.2f}".rstrip("0").rstrip("."),
+        f"{m.epochs_seen:.2f}".rstrip("0").rstrip(".") if m.epochs_seen < 100 else f"{m.epochs_seen:.0f}",
         number(m.eps_error),
         (number(m.val_loss), "dim"),
         (number(m.train_loss), "dim"),
@@ -140,7 +140,9 @@ def about_lines(
         came = f" from {run.parent}@{run.parent_step}" if run.parent else ""
         profile = f"profile {run.profile_name}" if run.profile_name else "its own profile"
         what = f"{run.name}{came}, {profile}"
-        said.append([(what, "bold"), (f"  {'; '.join(run.changes)}", "accent")])
+        said.append([(what, "bold")])
+        if run.changes:
+            said += paragraph("; ".join(run.changes), width, "accent", "")
     if marks:
         said.append([("marked ", "dim"), (", ".join(marks), "accent")])
     if info is not None and info.manifest is not None:

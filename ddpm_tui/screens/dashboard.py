@@ -249,7 +249,7 @@ class DashboardScreen(BaseScreen):
         faces = await asyncio.to_thread(training_faces, self.ddpm.home, run.name)
         if faces and self._preview is None and run.name == self._run:
             self._learns, self._faces = run.name, faces
-            self.query_one("#faces").border_title = " training faces, previews come with each epoch "
+            self.query_one("#faces").border_title = " training faces, no previews yet "
             self._show_faces()
 
     async def _load_faces(self, path: str, step: int, run: RunView | None) -> None:

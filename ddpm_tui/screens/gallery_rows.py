@@ -93,4 +93,4 @@ def fact_lines(entry: "Entry", scores: Mapping[str, "Score"], width: int) -> lis
 
 
 def _plain(epoch: object) -> str:
-    return f"{epoch:g}" if isinstance(epoch, float) else str(epoch)
+    return f"{epoch:.2f}".rstrip("0").rstrip(".") if isinstance(epoch, float) else str(epoch)

@@ -276,7 +276,10 @@ class GalleryView(Container):
             return
         if not stop.is_set():
             count = worth_showing(len(found), picture.shape[0], near.size.width - 2, near.size.height)
-            near.show([n.picture for n in found[:count]], [number(n.distance, 2) for n in found[:count]])
+            near.show(
+                [n.picture for n in found[:count]],
+                [f"distance {number(n.distance, 2)}" for n in found[:count]],
+            )
 
     def _neighbours_of(self, run: str, picture: Any, stop: threading.Event) -> Any:
         from ddpm_tui.state.nearest import Neighbours, training_data

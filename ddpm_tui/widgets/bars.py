@@ -38,7 +38,7 @@ class TopBar(Rows):
         at = 0
         for number, screen in enumerate(SCREENS, 1):
             current = screen == self.current
-            name = screen if current else names[number - 1] if names else ""
+            name = names[number - 1] if names else screen if current else ""
             text = f" {number} {name.capitalize()}".rstrip() + " "
             pieces += [(text, "cursor bold" if current else "dim"), " " * gap]
             self._places.append((at, at + len(text), screen))
@@ -50,14 +50,15 @@ class TopBar(Rows):
         if engine.link == "connected":
             running, waiting = len(self.snapshot.live), len(self.snapshot.waiting)
             if engine.problem:
-                return [("● ", "bad"), ("engine in trouble ", "bad")]
+                return [("● ", "bad"), ("engine in trouble " if width >= 90 else "trouble ", "bad")]
             if engine.on_hold:
-                return [("● ", "warn"), ("queue on hold ", "warn")]
+                return [("● ", "warn"), ("queue on hold " if width >= 90 else "on hold ", "warn")]
             if not running and not waiting:
                 return [("● ", "good"), ("idle ", "dim")]
+            if width < 90:  # in the signs of the queue
+                more: list[Piece] = [("○ ", "dim"), (f"{waiting} ", "dim")] if waiting else []
+                return [("● ", "good"), (f"{running} ", "dim"), *more]
             words = f"{running} running" + (f", {waiting} waiting" if waiting else "")
-            if width < 90:
-                words = f"{running} on" + (f" +{waiting}" if waiting else "")
             return [("● ", "good"), (words + " ", "dim")]
         if engine.link == "starting":
             return [("◌ ", "warn"), ("engine starting ", "dim")]
@@ -119,11 +120,13 @@ class FootBar(Rows):
 
 
 def live_keys(screen: object, hidden: bool = False) -> list[tuple[str, str, str, str]]:
-    """(key as shown, label, action, id) of every binding that works now, the screen's own before the app's.
+    """(key as shown, label, action, id) of every binding that works now: those of what has the focus, then the
+    screen's own, then the app's.
 
     With `hidden`, also those that the footer leaves out.
     """
     found: dict[str, tuple[str, str, str, str]] = {}
+    rank: dict[str, int] = {}
     label: Callable[[str], str] = getattr(screen, "label", lambda name: "")
     for active in screen.active_bindings.values():  # type: ignore[attr-defined]
         binding = active.binding
@@ -131,9 +134,11 @@ def live_keys(screen: object, hidden: bool = False) -> list[tuple[str, str, str,
             continue
         name = binding.id or binding.action
         if name not in found:
+            rank[name] = 2 if active.node is screen.app else int(active.node is screen)  # type: ignore[attr-defined]
             found[name] = (shown(binding.key), label(name) or binding.description, binding.action, name)
     # A remapped key does not change its place.
     order = {name: place for place, name in enumerate(BY_ID)}
     return sorted(
-        found.values(), key=lambda k: (k[3].partition(".")[0] == "app", order.get(k[3], len(order)))
+        found.values(),
+        key=lambda k: (k[3].partition(".")[0] == "app", rank[k[3]], order.get(k[3], len(order))),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from rich.segment import Segment
@@ -305,8 +306,9 @@ class Filmstrip(PictureWidget, can_focus=True):
         size = self.face or ((faces[0].shape[1], faces[0].shape[0]) if faces else _UNKNOWN_SIZE)
         n = len(faces) if faces else 1
         best: tuple[float, tuple[int, int], int, int] | None = None
-        for seeds in range(1, n + 1):
-            room = 2 * ((height - 1) // seeds)
+        for seeds, wanted in product(range(1, n + 1), range(1, 4)):
+            # As large as the height lets it, and smaller where only so do two or three moments find room.
+            room = min(2 * ((height - 1) // seeds), size[1] * ((width + 1) // wanted - 1) // size[0])
             tall = size[1] * (room // size[1]) if room >= size[1] else room - room % 2
             wide = max(1, round(size[0] * tall / size[1])) if tall else 0
             if wide < SMALLEST_FACE or wide > width:

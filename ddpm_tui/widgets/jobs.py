@@ -76,7 +76,8 @@ class JobPanel(Rows):
         phase = PHASES.get(view.progress.phase) if view.progress and view.job.live else None
         if view.job.intent:
             words = {"pause": "pausing", "cancel": "stopping", "kill": "stopping"}.get(view.job.intent, words)
-            words += " (writes a checkpoint first)" if words != "stopping" or width > 90 else ""
+            if view.job.kind == "train" and (words != "stopping" or width > 90):
+                words += " (writes a checkpoint first)"
         elif phase:
             words = phase
         left: list[Piece] = [(sign, tone), " ", (view.title, "bold"), "  ", (words, tone)]

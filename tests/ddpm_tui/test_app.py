@@ -247,6 +247,53 @@ async def test_messages_give_the_keys_back_after_a_while(tmp_path: Path) -> None
         assert "help" in app.screen.query_one(FootBar).render_line(0).text
 
 
+async def test_a_message_is_gone_from_a_screen_that_one_comes_back_to(tmp_path: Path) -> None:
+    now = 0.0
+    app = make_app(tmp_path, empty())
+    app.monotonic = lambda: now
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        app.say("something happened")
+        await pilot.press("2")
+        await pilot.pause()
+        now = 6.5
+        app._tick()
+        await pilot.press("1")
+        await pilot.pause()
+        assert "something happened" not in screen_text(app)
+
+
+async def test_at_80_columns_all_screens_have_their_names_whatever_the_engine_does(tmp_path: Path) -> None:
+    app = make_app(tmp_path, filled(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        for number in "126":
+            await pilot.press(number)
+            await pilot.pause()
+            for engine in (
+                Engine("connected"),
+                Engine("connected", on_hold=True),
+                Engine("disconnected", "x"),
+            ):
+                app.store.set(replace(app.snapshot, engine=engine))  # type: ignore[attr-defined]
+                await pilot.pause()
+                bar = app.screen.query_one("#top").render_line(0).text
+                assert all(name in bar for name in ("Dashboard", "Queue", "Ckpts", "Gallery", "Compare")), bar
+        app.store.set(replace(app.snapshot, engine=Engine("connected")))  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert "● 1 ○ 3" in app.screen.query_one("#top").render_line(0).text
+
+
+async def test_keys_of_what_has_the_focus_come_first_in_the_footer(tmp_path: Path) -> None:
+    app = make_app(tmp_path, filled(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(
+            pilot, lambda: bool(app.screen.query("#chart")) and app.screen.query_one("#chart").display
+        )
+        await pilot.press("c")
+        await pilot.pause()
+        assert app.screen.query_one(FootBar).render_line(0).text.split()[:3] == ["+", "zoom", "in"]
+
+
 async def test_themes_go_round_and_are_kept(tmp_path: Path) -> None:
     app = make_app(tmp_path, empty())
     async with app.run_test(size=(80, 24)) as pilot:

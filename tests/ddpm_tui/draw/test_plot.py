@@ -71,7 +71,7 @@ def test_raw_is_dim_and_smoothed_bright_and_both_are_named() -> None:
         if s.style and s.style.color
     }
     assert {look.ink.dim(0), look.ink.bright(0)} <= used
-    assert "half-life 20k pictures" in text(plot, view, 100)[0]
+    assert "half-life up to 20k pictures" in text(plot, view, 100)[0]
     assert "validation" in text(plot, view, 100)[0]
 
 
@@ -96,6 +96,17 @@ def test_less_room_says_less_but_names_the_runs_last() -> None:
     assert "half-life" not in narrow
     assert "low-lr" in narrow
     assert text(Plot([run("celeba32-1", 0)]), View(), 20, 6)[0].split() == ["━━", "celeba32-1"]
+
+
+def test_one_run_alone_gives_up_its_name_before_what_its_lines_are() -> None:
+    (line, *_) = text(Plot([run("celeba32-1", 0)]), View(), 42)
+    assert line.split() == ["⠶⠶", "raw", "━━", "smoothed", "⠒", "⠒", "validation"]
+
+
+def test_a_narrow_axis_has_two_labels_at_least() -> None:
+    view = replace(View(), span=(3.6, 7.9), follow=False)
+    plot = Plot([run("r", 0)])
+    assert len(text(plot, view, 40)[-1].replace("epochs", "").split()) >= 2
 
 
 def test_long_names_lose_what_all_have_before_they_are_cut() -> None:

@@ -99,13 +99,13 @@ async def test_axis_unit_raw_and_smoothing_by_key() -> None:
         await pilot.press("R")
         assert " raw" not in lines(chart)[0]
         await pilot.press("R", "right_square_bracket")
-        assert "half-life 10k pictures" in lines(chart)[0]
+        assert "half-life up to 10k pictures" in lines(chart)[0]
         await pilot.press("left_square_bracket", "left_square_bracket")
-        assert "half-life 2k pictures" in lines(chart)[0]
+        assert "half-life up to 2k pictures" in lines(chart)[0]
         await pilot.press(*["left_square_bracket"] * 20)
         assert "not smoothed" in lines(chart)[0]
         await pilot.press(*["right_square_bracket"] * 40)
-        assert "half-life 5M pictures" in lines(chart)[0]
+        assert "half-life up to 5M pictures" in lines(chart)[0]
 
 
 async def test_every_binding_can_be_remapped_by_its_id() -> None:

@@ -328,6 +328,13 @@ async def test_a_long_film_is_thinned_and_shows_the_selected_moment() -> None:
         assert lines(film)[9].split() == ["0", "16", "33", "48"]
 
 
+async def test_a_film_in_a_narrow_place_shows_learning_rather_than_one_large_moment() -> None:
+    film = Filmstrip((32, 32))
+    async with Host(film).run_test(size=(33, 11)):
+        film.show([FilmFrame(sheet(i), str(i)) for i in range(9)])
+        assert lines(film)[10].split() == ["0", "8"]
+
+
 async def test_a_film_of_files_shows_what_cannot_be_read(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
     Image.fromarray(sheet(50)).save(good)
