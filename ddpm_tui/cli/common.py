@@ -79,9 +79,9 @@ def print_json_line(facts: dict[str, Any]) -> None:
     click.echo(json.dumps(facts, separators=(",", ":"), default=str))
 
 
-def say(text: str) -> None:
+def say(text: str, nl: bool = True) -> None:
     """A line for people on standard output, in what its encoding can show."""
-    click.echo(printable(text))
+    click.echo(printable(text), nl=nl)
 
 
 def drop_output() -> None:
@@ -99,7 +99,7 @@ def note(text: str) -> None:
 
 _PLAIN = str.maketrans(
     {"–": "-", "—": "-", "→": "->", "×": "x", "…": "...", "ᾱ": "alpha_bar", "β": "beta", "·": "-"}
-    | {"↑": "up", "↓": "down", "←": "left"}
+    | {"↑": "up", "↓": "down", "←": "left", "⇈": "now"}
 )
 
 

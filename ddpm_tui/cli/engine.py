@@ -1,11 +1,11 @@
 """`ddpm-tui engine …`: the background process itself. Other commands start it when they need it."""
 
-import json
 import time
 from typing import Any
 
 import click
 
+from ddpm_tui.cli.common import json_option, note, print_json, say
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.queue_watch import follow_file
 from ddpm_tui.client import Client, NotRunningError, ensure_engine
@@ -14,8 +14,6 @@ from engine.errors import DdpmError
 from engine.files import is_locked, lock_holder
 from engine.home import Home
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
-
 
 @click.group(cls=NounGroup)
 def engine() -> None:
@@ -23,7 +21,7 @@ def engine() -> None:
 
 
 @engine.command()
-@as_json
+@json_option
 def start(as_json: bool) -> None:
     """Start it, if it does not run."""
     with ensure_engine(Home.find()) as client:
@@ -40,7 +38,7 @@ def stop(jobs: bool) -> None:
     try:
         with Client(home) as client:
             answer = client.request("stop", jobs=jobs)
-            click.echo("Stopping…", err=True)
+            note("Stopping…")
             _until_gone(home, client, None if jobs else 30.0)
     except NotRunningError:
         if is_locked(home.engine_lock):
@@ -48,11 +46,11 @@ def stop(jobs: bool) -> None:
                 f"an engine ({lock_holder(home.engine_lock)}) holds {home.root} and does not answer",
                 f"see {home.engine_log}",
             ) from None
-        click.echo("The engine does not run.")
+        say("The engine does not run.")
         return
     left = 0 if jobs else int(answer["workers"])
     more = f" {left} running job{'s' * (left != 1)} go{'es' * (left == 1)} on without it." if left else ""
-    click.echo(f"The engine has stopped.{more}")
+    say(f"The engine has stopped.{more}")
 
 
 def _until_gone(home: Home, client: Client, limit: float | None) -> None:
@@ -64,7 +62,7 @@ def _until_gone(home: Home, client: Client, limit: float | None) -> None:
 
 
 @engine.command()
-@as_json
+@json_option
 def status(as_json: bool) -> None:
     """Whether it runs, since when, with which devices and what is wrong. Exit code 1 where it does not run."""
     home = Home.find()
@@ -74,9 +72,9 @@ def status(as_json: bool) -> None:
     except NotRunningError:
         holder = lock_holder(home.engine_lock) if is_locked(home.engine_lock) else None
         if as_json:
-            click.echo(json.dumps({"running": False, "home": str(home.root), "holder": holder}))
+            print_json({"running": False, "home": str(home.root), "holder": holder})
         else:
-            click.echo(
+            say(
                 f"{holder} holds the engine's lock but does not answer."
                 if holder
                 else "The engine does not run."
@@ -86,18 +84,18 @@ def status(as_json: bool) -> None:
 
 def _print(status: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"running": True, **status}))
+        print_json({"running": True, **status})
         return
     keeper = "your systemd user manager" if status.get("keeper") == "systemd" else "a session of its own"
     counts = ", ".join(f"{count} {state}" for state, count in sorted(status["jobs"].items())) or "none"
     # A clock that was set back meanwhile makes no negative time of it.
     up = duration(max(0.0, time.time() - status["started"]))
-    click.echo(f"engine   runs, pid {status['pid']}, for {up}, in {keeper}")
-    click.echo(f"home     {status['home']}")
-    click.echo(f"devices  {', '.join(status['slots'])}; {status['workers']} working")
-    click.echo(f"jobs     {counts}" + ("; the queue is on hold" if status["on_hold"] else ""))
+    say(f"engine   runs, pid {status['pid']}, for {up}, in {keeper}")
+    say(f"home     {status['home']}")
+    say(f"devices  {', '.join(status['slots'])}; {status['workers']} working")
+    say(f"jobs     {counts}" + ("; the queue is on hold" if status["on_hold"] else ""))
     for problem in status["problems"]:
-        click.echo(f"problem  {problem}")
+        say(f"problem  {problem}")
 
 
 @engine.command()

@@ -1,6 +1,5 @@
 """`ddpm-tui queue …`: seeing, moving and stopping jobs. Every command is one request to the engine."""
 
-import json
 import shutil
 import sys
 from typing import Any
@@ -8,13 +7,14 @@ from typing import Any
 import click
 
 from ddpm_tui.cli import complete, queue_add, queue_watch
+from ddpm_tui.cli.common import json_option, note, print_json, say
 from ddpm_tui.cli.lazy import NounGroup
-from ddpm_tui.cli.queue_text import details, listing, remark, short
+from ddpm_tui.cli.queue_text import details, listing, remark
 from ddpm_tui.client import ensure_engine, insistent_request
+from ddpm_tui.words import job_number
 from engine.errors import UsageError
 from engine.home import Home
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
 job_ids = click.argument("ids", nargs=-1, required=True, shell_complete=complete.jobs)
 
 
@@ -29,29 +29,32 @@ for command in (queue_add.train, queue_add.sample, queue_add.evaluate, queue_wat
 
 @queue.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also all that are over.")
-@as_json
+@json_option
 def list_(everything: bool, as_json: bool) -> None:
     """The last jobs that are over, then what works, then what waits, in the order in which it starts."""
     answer = insistent_request(Home.find(), "list", all=everything)
     if as_json:
-        click.echo(json.dumps(answer))
+        print_json(answer)
         return
     width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 1000
-    click.echo("\n".join(listing(answer, width)))
+    say("\n".join(listing(answer, width)))
 
 
 @queue.command()
 @click.argument("job", metavar="ID", shell_complete=complete.jobs)
-@as_json
+@json_option
 def show(job: str, as_json: bool) -> None:
     """Everything about one job: why it is where it is, its history, the end of its log."""
     answer = insistent_request(Home.find(), "show", id=job)
-    click.echo(json.dumps(answer) if as_json else "\n".join(details(answer)))
+    if as_json:
+        print_json(answer)
+    else:
+        say("\n".join(details(answer)))
 
 
 @queue.command()
 @job_ids
-@as_json
+@json_option
 def pause(ids: tuple[str, ...], as_json: bool) -> None:
     """Take jobs out of the order; a running one checkpoints and frees its device."""
     _change("pause", ids, as_json)
@@ -59,7 +62,7 @@ def pause(ids: tuple[str, ...], as_json: bool) -> None:
 
 @queue.command()
 @click.argument("ids", nargs=-1, shell_complete=complete.jobs)
-@as_json
+@json_option
 def resume(ids: tuple[str, ...], as_json: bool) -> None:
     """Put paused and held jobs back; without IDs, let a queue on hold go on."""
     _change("resume", ids, as_json) if ids else _hold_queue(False, as_json)
@@ -67,7 +70,7 @@ def resume(ids: tuple[str, ...], as_json: bool) -> None:
 
 @queue.command()
 @click.argument("ids", nargs=-1, shell_complete=complete.jobs)
-@as_json
+@json_option
 def hold(ids: tuple[str, ...], as_json: bool) -> None:
     """Keep jobs from starting; without IDs, start nothing new at all."""
     _change("hold", ids, as_json) if ids else _hold_queue(True, as_json)
@@ -76,7 +79,7 @@ def hold(ids: tuple[str, ...], as_json: bool) -> None:
 @queue.command()
 @job_ids
 @click.option("--now", is_flag=True, help="Kill a running one: no checkpoint.")
-@as_json
+@json_option
 def cancel(ids: tuple[str, ...], now: bool, as_json: bool) -> None:
     """Take jobs off the queue; a running training checkpoints first."""
     _change("cancel", ids, as_json, now=now)
@@ -84,7 +87,7 @@ def cancel(ids: tuple[str, ...], now: bool, as_json: bool) -> None:
 
 @queue.command()
 @job_ids
-@as_json
+@json_option
 def retry(ids: tuple[str, ...], as_json: bool) -> None:
     """Queue failed and cancelled jobs again, in place."""
     _change("retry", ids, as_json)
@@ -95,7 +98,7 @@ def retry(ids: tuple[str, ...], as_json: bool) -> None:
 @click.option("--first", is_flag=True)
 @click.option("--last", is_flag=True)
 @click.option("--before", metavar="ID", shell_complete=complete.jobs)
-@as_json
+@json_option
 def move(ids: tuple[str, ...], first: bool, last: bool, before: str | None, as_json: bool) -> None:
     """Change the order."""
     if [first, last, before is not None].count(True) != 1:
@@ -108,14 +111,14 @@ def _change(do: str, ids: tuple[str, ...], as_json: bool, **args: Any) -> None:
         answers = client.request(do, ids=list(ids), **args)
     failed = [answer for answer in answers if answer["error"]]
     if as_json:
-        click.echo(json.dumps(answers))
+        print_json(answers)
     else:
         for answer in answers:
             job = answer["job"]
             if not answer["error"]:
-                click.echo(f"{short(job['id'])}  {job['state']}  {job['title']}  {remark(job)}".rstrip())
+                say(f"{job_number(job['id'])}  {job['state']}  {job['title']}  {remark(job)}".rstrip())
         for answer in failed:
-            click.echo(f"error: {answer['error']}", err=True)
+            note(f"error: {answer['error']}")
     if failed:
         raise SystemExit(1)
 
@@ -124,8 +127,6 @@ def _hold_queue(on: bool, as_json: bool) -> None:
     with ensure_engine(Home.find()) as client:
         status = client.request("hold_queue", on=on)
     if as_json:
-        click.echo(json.dumps(status))
+        print_json(status)
     else:
-        click.echo(
-            "The queue is on hold: running jobs go on, nothing new starts." if on else "The queue goes on."
-        )
+        say("The queue is on hold: running jobs go on, nothing new starts." if on else "The queue goes on.")

@@ -7,19 +7,18 @@ from typing import Any
 import click
 
 from ddpm_tui.cli import complete
+from ddpm_tui.cli.common import json_option, print_json, say
 from ddpm_tui.cli.evaluate import measure_options
-from ddpm_tui.cli.queue_text import short
 from ddpm_tui.client import insistent_request, token
+from ddpm_tui.words import job_number
 from engine.errors import DdpmError, UserError
 from engine.home import Home
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
 
 
 def common_options(command: Any) -> Any:
     """What every job that is added may be given."""
     for option in (
-        as_json,
+        json_option,
         click.option("--dry-run", is_flag=True, help="Say what would be added, and add nothing."),
         click.option("--device", metavar="auto|cpu|cuda:N", help="Where it runs. [default: auto]"),
         click.option("--priority", type=click.Choice(["normal", "high", "now"]), help="Who goes first."),
@@ -160,12 +159,12 @@ def _add(do: str, as_json: bool, **args: Any) -> None:
     # The token makes a request that is sent again, because the engine died under it, find the first one's job.
     answer = insistent_request(Home.find(), do, token=token(), **args)
     if as_json:
-        click.echo(json.dumps(answer))
+        print_json(answer)
         return
     for line in answer["says"]:
-        click.echo(line)
+        say(line)
     job = answer["job"]
     if answer["added"]:
-        click.echo(f"Queued as job {short(job['id'])}. `queue cancel {short(job['id'])}` takes it back.")
+        say(f"Queued as job {job_number(job['id'])}. `queue cancel {job_number(job['id'])}` takes it back.")
     elif job is None:
-        click.echo("Nothing was added (--dry-run).")
+        say("Nothing was added (--dry-run).")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ddpm_tui.words import duration
+from ddpm_tui.words import duration, job_number
 from engine.service.states import ENDED, LIVE
 
 COLOURS = {
@@ -20,11 +20,6 @@ COLOURS = {
     "cancelled": "bright_black",
     "done": "bright_black",
 }
-
-
-def short(job_id: str) -> str:
-    """000012 → 12."""
-    return job_id.lstrip("0") or job_id
 
 
 def paint(text: str, state: str) -> str:
@@ -44,11 +39,11 @@ def listing(answer: dict[str, Any], width: int) -> list[str]:
         return [*lines, "The queue is empty. `ddpm-tui queue train PROFILE` adds a training."]
     if answer["hidden"]:
         lines.append(f"({answer['hidden']} older jobs are over; --all shows them)")
-    number = max(2, *(len(short(job["id"])) for job in jobs))
+    number = max(2, *(len(job_number(job["id"])) for job in jobs))
     name = min(44, max(len(_name(job)) for job in jobs))
     for job in jobs:
         state = job["state"] + ("…" if job.get("intent") else "")
-        head = f"{short(job['id']):>{number}}  {state:<11}  {_cut(_name(job), name):<{name}}  "
+        head = f"{job_number(job['id']):>{number}}  {state:<11}  {_cut(_name(job), name):<{name}}  "
         tail = _cut(remark(job), max(10, width - len(head)))
         line = f"{head}{tail}".rstrip()
         lines.append(line.replace(f"{state:<11}", paint(f"{state:<11}", job["state"]), 1))
@@ -103,13 +98,13 @@ def progress(wire: dict[str, Any] | None) -> str:
 def details(job: dict[str, Any]) -> list[str]:
     """The page of `queue show`."""
     facts = [
-        ("job", f"{short(job['id'])}  {job['title']}"),
+        ("job", f"{job_number(job['id'])}  {job['title']}"),
         ("state", " — ".join(p for p in (job["state"], job.get("reason"), job.get("hint")) if p)),
         ("waits", job.get("waits")),
         ("worker", progress(job.get("progress"))),
         ("device", job["slot"] or job["device"]),
         ("priority", job["priority"]),
-        ("follows", ", ".join(short(a) for a in job["after"])),
+        ("follows", ", ".join(job_number(a) for a in job["after"])),
         (
             "attempts",
             str(job["attempt"]) + (f", {job['crashes']} crashes in a row" if job["crashes"] else ""),

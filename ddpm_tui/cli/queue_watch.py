@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from ddpm_tui.cli import complete
-from ddpm_tui.cli.queue_text import remark, short
+from ddpm_tui.cli.common import note, say
+from ddpm_tui.cli.queue_text import remark
 from ddpm_tui.client import Client, NotRunningError, ensure_engine, insistent_request
+from ddpm_tui.words import job_number
 from engine.home import Home
 from engine.jobs import EXIT_DISK_FULL
 
@@ -46,9 +48,8 @@ def _wait(
             jobs[job_id] = client.request("show", id=job_id)
             state = jobs[job_id]["state"]
             if told.get(job_id) != state and not quiet:
-                click.echo(
-                    f"{short(job_id)}  {state}  {jobs[job_id]['title']}  {remark(jobs[job_id])}".rstrip(),
-                    err=True,
+                note(
+                    f"{job_number(job_id)}  {state}  {jobs[job_id]['title']}  {remark(jobs[job_id])}".rstrip()
                 )
             told[job_id] = state
         if all(_at_rest(job) for job in jobs.values()):
@@ -57,7 +58,7 @@ def _wait(
             left = 3600.0 if end is None else end - time.monotonic()
             if left <= 0:
                 if not quiet:
-                    click.echo("gave up waiting", err=True)
+                    note("gave up waiting")
                 raise SystemExit(1)
             if any(e["event"] != "job" or e["job"]["id"] in jobs for e in client.events(left)):
                 break
@@ -105,7 +106,7 @@ def follow_file(path: Path, lines: int, over: Any) -> None:
         content = file.read()
         position = len(content)
         for line in content.decode(errors="replace").splitlines()[-lines:]:
-            click.echo(line)
+            say(line)
     looked = time.monotonic()
     while over is not None:
         fresh = b""
@@ -116,7 +117,7 @@ def follow_file(path: Path, lines: int, over: Any) -> None:
             fresh = file.read()
             position += len(fresh)
         if fresh:
-            click.echo(fresh.decode(errors="replace"), nl=False)
+            say(fresh.decode(errors="replace"), nl=False)
         elif time.monotonic() - looked > 1.0:
             if over():
                 return

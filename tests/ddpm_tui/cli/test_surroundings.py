@@ -11,6 +11,7 @@ import pytest
 
 from engine.home import Home
 from tests.ddpm_tui.cli.conftest import Cli
+from tests.engine.service.support import Service
 from tests.torchless import trained_run
 
 ROOT = Path(__file__).parents[3]
@@ -84,6 +85,20 @@ def test_a_latin_1_locale(home: Home, latin_1: dict[str, str]) -> None:
     code, said = on_a_terminal(home, "runs", "show", "catz", **latin_1)
     assert code == 1
     assert "error: no run named 'catz' - did you mean 'cats'?" in said
+
+
+def test_the_queue_in_an_encoding_without_arrows(home: Home) -> None:
+    service = Service(home, PYTHONIOENCODING="latin-1:strict")
+    try:
+        service.request("hold_queue", on=True)
+        said = service.command_line("queue", "train", "demo", "--priority", "now").stdout
+        assert "epochs 0 -> 2" in said
+        assert "now train demo-1" in service.command_line("queue", "list").stdout
+        service.command_line("queue", "pause", "1")
+        assert "queued -> paused" in service.command_line("queue", "show", "1").stdout
+        assert service.command_line("engine", "stop").stderr == "Stopping...\n"
+    finally:
+        service.close()
 
 
 @pytest.mark.parametrize("arguments", ["runs list", "queue list", "train demo", "profiles new x"])
