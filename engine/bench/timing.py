@@ -18,6 +18,11 @@ class Series:
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
+    def add(self, wall: float, cpu: float) -> None:
+        """One round more."""
+        self.wall.append(wall)
+        self.cpu.append(cpu)
+
     @property
     def seconds(self) -> float:
         """Median by the wall clock."""
@@ -75,8 +80,7 @@ def in_turns(
             case()
             wait()
             if number >= warm_up:
-                found[name].wall.append(clock() - wall)
-                found[name].cpu.append(cpu_clock() - cpu)
+                found[name].add(clock() - wall, cpu_clock() - cpu)
     return found
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from engine.bench.job import run_bench
 from engine.bench.options import Options, missing_peers
+from engine.bench.packing import WAYS
 from engine.home import Home
 from engine.jobs import new_job_folder, read_spec
 from engine.work import Work
@@ -50,8 +51,12 @@ def test_an_epoch_is_its_forward_and_backward_passes(measure: Measure) -> None:
     assert found["shares"]["preview"] <= 0.02
 
 
-def test_packing_keeps_up_with_decoding(measure: Measure) -> None:
-    assert measure("packing")["share_of_decode"] >= 0.8
+def test_packing_is_mostly_what_it_asks_of_pillow(measure: Measure) -> None:
+    """Not against decoding alone: with scaling, Pillow itself misses four fifths of that (docs/performance.md)."""
+    found = measure("packing")
+    rows = {row["what"]: row for row in found["rows"]}
+    assert rows[WAYS["scaled"]]["share_reached_cpu"] >= 2 / 3, found["rows"]
+    assert found["many_peak_bytes"] <= 2 * found["peak_bytes"]
 
 
 def test_nothing_grows_with_what_has_piled_up(measure: Measure) -> None:
