@@ -56,7 +56,7 @@ class Decoder:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self._source = -1 if task.kind == "faces" else os.open(task.path, os.O_RDONLY | os.O_CLOEXEC)
+        self._zip = os.open(task.path, os.O_RDONLY | os.O_CLOEXEC) if task.kind == "zip" else -1
 
     def work(self, block: Block) -> Result:
         """Decode one block. Pictures that are broken are named in the result, never raised."""
@@ -84,14 +84,14 @@ class Decoder:
                 offset, stored, size, method, crc = (int(str(number)) for number in item)
                 if max(stored, size) > MAX_BYTES:
                     raise BrokenPictureError(f"longer than {MAX_BYTES >> 20} MiB")
-                return read_entry(self._source, offset, stored, size, method, crc)
+                return read_entry(self._zip, offset, stored, size, method, crc)
             return self._read_file(str(item[0]))
         except OSError as error:
             raise BrokenPictureError(f"cannot be read: {error.strerror}") from error
 
     def _read_file(self, name: str) -> bytes:
-        """System calls alone: a file object and the way down to the folder cost a small picture a tenth more."""
-        file = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._source)
+        """System calls alone: a file object takes a twentieth of what a small picture does in all."""
+        file = os.open(os.path.join(self.task.path, name), os.O_RDONLY | os.O_CLOEXEC)  # noqa: PTH118
         try:
             size = os.fstat(file).st_size
             if size > MAX_BYTES:
@@ -109,9 +109,9 @@ class Decoder:
         return Result(block.index, pixels.tobytes(), len(numbers))
 
     def close(self) -> None:
-        if self._source >= 0:
-            os.close(self._source)
-            self._source = -1
+        if self._zip >= 0:
+            os.close(self._zip)
+            self._zip = -1
 
 
 def main(descriptor: int) -> None:
