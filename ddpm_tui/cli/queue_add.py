@@ -9,6 +9,7 @@ import click
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import json_option, print_json, say
 from ddpm_tui.cli.evaluate import measure_options
+from ddpm_tui.cli.sample import drawing_args, drawing_options
 from ddpm_tui.client import insistent_request, token
 from ddpm_tui.words import job_number
 from engine.errors import DdpmError, UserError
@@ -65,27 +66,7 @@ def train(
 
 @click.command()
 @click.argument("checkpoint", metavar="RUN[@STEP|@TAG|@latest|@best]", shell_complete=complete.references)
-@click.option("-n", type=click.IntRange(1), help="Pictures. [default: 64]")
-@click.option("--sampler", type=click.Choice(["ddpm", "ddim", "dpmpp"]))
-@click.option("--steps", type=click.IntRange(1))
-@click.option("--spacing", type=click.Choice(["trailing", "linspace", "leading", "logsnr"]))
-@click.option("--eta", type=click.FloatRange(0, 1))
-@click.option("--variance", type=click.Choice(["fixed_small", "fixed_large"]))
-@click.option("--clip/--no-clip", default=None, help="Clip the predicted picture at each step.")
-@click.option("--weights", type=click.Choice(["ema", "raw"]))
-@click.option("--seed", type=click.IntRange(0))
-@click.option("--batch", type=click.IntRange(1), help="Pictures at once. [default: what memory allows]")
-@click.option("--grid", type=click.Path(dir_okay=False), help="Also write the grid to this PNG.")
-@click.option(
-    "--trajectory",
-    "trajectory_file",
-    type=click.Path(dir_okay=False),
-    help="Also write the denoising (PNG, GIF).",
-)
-@click.option(
-    "--keep", "trajectory", type=click.IntRange(0), help="Pictures whose denoising is kept. [default: 8]"
-)
-@click.option("--out", type=click.Path(file_okay=False), help="Also write each picture to this folder.")
+@drawing_options
 @common_options
 def sample(
     as_json: bool,
@@ -98,16 +79,11 @@ def sample(
     """Queue a sample set. It goes before waiting training and between the chunks of a running one
     (--priority now: at its next step)."""
     _check_steps(args["checkpoint"], args["steps"])
-    for key in ("grid", "trajectory_file", "out"):
-        if args[key]:
-            args[key] = str(Path(args[key]).absolute())
-    if args["trajectory"] is None:
-        args["trajectory"] = 8
     _add(
         "add",
         as_json,
         kind="sample",
-        args=_given(args),
+        args=_given(drawing_args(**args)),
         dry_run=dry_run,
         after=list(after),
         device=device,

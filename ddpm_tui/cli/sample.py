@@ -35,58 +35,97 @@ def _file(*endings: str) -> Any:
     return check
 
 
+def drawing_options(command: Any) -> Any:
+    """What is drawn, how, and into which files: the same for `sample` and `queue sample`."""
+    for option in (
+        click.option(
+            "--out",
+            metavar="DIR",
+            type=click.Path(file_okay=False),
+            help="Each picture as a PNG in this folder.",
+        ),
+        click.option(
+            "--npy", metavar="FILE.npy", callback=_file(".npy"), help="All pictures as uint8 (N, H, W, 3)."
+        ),
+        click.option(
+            "--trajectory-of",
+            type=click.IntRange(0),
+            default=KEPT_TRAJECTORIES,
+            show_default=True,
+            help="Pictures whose denoising is kept.",
+        ),
+        click.option(
+            "--trajectory",
+            metavar="FILE.png|.gif",
+            callback=_file(".png", ".gif"),
+            help="From noise to face: a strip, or moving.",
+        ),
+        click.option(
+            "--scale",
+            type=click.IntRange(1, 16),
+            default=1,
+            show_default=True,
+            help="Enlarge --grid so often.",
+        ),
+        click.option("--grid", metavar="FILE.png", callback=_file(".png"), help="All pictures as one."),
+        click.option(
+            "--batch", type=click.IntRange(1), help="Pictures at once; changes no picture, only memory."
+        ),
+        click.option(
+            "--weights",
+            type=click.Choice(["ema", "raw"]),
+            help="Averaged weights, or those of the last step.",
+        ),
+        click.option(
+            "--clip/--no-clip", default=None, help="Clip the predicted picture to what pictures can be."
+        ),
+        click.option(
+            "--variance", type=click.Choice(["fixed_small", "fixed_large"]), help="ddpm: noise of each step."
+        ),
+        click.option("--eta", type=click.FloatRange(0, 1), help="ddim: 0 is deterministic, 1 is ancestral."),
+        click.option(
+            "--spacing",
+            type=click.Choice(["trailing", "linspace", "leading", "logsnr"]),
+            help="Which timesteps are used.",
+        ),
+        click.option(
+            "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same pictures."
+        ),
+        click.option("--steps", type=click.IntRange(1), help="Network calls a picture."),
+        click.option(
+            "--sampler", type=click.Choice(["ddpm", "ddim", "dpmpp"]), help="How; else as the profile says."
+        ),
+        click.option("-n", "count", type=click.IntRange(1), default=64, show_default=True, help="Pictures."),
+    ):
+        command = option(command)
+    return command
+
+
+def drawing_args(
+    checkpoint: str, count: int, trajectory: str | None, trajectory_of: int, **options: Any
+) -> dict[str, Any]:
+    """The args of a sampling job from `drawing_options`. Raises UsageError for those that exclude each other."""
+    if trajectory and not trajectory_of:
+        raise UsageError("--trajectory needs pictures", "leave --trajectory-of 0 out")
+    if options["out"] is not None:
+        options["out"] = str(Path(options["out"]).expanduser().absolute())
+    kept = min(count, trajectory_of)
+    return {
+        "checkpoint": checkpoint,
+        "n": count,
+        "trajectory": kept,
+        "trajectory_file": trajectory,
+        **options,
+    }
+
+
 @click.command()
 @click.argument("reference", metavar="RUN[@WHICH]", shell_complete=complete.references)
-@click.option("-n", "count", type=click.IntRange(1), default=64, show_default=True, help="Pictures.")
-@click.option(
-    "--sampler", type=click.Choice(["ddpm", "ddim", "dpmpp"]), help="How; else as the profile says."
-)
-@click.option("--steps", type=click.IntRange(1), help="Network calls a picture.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same pictures."
-)
-@click.option(
-    "--spacing",
-    type=click.Choice(["trailing", "linspace", "leading", "logsnr"]),
-    help="Which timesteps are used.",
-)
-@click.option("--eta", type=click.FloatRange(0, 1), help="ddim: 0 is deterministic, 1 is ancestral.")
-@click.option(
-    "--variance", type=click.Choice(["fixed_small", "fixed_large"]), help="ddpm: noise of each step."
-)
-@click.option("--clip/--no-clip", default=None, help="Clip the predicted picture to what pictures can be.")
-@click.option(
-    "--weights", type=click.Choice(["ema", "raw"]), help="Averaged weights, or those of the last step."
-)
-@click.option("--batch", type=click.IntRange(1), help="Pictures at once; changes no picture, only memory.")
-@click.option("--grid", metavar="FILE.png", callback=_file(".png"), help="All pictures as one.")
-@click.option(
-    "--scale", type=click.IntRange(1, 16), default=1, show_default=True, help="Enlarge --grid so often."
-)
-@click.option(
-    "--trajectory",
-    metavar="FILE.png|.gif",
-    callback=_file(".png", ".gif"),
-    help="From noise to face: a strip, or moving.",
-)
-@click.option(
-    "--trajectory-of",
-    type=click.IntRange(0),
-    default=KEPT_TRAJECTORIES,
-    show_default=True,
-    help="Pictures whose denoising is kept.",
-)
-@click.option("--npy", metavar="FILE.npy", callback=_file(".npy"), help="All pictures as uint8 (N, H, W, 3).")
-@click.option(
-    "--out", metavar="DIR", type=click.Path(file_okay=False), help="Each picture as a PNG in this folder."
-)
+@drawing_options
 @click.option("--show", is_flag=True, help="Print the pictures in the terminal as half blocks.")
 @device_option
 @json_option
-def sample(
-    reference: str, count: int, trajectory: str | None, trajectory_of: int, out: str | None, show: bool,
-    device: str, as_json: bool, **options: Any,
-) -> None:  # fmt: skip
+def sample(reference: str, count: int, show: bool, device: str, as_json: bool, **options: Any) -> None:
     """Draw pictures from a checkpoint.
 
     WHICH is a step, eN (the end of epoch N), a tag, best (lowest error on held-out pictures) or latest, which
@@ -106,22 +145,11 @@ def sample(
     steps = options["steps"]
     if steps is not None and steps > profile.diffusion.steps:
         raise UserError(f"--steps {steps} is more than the run's {profile.diffusion.steps} diffusion steps")
-    if trajectory and not trajectory_of:
-        raise UsageError("--trajectory needs pictures", "leave --trajectory-of 0 out")
-    if out is not None:
-        out = str(Path(out).expanduser().absolute())
     result = run_job(
         home(),
         "sample",
         run.name,
-        {
-            "checkpoint": f"{run.name}@{checkpoint.step}",
-            "n": count,
-            "trajectory": min(count, trajectory_of),
-            "trajectory_file": trajectory,
-            "out": out,
-            **options,
-        },
+        drawing_args(f"{run.name}@{checkpoint.step}", count, **options),
         device=device,
         quiet=as_json,
         go_on=f"ddpm-tui sample {reference}",
