@@ -247,6 +247,9 @@ class DdpmApp(App[None]):
         """To a screen. What is open over the present one stays there."""
         if mode == self.current_mode:
             return
+        # What was said belonged there; here the footer's keys are of more use.
+        self._quiet_at = 0.0
+        self._foot(lambda foot: foot.quiet())
         try:
             await self.switch_mode(mode)
         except Exception as error:

@@ -140,6 +140,7 @@ KEYS: tuple[Key, ...] = (
     Key("compare.enter", "c", "focus_view", "chart/table", "into the chart or the table by key, and back"),
     Key("compare.earlier", "h,left", "scrub(-1)", "earlier", "faces of an earlier epoch", footer=False),
     Key("compare.later", "l,right", "scrub(1)", "later", "faces of a later epoch", footer=False),
+    Key("compare.sample", "s", "sample", "draw", "queue pictures of each from the same seeds"),
     Key("compare.clear", "x", "clear", "clear", "take all out"),
     # The chart, where it has the focus.
     Key("chart.zoom_in", "plus,equals_sign", "zoom(0.5)", "zoom in", "a smaller part of the run"),

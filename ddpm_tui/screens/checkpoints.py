@@ -63,6 +63,8 @@ class CheckpointsScreen(BaseScreen):
         self._marks: list[str] = []
         self._follow: tuple[str | None, str | None] = (None, None)
         self._reading = False
+        self._begun = False
+        """Whether the cursor was put on what is being trained."""
         self._narrowed: Table | None = None
 
     def body(self) -> ComposeResult:
@@ -128,6 +130,10 @@ class CheckpointsScreen(BaseScreen):
                 [(key("profiles.train"), "accent bold"), " there trains it"],
             ],
         )
+        if not self._begun and snapshot.loaded:
+            self._begun = True
+            if self._follow[0] is None and snapshot.live:
+                self._follow = (snapshot.live[0].run, None)
         if self._follow[0] is not None and self.runs.go_to(self._follow[0]):
             self._follow = (None, self._follow[1])
         self._look()

@@ -12,17 +12,22 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ddpm_tui.keymap import bindings
+from ddpm_tui.screens import asks
 from ddpm_tui.screens.base import BaseScreen
 from ddpm_tui.state.snapshot import Snapshot
 from ddpm_tui.state.studies import gather, is_study, within
 from ddpm_tui.widgets.rows import Line, Piece, Rows
 from ddpm_tui.widgets.table import Column, Row, Table
+from ddpm_tui.words import plural
+from engine.errors import UserError
 
 if TYPE_CHECKING:
     from ddpm_tui.screens.compare_views import CompareView, CurvesView, FacesView
     from ddpm_tui.state.comparing import Subject
 
 VIEWS = ("curves", "profiles", "faces", "samples", "figures")
+SAMPLES = 16
+"""Pictures that are drawn of each at a key."""
 MOST = 6
 """Subjects at once: there are no more colours that everybody can tell apart."""
 
@@ -218,6 +223,20 @@ class CompareScreen(BaseScreen):
     def action_clear(self) -> None:
         self._subjects = []
         self.repaint()
+
+    def action_sample(self) -> None:
+        """Pictures of every subject from the same seeds, for the samples view."""
+        if not self._subjects:
+            raise UserError("nothing is compared", f"{self.ddpm.key('compare.mark')} puts a run in")
+        self.attempt(
+            self._sample([s.name if s.step is not None else f"{s.run}@latest" for s in self._subjects])
+        )
+
+    async def _sample(self, references: list[str]) -> None:
+        for reference in references:
+            args = {"checkpoint": reference, "n": SAMPLES, "seed": 0}
+            await asks.add(self.ddpm, "sample", args)
+        self.ddpm.say(f"queued: {plural(SAMPLES, 'picture')} of each from the same seeds")
 
     def action_turn(self, by: int) -> None:
         """To the next view, or to the one before."""

@@ -212,7 +212,7 @@ class SamplesView(CompareView):
         chosen = [(s, found) for s, found in zip(subjects, alike(sets), strict=True) if found is not None]
         if not chosen:
             key = self.ddpm.key
-            self.say(f"no samples yet: {key('app.queue')} then {key('queue.sample')} draws some")
+            self.say(f"no samples yet: {key('compare.sample')} draws some of each from the same seeds")
             return
         first = chosen[0][1].pictures
         self.film.face = (first.shape[2], first.shape[1])

@@ -10,7 +10,7 @@ from ddpm_tui.screens.base import BaseScreen
 from ddpm_tui.screens.forms import SampleForm, TrainForm, wish
 from ddpm_tui.screens.log import LogView
 from ddpm_tui.state.snapshot import JobView, Snapshot
-from ddpm_tui.widgets.jobs import PHASES, SIGNS
+from ddpm_tui.widgets.jobs import PHASES, SIGNS, with_key
 from ddpm_tui.widgets.rows import Line, Rows
 from ddpm_tui.widgets.table import Column, Row, Table
 from ddpm_tui.words import ago, clock, duration, job_number, left
@@ -35,9 +35,11 @@ class AboutJob(Rows):
         super().__init__(id="about")
         self.view: JobView | None = None
         self.now = 0.0
+        self.resume = ""
 
-    def show(self, view: JobView | None, now: float) -> None:
-        self.view, self.now = view, now
+    def show(self, view: JobView | None, now: float, resume: str) -> None:
+        """resume: the key."""
+        self.view, self.now, self.resume = view, now, resume
         self.border_title = f" job {job_number(view.id)} " if view else ""
         self.repaint()
 
@@ -55,13 +57,16 @@ class AboutJob(Rows):
                 times.append(f"took {duration(job.ended - job.started)}")
         if job.attempt > 1:
             times.append(f"attempt {job.attempt}")
-        facts = [f"{key} {value}" for key, value in job.args.items() if value is not None]
+        facts = [f"{key.replace('_', ' ')} {value}" for key, value in job.args.items() if value is not None]
         where = [job.slot or job.device, *([f"priority {job.priority.name.lower()}"] if job.priority else [])]
         if job.after:
             where.append("after " + ", ".join(job_number(a) for a in job.after))
         why = view.wait or job.reason
         bad = job.state in (State.FAILED, State.HELD, State.INTERRUPTED)
-        lines: list[Line] = [[(why[:1].upper() + why[1:], "bad" if bad else "")], [(job.hint, "accent")]]
+        lines: list[Line] = [
+            [(why[:1].upper() + why[1:], "bad" if bad else "")],
+            [(with_key(job.hint, self.resume), "accent")],
+        ]
         lines += [[("   ".join(times), "dim")], [("   ".join([*where, *facts]), "dim")]]
         return [line for line in lines if line[0] and line[0][0]]
 
@@ -119,7 +124,7 @@ class QueueScreen(BaseScreen):
 
     def _about(self) -> None:
         view = self.snapshot.job(self.query_one(Table).key)
-        self.query_one(AboutJob).show(view, self.snapshot.time)
+        self.query_one(AboutJob).show(view, self.snapshot.time, self.ddpm.key("queue.pause"))
 
     def on_table_moved(self) -> None:
         self._about()

@@ -308,3 +308,14 @@ def test_damaged_sample_sets_are_left_out_and_scores_belong_to_their_step(tmp_pa
     write_evaluation(home.run("r"), 10, 1.0, "ema", {"sliced_wasserstein": SWD}, "a")
     assert newest_scores(home.run("r"), 10).by_name == {"sliced_wasserstein": SWD}
     assert not newest_scores(home.run("r"), 11).by_name
+
+
+async def test_one_key_draws_of_each_from_the_same_seeds(tmp_path: Path) -> None:
+    async with Comparing(tmp_path, filled(tmp_path)) as it:
+        await it.press("s")
+        drawn = it.link.asked("add")
+        assert [d["args"]["checkpoint"] for d in drawn] == ["celeba32-1@latest", "celeba32-2@latest"]
+        assert {(d["args"]["n"], d["args"]["seed"]) for d in drawn} == {(16, 0)}
+        await it.press("x", "s")
+        assert len(it.link.asked("add")) == 2
+        assert "nothing is compared" in it.app.screen.query_one("#foot").render_line(0).text

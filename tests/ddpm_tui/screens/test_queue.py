@@ -144,7 +144,7 @@ async def test_about_the_job_under_the_cursor(tmp_path: Path) -> None:
         text = await it.press("k")
         assert "Out of memory" in text
         assert "use a smaller model" in text
-        assert "to_epoch 25" in text
+        assert "to epoch 25" in text
 
 
 async def test_enter_opens_the_log(tmp_path: Path) -> None:
@@ -286,3 +286,10 @@ async def test_a_form_shows_its_keys_however_long_its_list_is(
         text = await it.press(key)
         assert "enter do it" in text
         assert ("celeba32-1@latest" if key == "s" else "celeba32-1  ") in text
+
+
+async def test_a_paused_job_names_the_key_that_resumes_it(tmp_path: Path) -> None:
+    hint = "`queue resume` goes on from the checkpoint"
+    paused = job(20, State.PAUSED, reason="paused", hint=hint, ended=1.0)
+    async with Opened(tmp_path, replace(filled(tmp_path), jobs=(paused,))) as it:
+        assert "space goes on from the checkpoint" in await it.press()
