@@ -116,7 +116,7 @@ def open_screen(low_bandwidth: bool = False, mouse: bool = True) -> None:
         )
     from ddpm_tui.app import run as run_app
 
-    run_app(low_bandwidth=low_bandwidth, mouse=mouse)
+    click.get_current_context().exit(run_app(low_bandwidth=low_bandwidth, mouse=mouse))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

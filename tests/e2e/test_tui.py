@@ -183,6 +183,17 @@ def state_of(home: Home, kind: str) -> str:
     return str(job["state"])
 
 
+def test_a_terminated_app_leaves_the_terminal_clean(home: Home) -> None:
+    with PtyApp(home.root) as app:
+        app.wait("Nothing has been trained here yet")
+        os.kill(app.pid, signal.SIGTERM)
+        _, status = os.waitpid(app.pid, 0)
+        app.pid = 0
+        assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGTERM
+        app.ended.wait(10)
+        assert not app.terminal.modes & LEFT_BEHIND
+
+
 def test_a_killed_app_loses_nothing_and_a_new_one_shows_the_same(home: Home) -> None:
     with ensure_engine(home) as client:
         client.request("train", target="tiny", to_epoch=4000)
