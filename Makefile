@@ -11,7 +11,7 @@ help:
 	@echo "make test    lint, types, import contracts and every test (what CI runs)"
 	@echo "make lint    ruff, mypy, import contracts"
 	@echo "make bench   what this machine does: images/s, memory, share of peak"
-	@echo "make bench-check   the promises of speed, as ratios; wants a quiet machine"
+	@echo "make bench-check   the goals of speed, as ratios; wants a quiet machine"
 	@echo "make soak    kill workers and the engine at random, 200 times and more"
 
 $(STAMP): pyproject.toml

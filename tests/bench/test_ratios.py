@@ -1,4 +1,4 @@
-"""The promises of speed, as ratios within one run: `make bench-check`, on a machine that has nothing else to do.
+"""The goals of speed, as ratios within one run: `make bench-check`, on a machine that has nothing else to do.
 
 Not part of `make test`: a busy machine would fail them.
 """
@@ -38,10 +38,9 @@ def measure(tmp_path: Path) -> Measure:
 @pytest.mark.skipif(bool(missing_peers()), reason=f"not installed: {', '.join(missing_peers())}")
 def test_a_flop_costs_less_than_in_the_best_peer(measure: Measure) -> None:
     tops = {top["precision"]: top for top in measure("peers")["best_peers"]}
-    # Twice the best peer would be more than a CPU without matrix units can do: it runs at half of the peak already.
-    assert tops["fp32"]["ours_over_it_cpu"] >= 1.0, tops["fp32"]
+    assert tops["fp32"]["ours_over_it_cpu"] >= 1.3, tops["fp32"]
     if "bf16" in tops:
-        assert tops["bf16"]["ours_over_it_cpu"] >= 1.2, tops["bf16"]
+        assert tops["bf16"]["ours_over_it_cpu"] >= 2.0, tops["bf16"]
 
 
 def test_an_epoch_is_its_forward_and_backward_passes(measure: Measure) -> None:
@@ -51,12 +50,12 @@ def test_an_epoch_is_its_forward_and_backward_passes(measure: Measure) -> None:
     assert found["shares"]["preview"] <= 0.02
 
 
-def test_packing_is_mostly_what_it_asks_of_pillow(measure: Measure) -> None:
-    """Not against decoding alone: with scaling, Pillow itself misses four fifths of that (docs/performance.md)."""
+def test_packing_keeps_up_with_decoding(measure: Measure) -> None:
     found = measure("packing")
     rows = {row["what"]: row for row in found["rows"]}
-    assert rows[WAYS["scaled"]]["share_reached_cpu"] >= 2 / 3, found["rows"]
     assert found["many_peak_bytes"] <= 2 * found["peak_bytes"]
+    assert rows[WAYS["scaled"]]["share_reached_cpu"] >= 2 / 3, found["rows"]
+    assert rows[WAYS["decoded"]]["share_reached"] >= 0.8, found["rows"]
 
 
 def test_nothing_grows_with_what_has_piled_up(measure: Measure) -> None:
