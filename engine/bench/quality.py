@@ -1,7 +1,8 @@
 """Time to quality: variants of a profile trained for the same time each, and judged on pictures they never saw.
 
-They take turns of a few seconds, so that whatever else the machine does falls on all of them alike. Where cosine
-decays to is the end of the time, however many steps a variant makes of it.
+They take turns of a few seconds, so that whatever else the machine does falls on all of them alike, and on a CPU the
+time is CPU time, which others do not touch. Where cosine decays to is the end of the time, however many steps a variant
+makes of it.
 """
 
 import statistics
@@ -104,10 +105,14 @@ class _Contender:
         """Train on for about so long."""
         until, wait = self.spent + seconds, waiter(self.device)
         while self.spent < min(until, self.budget):
-            before = time.monotonic()
+            before = self._clock()
             self.stepper.step(self.feeder.batch(self.state.step), self._rate())
             wait()
-            self.spent += time.monotonic() - before
+            self.spent += self._clock() - before
+
+    def _clock(self) -> float:
+        """Seconds; of a CPU those that each of its threads has worked, on average."""
+        return time.process_time() / self.plan.threads if self.device.type == "cpu" else time.monotonic()
 
     def _rate(self) -> float:
         # As many steps in all as there will be at the pace so far.
