@@ -272,22 +272,28 @@ def branch(reference: str, overrides: tuple[str, ...], name: str | None, as_json
 @click.argument("run", shell_complete=complete.runs)
 @click.argument("name", metavar="NEW-NAME")
 def rename(run: str, name: str) -> None:
-    """Give a run another name. Its branches go on pointing at it."""
-    from engine.runs.record import rename_run
+    """Give a run another name. Its branches go on pointing at it.
 
-    rename_run(home(), run, name)
+    Refused while the queue has jobs for it, or while it or a branch of it trains.
+    """
+    from engine.service import run_changes
+
+    run_changes.rename(home(), run, name)
     say(f"{run} is now {name}")
 
 
 @runs.command()
 @click.argument("names", nargs=-1, required=True, metavar="RUN…", shell_complete=complete.runs)
 def delete(names: tuple[str, ...]) -> None:
-    """Move runs to the trash. `runs restore` brings them back, `trash purge` frees the space."""
+    """Move runs to the trash. `runs restore` brings them back, `trash purge` frees the space.
+
+    Refused while the queue has jobs for them, or while they train.
+    """
     from engine.runs.record import find_run
-    from engine.runs.trash import discard_run
+    from engine.service import run_changes
 
     for folder in [find_run(home(), name) for name in names]:
-        discard_run(home(), folder)
+        run_changes.discard(home(), folder)
         say(f"{folder.name} is in the trash; `ddpm-tui runs restore {folder.name}` brings it back")
 
 

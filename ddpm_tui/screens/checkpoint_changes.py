@@ -47,32 +47,33 @@ class Changes:
         self.changed()
 
     async def delete_run(self, run: RunFolder) -> None:
-        """A whole run. Raises BusyError while a worker has it."""
-        from engine.runs.trash import discard_run, restore
+        """A whole run. Raises BusyError while a worker has it or the queue has jobs for it."""
+        from engine.runs.trash import restore
+        from engine.service.run_changes import discard
 
-        trashed = await asyncio.to_thread(discard_run, self.app.home, run)
+        trashed = await asyncio.to_thread(discard, self.app.home, run)
         self.app.say(f"run {run.name} is in the trash; {self.app.key('app.undo')} brings it back")
         self._push(f"run {run.name} is back", lambda: restore(trashed))
         self.changed()
 
     async def rename(self, old: str, new: str) -> None:
-        from engine.runs.record import rename_run
+        from engine.service import run_changes
 
-        await asyncio.to_thread(rename_run, self.app.home, old, new)
+        await asyncio.to_thread(run_changes.rename, self.app.home, old, new)
         self.app.say(f"run {old} is now {new}")
-        self._push(f"the run is {old} again", lambda: rename_run(self.app.home, new, old))
+        self._push(f"the run is {old} again", lambda: run_changes.rename(self.app.home, new, old))
         self.changed()
 
     async def branch(self, run: RunFolder, info: "CheckpointInfo", name: str, overrides: list[str]) -> str:
         """Make the branch; its name."""
         from engine.runs.branch import branch_run
-        from engine.runs.trash import discard_run
+        from engine.service.run_changes import discard
 
         record = await asyncio.to_thread(branch_run, self.app.home, run, info, overrides, name or None)
         key = self.app.key("checkpoints.train")
         self.app.say(f"{record.name} branches from {run.name}@{info.step}; {key} trains it")
         folder = self.app.home.run(record.name)
-        self._push(f"branch {record.name} is in the trash", lambda: discard_run(self.app.home, folder))
+        self._push(f"branch {record.name} is in the trash", lambda: discard(self.app.home, folder))
         self.changed()
         return record.name
 

@@ -3,6 +3,7 @@
 A run folder can be copied to another machine and opened there; nothing about it is anywhere else.
 """
 
+import contextlib
 import errno
 import shutil
 import uuid
@@ -214,26 +215,37 @@ def branch_points(home: Home, name: str) -> frozenset[int]:
 
 
 def rename_run(home: Home, old: str, new: str) -> None:
-    """Rename a run that nobody is using; its branches point at it by the new name.
+    """Rename a run that nobody is using; its branches, which nobody may be using either, point at it by the new name.
 
     The folder's own rename is the last step: killed before it, the run has its old name and the same call, or one
-    with another name, does all of it.
+    with another name, does all of it. Whether queued jobs still name it, `engine.service.run_changes` asks.
     """
     folder, target = find_run(home, old), home.run(new)
     if target.path.exists():
         raise UserError(f"there is already a run named {new!r}")
-    with FileLock.acquire(folder.lock, f"run {old!r}", "pause or wait for it first"):
+    with contextlib.ExitStack() as locks:
+        locks.enter_context(FileLock.acquire(folder.lock, f"run {old!r}", "pause or wait for it first"))
         record = read_record(folder)
         # A name that was written and never taken: a call before this one was killed.
         intended = str(read_json(folder.record, f"the record of run {old!r}").get("name"))
         former = {old} if intended in run_names(home) else {old, intended}
+        branches = [home.run(name) for name in run_names(home) if _parent(home, name) in former]
+        # Their worker writes the same file: all are ours before the first is written.
+        for branch in branches:
+            what = f"run {branch.name!r}, a branch of {old!r},"
+            locks.enter_context(FileLock.acquire(branch.lock, what, "pause or wait for it first"))
         write_record(folder, replace(record, name=new))
-        for name in run_names(home):
-            try:
-                branch = load_run(home, name)
-            except (DamagedError, UserError):
-                continue
-            if branch.lineage and branch.lineage.parent in former:
-                write_record(home.run(name), replace(branch, lineage=replace(branch.lineage, parent=new)))
+        for branch in branches:
+            read = read_record(branch)
+            assert read.lineage is not None
+            write_record(branch, replace(read, lineage=replace(read.lineage, parent=new)))
         folder.path.rename(target.path)
         fsync_folder(home.runs)
+
+
+def _parent(home: Home, name: str) -> str | None:
+    """The run that a run branches from, None also where its record cannot be read."""
+    with contextlib.suppress(DamagedError, UserError):
+        lineage = load_run(home, name).lineage
+        return lineage.parent if lineage else None
+    return None

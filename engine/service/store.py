@@ -94,7 +94,7 @@ class Store:
 
     def jobs(self) -> list[Job]:
         with _errors(self.path):
-            return [_job(row) for row in self._connection.execute("SELECT * FROM jobs ORDER BY rank, id")]
+            return _rows(self._connection)
 
     def last_changes(self) -> dict[str, int]:
         """Job id → the number of its last transition; they count up over all jobs."""
@@ -223,6 +223,14 @@ class Store:
                 raise
 
 
+def read_jobs(path: Path) -> list[Job]:
+    """All rows as last committed, for who is not the writer. Raises FileNotFoundError where there is no database,
+    DamagedError, UnwritableError where its writer was killed and it cannot be rolled back here."""
+    path.stat()
+    with _errors(path), contextlib.closing(_connect(path)) as connection:
+        return [] if _check(connection, path) else _rows(connection)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     if len(os.fsencode(path)) > PATH_LIMIT:
         raise UserError(
@@ -305,6 +313,10 @@ def _unwritable(path: Path, why: str, full: bool) -> UnwritableError:
     if full:
         error.exit_code = DiskFullError.exit_code
     return error
+
+
+def _rows(connection: sqlite3.Connection) -> list[Job]:
+    return [_job(row) for row in connection.execute("SELECT * FROM jobs ORDER BY rank, id")]
 
 
 def _row(job: Job) -> tuple[Any, ...]:

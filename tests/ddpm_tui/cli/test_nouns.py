@@ -8,6 +8,8 @@ import pytest
 from engine.home import Home
 from engine.runs.checkpoints import list_checkpoints, read_tags
 from engine.runs.record import load_run, run_names
+from engine.service.states import Job
+from engine.service.store import Store
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.torchless import publish_at, trained_run
 
@@ -85,6 +87,18 @@ def test_renaming_deleting_restoring(there: Home, cli: Cli) -> None:
     assert run_names(there) == []
     assert cli("runs", "restore", "s").code == 0
     assert steps(there, "s") == [7, 14, 21, 28]
+
+
+def test_a_run_that_the_queue_needs_is_neither_renamed_nor_deleted(there: Home, cli: Cli) -> None:
+    store = Store.open(there.queue_db)
+    store.insert(Job("000012", "train", "r", args={"to_epoch": 50}))
+    store.close()
+    for arguments in (("rename", "r", "s"), ("delete", "r")):
+        ended = cli("runs", *arguments)
+        assert ended.code == 1
+        assert "job 12 (train r to epoch 50, queued) — " in ended.error
+        assert "ddpm-tui queue cancel 12" in ended.error
+    assert run_names(there) == ["r"]
 
 
 def test_deleting_several_checks_all_names_first(there: Home, cli: Cli) -> None:

@@ -10,6 +10,8 @@ from engine.runs.checkpoints import list_checkpoints, read_tags, set_tag
 from engine.runs.evaluations import Reference, Score, write_evaluation
 from engine.runs.record import load_run, run_names
 from engine.runs.trash import list_trash
+from engine.service.states import Job
+from engine.service.store import Store
 from tests.ddpm_tui.fakes import empty, make_app
 from tests.ddpm_tui.screens.homes import make_run, refresh, snapshot, text, until
 
@@ -256,6 +258,23 @@ async def test_rename_and_delete_of_a_run_are_taken_back(home):
         await until(pilot, lambda: run_names(home) == [])
         await pilot.press("u")
         await until(pilot, lambda: run_names(home) == ["faces-1"])
+
+
+async def test_a_run_that_the_queue_needs_stays_as_it_is(home):
+    store = Store.open(home.queue_db)
+    store.insert(Job("000012", "train", "faces-1", args={"to_epoch": 50}))
+    store.close()
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("R")
+        await until(pilot, lambda: "Rename run" in text(app))
+        app.screen.query_one("Input").value = "renamed"
+        await pilot.press("enter")
+        await until(pilot, lambda: "cannot be renamed" in text(app))
+        await pilot.press("shift+tab", "d")
+        await until(pilot, lambda: "cannot be deleted" in text(app))
+    assert run_names(home) == ["faces-1"]
 
 
 async def test_filter_keeps_lines_with_all_words(home):

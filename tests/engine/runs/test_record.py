@@ -225,3 +225,21 @@ def test_renaming_what_cannot_be(home: Home) -> None:
     with FileLock.acquire(home.run("a").lock, "run"), pytest.raises(BusyError, match="run 'a' is in use"):
         rename_run(home, "a", "c")
     assert sorted(run_names(home)) == ["a", "b"]
+
+
+def test_renaming_waits_for_who_works_on_a_branch(home: Home) -> None:
+    """Its worker writes the same record: nothing is changed before all of it can be."""
+    trained_run(home, "old", 1)
+    for name in ("a", "b"):
+        branch_run(home, *resolve(home, "old@e1"), [], name)
+    with FileLock.acquire(home.run("b").lock, "run") as lock:
+        lock.describe("job 000007")
+        with pytest.raises(BusyError, match="run 'b', a branch of 'old', is in use by job 000007"):
+            rename_run(home, "old", "new")
+    assert sorted(run_names(home)) == ["a", "b", "old"]
+    for name in ("a", "b"):
+        lineage = load_run(home, name).lineage
+        assert lineage is not None
+        assert lineage.parent == "old"
+    assert "new" not in home.run("old").record.read_text()
+    rename_run(home, "old", "new")

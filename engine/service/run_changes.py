@@ -1,0 +1,56 @@
+"""Renaming and deleting a run, which jobs of the queue may still need: then it is refused, with their numbers.
+
+Works with and without a service: who still needs a run stands in the queue's database.
+"""
+
+from engine.errors import BusyError, DamagedError
+from engine.home import Home, RunFolder
+from engine.runs.record import find_run, rename_run
+from engine.runs.trash import Trashed, discard_run
+from engine.service.rebuild import jobs_from_folders
+from engine.service.states import Job, title
+from engine.service.store import read_jobs
+from engine.service.verdict import short
+
+NAMED = 3
+"""Jobs that a refusal describes; of more it says how many."""
+
+
+def rename(home: Home, old: str, new: str) -> None:
+    """As `engine.runs.record.rename_run`. Raises BusyError where a job that is not over names the run."""
+    find_run(home, old)
+    _refuse_while_needed(home, old, "renamed")
+    rename_run(home, old, new)
+
+
+def discard(home: Home, run: RunFolder) -> Trashed:
+    """As `engine.runs.trash.discard_run`. Raises BusyError where a job that is not over names the run."""
+    _refuse_while_needed(home, run.name, "deleted")
+    return discard_run(home, run)
+
+
+def _refuse_while_needed(home: Home, run: str, done: str) -> None:
+    needed = [job for job in _jobs(home) if not job.over and _names(job, run)]
+    if not needed:
+        return
+    said = [f"{short(job.id)} ({title(job.kind, job.run, job.args)}, {job.state})" for job in needed[:NAMED]]
+    if len(needed) > NAMED:
+        said.append(f"{len(needed) - NAMED} more")
+    raise BusyError(
+        f"run {run!r} cannot be {done} while the queue has work for it: job {', '.join(said)}",
+        f"wait for it, or first: ddpm-tui queue cancel {' '.join(short(job.id) for job in needed)}",
+    )
+
+
+def _jobs(home: Home) -> list[Job]:
+    try:
+        return read_jobs(home.queue_db)
+    except (FileNotFoundError, DamagedError):
+        return list(jobs_from_folders(home, ()))
+
+
+def _names(job: Job, run: str) -> bool:
+    """Whether a job is of this run, or makes a branch of it."""
+    branch = job.args.get("branch")
+    base = str(branch.get("checkpoint", "")).partition("@")[0] if isinstance(branch, dict) else None
+    return run in (job.run, base)
