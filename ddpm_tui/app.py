@@ -4,14 +4,11 @@ Only what all screens share is here. Screens are imported when they are first sh
 needs neither NumPy nor pydantic; torch is never imported.
 """
 
-import asyncio
 import contextlib
 import gc
 import logging
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable
 from importlib import import_module
@@ -57,8 +54,6 @@ _SYSTEMS = {
 }
 
 MESSAGE_S = 6.0
-TERMINATED = 128 + signal.SIGTERM
-"""The exit code that a shell gives to what SIGTERM ended."""
 BYTES_PER_SECOND = 1700.0
 LOW_BYTES_PER_SECOND = 400.0
 
@@ -121,6 +116,7 @@ class DdpmApp(App[None]):
         system = _SYSTEMS.get(self.terminal.depth)
         self._frame = Frame(system, frozenset(p.cursor for p in themes.PALETTES.values()))
         self._quiet_at = 0.0
+        self._guard_pid = os.getppid()
         self._recent_faults: list[float] = []
         if system is None:
             # The frame leaves colours out; Textual would first turn the cursor's into another grey.
@@ -134,21 +130,12 @@ class DdpmApp(App[None]):
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
-        if not self.is_headless:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._terminated)
         keymap, problems = read_keymap(self.home.keymap)
         self.set_keymap(keymap)
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             self.call_after_refresh(self.say, f"keymap.toml: {problems[0]}{more}", "warn")
         self.call_after_refresh(self._start)
-
-    def _terminated(self) -> None:
-        """Leave the terminal as it was. One that takes nothing any more must not hold this up."""
-        late = threading.Timer(3.0, os._exit, (TERMINATED,))
-        late.daemon = True
-        late.start()
-        self.exit(return_code=TERMINATED)
 
     def _stored_theme(self) -> str:
         with contextlib.suppress(OSError, ValueError):
@@ -174,6 +161,8 @@ class DdpmApp(App[None]):
         await self.store.close()
 
     def _tick(self) -> None:
+        if os.getppid() != self._guard_pid:
+            self.exit()  # without its guard it would go on beside the shell, on one terminal
         if self._quiet_at and self.monotonic() >= self._quiet_at:
             self._quiet_at = 0.0
             self._foot(lambda foot: foot.quiet())

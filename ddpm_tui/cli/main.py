@@ -114,9 +114,14 @@ def open_screen(low_bandwidth: bool = False, mouse: bool = True) -> None:
             "the screen needs a terminal, and standard input or output is none",
             "over ssh use `ssh -t`; for scripts there are commands: see ddpm-tui --help",
         )
-    from ddpm_tui.app import run as run_app
+    from ddpm_tui.guard import guarded
 
-    click.get_current_context().exit(run_app(low_bandwidth=low_bandwidth, mouse=mouse))
+    def screen() -> int:
+        from ddpm_tui.app import run as run_app
+
+        return run_app(low_bandwidth=low_bandwidth, mouse=mouse)
+
+    click.get_current_context().exit(guarded(screen))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ddpm_tui.client import Client, ensure_engine
@@ -183,30 +186,61 @@ def state_of(home: Home, kind: str) -> str:
     return str(job["state"])
 
 
-def test_a_terminated_app_leaves_the_terminal_clean(home: Home) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_an_app_that_is_asked_to_end_leaves_the_terminal_clean(home: Home, number: int) -> None:
     with PtyApp(home.root) as app:
+        before = termios.tcgetattr(app.fd)
         app.wait("Nothing has been trained here yet")
-        os.kill(app.pid, signal.SIGTERM)
-        _, status = os.waitpid(app.pid, 0)
-        app.pid = 0
-        assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGTERM
-        app.ended.wait(10)
+        assert termios.tcgetattr(app.fd) != before, "the terminal is the app's"
+        os.kill(app.pid, number)
+        assert app.status() == 128 + number
         assert not app.terminal.modes & LEFT_BEHIND
+        assert termios.tcgetattr(app.fd) == before
 
 
 def test_a_killed_app_loses_nothing_and_a_new_one_shows_the_same(home: Home) -> None:
     with ensure_engine(home) as client:
         client.request("train", target="tiny", to_epoch=4000)
     with PtyApp(home.root) as app:
+        before = termios.tcgetattr(app.fd)
         app.wait("train tiny-1 to epoch 4000", "loss of tiny-1", timeout=90)
-        app.kill(signal.SIGKILL)
+        os.kill(app.screen_pid, signal.SIGKILL)
+        assert app.status() == 128 + signal.SIGKILL
+        assert "the screen was ended by SIGKILL" in app.text
+        assert not app.terminal.modes & LEFT_BEHIND
+        assert termios.tcgetattr(app.fd) == before
     assert state_of(home, "train") == "running"
     with PtyApp(home.root) as app:
         app.wait("train tiny-1 to epoch 4000", "running", "loss of tiny-1", timeout=60)
-        # A hang-up, as a dropped link makes it: the app ends by itself.
-        os.kill(app.pid, signal.SIGHUP)
-        assert app.ended.wait(60)
+        assert app.quit() == 0
     assert state_of(home, "train") == "running"
+
+
+def test_an_app_without_its_guard_ends(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Below a shell: the end of what leads the session would hang up and end everything anyway.
+    shell = ["sh", "-c", f"{shlex.join(PROGRAM)}; echo guard $?; sleep 60"]
+    monkeypatch.setattr("tests.e2e.tui_terminal.PROGRAM", shell)
+    with PtyApp(home.root) as app:
+        app.wait("Nothing has been trained here yet")
+        guard = psutil.Process(app.screen_pid)
+        (screen,) = guard.children()
+        guard.kill()
+        screen.wait(30)
+        app.wait("guard 137", lambda _: not app.terminal.modes & LEFT_BEHIND)
+
+
+def test_a_stopped_app_gives_the_terminal_back_and_comes_again(home: Home) -> None:
+    with PtyApp(home.root) as app:
+        app.wait("Nothing has been trained here yet")
+        both = [psutil.Process(pid) for pid in (app.pid, app.screen_pid)]
+        os.kill(app.pid, signal.SIGTSTP)
+        wait_for(lambda: [p.status() for p in both] == [psutil.STATUS_STOPPED] * 2, what="both stopped")
+        wait_for(lambda: not app.terminal.modes & LEFT_BEHIND, what="the terminal given back")
+        os.killpg(app.pid, signal.SIGCONT)
+        wait_for(lambda: 1049 in app.terminal.modes, what="the screen again")
+        app.press("2")
+        app.wait("The queue is empty")
+        assert app.quit() == 0
 
 
 def test_the_engine_dying_is_shown_and_survived(home: Home) -> None:
@@ -307,12 +341,12 @@ def test_a_stalled_terminal_does_not_slow_the_worker(home: Home) -> None:
         client.request("train", target="tiny", to_epoch=4000)
     with PtyApp(home.root) as app:
         app.wait("loss of tiny-1", timeout=90)
-        os.kill(app.pid, signal.SIGSTOP)
+        os.killpg(app.pid, signal.SIGSTOP)
         try:
             before = step_of(home)
             wait_for(lambda: step_of(home) > before + 10, what="the worker goes on")
         finally:
-            os.kill(app.pid, signal.SIGCONT)
+            os.killpg(app.pid, signal.SIGCONT)
         app.wait("epoch")
 
 

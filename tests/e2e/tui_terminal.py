@@ -15,15 +15,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from tests.ddpm_tui.emulator import Terminal
 
-PROGRAM = [
-    sys.executable,
-    "-c",
-    "import sys; from engine.home import Home; from ddpm_tui.app import run; "
-    "sys.exit(run(Home.find(), low_bandwidth='--low-bandwidth' in sys.argv, mouse='--no-mouse' not in sys.argv))",
-]
-
+PROGRAM = [sys.executable, "-m", "ddpm_tui.cli.main"]
 
 UNFINISHED = re.compile(r"\x1b(\[[0-9;:?<>=!]*)?$")
 
@@ -123,6 +119,19 @@ class PtyApp:
             os.kill(self.pid, number)
             os.waitpid(self.pid, 0)
             self.pid = 0
+
+    @property
+    def screen_pid(self) -> int:
+        """Of the process that draws: the only child of `pid`, its guard."""
+        (screen,) = psutil.Process(self.pid).children()
+        return int(screen.pid)
+
+    def status(self) -> int:
+        """The exit status, once it has ended."""
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        self.ended.wait(10)
+        return os.waitstatus_to_exitcode(status)
 
     def close(self) -> None:
         self.kill()
