@@ -31,7 +31,8 @@ def demo(overrides: tuple[str, ...], device: str) -> None:
     from engine.runs.record import load_run
 
     where = home().create()
-    target = find_target(where, "demo", run=_run_name(where, overrides), overrides=list(overrides))
+    name = _run_name(where, overrides)
+    target = find_target(where, "demo", run=name, overrides=list(overrides), device=device)
     if target.reached:
         note(f"the demo is trained (epoch {target.here:g}); here are more of its faces")
     else:

@@ -1,8 +1,6 @@
 """`ddpm-tui doctor`: what this machine, terminal, session and disk can do, and what to mend."""
 
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +11,7 @@ from ddpm_tui.cli.common import home, json_option, print_json, say, styled, vers
 from ddpm_tui.words import plural, size
 from engine.home import Home
 from engine.service.doctor_facts import Finding
+from engine.service.machine import torch_facts
 
 MARKS = {
     "ok": ("ok", "green"),
@@ -30,7 +29,7 @@ HALF_PRECISION_NAN = ("GTX 16",)
 def doctor(ctx: click.Context, as_json: bool) -> None:
     """What this machine, terminal, session and disk can do, and what to mend. Exit code 1 where something is broken."""
     sections = {
-        "programs": list(programs(machine := _machine())),
+        "programs": list(programs(machine := torch_facts())),
         "devices": list(devices(machine)),
         "terminal": list(terminal()),
         "state": list(state(home())),
@@ -54,23 +53,6 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
             if finding.hint:
                 say(f"{'':>8}  → {finding.hint}")
     ctx.exit(int(failed))
-
-
-def _machine() -> dict[str, Any]:
-    """What torch says, asked in a process of its own."""
-    from engine.service.launcher import worker_command
-    from engine.service.spawn import python_path
-
-    environment = {**os.environ, "PYTHONPATH": python_path()}
-    try:
-        done = subprocess.run(
-            [*worker_command(), "facts"], env=environment, capture_output=True, text=True, timeout=120
-        )
-        return (
-            dict(json.loads(done.stdout)) if done.returncode == 0 else {"error": done.stderr.strip()[-300:]}
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        return {"error": str(error)}
 
 
 def programs(machine: dict[str, Any]) -> Iterator[Finding]:

@@ -164,6 +164,7 @@ def _alone(one: "Study", small: bool) -> "FileLock":
 
 def _here(one: "Study", small: bool, device: str) -> None:
     from ddpm_tui.cli.foreground import run_job
+    from engine.service.machine import require_device
     from engine.studies.plan import prepare, steps
 
     go_on = f"ddpm-tui study run {one.name}{' --small' if small else ''} --foreground"
@@ -174,6 +175,7 @@ def _here(one: "Study", small: bool, device: str) -> None:
         number += 1
         if step.done:
             continue
+        require_device(device)
         note(f"[{number}/{total}] {step.kind} {step.run}: {_what(step)}")
         prepare(home(), one, small, step)
         result = run_job(home(), step.kind, step.run, step.args, device=device, go_on=go_on)

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.data.catalog import load_source
 from engine.errors import BusyError, DdpmError, UsageError, UserError, nearest
 from engine.files import is_locked, lock_holder
 from engine.home import Home
 from engine.profile import Profile
 from engine.profiles_store import diff_profiles, find_profile, list_profiles, load_profile
+from engine.runs.pictures import require_pictures
 from engine.runs.record import create_run, find_run, free_run_name, load_run, run_names
+from engine.service.machine import require_device
 from engine.service.runs import newest
 
 
@@ -21,7 +22,6 @@ class Target:
     here: float
     to_epoch: int
     new: bool
-    device: str = "auto"
 
     @property
     def reached(self) -> bool:
@@ -37,17 +37,20 @@ def find_target(
     chunks: int | None = None,
     overrides: list[str] | None = None,
     resume: Literal["auto", "never"] = "auto",
+    device: str = "auto",
 ) -> Target:
-    """Decide the run and how far it goes. `what` is a run, a profile or a profile's file; None: `run` alone.
+    """Decide the run and how far it goes. `what` is a run, a profile or a profile's file; None: `run` alone. A run is
+    made only where it can be trained on `device`.
 
-    Raises UsageError for options that exclude each other, UserError for names that are not there or in the way,
-    ProfileError for a profile that cannot be used, BusyError for a run that another process trains.
+    Raises UsageError for options that exclude each other, UserError for names, pictures and devices that are not there
+    and for names in the way, ProfileError for a profile that cannot be used, BusyError for a run that another process
+    trains.
     """
     if to_epoch is not None and chunks is not None:
         raise UsageError("--to-epoch and --chunks exclude each other", "give one of them")
     if what is None and run is None:
         raise UsageError("train what?", "a profile or a run: see `profiles list` and `runs list`")
-    name, new = _run_for(home, what or str(run), run, overrides or [], resume)
+    name, new = _run_for(home, what or str(run), run, overrides or [], resume, device)
     profile = load_run(home, name).profile
     folder = find_run(home, name)
     if is_locked(folder.lock):
@@ -65,7 +68,12 @@ def find_target(
 
 
 def _run_for(
-    home: Home, what: str, run: str | None, overrides: list[str], resume: Literal["auto", "never"]
+    home: Home,
+    what: str,
+    run: str | None,
+    overrides: list[str],
+    resume: Literal["auto", "never"],
+    device: str,
 ) -> tuple[str, bool]:
     """The run's name and whether it was made now."""
     runs = run_names(home)
@@ -94,7 +102,9 @@ def _run_for(
         unfinished = _unfinished(home, runs, profile)
         if unfinished:
             return unfinished, False
-    load_source(home, profile.data.dataset)  # an unknown data set is said now, before there is a run
+    # What the worker could only say after the run was made is said now.
+    require_pictures(home, profile.data.model_dump())
+    require_device(profile.training.device if device == "auto" else device)
     name = run or free_run_name(home, profile_name)
     create_run(home, name, profile, profile_name)
     return name, True

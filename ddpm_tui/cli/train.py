@@ -53,7 +53,14 @@ def train(
     from ddpm_tui.cli.targets import find_target
 
     target = find_target(
-        home(), what, run=run, to_epoch=to_epoch, chunks=chunks, overrides=list(overrides), resume=resume
+        home(),
+        what,
+        run=run,
+        to_epoch=to_epoch,
+        chunks=chunks,
+        overrides=list(overrides),
+        resume=resume,
+        device=device,
     )
     if target.reached:
         if as_json:

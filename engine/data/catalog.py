@@ -220,18 +220,23 @@ def check_source(home: Home, name: str) -> str | None:
     return None
 
 
-def open_source(source: Source) -> Listing:
-    """List the pictures of a source again.
-
-    Raises UserError where they have moved, or are not those that were added.
-    """
+def place_of(source: Source) -> Path:
+    """The folder or zip of a source that is not built in. Raises UserError where it is gone."""
     path = Path(source.path)
     if not path.exists():
         raise UserError(
             f"the pictures of {source.name!r} are no longer at {source.path}",
             f"bring them back, or `ddpm-tui data add NEW_PATH --name {source.name}`",
         )
-    listing = scan(path)
+    return path
+
+
+def open_source(source: Source) -> Listing:
+    """List the pictures of a source again.
+
+    Raises UserError where they have moved, or are not those that were added.
+    """
+    listing = scan(place_of(source))
     if listing.fingerprint != source.fingerprint:
         raise UserError(
             f"{source.path} has changed since {source.name!r} was added "

@@ -1,12 +1,13 @@
 """Which packed pictures are a run's: those it began with, also after its data set was added again with others.
 
-For training, nearest faces and scores alike. Needs neither torch nor NumPy; packs nothing.
+For training, nearest faces and scores alike, and for what is still to begin. Needs neither torch nor NumPy; packs
+nothing.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from engine.data.catalog import is_whole, load_source, packed_folder
+from engine.data.catalog import is_whole, load_source, open_source, packed_folder, place_of
 from engine.errors import DdpmError, UserError
 from engine.home import Home, PackedFolder
 from engine.runs.record import RunRecord, load_run, run_names
@@ -46,6 +47,19 @@ def packed_for(home: Home, data: Mapping[str, Any], frozen: Mapping[str, Any], r
         f"the pictures that run {run!r} began with are gone, and data set {dataset!r} holds others now",
         way_back or "bring them back and `data add` them again, or start a new run",
     )
+
+
+def require_pictures(home: Home, data: Mapping[str, Any], *, listed: bool = True) -> None:
+    """Before a run is made of a profile whose section is `data`: raise UserError where it could not be packed.
+
+    `listed`: see also whether they are those that were added, which lists a folder of 200,000 anew. What is packed
+    already needs no pictures.
+    """
+    if is_whole(packed_for(home, data, {})):
+        return
+    source = load_source(home, str(data["dataset"]))
+    if source.kind != "built-in":
+        (open_source if listed else place_of)(source)
 
 
 def runs_on(home: Home, dataset: str) -> list[str]:

@@ -1,9 +1,17 @@
-"""Which devices this machine has, without torch: the queue's slots where the settings name none."""
+"""Which devices this machine has: the queue's slots where the settings name none, and what torch says of them.
+
+Nothing here imports torch: it is asked in a process of its own.
+"""
 
 import importlib.util
+import json
 import os
 import re
+import subprocess
 from pathlib import Path
+from typing import Any
+
+from engine.errors import UserError
 
 
 def device_slots() -> tuple[str, ...]:
@@ -41,3 +49,37 @@ def _torch_has_cuda() -> bool:
     except OSError:
         return False
     return re.search(r"^cuda\b[^=]*=\s*['\"]", text, re.MULTILINE) is not None
+
+
+def torch_facts() -> dict[str, Any]:
+    """What torch says of this machine (`engine.training.facts`), asked in a process of its own, which takes seconds;
+    {"error": why} where it cannot be asked."""
+    from engine.service.launcher import worker_command
+    from engine.service.spawn import python_path
+
+    environment = {**os.environ, "PYTHONPATH": python_path()}
+    try:
+        done = subprocess.run(
+            [*worker_command(), "facts"], env=environment, capture_output=True, text=True, timeout=120
+        )
+        return (
+            dict(json.loads(done.stdout)) if done.returncode == 0 else {"error": done.stderr.strip()[-300:]}
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        return {"error": str(error)}
+
+
+def require_device(device: str) -> None:
+    """Raise UserError where a device is not here. torch is asked only of one that the system does not show."""
+    name = "cuda:0" if device == "cuda" else device
+    if name == "auto" or name in device_slots():
+        return
+    facts = torch_facts()
+    if "error" in facts:  # then the worker cannot work at all, and says why
+        return
+    there = [str(found["device"]) for found in facts["devices"]]
+    if name not in there:
+        raise UserError(
+            f"there is no {name}: torch sees {', '.join(there) or 'no CUDA device'}",
+            "see `ddpm-tui doctor`, or use --device cpu",
+        )

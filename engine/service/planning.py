@@ -74,6 +74,7 @@ def plan_training(home: Home, jobs: Iterable[Job], request: TrainRequest) -> Tra
 
 def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPlan:
     from engine.profiles_store import find_profile, list_profiles, load_profile
+    from engine.runs.pictures import require_pictures
     from engine.runs.record import free_run_name
 
     known = [file.name for file in list_profiles(home)]
@@ -102,6 +103,8 @@ def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPl
         return _continue(home, jobs, request.run, request)
     if same and not request.new:
         raise _twin(home, jobs, request, same[0])
+    # Not listed: this thread writes the queue, and nobody must wait for a slow disk with many pictures.
+    require_pictures(home, profile.data.model_dump(), listed=False)
     chunk = profile.training.chunk_epochs
     to_epoch = request.to_epoch or (request.chunks or 1) * chunk
     run = request.run or free_run_name(home, name)

@@ -16,6 +16,7 @@ from engine.profiles_store import diff_profiles
 from engine.runs.branch import Beginning
 from engine.runs.checkpoints import CheckpointInfo, list_checkpoints
 from engine.runs.evaluations import PARTS, Score, read_evaluations
+from engine.runs.pictures import require_pictures
 from engine.runs.record import create_run, read_record, run_names
 from engine.sampling_settings import Settings
 from engine.studies.spec import Study
@@ -116,11 +117,13 @@ def check_settings(home: Home, study: Study, small: bool) -> None:
 
 def prepare(home: Home, study: Study, small: bool, step: Step) -> None:
     """Make the run that the step trains, where it is not there yet. A branch is made by the job that trains it: at
-    that time its base is trained."""
+    that time its base is trained. Raises UserError where there are no pictures for it."""
     if step.kind != "train" or step.branch_of is not None or step.run in run_names(home):
         return
     variant = None if step.variant == BASE else step.variant
-    create_run(home, step.run, study.profile(home, small, variant, seed_of(step.run)), study.plan(small).base)
+    profile = study.profile(home, small, variant, seed_of(step.run))
+    require_pictures(home, profile.data.model_dump())
+    create_run(home, step.run, profile, study.plan(small).base)
 
 
 def seed_of(run: str) -> int:

@@ -72,14 +72,14 @@ def test_a_driver_and_no_gpu(monkeypatch: pytest.MonkeyPatch, built: str | None,
 
 
 def test_torch_that_cannot_be_used_is_a_problem(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_machine", lambda: {"error": "libcudart.so: cannot open"})
+    monkeypatch.setattr(doctor, "torch_facts", lambda: {"error": "libcudart.so: cannot open"})
     ended = cli("doctor")
     assert ended.code == 1
     assert "torch cannot be used: libcudart.so: cannot open" in ended.out
 
 
 def test_sections_and_json(home: Home, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_machine", lambda: MACHINE)
+    monkeypatch.setattr(doctor, "torch_facts", lambda: MACHINE)
     (home.profiles / "paperish.toml").write_text('[diffusion]\nschedule = "linear"\nbeta_scaling = "none"\n')
     ended = cli("doctor")
     assert [line for line in ended.out.splitlines() if not line.startswith(" ")] == [
@@ -95,7 +95,7 @@ def test_sections_and_json(home: Home, cli: Cli, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_profile_that_cannot_be_used(home: Home, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_machine", lambda: MACHINE)
+    monkeypatch.setattr(doctor, "torch_facts", lambda: MACHINE)
     (home.profiles / "bad.toml").write_text("[data]\nsize = 3\n")
     ended = cli("doctor")
     assert ended.code == 1

@@ -1,13 +1,19 @@
 """What `train` decides: which run, new or not, and to which epoch."""
 
+import shutil
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from ddpm_tui.cli.targets import find_target
 from engine.data.catalog import add_source
-from engine.errors import DdpmError
+from engine.data.packing import pack
+from engine.errors import DdpmError, UserError
 from engine.home import Home
 from engine.profiles_store import save_profile, to_toml
 from engine.runs.record import load_run, run_names
+from engine.service import machine
 from tests.torchless import extend, publish_at, trained_run
 
 
@@ -103,3 +109,56 @@ def test_a_damaged_run_does_not_hide_the_others(there: Home) -> None:
     find_target(there, "tiny")
     (there.runs / "broken").mkdir()
     assert find_target(there, "tiny").run == "tiny-1"
+
+
+# What could not be trained makes no run.
+
+
+@pytest.fixture
+def mine(home: Home, tmp_path: Path, pictures: Path) -> Path:
+    """The folder of a data set of this test's own, and `tiny` on it."""
+    folder = tmp_path / "mine"
+    shutil.copytree(pictures, folder)
+    add_source(home, folder, "mine")
+    save_profile(home, "tiny", PROFILE)
+    return folder
+
+
+PROFILE = """
+[data]
+dataset = "mine"
+size = 16
+"""
+
+
+@pytest.mark.parametrize("change", ["gone", "emptied"])
+def test_pictures_that_are_gone(home: Home, mine: Path, change: str) -> None:
+    if change == "gone":
+        mine.rename(mine.with_name("elsewhere"))
+    else:
+        for path in mine.iterdir():
+            path.unlink()
+    says = "are no longer at" if change == "gone" else "has changed since .* now"
+    with pytest.raises(UserError, match=says):
+        find_target(home, "tiny")
+    assert run_names(home) == []
+
+
+def test_packed_pictures_may_be_gone(home: Home, mine: Path) -> None:
+    pack(home, "mine", 16, "center178")
+    mine.rename(mine.with_name("elsewhere"))
+    assert find_target(home, "tiny").new
+
+
+@pytest.mark.parametrize("asked", ["option", "profile"])
+def test_a_device_that_is_not_there(
+    home: Home, mine: Path, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "torch_facts", lambda: {"devices": [{"device": "cuda:0"}]})
+    how: dict[str, Any] = (
+        {"device": "cuda:3"} if asked == "option" else {"overrides": ["training.device=cuda:3"]}
+    )
+    with pytest.raises(UserError, match="there is no cuda:3: torch sees cuda:0"):
+        find_target(home, "tiny", **how)
+    assert run_names(home) == []
+    assert find_target(home, "tiny", **{**how, "device": "cuda"}).new

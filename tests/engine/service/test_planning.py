@@ -1,7 +1,9 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
+from engine.data.catalog import add_source
 from engine.errors import UsageError, UserError
 from engine.files import FileLock
 from engine.home import Home
@@ -48,6 +50,18 @@ def test_a_profile_makes_a_run_and_freezes_it(home: Home) -> None:
     (home.profiles / "small.toml").write_text(PROFILE.replace("chunk_epochs = 2", "chunk_epochs = 3"))
     assert load_run(home, "small-1").profile.training.chunk_epochs == 2
     assert plan(home, "small-1").to_epoch == 2
+
+
+def test_no_run_is_planned_on_pictures_that_are_gone(home: Home, pictures: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(pictures, folder)
+    add_source(home, folder, "mine")
+    assert plan(home, "small", overrides=("data.dataset=mine",)).new_run
+    shutil.rmtree(folder)
+    with pytest.raises(UserError, match="the pictures of 'mine' are no longer at"):
+        plan(home, "small", overrides=("data.dataset=mine",))
+    with pytest.raises(UserError, match="no data set named 'mime' — did you mean 'mine'"):
+        plan(home, "small", overrides=("data.dataset=mime",))
 
 
 def test_overrides_and_names(home: Home) -> None:

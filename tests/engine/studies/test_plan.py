@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from engine.errors import UserError
 from engine.home import Home, RunFolder
 from engine.runs.metrics import MetricsWriter
+from engine.runs.record import run_names
 from engine.studies import report
-from engine.studies.plan import shown_sets
+from engine.studies.plan import prepare, shown_sets, steps
+from engine.studies.spec import load_study
 
 HOW = {"sampler": "ddim", "steps": 20}
 
@@ -55,3 +58,14 @@ def test_figures_of_a_run_that_went_on_are_those_of_the_studys_epoch(run: RunFol
     assert outcome.figures == {"eps error": [0.5], "pictures seen": [1280.0]}
     report._training(run, 9, missing := report.Outcome("v"))
     assert missing.figures == {}
+
+
+def test_a_study_makes_no_run_on_pictures_that_are_gone(tmp_path: Path) -> None:
+    home = Home(tmp_path).create()
+    study = load_study(home, "loss")
+    first = steps(home, study, small=False)[0]
+    with pytest.raises(UserError, match="no data set named 'celeba' yet"):
+        prepare(home, study, False, first)
+    assert run_names(home) == []
+    prepare(home, study, True, steps(home, study, small=True)[0])
+    assert len(run_names(home)) == 1
