@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
-from ddpm_tui.widgets.rows import Line, Rows
+from ddpm_tui.widgets.rows import Line, Rows, scrollbar, spread
 from engine.home import JobFolder
 
 TAIL = 256 << 10
@@ -41,9 +41,9 @@ class LogLines(Rows, can_focus=True):
         self._wrapped = []
         for line in self.text:
             line = re.sub(r"^\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d )", r"\1", line)
-            pieces = textwrap.wrap(line, max(20, width), subsequent_indent="  ", drop_whitespace=False) or [
-                ""
-            ]
+            pieces = textwrap.wrap(
+                line, max(20, width - 2), subsequent_indent="  ", drop_whitespace=False
+            ) or [""]
             self._wrapped += [(piece, _tone(line)) for piece in pieces]
 
     def on_resize(self) -> None:
@@ -53,7 +53,10 @@ class LogLines(Rows, can_focus=True):
     def lines(self, width: int, height: int) -> list[Line]:
         last = max(0, len(self._wrapped) - height)
         top = last if self._top is None else min(self._top, last)
-        return [[piece] for piece in self._wrapped[top : top + height]] or [[("nothing yet", "dim")]]
+        shown: list[Line] = [[piece] for piece in self._wrapped[top : top + height]]
+        if bar := scrollbar(len(self._wrapped), height, top):
+            shown = [spread(line, [sign], width) for line, sign in zip(shown, bar, strict=True)]
+        return shown or [[("nothing yet", "dim")]]
 
     def action_cursor(self, by: int) -> None:
         last = max(0, len(self._wrapped) - self.content_size.height)

@@ -77,6 +77,20 @@ def length(line: Line) -> int:
     return sum(cell_len(piece if isinstance(piece, str) else piece[0]) for piece in line)
 
 
+def scrollbar(count: int, room: int, top: int) -> list[Piece]:
+    """One piece for each of the `room` lines in view of `count`, from line `top`; as Textual's own scrollbars look.
+
+    Nothing where all are in view. It is at an end only where there is no more that way.
+    """
+    if count <= room:
+        return []
+    size = max(1, room * room // count)
+    place = round((room - size) * top / (count - room))
+    if 0 < top < count - room and size + 2 <= room:
+        place = min(max(1, place), room - size - 1)
+    return [(" ", "reverse faint") if place <= y < place + size else " " for y in range(room)]
+
+
 def cut(text: str, width: int) -> str:
     """`text` in exactly `width` cells, with "…" where it was longer."""
     if width <= 0:

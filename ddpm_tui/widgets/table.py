@@ -11,7 +11,7 @@ from textual import events
 from textual.message import Message
 
 from ddpm_tui.keymap import bindings
-from ddpm_tui.widgets.rows import Line, Piece, Rows, cut
+from ddpm_tui.widgets.rows import Line, Piece, Rows, cut, scrollbar
 
 
 @dataclass(frozen=True)
@@ -184,13 +184,16 @@ class Table(Rows, can_focus=True):
         elif self._at >= self._top + room:
             self._top = self._at - room + 1
         self._top = max(0, min(self._top, len(self._rows) - room))
-        shown = self._fit(width)
+        bar = scrollbar(len(self._rows), room, self._top)
+        inner = width - bool(bar)
+        shown = self._fit(inner - bool(bar))
         lines: list[Line] = []
         if self.header:
             titles = [(_aligned(c.title, w, c.right), "dim") for c, w, _ in shown]
             lines.append([p for t in titles for p in (t, " ")])
-        for index in range(self._top, min(len(self._rows), self._top + room)):
-            lines.append(self._line(self._rows[index], shown, index == self._at, width))
+        for place, index in enumerate(range(self._top, min(len(self._rows), self._top + room))):
+            line = self._line(self._rows[index], shown, index == self._at, inner)
+            lines.append([*line, *bar[place : place + 1]])
         return lines
 
     def _line(self, row: Row, shown: list[tuple[Column, int, int]], current: bool, width: int) -> Line:
@@ -212,9 +215,14 @@ class Table(Rows, can_focus=True):
             if worst[1].drop == 0:
                 break
             kept.remove(worst)
-        spare = max(0, width - sum(c.width + 1 for _, c in kept) + 1)
+        spare = width - sum(c.width + 1 for _, c in kept) + 1
         shares = sum(c.grow for _, c in kept)
-        return [(c, c.width + (spare * c.grow // shares if shares else 0), place) for place, c in kept]
+        grown = max(0, spare)
+        fitted = [(c, c.width + (grown * c.grow // shares if shares else 0), place) for place, c in kept]
+        if spare < 0:
+            column, room, place = fitted.pop()
+            fitted.append((column, max(0, room + spare), place))
+        return fitted
 
 
 def _aligned(text: str, width: int, right: bool) -> str:

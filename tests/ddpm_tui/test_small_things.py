@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from rich.segment import Segment
+from textual.app import App, ComposeResult
 from textual.color import Color
 
 from ddpm_tui import words
@@ -13,7 +14,7 @@ from ddpm_tui.state.budget import WINDOW_S, Budget
 from ddpm_tui.state.undo import DEPTH, Undo
 from ddpm_tui.themes import PALETTES, ink
 from ddpm_tui.widgets.lines import changed_cells
-from ddpm_tui.widgets.rows import cut, spread, to_strip
+from ddpm_tui.widgets.rows import cut, scrollbar, spread, to_strip
 from ddpm_tui.widgets.table import Column, Row, Table
 
 
@@ -176,3 +177,47 @@ def test_columns_give_way_in_their_order_and_share_the_rest() -> None:
     assert [c.title for c, _, _ in table._fit(20)] == ["a", "b"]
     assert [w for _, w, _ in table._fit(50)] == [4, 27, 8, 8]
     assert Row("k", ("A", ("B", "dim"))).words == "a b"
+
+
+@pytest.mark.parametrize(
+    ("count", "room", "top", "looks"),
+    [
+        (4, 4, 0, ""),
+        (8, 4, 0, "##.."),
+        (8, 4, 1, ".##."),
+        (8, 4, 3, ".##."),
+        (8, 4, 4, "..##"),
+        (2000, 5, 0, "#...."),
+        (2000, 5, 1, ".#..."),
+        (2000, 5, 1994, "...#."),
+        (2000, 5, 1995, "....#"),
+        (3, 2, 1, ".#"),
+    ],
+)
+def test_the_scrollbar_is_at_an_end_only_where_there_is_no_more(
+    count: int, room: int, top: int, looks: str
+) -> None:
+    assert "".join("." if piece == " " else "#" for piece in scrollbar(count, room, top)) == looks
+
+
+class Long(App[None]):
+    def compose(self) -> ComposeResult:
+        yield Table([Column("a", 4), Column("b", 30), Column("c", 4, drop=1)])
+
+
+async def test_a_table_with_more_rows_than_room_shows_where_one_is() -> None:
+    app = Long()
+    async with app.run_test(size=(20, 5)) as pilot:
+        table = app.query_one(Table)
+
+        def bar() -> list[bool]:
+            return [bool(row.crop(19, 20)._segments[0].style.reverse) for row in table.rows[1:]]
+
+        table.show([Row(str(i), (str(i), "much too long to be shown whole", "x")) for i in range(4)])
+        assert bar() == [False] * 4
+        table.show([Row(str(i), (str(i), "much too long to be shown whole", "x")) for i in range(8)])
+        assert bar() == [True, True, False, False]
+        assert table.rows[1].text == "0    much too lon…  "
+        table.action_edge(1)
+        await pilot.pause()
+        assert bar() == [False, False, True, True]

@@ -8,9 +8,10 @@ import pytest
 from textual.widgets import Input
 
 from ddpm_tui.screens.forms import NEW, SampleForm, TrainForm
-from ddpm_tui.screens.log import LogView
+from ddpm_tui.screens.log import LogLines, LogView
 from ddpm_tui.widgets.table import Table
 from engine.errors import UserError
+from engine.home import Home
 from engine.service.states import Priority, State
 from tests.ddpm_tui.fakes import empty, filled, job, make_app
 from tests.ddpm_tui.test_app import screen_text
@@ -153,6 +154,24 @@ async def test_enter_opens_the_log(tmp_path: Path) -> None:
         assert isinstance(it.app.screen, LogView)
         await it.press("escape")
         assert it.table.has_focus
+
+
+async def test_a_long_log_shows_where_one_is_in_it(tmp_path: Path) -> None:
+    log = Home(tmp_path).job("000012").log
+    log.parent.mkdir(parents=True)
+    log.write_text("".join(f"line {i}\n" for i in range(80)))
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        assert "line 79" in await it.press("enter")
+        lines = it.app.screen.query_one(LogLines)
+
+        def bar() -> list[bool]:
+            return [bool(row.crop(row.cell_length - 1)._segments[0].style.reverse) for row in lines.rows]
+
+        assert bar()[-1]
+        assert not bar()[0]
+        await it.press("g")
+        assert bar()[0]
+        assert not bar()[-1]
 
 
 async def test_adding_training_says_first_what_it_will_do(tmp_path: Path) -> None:
