@@ -23,7 +23,7 @@ COLUMNS = (
     Column("what", 24, grow=2),
     Column("state", 9),
     Column("done", 5, right=True),
-    Column("", 13, drop=1),
+    Column("", 15, drop=1),
     Column("why", 24, grow=3, drop=2),
 )
 
@@ -36,10 +36,12 @@ class AboutJob(Rows):
         self.view: JobView | None = None
         self.now = 0.0
         self.resume = ""
+        self.turn: tuple[int, float | None] | None = None
 
-    def show(self, view: JobView | None, now: float, resume: str) -> None:
+    def show(self, view: JobView | None, snapshot: Snapshot, resume: str) -> None:
         """resume: the key."""
-        self.view, self.now, self.resume = view, now, resume
+        self.view, self.now, self.resume = view, snapshot.time, resume
+        self.turn = snapshot.turn(view) if view else None
         self.border_title = f" job {job_number(view.id)} " if view else ""
         self.repaint()
 
@@ -62,6 +64,9 @@ class AboutJob(Rows):
         if job.after:
             where.append("after " + ", ".join(job_number(a) for a in job.after))
         why = view.wait or job.reason
+        if self.turn is not None:
+            epoch, seconds = self.turn
+            why += f", at epoch {epoch}" + (f", in {left(seconds)}" if seconds else "")
         bad = job.state in (State.FAILED, State.HELD, State.INTERRUPTED)
         lines: list[Line] = [
             [(why[:1].upper() + why[1:], "bad" if bad else "")],
@@ -104,7 +109,7 @@ class QueueScreen(BaseScreen):
         shown = [*(over[-30:] if self._ended else []), *active]
         fresh = not table.keys
         table.show(
-            [_row(view, snapshot.time) for view in shown],
+            [_row(view, snapshot) for view in shown],
             [
                 [("The queue is empty.", "bold")],
                 [
@@ -116,7 +121,7 @@ class QueueScreen(BaseScreen):
             ],
         )
         if fresh and active:
-            table.move_to(active[0].id)
+            table.move_to(active[0].id, above=3)
         if self._follow in table.keys:
             table.move_to(self._follow)
             self._follow = None
@@ -124,7 +129,7 @@ class QueueScreen(BaseScreen):
 
     def _about(self) -> None:
         view = self.snapshot.job(self.query_one(Table).key)
-        self.query_one(AboutJob).show(view, self.snapshot.time, self.ddpm.key("queue.pause"))
+        self.query_one(AboutJob).show(view, self.snapshot, self.ddpm.key("queue.pause"))
 
     def on_table_moved(self) -> None:
         self._about()
@@ -217,7 +222,7 @@ class QueueScreen(BaseScreen):
         self.repaint()
 
 
-def _row(view: JobView, now: float) -> Row:
+def _row(view: JobView, snapshot: Snapshot) -> Row:
     sign, tone = SIGNS[view.state]
     state, share, when, why = str(view.state), "", "", view.job.reason
     if view.job.intent:
@@ -229,7 +234,9 @@ def _row(view: JobView, now: float) -> Row:
     if view.job.live and view.progress and view.progress.eta_s:
         when = f"{left(view.progress.eta_s)} left"
     elif view.job.over:
-        when = ago(view.job.ended, now)
+        when = ago(view.job.ended, snapshot.time)
+    elif turn := snapshot.turn(view):
+        when = f"at epoch {turn[0]}"
     if view.state is State.QUEUED:
         why = view.wait or ("goes first" if view.job.priority > Priority.NORMAL else "")
     if view.state is State.DONE or why == str(view.state) or (view.job.live and why.startswith("running")):

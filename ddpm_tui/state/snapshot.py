@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ddpm_tui.words import job_number
 from engine.jobs import Progress
-from engine.service.states import Job, State, title
+from engine.service.states import Job, Priority, State, title
 
 if TYPE_CHECKING:
     from ddpm_tui.state.curves import RunCurves
@@ -167,3 +168,19 @@ class Snapshot:
     def job_of(self, run: str | None) -> JobView | None:
         """The live job of a run."""
         return next((j for j in self.live if j.run == run), None)
+
+    def turn(self, view: JobView) -> tuple[int, float | None] | None:
+        """For a job that goes between two chunks: the epoch at which the training that works now ends its chunk, and
+        the seconds until then where they are known. None for a job that waits for something else."""
+        if view.state is not State.QUEUED or view.job.priority is not Priority.HIGH:
+            return None
+        for other in self.live:
+            run, progress = self.run(other.run), other.progress
+            if f"job {job_number(other.id)} ends its chunk" not in view.wait or not (run and progress):
+                continue
+            chunk, now, target = run.setting("training", "chunk_epochs"), progress.epoch, progress.to_epoch
+            if isinstance(chunk, int) and now is not None and target and now < target:
+                end = min((int(now) // chunk + 1) * chunk, int(target))
+                whole = progress.eta_s
+                return end, whole and whole * (end - now) / (target - now)
+        return None

@@ -166,7 +166,7 @@ def with_key(hint: str, key: str) -> str:
     return re.sub(r"`queue resume( \d+)?`", key, hint) if key else hint
 
 
-def job_line(view: JobView, width: int, now: float) -> Line:
+def job_line(view: JobView, width: int, snapshot: Snapshot) -> Line:
     """One job in one line: sign, title, and at the right where it stands."""
     sign, tone = SIGNS[view.state]
     fraction = view.fraction
@@ -175,7 +175,9 @@ def job_line(view: JobView, width: int, now: float) -> Line:
         if view.progress and view.progress.eta_s and width >= 44:
             right += f"  {left(view.progress.eta_s)}"
     elif view.state is State.QUEUED:
-        right = view.wait if len(view.title) + len(view.wait) + 4 <= width and view.wait else "waits"
+        turn = snapshot.turn(view)
+        ways = [view.wait, f"at epoch {turn[0]}" if turn else ""]
+        right = next((w for w in ways if w and len(view.title) + len(w) + 4 <= width), "waits")
     else:
         right = str(view.state)
     title: list[Piece] = [(sign, tone), f" {view.title}"]
@@ -199,16 +201,15 @@ class QueueSummary(Rows):
         self.repaint()
 
     def lines(self, width: int, height: int) -> list[Line]:
-        now = self.snapshot.time
         active = [*self.snapshot.live, *self.snapshot.waiting]
         if len(active) > height:
             rest = len(active) - height + 1
             return [
-                *(job_line(view, width, now) for view in active[: height - 1]),
+                *(job_line(view, width, self.snapshot) for view in active[: height - 1]),
                 [(f"  and {rest} more", "dim")],
             ]
         shown = [*active, *reversed(self.snapshot.over)][:height]
-        return [job_line(view, width, now) for view in shown] or [[("nothing queued", "dim")]]
+        return [job_line(view, width, self.snapshot) for view in shown] or [[("nothing queued", "dim")]]
 
 
 class EventList(Rows):

@@ -119,10 +119,13 @@ class Table(Rows, can_focus=True):
         """Of all rows that the filter leaves, in order."""
         return [row.key for row in self._rows]
 
-    def move_to(self, key: str | None) -> None:
-        """Put the cursor on that row, if it is there."""
+    def move_to(self, key: str | None, above: int | None = None) -> None:
+        """Put the cursor on that row, if it is there. above: rows that stay in view over it, where there are more."""
         if key is not None and key in self.keys:
-            self._go(self.keys.index(key))
+            index = self.keys.index(key)
+            if above is not None:
+                self._top = max(0, index - above)
+            self._go(index)
 
     # Keys and mouse.
 

@@ -77,8 +77,8 @@ def plan(
             continue
         slot = next((slot for slot in fitting if slot in free), None)
         if slot is None:
-            result.waits[job.id] = "waits for " + " or ".join(dict.fromkeys(fitting))
-            _ask_for_room(job, fitting, live, result)
+            other = _ask_for_room(job, fitting, live, result)
+            result.waits[job.id] = _turn(job, other) or "waits for " + " or ".join(dict.fromkeys(fitting))
             continue
         free.remove(slot)
         result.starts.append((job, slot))
@@ -87,15 +87,31 @@ def plan(
     return result
 
 
-def _ask_for_room(job: Job, fitting: Sequence[str], live: Sequence[Job], result: Plan) -> None:
-    """A waiting job with a priority asks one training that stands behind it to make room."""
+def _ask_for_room(job: Job, fitting: Sequence[str], live: Sequence[Job], result: Plan) -> Job | None:
+    """A waiting job with a priority asks one training that stands behind it to make room; returns the one whose
+    place it will have, which may have been asked by an earlier job already."""
     if job.priority <= Priority.NORMAL:
-        return
-    for other in live:
-        behind = other.rank > job.rank and other.priority < job.priority
-        if other.kind == "train" and other.slot in fitting and behind and other.id not in result.room:
-            result.room[other.id] = job.priority
-            return
+        return None
+    behind = [
+        other
+        for other in live
+        if other.kind == "train"
+        and other.slot in fitting
+        and other.rank > job.rank
+        and other.priority < job.priority
+    ]
+    free = next((other for other in behind if other.id not in result.room), None)
+    if free is not None:
+        result.room[free.id] = job.priority
+    return free or next(iter(behind), None)
+
+
+def _turn(job: Job, other: Job | None) -> str:
+    """When a job starts for which a training makes room."""
+    if other is None:
+        return ""
+    when = "has written a checkpoint" if job.priority >= Priority.NOW else "ends its chunk"
+    return f"starts when job {short(other.id)} {when}"
 
 
 def _paused_before(job: Job, jobs: Iterable[Job]) -> Job | None:

@@ -16,7 +16,7 @@ from ddpm_tui.state.curves import RunCurves
 from ddpm_tui.state.snapshot import Device, Engine, Event, JobView, Meters, RunView, Snapshot
 from engine.home import Home
 from engine.jobs import Progress
-from engine.service.states import Job, State
+from engine.service.states import Job, Priority, State
 
 NOW = 1_763_900_000.0
 """The fake wall clock: 23 November 2025."""
@@ -209,7 +209,7 @@ def filled(home: Path) -> Snapshot:
         (
             job(10, State.DONE, args={"to_epoch": 10}, ended=NOW - 900, started=NOW - 3000),
             job(12, State.RUNNING, started=NOW - 700, slot="cuda:0", progress=training()),
-            job(13, State.QUEUED, "sample", wait="waits for cuda:0"),
+            job(13, State.QUEUED, "sample", priority=Priority.HIGH, wait="starts when job 12 ends its chunk"),
             job(14, State.QUEUED, args={"to_epoch": 50}, wait="job 12 is training celeba32-1"),
             job(15, State.PAUSED, run="faces-1", reason="paused"),
             job(11, State.FAILED, run="broken-1", reason="out of memory", hint="use a smaller model", ended=NOW - 80),

@@ -68,7 +68,7 @@ async def test_a_running_job_shows_bars_speed_time_curve_faces_devices_queue_eve
         for wanted in (
             "train celeba32-1 to epoch 25", "running", "13 min left", "epoch 13 of 25", "50 %", "131 images/s",
             "lr 1e-3", "step 4,976", "loss of celeba32-1", "faces after epoch 12", "GTX 1060 6GB", "71°C",
-            "112/120 W", "93 %", "4.1/6.4 GB", "waits for cuda:0", "failed, out of memory", "51.0 GB free",
+            "112/120 W", "93 %", "4.1/6.4 GB", "at epoch 25", "failed, out of memory", "51.0 GB free",
         ):  # fmt: skip
             assert wanted in text, wanted
         assert app.store.followed["dashboard"] == {"celeba32-1"}  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from ddpm_tui.widgets.table import Table
 from engine.errors import UserError
 from engine.home import Home
 from engine.service.states import Priority, State
-from tests.ddpm_tui.fakes import empty, filled, job, make_app
+from tests.ddpm_tui.fakes import NOW, empty, filled, job, make_app, training
 from tests.ddpm_tui.test_app import screen_text
 
 
@@ -55,7 +55,10 @@ async def test_jobs_are_listed_in_order_with_what_matters(tmp_path: Path) -> Non
         assert [row.split()[0] for row in rows][:6] == ["10", "11", "12", "13", "14", "15"]
         assert "50 %" in rows[2], "of the target, as on the dashboard"
         assert "13 min left" in rows[2]
-        assert "waits for cuda:0" in rows[3]
+        assert "at epoch 25" in rows[3]
+        assert "starts when job 12 ends its chunk" in rows[3]
+        assert "Starts when job 12 ends its chunk, at epoch 25, in 13 min" in await it.press("j")
+        await it.press("k")
         assert "job 12 is training celeba32-1" in rows[4]
         assert it.table.key == "000012", "the cursor starts at what is going on"
 
@@ -67,6 +70,44 @@ async def test_what_works_stands_before_what_comes_first_by_its_priority(tmp_pat
         text = await it.press()
         rows = [line.split()[0] for line in text.splitlines() if "train " in line or "sample " in line]
         assert rows[:5] == ["10", "11", "12", "16", "13"]
+
+
+@pytest.mark.parametrize(
+    ("number", "changes", "turn"),
+    [
+        (13, {}, (25, 780.0)),
+        (13, {"chunk": 5, "to_epoch": 25}, (15, 780.0 * 2.56 / 12.56)),
+        (13, {"chunk": 20, "to_epoch": 14}, (14, 780.0)),
+        (13, {"eta_s": None}, (25, None)),
+        (13, {"epoch": None}, None),
+        (13, {"run": "gone"}, None),
+        (13, {"wait": "waits for cpu"}, None),
+        (14, {}, None),
+    ],
+)
+def test_a_job_between_chunks_knows_its_epoch(
+    tmp_path: Path, number: int, changes: dict[str, Any], turn: Any
+) -> None:
+    now = filled(tmp_path)
+    wait, chunk, run = changes.pop("wait", None), changes.pop("chunk", 25), changes.pop("run", "celeba32-1")
+    runs = (replace(now.runs[0], profile={"training": {"chunk_epochs": chunk}}),)
+    jobs = [
+        job(12, State.RUNNING, run=run, progress=training(**changes)),
+        *(view for view in now.jobs if view.id in ("000013", "000014")),
+    ]
+    view = next(view for view in jobs if view.id == f"{number:06d}")
+    found = replace(now, runs=runs, jobs=tuple(jobs)).turn(replace(view, wait=wait or view.wait))
+    assert found == (turn and (turn[0], pytest.approx(turn[1])))
+
+
+async def test_many_ended_jobs_leave_room_for_those_that_wait(tmp_path: Path) -> None:
+    now = filled(tmp_path)
+    old = tuple(job(100 + n, State.CANCELLED, ended=NOW - 60 - n) for n in range(30))
+    async with Opened(tmp_path, replace(now, jobs=(*old, *now.jobs)), (80, 24)) as it:
+        text = await it.press()
+        assert it.table.key == "000012"
+        assert "sample celeba32-1@latest" in text
+        assert "train faces-1" in text
 
 
 async def test_an_empty_queue_says_what_to_press(tmp_path: Path) -> None:

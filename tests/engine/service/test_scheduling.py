@@ -122,6 +122,18 @@ def test_two_waiting_jobs_ask_two_trainings() -> None:
     assert set(made.room) == {"000001", "000002"}
 
 
+def test_a_job_says_when_the_training_makes_room_for_it() -> None:
+    a, b = (job(n, "sample", rank=n / 10, priority=Priority.HIGH) for n in (3, 4))
+    now = job(5, "sample", rank=0.1, priority=Priority.NOW)
+    last = job(6, "sample", rank=9.0, priority=Priority.HIGH)
+    assert decide(running(1), a, b, last).waits == {
+        "000003": "starts when job 1 ends its chunk",
+        "000004": "starts when job 1 ends its chunk",
+        "000006": "waits for cpu",
+    }
+    assert decide(running(1), now).waits == {"000005": "starts when job 1 has written a checkpoint"}
+
+
 def test_a_priority_enters_before_normal_jobs_and_after_its_equals() -> None:
     jobs = [running(1), job(2), job(3)]
     first = job(4, "sample", priority=Priority.HIGH, rank=entry_rank(jobs, Priority.HIGH))
