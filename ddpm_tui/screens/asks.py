@@ -28,16 +28,17 @@ async def ask(app: "DdpmApp", do: str, **args: Any) -> Any:
 
 
 async def train(app: "DdpmApp", target: str, **wish: Any) -> Any:
-    """Queue training of a run or profile (chunks, to_epoch, run, set, new as the service takes them)."""
+    """Queue training of a run or profile (chunks, to_epoch, run, set, new, priority as the service takes them)."""
     reply = await ask(app, "train", target=target, token=token(), **wish)
     _said(app, reply, "training")
     return reply
 
 
-async def add(app: "DdpmApp", kind: str, args: dict[str, Any], **wish: Any) -> Any:
-    """Queue another kind of job: sample, evaluate, pack, estimate."""
+async def add(app: "DdpmApp", kind: str, args: dict[str, Any]) -> Any:
+    """Queue another kind of job: sample, evaluate, pack, estimate. A "priority" among the args is the job's own."""
     given = {key: value for key, value in args.items() if value is not None}
-    reply = await ask(app, "add", kind=kind, args=given, token=token(), **wish)
+    priority = given.pop("priority", None)
+    reply = await ask(app, "add", kind=kind, args=given, priority=priority, token=token())
     _said(app, reply, kind)
     return reply
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from textual.widgets import Static
 
 from ddpm_tui.keymap import bindings
-from ddpm_tui.screens.forms import Field, Form
+from ddpm_tui.screens.forms import Field, Form, priority_field, with_turn
 from ddpm_tui.state.snapshot import RunView
 from ddpm_tui.widgets.rows import Piece
 from ddpm_tui.widgets.table import Column, Row, Table
 from engine.errors import UserError, unknown
+from engine.service.states import Priority
 
 if TYPE_CHECKING:
     from ddpm_tui.state.scoring import Known
@@ -33,7 +34,8 @@ COLUMNS = (Column("", 20), Column("", 7), Column("", 30, grow=1))
 
 
 class EvaluateForm(Form):
-    """Measures are put in and out one by one. Answers with the args of an evaluate job, but for its checkpoint."""
+    """Measures are put in and out one by one. Answers with the args of an evaluate job, but for its
+    checkpoint, and its priority."""
 
     BINDINGS = [*bindings("dialog"), *bindings("measures")]
 
@@ -48,6 +50,7 @@ class EvaluateForm(Form):
             Field("sampler", "sampler", str(run.setting("sampling", "sampler", "")), "text", 8),
             Field("weights", "weights", str(run.setting("sampling", "weights", WEIGHTS[0])), "text", 5),
             Field("seed", "seed", "0", "number"),
+            priority_field(Priority.HIGH),
         )
         self._run = run
         self._wanted = set(PLAIN_MEASURES)
@@ -94,7 +97,7 @@ class EvaluateForm(Form):
         if found.get("n", 2) < 2:
             raise UserError("pictures: scoring needs at least 2")
         if not any(name in SAMPLED for name in measures):
-            found = {key: found[key] for key in ("n", "weights", "seed") if key in found}
+            found = {key: found[key] for key in ("n", "weights", "seed", "priority") if key in found}
         if (weights := found.get("weights")) is not None and weights not in WEIGHTS:
             raise unknown("weights", str(weights), WEIGHTS)
         if (sampler := found.get("sampler")) is not None and sampler not in SAMPLERS:
@@ -113,7 +116,8 @@ class EvaluateForm(Form):
         steps = int(values.get("steps") or self._run.setting("sampling", "steps", 0))
         count = len(values["measures"])
         what = f"{count} measure{'s' * (count != 1)} of {n:,} pictures: "
-        return what + estimate(self._known, values["measures"], n, steps)
+        says = what + estimate(self._known, values["measures"], n, steps)
+        return with_turn(says, values, Priority.HIGH)
 
     def action_accept(self) -> None:
         try:

@@ -19,6 +19,7 @@ from ddpm_tui.state.studies import gather
 from ddpm_tui.widgets.abstract import Abstract
 from ddpm_tui.widgets.table import Column, Row, Table
 from engine.errors import DdpmError, UserError
+from engine.service.states import Priority
 
 NEW = "profile:"
 """Before the name of a profile among the things that can be trained."""
@@ -26,13 +27,33 @@ NEW = "profile:"
 
 @dataclass(frozen=True)
 class Field:
-    """One input. kind: "count" (a whole number from 1), "number" (from 0), "text"; empty means `value` is not given."""
+    """One input. kind: "count" (a whole number from 1), "number" (from 0), "text", "priority"; empty means `value` is
+    not given."""
 
     name: str
     label: str
     value: str = ""
     kind: str = "count"
     width: int = 8
+
+
+def priority_field(value: Priority) -> Field:
+    """Who goes first."""
+    names = ", ".join(p.name.lower() for p in Priority)
+    return Field("priority", f"priority ({names})", value.name.lower(), "priority", 7)
+
+
+def with_turn(says: str, values: dict[str, Any], default: Priority) -> str:
+    """What will be done, and when: as the priority that the form has, or would have, says."""
+    turn = _TURNS[Priority.parse(values["priority"]) if "priority" in values else default]
+    return f"{says}; goes {turn}" if says else ""
+
+
+_TURNS = {
+    Priority.NORMAL: "last",
+    Priority.HIGH: "before waiting training, between the chunks of a running one",
+    Priority.NOW: "first: a running training checkpoints and makes room at once",
+}
 
 
 class Form(Dialog[dict[str, Any]], Abstract):
@@ -101,7 +122,9 @@ class Form(Dialog[dict[str, Any]], Abstract):
             text = self.query_one(f"#field-{field.name}", Input).value.strip()
             if not text:
                 continue
-            if field.kind == "text":
+            if field.kind == "priority":
+                found[field.name] = Priority.parse(text).name.lower()
+            elif field.kind == "text":
                 found[field.name] = text
             elif text.isdecimal() and int(text) >= (field.kind == "count"):
                 found[field.name] = int(text)
@@ -155,7 +178,11 @@ class TrainForm(Form):
     """What to train, and how far. chosen: a run's name, or NEW + a profile's."""
 
     QUESTION = "Queue training"
-    FIELDS = (Field("chunks", "chunks", "1"), Field("to_epoch", "or to epoch", ""))
+    FIELDS = (
+        Field("chunks", "chunks", "1"),
+        Field("to_epoch", "or to epoch", ""),
+        priority_field(Priority.NORMAL),
+    )
 
     async def options(self) -> Sequence[Row]:
         profiles = await asyncio.to_thread(profile_names, self.ddpm.home)
@@ -170,16 +197,17 @@ class TrainForm(Form):
 
     async def preview(self, chosen: str, values: dict[str, Any]) -> str:
         reply = await self.ddpm.store.link.request("train", dry_run=True, **wish(chosen, values))
-        return "; ".join(reply.get("says") or ())
+        return with_turn("; ".join(reply.get("says") or ()), values, Priority.NORMAL)
 
 
 def wish(chosen: str, values: dict[str, Any]) -> dict[str, Any]:
     """A TrainForm's answer as the service takes it: a profile always means a new run."""
     to_epoch = values.get("to_epoch")
     chunks = None if to_epoch else values.get("chunks")
+    asked = {"chunks": chunks, "to_epoch": to_epoch, "priority": values.get("priority")}
     if chosen.startswith(NEW):
-        return {"target": chosen.removeprefix(NEW), "chunks": chunks, "to_epoch": to_epoch, "new": True}
-    return {"target": chosen, "chunks": chunks, "to_epoch": to_epoch}
+        return {"target": chosen.removeprefix(NEW), "new": True, **asked}
+    return {"target": chosen, **asked}
 
 
 class SampleForm(Form):
@@ -192,6 +220,7 @@ class SampleForm(Form):
         Field("steps", "steps", ""),
         Field("sampler", "sampler", "", "text", 10),
         Field("trajectory", "with trajectory", "8", "number"),
+        priority_field(Priority.HIGH),
     )
 
     def __init__(self, current: str = "", more: Sequence[tuple[str, str]] = ()) -> None:
@@ -208,8 +237,9 @@ class SampleForm(Form):
 
     async def preview(self, chosen: str, values: dict[str, Any]) -> str:
         args = {"checkpoint": chosen, **values}
+        args.pop("priority", None)
         reply = await self.ddpm.store.link.request("add", kind="sample", args=args, dry_run=True)
-        return "; ".join(reply.get("says") or ())
+        return with_turn("; ".join(reply.get("says") or ()), values, Priority.HIGH)
 
 
 def _run_row(run: RunView) -> Row:

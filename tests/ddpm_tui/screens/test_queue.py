@@ -236,6 +236,25 @@ async def test_adding_training_says_first_what_it_will_do(tmp_path: Path) -> Non
         assert it.link.asked("cancel") == [{"ids": ["000030"]}]
 
 
+async def test_the_forms_ask_who_goes_first_and_say_what_that_means(tmp_path: Path) -> None:
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        for verb in ("train", "add"):
+            it.link.answers[verb] = lambda **a: {"says": ["it"], "job": {"id": "000030"}, "added": True}
+        assert "it; goes before waiting training, between the" in await it.press("s")
+        *_, field = it.app.screen.query(Input)
+        field.value = "soon"
+        assert "'soon' is not a priority — use normal, high or now" in await it.press()
+        field.value = "now"
+        assert "it; goes first: a running training" in await it.press()
+        await it.press("enter")
+        asked = it.link.asked("add")[-1]
+        assert asked["priority"] == "now"
+        assert "priority" not in asked["args"]
+        assert "it; goes last" in await it.press("a")
+        await it.press("enter")
+        assert it.link.asked("train")[-1]["priority"] == "normal"
+
+
 async def test_a_profile_starts_a_new_run_to_an_epoch(tmp_path: Path) -> None:
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles/aaa.toml").write_text('description = "of mine"\n')
