@@ -12,9 +12,9 @@ from textual.widgets import Input, Static
 
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
-from ddpm_tui.screens.dialogs import Ask
+from ddpm_tui.screens.dialogs import Ask, Confirm
 from ddpm_tui.widgets.rows import Line, Rows, fact_lines
-from ddpm_tui.words import learning_rate, number, size
+from ddpm_tui.words import learning_rate, number, plural, size
 from engine.errors import DdpmError, UserError
 from engine.home import Home, RunFolder, check_name
 
@@ -174,6 +174,23 @@ class Details(Dialog[None]):
 
     def action_accept(self) -> None:
         self.dismiss(None)
+
+
+def delete_question(run: RunFolder, undo: str) -> Confirm:
+    """Whether a whole run is meant, which is easily said in place of one of its checkpoints. Reads its folder.
+
+    undo: the key.
+    """
+    from engine.runs.checkpoints import list_checkpoints
+
+    count = len(list_checkpoints(run))
+    weight = sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file())
+    return Confirm(
+        f"Delete the whole run {run.name}?",
+        f"{plural(count, 'checkpoint')} with all curves, previews and samples, {size(weight)}: to the trash, "
+        f"{undo} brings them back. One checkpoint alone is deleted in the list at the right.",
+        "delete the run",
+    )
 
 
 def facts_of(info: "CheckpointInfo") -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from ddpm_tui.screens.checkpoint_changes import Changes
 from ddpm_tui.screens.checkpoint_dialogs import (
     BranchForm,
     Details,
+    delete_question,
     export_question,
     rename_question,
     scores_of,
@@ -28,6 +29,7 @@ from ddpm_tui.screens.checkpoint_rows import (
     fault,
     no_checkpoint_lines,
 )
+from ddpm_tui.screens.dialogs import Confirm
 from ddpm_tui.screens.evaluate_form import EvaluateForm
 from ddpm_tui.screens.forms import SampleForm, TrainForm, wish
 from ddpm_tui.screens.run_tree import RunTree
@@ -318,11 +320,20 @@ class CheckpointsScreen(BaseScreen):
 
     def action_delete(self) -> None:
         if self.runs.has_focus:
-            self.attempt(self._changes.delete_run(self._folder()))
+            folder, undo = self._folder(), self.ddpm.key("app.undo")
+            self.attempt(asyncio.to_thread(delete_question, folder, undo), partial(self._ask, folder))
         else:
             info = self._chosen()
             self._marks = [mark for mark in self._marks if mark != self._reference()]
             self.attempt(self._changes.delete(self._folder(), info))
+
+    def _ask(self, folder: RunFolder, question: Confirm) -> None:
+        self.app.push_screen(
+            question, lambda yes: self.attempt(self._changes.delete_run(folder)) if yes else None
+        )
+
+    def label(self, key_id: str) -> str:
+        return "delete run" if key_id == "checkpoints.delete" and self.runs.has_focus else ""
 
     def action_verify(self) -> None:
         self.attempt(self._changes.verify(self._folder(), self._chosen()))

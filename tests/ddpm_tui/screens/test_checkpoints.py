@@ -254,7 +254,15 @@ async def test_rename_and_delete_of_a_run_are_taken_back(home):
         await until(pilot, lambda: run_names(home) == ["faces-1"])
         refresh(app)
         await until(pilot, lambda: app.screen.query_one("#runs").key == "faces-1")
-        await pilot.press("shift+tab", "d")
+        await pilot.press("shift+tab")
+        await until(pilot, lambda: app.screen.label("checkpoints.delete") == "delete run")
+        await pilot.press("d")
+        await until(pilot, lambda: "Delete the whole run faces-1?" in text(app))
+        assert "3 checkpoints with all curves" in text(app)
+        await pilot.press("n", "d")
+        await until(pilot, lambda: "Delete the whole run faces-1?" in text(app))
+        assert run_names(home) == ["faces-1"]
+        await pilot.press("y")
         await until(pilot, lambda: run_names(home) == [])
         await pilot.press("u")
         await until(pilot, lambda: run_names(home) == ["faces-1"])
@@ -273,6 +281,8 @@ async def test_a_run_that_the_queue_needs_stays_as_it_is(home):
         await pilot.press("enter")
         await until(pilot, lambda: "cannot be renamed" in text(app))
         await pilot.press("shift+tab", "d")
+        await until(pilot, lambda: "Delete the whole run" in text(app))
+        await pilot.press("y")
         await until(pilot, lambda: "cannot be deleted" in text(app))
     assert run_names(home) == ["faces-1"]
 
