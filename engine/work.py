@@ -65,7 +65,7 @@ class Work:
         """Ask the job to stop at its next safe point. Called from signal handlers."""
         self.stopping = why
 
-    def raise_if_stopping(self) -> None:
+    def raise_if_stopping(self, hint: str = "run it again: it begins anew") -> None:
         """For jobs that can simply be done again. Raises Stopped."""
         if self.stopping:
-            raise Stopped(f"stopped by {self.stopping}", "run it again to continue")
+            raise Stopped(f"stopped by {self.stopping}", hint)

@@ -1,5 +1,7 @@
 """`ddpm-tui evaluate`: score a checkpoint here and now. The scores are kept in the run with all they depend on."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +107,7 @@ def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> Non
         {"checkpoint": f"{run.name}@{checkpoint.step}", **options},
         device=device,
         quiet=as_json,
-        go_on=f"ddpm-tui evaluate {reference_}",
+        go_on=shlex.join(["ddpm-tui", *sys.argv[1:]]),
     )
     evaluation = result.extra["evaluation"]
     if as_json:

@@ -3,6 +3,8 @@
 import dataclasses
 import io
 import time
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,16 +13,20 @@ from engine.data.catalog import is_whole
 from engine.data.job import pack_for
 from engine.data.packed import open_packed
 from engine.errors import UserError
+from engine.evaluation.kept import Kept
 from engine.evaluation.score import Wanted, score
 from engine.failpoints import reach
+from engine.home import RunFolder
 from engine.jobs import EXIT_DONE, Result
-from engine.runs.checkpoints import resolve
+from engine.runs.checkpoints import CheckpointInfo, resolve
 from engine.runs.evaluations import DEFAULT_COUNT, PARTS, check_measures, facts, write_evaluation
 from engine.runs.pictures import pictures_of
 from engine.runs.record import read_record
-from engine.sampling.load import load
+from engine.sampling.load import Loaded, load
 from engine.sampling_settings import Settings
 from engine.work import Work
+
+GOES_ON = "run it again: it goes on with the measures it has and the samples it has drawn"
 
 
 def run_evaluation(work: Work) -> Result:
@@ -52,8 +58,15 @@ def run_evaluation(work: Work) -> Result:
     )
     clock = _Clock()
 
+    kept = Kept.open(run, _identity(run, info, loaded, packed.manifest.identity, wanted), packed.size)
+    if kept.scores or len(kept.samples):
+        measured = ", ".join(kept.scores) or "no measure"
+        work.say(
+            f"kept of the same evaluation, which was not finished: {measured}, {len(kept.samples)} samples"
+        )
+
     def report(measure: str, done: int, total: int, unit: str) -> None:
-        work.raise_if_stopping()
+        work.raise_if_stopping(GOES_ON)
         work.report(
             "evaluating", done, total, unit, text=measure.replace("_", " "),
             eta_s=clock.left(measure, done, total), device=loaded.plan.device,
@@ -61,22 +74,51 @@ def run_evaluation(work: Work) -> Result:
         reach("evaluate.step")
 
     started = time.monotonic()
-    found = score(
-        loaded, packed, wanted, report, lambda s: work.say(f"{s.name}: {s.line()}, {s.seconds:.1f} s")
-    )
-    seconds = time.monotonic() - started
-    work.raise_if_stopping()
-    work.report("writing")
-    evaluation = write_evaluation(
-        run, info.step, info.whole().epochs_seen, settings.weights, found.scores,
-        f"{work.spec.id}-{int(work.spec.created):x}", _png(found.pairs),
-    )  # fmt: skip
+    try:
+        found = score(
+            loaded,
+            packed,
+            wanted,
+            report,
+            lambda s: work.say(f"{s.name}: {s.line()}, {s.seconds:.1f} s"),
+            kept,
+        )
+        seconds = time.monotonic() - started
+        work.raise_if_stopping(GOES_ON)
+        work.report("writing")
+        evaluation = write_evaluation(
+            run, info.step, info.whole().epochs_seen, settings.weights, found.scores,
+            f"{work.spec.id}-{int(work.spec.created):x}", _png(found.pairs),
+        )  # fmt: skip
+        kept.clear()
+    finally:
+        kept.close()
     message = f"{len(found.scores)} scores of {run.name}@{info.step} in {seconds:.1f} s: {evaluation.path}"
     work.say(message)
     return Result(
         "done", EXIT_DONE, message, None, run.name, info.step, evaluation.epoch, info.step,
         extra={"evaluation": facts(evaluation), "seconds": round(seconds, 2)},
     )  # fmt: skip
+
+
+def _identity(
+    run: RunFolder, info: CheckpointInfo, loaded: Loaded, pictures: str, wanted: Wanted
+) -> dict[str, Any]:
+    """Everything that decides the figures, but the memory at hand and with it the batch."""
+    weights = info.folder.ema if wanted.settings.weights == "ema" else info.folder.model
+    files = {path: (Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in
+             (wanted.extractor, wanted.inception_weights) if path is not None}  # fmt: skip
+    asked = {
+        key: value for key, value in dataclasses.asdict(wanted).items() if key not in ("measures", "batch")
+    }
+    return {
+        "checkpoint": info.step,
+        "weights": info.whole().files[weights.name]["sha256"],
+        "pictures": pictures,
+        "plan": loaded.plan.to_json(),
+        "files": files,
+        **asked,
+    }
 
 
 class _Clock:

@@ -20,6 +20,7 @@ from engine.evaluation import bands, bits, memorisation, wasserstein
 from engine.evaluation.bootstrap import Interval, bootstrap
 from engine.evaluation.distances import Distance, Distances, Report
 from engine.evaluation.extractors import Extractor, open_extractor
+from engine.evaluation.kept import Kept
 from engine.evaluation.reference import Pictures, choose
 from engine.runs.evaluations import FEATURE_MEASURES, SAMPLED, Part, Reference, Score
 from engine.sampling.drawing import batch_that_fits, draw
@@ -64,10 +65,12 @@ def score(
     wanted: Wanted,
     report: Report = lambda measure, done, total, unit: None,
     scored: Callable[[Score], None] = lambda score: None,
+    kept: Kept | None = None,
 ) -> Scored:
-    """Take the measures; `scored` hears of each figure as it is had. Raises UserError where one cannot be had:
-    fewer than two pictures, weights or an extractor that do not fit."""
-    return _Scoring(loaded, packed, wanted, report, scored).run()
+    """Take the measures; `scored` hears of each figure as it is had; what is in `kept` is not made again, and what is
+    made goes into it. Raises UserError where one cannot be had: fewer than two pictures, weights or an extractor that
+    do not fit."""
+    return _Scoring(loaded, packed, wanted, report, scored, kept or Kept(packed.size)).run()
 
 
 class _Scoring:
@@ -80,15 +83,15 @@ class _Scoring:
         wanted: Wanted,
         report: Report,
         scored: Callable[[Score], None],
+        kept: Kept,
     ) -> None:
         if wanted.n < 2:
             raise UserError(f"-n {wanted.n}: scoring needs at least 2 pictures")
         self.loaded, self.packed, self.wanted = loaded, packed, wanted
-        self.report, self.scored = report, scored
+        self.report, self.scored, self.kept = report, scored, kept
         self.batch = wanted.batch or batch_that_fits(loaded.profile, loaded.plan, _free_memory(loaded))
-        self.found = Scored()
+        self.found = Scored(pairs=kept.pairs)
         self._samples: NDArray[np.uint8] | None = None
-        self._drawing_seconds = 0.0
         self._extractor: Extractor | None = None
         self._distances: Distances | None = None
         self._clock = time.monotonic()
@@ -98,6 +101,9 @@ class _Scoring:
         if set(self.wanted.measures) & set(FEATURE_MEASURES):
             self._open_extractor()
         for measure in self.wanted.measures:
+            if (had := self.kept.scores.get(measure)) is not None:
+                self.found.scores[had.name] = had
+                continue
             self._clock = time.monotonic()
             self.report(measure, 0, 0, "pictures")
             getattr(self, f"_{measure}")()
@@ -117,14 +123,20 @@ class _Scoring:
         """The samples, uint8 (n, H, W, 3): arrays as the sampler left them, never a file read back."""
         if self._samples is None:
             before, settings, n = time.monotonic(), self.wanted.settings, self.wanted.n
-            batches = draw(
+            batches = [self.kept.samples]
+            since = before
+            for drawn in draw(
                 self.loaded.model, self.loaded.schedule, self.loaded.profile, self.loaded.plan, settings, n, self.batch,
+                begin=len(self.kept.samples),
                 on_step=lambda done, total: self.report("drawing samples", done // settings.steps, n, "pictures"),
-            )  # fmt: skip
-            self._samples = np.concatenate([drawn.pictures for drawn in batches])
-            self._drawing_seconds = time.monotonic() - before
+            ):  # fmt: skip
+                batches.append(drawn.pictures)
+                now = time.monotonic()
+                self.kept.add_samples(drawn.pictures, now - since)
+                since = now
+            self._samples = np.concatenate(batches)
             # Drawing is shared, so it is nobody's own time.
-            self._clock += self._drawing_seconds
+            self._clock += time.monotonic() - before
         return self._samples
 
     def _open_extractor(self) -> Extractor:
@@ -292,7 +304,7 @@ class _Scoring:
             extractor = f"{used.name} ({used.identity[:8]})"
         if sampled:
             detail |= {"eta": settings.eta, "variance": settings.variance, "clip": settings.clip}
-            detail["drawing_seconds"] = round(self._drawing_seconds, 3)
+            detail["drawing_seconds"] = round(self.kept.seconds, 3)
         made = Score(
             name, float(figure.value), _known(figure.low), _known(figure.high), n, direction, unit, extractor,
             self.packed.manifest.recipe, self.packed.size,
@@ -303,6 +315,7 @@ class _Scoring:
             settings.weights, reference, round(time.monotonic() - self._clock, 3), detail,
         )  # fmt: skip
         self.found.scores[name] = made
+        self.kept.add_score(plain, made, self.found.pairs)
         self._clock = time.monotonic()
         self.scored(made)
 

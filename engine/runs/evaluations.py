@@ -6,6 +6,7 @@ runs/<run>/evaluations/<step>-<id>.json, whole or not there at all. Never import
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -16,7 +17,7 @@ from typing import Any, Literal
 
 from engine.errors import DamagedError, UserError, unknown
 from engine.failpoints import reach
-from engine.files import disk_errors, read_json, write_bytes, write_json
+from engine.files import disk_errors, is_locked, read_json, write_bytes, write_json
 from engine.home import RunFolder
 
 FORMAT = 1
@@ -36,6 +37,10 @@ DEFAULT_COUNT = 500
 METRICS_EXTRA = "pip install 'ddpm-tui[metrics]'"
 ABANDONED_S = 3600.0
 """A file without its record is left of a worker that died once it is this old."""
+KEPT = ".kept-"
+"""Folders of what evaluations that were stopped had already; see `engine.evaluation.kept`."""
+FORGOTTEN_S = 7 * 86400.0
+"""Nobody goes on with an evaluation that was stopped once that is so long ago."""
 
 
 def check_measures(
@@ -219,7 +224,7 @@ def write_evaluation(
         "epoch": round(epoch, 4),
         "created": created,
         "weights": weights,
-        "scores": {name: _wire(score) for name, score in scores.items()},
+        "scores": {name: score_to_wire(score) for name, score in scores.items()},
     }
     with disk_errors(target):
         run.evaluations.mkdir(exist_ok=True)
@@ -236,8 +241,13 @@ def write_evaluation(
 
 
 def sweep(run: RunFolder) -> None:
-    """Remove what a worker that died left: temporary files, and pictures without a record."""
+    """Remove what a worker that died left: temporary files, and pictures without a record; and what was kept for an
+    evaluation that nobody went on with."""
     for path in run.evaluations.iterdir():
+        if path.name.startswith(KEPT):
+            if time.time() - path.stat().st_mtime > FORGOTTEN_S and not is_locked(path / "lock"):
+                shutil.rmtree(path, ignore_errors=True)
+            continue
         orphan = path.name.endswith(".tmp") or (
             path.name.endswith(".pairs.png")
             and not path.with_name(path.name.replace(".pairs.png", ".json")).exists()
@@ -253,7 +263,8 @@ def _pairs_of(record: Path) -> Path:
     return record.with_suffix(".pairs.png")
 
 
-def _wire(score: Score) -> dict[str, Any]:
+def score_to_wire(score: Score) -> dict[str, Any]:
+    """A score as JSON has it."""
     content: dict[str, Any] = _finite(asdict(score))
     return content
 
@@ -282,7 +293,7 @@ def read_evaluation(path: Path) -> Evaluation:
     if data["format"] > FORMAT:
         raise UserError(f"{what} was written by a newer ddpm-tui", "update ddpm-tui")
     try:
-        scores = {name: _score(name, entry) for name, entry in data["scores"].items()}
+        scores = {name: score_from_wire(name, entry) for name, entry in data["scores"].items()}
         picture = _pairs_of(path)
         return Evaluation(
             data["id"], data["run"], int(data["checkpoint"]), float(data["epoch"]), data["created"],
@@ -292,7 +303,8 @@ def read_evaluation(path: Path) -> Evaluation:
         raise DamagedError(f"{what} lacks {error}: {path}") from None
 
 
-def _score(name: str, entry: Mapping[str, Any]) -> Score:
+def score_from_wire(name: str, entry: Mapping[str, Any]) -> Score:
+    """Raises KeyError, TypeError or ValueError where a term is missing."""
     known = {f.name for f in fields(Score)}
     given = {key: value for key, value in entry.items() if key in known}
     value = given.get("value", "")

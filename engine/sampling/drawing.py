@@ -35,24 +35,25 @@ def draw(
     count: int,
     batch: int,
     *,
+    begin: int = 0,
     keep_frames: int = 0,
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Drawn]:
-    """Draw pictures 0 … count−1 of the set in batches; the batch size changes no noise.
+    """Draw pictures begin … count−1 of the set in batches; neither where they begin nor the batch size changes noise.
 
     The first `keep_frames` pictures keep their denoising. `on_step(done, total)` counts network calls times
     pictures; it may raise to stop. `model` is in evaluation mode and holds the weights to use.
     """
     device = torch.device(plan.device)
     shape = (3, profile.data.size, profile.data.size)
-    total, done = count * settings.steps, 0
+    total, done = count * settings.steps, begin * settings.steps
 
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:
         with autocast(plan):
             output: Tensor = model(x_t, t)
         return output.float()
 
-    for start in range(0, count, batch):
+    for start in range(begin, count, batch):
         indices = range(start, min(start + batch, count))
         kept = max(0, min(keep_frames - start, len(indices)))
         wanted = frame_steps(settings.steps)

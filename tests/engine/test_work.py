@@ -107,5 +107,5 @@ def test_a_listener_that_fails_is_let_go(work: Work) -> None:
 def test_stopping(work: Work) -> None:
     work.raise_if_stopping()
     work.stop("SIGTERM")
-    with pytest.raises(Stopped, match="stopped by SIGTERM — run it again to continue"):
+    with pytest.raises(Stopped, match="stopped by SIGTERM — run it again: it begins anew"):
         work.raise_if_stopping()

@@ -13,6 +13,7 @@ from PIL import Image
 from engine.data.catalog import add_source
 from engine.data.packed import open_packed
 from engine.evaluation.extractors import Inception
+from engine.evaluation.job import GOES_ON
 from engine.home import Home, JobFolder, RunFolder
 from engine.jobs import Result, new_job_folder, read_result
 from engine.runs.checkpoints import resolve
@@ -50,7 +51,7 @@ def evaluate(trained: tuple[Home, RunFolder]) -> Evaluate:
 
     def call(failpoints: str = "", **args: Any) -> tuple[JobFolder, Result | None]:
         job = new_job_folder(home, "evaluate", run.name, {"checkpoint": "r@latest", "n": 6, **args})
-        tiny.work(job, failpoints)
+        job.log.write_text(tiny.work(job, failpoints).stdout)
         return job, read_result(job)
 
     return call
@@ -183,3 +184,44 @@ def test_stopped_midway_nothing_is_half_written(
     job, result = evaluate(failpoint, measures=["val_loss", "memorisation"])
     assert (result.outcome if result else None) == outcome
     assert not [e for e in read_evaluations(trained[1], complain=pytest.fail) if e.id.startswith(job.id)]
+
+
+WISH = {"measures": ["val_loss", "sliced_wasserstein", "memorisation"], "seed": 9, "batch": 2}
+
+
+def test_it_goes_on_where_it_was(trained: tuple[Home, RunFolder], evaluate: Evaluate) -> None:
+    """Killed after the first batch of samples, stopped after the first measure of them: the figures are those of an
+    evaluation that nothing disturbed, and nothing is made twice."""
+    _, undisturbed = evaluate(**WISH)
+    killed, _ = evaluate("evaluate.step:36=kill", **WISH)
+    assert "val_loss:" in killed.log.read_text()
+    stopped, result = evaluate("evaluate.step:17=term", **WISH)
+    assert result is not None
+    assert (result.outcome, result.hint) == ("stopped", GOES_ON)
+    log = stopped.log.read_text()
+    assert "kept of the same evaluation, which was not finished: val_loss, 2 samples" in log
+    assert "val_loss:" not in log
+    last, result = evaluate(**WISH)
+    assert undisturbed is not None
+    assert result is not None
+    log = last.log.read_text()
+    assert "not finished: val_loss, sliced_wasserstein, 6 samples" in log
+    assert "sliced_wasserstein:" not in log
+    found, expected = (
+        {k: (s["value"], s["low"], s["high"], s["n"]) for k, s in r.extra["evaluation"]["scores"].items()}
+        for r in (result, undisturbed)
+    )
+    assert list(found) == WISH["measures"]
+    assert found == expected
+    (evaluation,) = [e for e in read_evaluations(trained[1]) if e.id.startswith(last.id)]
+    assert evaluation.pairs is not None
+    assert not list(trained[1].evaluations.glob(".kept-*/scores.json"))
+
+
+@pytest.mark.parametrize(
+    "other", [{"seed": 8}, {"steps": 2}, {"n": 7}, {"weights": "raw"}, {"reference": "train"}]
+)
+def test_another_wish_finds_nothing_kept(evaluate: Evaluate, other: dict[str, Any]) -> None:
+    evaluate("evaluate.step:36=term", **WISH)
+    job, _ = evaluate(**{**WISH, **other, "measures": ["val_loss"]})
+    assert "kept of the same" not in job.log.read_text()

@@ -1,0 +1,101 @@
+"""What an evaluation that was stopped or killed had already: its finished measures and the samples drawn so far.
+
+runs/<run>/evaluations/.kept-<digest>/, named by everything that decides the figures, so that only the same wish finds
+it. Its loss costs time alone: what cannot be written is not kept, what cannot be read is made again.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import DdpmError
+from engine.files import FileLock, write_json
+from engine.home import RunFolder
+from engine.runs.evaluations import KEPT, Score, score_from_wire, score_to_wire
+
+
+class Kept:
+    """scores: by measure · pairs: uint8 (H, W, 3), the picture of memorisation · samples: uint8 (n, size, size, 3),
+    the first n that are to be drawn · seconds: what drawing them took."""
+
+    def __init__(self, size: int, folder: Path | None = None, lock: FileLock | None = None) -> None:
+        """size: pixels of a sample's edge. Without a folder nothing is kept."""
+        self.scores: dict[str, Score] = {}
+        self.pairs: NDArray[np.uint8] | None = None
+        self.samples: NDArray[np.uint8] = np.empty((0, size, size, 3), np.uint8)
+        self.seconds = 0.0
+        self._folder, self._lock = folder, lock
+        if folder is not None:
+            self._read(folder)
+
+    @classmethod
+    def open(cls, run: RunFolder, identity: Mapping[str, Any], size: int) -> "Kept":
+        """What there is of this wish; where another process is at it at this moment, nothing."""
+        text = json.dumps(identity, sort_keys=True, default=str)
+        folder = run.evaluations / f"{KEPT}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        with contextlib.suppress(OSError):
+            if (lock := FileLock.try_acquire(folder / "lock")) is not None:
+                return cls(size, folder, lock)
+        return cls(size)
+
+    def add_score(self, measure: str, score: Score, pairs: NDArray[np.uint8] | None) -> None:
+        """A measure is done; `pairs` is what there is of them by now."""
+        self.scores[measure] = score
+        if self._folder is None:
+            return
+        with contextlib.suppress(OSError, DdpmError):
+            if pairs is not None:
+                np.save(self._folder / "pairs.npy", pairs)
+            wire = {name: score_to_wire(one) for name, one in self.scores.items()}
+            write_json(self._folder / "scores.json", wire, durable=False)
+
+    def add_samples(self, pictures: NDArray[np.uint8], seconds: float) -> None:
+        """The next ones, uint8 (n, size, size, 3), and what they took. They are the caller's to hold."""
+        self.seconds += seconds
+        if self._folder is None:
+            return
+        with contextlib.suppress(OSError, DdpmError):
+            with open(self._folder / "samples.u8", "ab") as file:
+                file.write(pictures.tobytes())
+            write_json(self._folder / "seconds.json", self.seconds, durable=False)
+
+    def clear(self) -> None:
+        """All of it is stored where it belongs."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let others go on with what there is; where that is nothing, nothing is left."""
+        if self._folder is not None and not self.scores and not self.seconds:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.release()
+
+    def _read(self, folder: Path) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self.samples = _whole(folder / "samples.u8", self.samples.shape[1:])
+            self.seconds = float(json.loads((folder / "seconds.json").read_bytes()))
+        with contextlib.suppress(OSError, ValueError, EOFError):
+            self.pairs = np.load(folder / "pairs.npy", allow_pickle=False)
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            found = json.loads((folder / "scores.json").read_bytes())
+            self.scores = {measure: score_from_wire(wire["name"], wire) for measure, wire in found.items()}
+        if self.pairs is None:
+            self.scores.pop("memorisation", None)
+
+
+def _whole(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The pictures of `shape` that a file holds. What a kill left of one more is cut off: others are put behind."""
+    each = int(np.prod(shape))
+    count = path.stat().st_size // each
+    os.truncate(path, count * each)
+    return np.fromfile(path, np.uint8).reshape(count, *shape)
