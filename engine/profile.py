@@ -104,7 +104,9 @@ class LrStep(Section):
 class OptimSection(Section):
     """The optimizer and its learning rate over the run."""
 
-    optimizer: Literal["adam", "adamw"] = "adamw"
+    optimizer: Literal["adam", "adamw", "muon"] = Field(
+        "adamw", description="muon = orthogonalised momentum for inner weights, AdamW for the rest"
+    )
     lr: Rate = 1e-3
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
     weight_decay: Annotated[float, Field(ge=0)] = 0.0

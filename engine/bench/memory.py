@@ -18,11 +18,9 @@ from engine.models.unet import UNet
 from engine.profile import Profile
 from engine.profiles_store import build_profile
 from engine.training import precision
-from engine.training.state import unet_config
+from engine.training.state import kept_by_optimizer, unet_config
 from engine.work import Work
 
-STATE_COPIES = 5
-"""float32 copies of the weights while training: model, gradient, average, two moments of Adam."""
 AT_MOST = 1 << 30
 """Saved activations of a step that is really run; larger micro-batches are counted from two smaller ones."""
 
@@ -52,7 +50,8 @@ def counted(name: str, profile: Profile, facts: precision.DeviceFacts) -> dict[s
         saved_activation_bytes(model, count, dtype, plan.layout == "channels_last") for count in (1, 2)
     )
     micro = profile.micro_batch or profile.training.batch_size
-    state = sum(p.numel() for p in model.parameters()) * 4 * STATE_COPIES
+    weights = sum(p.numel() for p in model.parameters())
+    state = 4 * (3 * weights + kept_by_optimizer(model, profile.optim))  # model, gradient, average
     saved = one + (micro - 1) * (two - one)
     return {
         "profile": name,

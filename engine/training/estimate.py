@@ -16,13 +16,11 @@ from engine.profiles_store import build_profile
 from engine.training import precision
 from engine.training.batches import Batch
 from engine.training.session import largest_micro_batch, make_schedule
-from engine.training.state import TrainState, unet_config
+from engine.training.state import TrainState, kept_by_optimizer, unet_config
 from engine.training.step import Stepper
 from engine.work import Work
 
 MEASURE_SECONDS = 4.0
-STATE_COPIES = 4
-"""float32 copies of the weights in a checkpoint: model, average, two moments of Adam."""
 
 
 def run_estimate(work: Work) -> Result:
@@ -57,13 +55,14 @@ def count(home: Home, profile: Profile, plan: precision.Plan) -> dict[str, Any]:
     dtype = plan.autocast_dtype or torch.float32
     activations = activation_bytes_per_picture(model, dtype, channels_last=plan.layout == "channels_last")
     weights = parameters(model)
+    stored = 2 * weights + kept_by_optimizer(model, profile.optim)  # the average beside the weights
     return {
         "parameters": weights,
         "forward_macs": forward_macs(config),
         "activation_bytes_per_picture": activations,
         "activation_bytes": activations * (profile.micro_batch or profile.training.batch_size),
-        "checkpoint_bytes": weights * 4 * STATE_COPIES,
-        "state_bytes": weights * 4 * (STATE_COPIES + 1),
+        "checkpoint_bytes": stored * 4,
+        "state_bytes": (stored + weights) * 4,
         "plan": plan.to_json(),
         "summary": plan.summary(),
         "train_pictures": _train_pictures(home, profile),

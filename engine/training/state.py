@@ -18,6 +18,7 @@ from engine.models.config import UNetConfig
 from engine.models.unet import UNet
 from engine.profile import OptimSection, Profile
 from engine.training.ema import Ema
+from engine.training.muon import MOMENTUM_KEY, Muon, inner_weights
 from engine.training.precision import Plan
 
 
@@ -166,9 +167,12 @@ class TrainState:
 
     def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
         parameters = dict(self.model.named_parameters())
+        inner = set(map(id, inner_weights(self.model))) if isinstance(self.optimizer, Muon) else set()
         for key_name, value in tensors.items():
             key, _, name = key_name.partition(".")
             parameter = parameters[name]
+            if (key == MOMENTUM_KEY) is not (id(parameter) in inner):
+                continue  # a branch changed the optimizer, which begins anew with this weight
             if key == "step":
                 value = value.to(parameter.device if self.optimizer.defaults.get("fused") else "cpu")
             else:
@@ -177,16 +181,26 @@ class TrainState:
 
 
 def make_optimizer(model: nn.Module, optim: OptimSection, plan: Plan) -> torch.optim.Optimizer:
-    """Adam or AdamW in one fused kernel, which can also skip a step on the device when told to."""
+    """Each of them can skip a step on the device when told to, as torch's fused kernels do."""
+    settings: dict[str, Any] = {
+        "lr": torch.tensor(optim.lr, device=plan.device) if plan.kind == "cuda" else optim.lr,
+        "betas": optim.betas,
+        "eps": optim.eps,
+        "weight_decay": optim.weight_decay,
+        "fused": plan.fused_optimizer,
+    }
+    if optim.optimizer == "muon":
+        # bf16 is enough for directions, where the device is quick in it.
+        dtype = torch.bfloat16 if plan.precision == "bf16" else torch.float32
+        return Muon(model, dtype=dtype, **settings)
     kind = torch.optim.AdamW if optim.optimizer == "adamw" else torch.optim.Adam
-    return kind(
-        model.parameters(),
-        lr=torch.tensor(optim.lr, device=plan.device) if plan.kind == "cuda" else optim.lr,
-        betas=optim.betas,
-        eps=optim.eps,
-        weight_decay=optim.weight_decay,
-        fused=plan.fused_optimizer,
-    )
+    return kind(model.parameters(), **settings)
+
+
+def kept_by_optimizer(model: nn.Module, optim: OptimSection) -> int:
+    """How many float32 numbers the optimizer keeps: two moments of every weight, of Muon's one."""
+    spared = inner_weights(model) if optim.optimizer == "muon" else []
+    return 2 * sum(p.numel() for p in model.parameters()) - sum(p.numel() for p in spared)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

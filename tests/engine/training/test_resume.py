@@ -13,6 +13,7 @@ from tests.tiny import bits, job, make_run, metrics_without_clocks, work
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "dropout, accumulation": {},
     "bf16": {"training": {"precision": "bf16"}},
+    "muon": {"optim": {"optimizer": "muon"}, "training": {"precision": "bf16"}},
     "no dropout, one pass": {"model": {"dropout": 0.0}, "training": {"micro_batch": 8}},
 }
 

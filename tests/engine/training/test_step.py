@@ -39,8 +39,9 @@ def weights(s: Stepper) -> list[torch.Tensor]:
     return [p.detach().clone() for p in s.state.model.parameters()]
 
 
-def test_a_step_without_a_finite_loss_changes_no_weight_and_is_counted() -> None:
-    s = stepper()
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
+def test_a_step_without_a_finite_loss_changes_no_weight_and_is_counted(optimizer: str) -> None:
+    s = stepper(optim={"optimizer": optimizer})
     for _ in range(3):
         s.step(batch(), 1e-3)
     before = weights(s)

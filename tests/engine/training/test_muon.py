@@ -1,0 +1,145 @@
+"""Muon against torch's own, which takes one matrix after the other; and what of a network it takes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from engine.home import CheckpointFolder
+from engine.models.unet import UNet
+from engine.profiles_store import build_profile
+from engine.training.muon import RMS, Muon, inner_weights, orthogonalised
+from engine.training.precision import decide, gather
+from engine.training.state import TrainState, kept_by_optimizer, unet_config
+from tests.tiny import TINY
+
+ADAMW = {"betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.01}
+
+
+def network(**model: object) -> tuple[UNet, dict[str, nn.Parameter]]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        unet = UNet(unet_config(build_profile({**TINY, "model": {**TINY["model"], **model}}, "tiny")))
+    return unet, dict(unet.named_parameters())
+
+
+def spread_of(matrices: torch.Tensor) -> torch.Tensor:
+    return torch.linalg.svdvals(matrices.float())
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 40), (2, 40, 16), (1, 24, 24)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_singular_values_become_equal_and_directions_stay(
+    shape: tuple[int, int, int], dtype: torch.dtype
+) -> None:
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    u, s, v = torch.linalg.svd(matrices, full_matrices=False)
+    # Singular values a factor of 20 apart, as gradients have them, and another size for each matrix.
+    steep = (
+        u
+        * torch.linspace(1, 20, s.shape[1])
+        * torch.tensor(0.01).pow(torch.arange(len(s)))[:, None, None]
+        @ v
+    )
+    found = orthogonalised(steep, dtype)
+    assert found.shape == matrices.shape
+    assert found.dtype == dtype
+    values = spread_of(found)
+    assert values.min() > 0.6
+    assert values.max() < 1.3
+    along = torch.einsum("nri,nrc,nic->ni", u, found.float(), v)  # the diagonal of Uᵀ X V
+    assert along.min() > 0.55
+
+
+def test_no_gradient_is_no_direction() -> None:
+    assert torch.equal(orthogonalised(torch.zeros(2, 8, 8), torch.float32), torch.zeros(2, 8, 8))
+
+
+def test_inner_weights_are_the_full_matrices_between_first_and_last_layer() -> None:
+    for block in ("resnet", "convnext"):
+        unet, named = network(block=block)
+        inner = {id(p) for p in inner_weights(unet)}
+        for name, parameter in named.items():
+            outer = parameter.ndim < 2 or name.startswith(("enter.", "leave.")) or "depthwise" in name
+            assert (id(parameter) in inner) is not outer, name
+
+
+def test_steps_are_those_of_torch_s_muon_and_adamw() -> None:
+    unet, named = network()
+    twins = network()[1]
+    inner = {id(p) for p in inner_weights(unet)}
+    names = [name for name, p in named.items() if id(p) in inner]
+    ours = Muon(unet, dtype=torch.bfloat16, lr=1e-2, fused=True, **ADAMW)
+    flat = {name: nn.Parameter(twins[name].detach().flatten(1).clone()) for name in names}
+    theirs = torch.optim.Muon(
+        flat.values(), lr=1e-2, weight_decay=0.01, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+    )
+    rest = torch.optim.AdamW([p for n, p in twins.items() if n not in flat], lr=1e-2, fused=True, **ADAMW)
+    generator = torch.Generator().manual_seed(2)
+    for _ in range(3):
+        for name, parameter in named.items():
+            parameter.grad = torch.randn(parameter.shape, generator=generator)
+            twins[name].grad = parameter.grad.clone()
+            if name in flat:
+                # torch's momentum is an average of gradients, ours their sum: directions are the same.
+                flat[name].grad = parameter.grad.flatten(1)
+        for optimizer in (ours, theirs, rest):
+            optimizer.step()
+    for name, parameter in named.items():
+        if name in flat:
+            change = parameter.detach().flatten(1) - twins[name].detach().flatten(1)
+            wanted = flat[name].detach() - twins[name].detach().flatten(1)
+            assert (change - wanted).norm() < 0.02 * wanted.norm(), name
+        else:
+            torch.testing.assert_close(parameter, twins[name])
+
+
+def test_updates_are_as_large_as_adamw_s() -> None:
+    unet, named = network()
+    optimizer = Muon(unet, dtype=torch.float32, lr=1.0, fused=True, **{**ADAMW, "weight_decay": 0.0})
+    before = {name: p.detach().clone() for name, p in named.items()}
+    for parameter in named.values():
+        parameter.grad = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3))
+    optimizer.step()
+    for parameter in inner_weights(unet):
+        name = next(n for n, p in named.items() if p is parameter)
+        change = (parameter.detach() - before[name]).square().mean().sqrt().item()
+        assert change == pytest.approx(RMS, rel=0.25), name
+
+
+def trained(kind: str) -> TrainState:
+    """A state after one step with some gradient."""
+    profile = build_profile({**TINY, "optim": {**TINY.get("optim", {}), "optimizer": kind}}, "tiny")
+    state = TrainState.create(profile, decide(gather("cpu"), profile), torch.device("cpu"))
+    step(state)
+    kept = [value for values in state.optimizer.state.values() for k, value in values.items() if k != "step"]
+    assert sum(value.numel() for value in kept) == kept_by_optimizer(state.model, profile.optim)
+    return state
+
+
+def step(state: TrainState) -> None:
+    for parameter in state.model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    state.optimizer.step()
+
+
+def keys(state: TrainState) -> dict[str, set[str]]:
+    return {n: set(state.optimizer.state[p]) for n, p in state.model.named_parameters()}
+
+
+@pytest.mark.parametrize(("before", "after"), [("adamw", "muon"), ("muon", "adamw"), ("muon", "muon")])
+def test_a_branch_may_change_the_optimizer(tmp_path: Path, before: str, after: str) -> None:
+    old, new = trained(before), trained(after)
+    wanted = keys(new)
+    folder = CheckpointFolder(tmp_path)
+    old.save(folder)
+    new.optimizer.state.clear()
+    new.load(folder, 1, old.counters())
+    for name, parameter in new.model.named_parameters():
+        kept = new.optimizer.state.get(parameter, {})
+        assert set(kept) in (wanted[name], set())
+        same = wanted[name] == keys(old)[name]
+        assert bool(kept) is same, name
+    step(new)
+    assert keys(new) == wanted
