@@ -193,6 +193,7 @@ def test_it_goes_on_where_it_was(trained: tuple[Home, RunFolder], evaluate: Eval
     """Killed after the first batch of samples, stopped after the first measure of them: the figures are those of an
     evaluation that nothing disturbed, and nothing is made twice."""
     _, undisturbed = evaluate(**WISH)
+    others = set(trained[1].evaluations.glob(".kept-*"))
     killed, _ = evaluate("evaluate.step:36=kill", **WISH)
     assert "val_loss:" in killed.log.read_text()
     stopped, result = evaluate("evaluate.step:17=term", **WISH)
@@ -215,7 +216,7 @@ def test_it_goes_on_where_it_was(trained: tuple[Home, RunFolder], evaluate: Eval
     assert found == expected
     (evaluation,) = [e for e in read_evaluations(trained[1]) if e.id.startswith(last.id)]
     assert evaluation.pairs is not None
-    assert not list(trained[1].evaluations.glob(".kept-*/scores.json"))
+    assert set(trained[1].evaluations.glob(".kept-*")) == others
 
 
 @pytest.mark.parametrize(
