@@ -9,10 +9,7 @@ from typing import Any
 
 from ddpm_tui.words import number
 from engine.home import RunFolder
-from engine.runs.evaluations import Score, read_evaluations, standing
-
-USUAL: Mapping[str, Any] = {"eta": 0.0, "variance": "fixed_small", "clip": True}
-"""How samples are drawn where nothing else is said."""
+from engine.runs.evaluations import USUAL, Score, read_evaluations, standing
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ def best(scores: Sequence[Score | None]) -> frozenset[int]:
 def alike(scores: Sequence[Score | None]) -> bool:
     """Whether all differ in nothing but the weights and the seed."""
     there = [score for score in scores if score is not None]
-    return all(_how(a) == _how(b) and a.comparable(b) for a, b in pairwise(there))
+    return all(a.comparable(b) for a, b in pairwise(there))
 
 
 def terms_of(
@@ -130,15 +127,4 @@ def words(name: str) -> str:
 
 
 def _parts(score: Score) -> list[str]:
-    return [*score.terms().split(", "), *_how(score)]
-
-
-def _how(score: Score) -> list[str]:
-    """How samples were drawn beyond the score's own fields, where that is not the usual way."""
-    if score.sampler is None:
-        return []
-    return [
-        f"{name} {score.detail[name]}"
-        for name, value in USUAL.items()
-        if score.detail.get(name, value) != value
-    ]
+    return score.terms().split(", ")

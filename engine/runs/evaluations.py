@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from engine.errors import DamagedError, UserError, unknown
@@ -85,6 +86,10 @@ def check_measures(
     return tuple(dict.fromkeys(found))
 
 
+USUAL: Mapping[str, Any] = MappingProxyType({"eta": 0.0, "variance": "fixed_small", "clip": True})
+"""How samples are drawn beyond sampler, steps and spacing where a score's detail says nothing else."""
+
+
 @dataclass(frozen=True)
 class Reference:
     """The pictures that samples are held against: `n` of one part of a data set; `fingerprint` stands for its bytes."""
@@ -143,10 +148,21 @@ class Score:
             said = [f"N={self.n:,} pictures", f"{self.weights} weights", f"noise seed {self.seed}"]
         else:
             how = f"{self.sampler}×{self.steps} {self.spacing}"
-            said = [f"N={self.n:,} samples", how, f"{self.weights} weights", f"seed {self.seed}"]
+            said = [
+                f"N={self.n:,} samples",
+                how,
+                *self.unusual(),
+                f"{self.weights} weights",
+                f"seed {self.seed}",
+            ]
         if self.extractor:
             said.append(self.extractor)
         return ", ".join([*said, f"{self.recipe} {self.size} px", f"against {self.reference.words()}"])
+
+    def unusual(self) -> list[str]:
+        """Where samples were not drawn as USUAL says, in words: "eta 1.0"."""
+        there = USUAL if self.sampler is not None else {}
+        return [f"{k} {self.detail[k]}" for k, usual in there.items() if self.detail.get(k, usual) != usual]
 
     def line(self) -> str:
         """The figure and its terms."""
@@ -158,7 +174,9 @@ class Score:
     def comparable(self, other: "Score") -> bool:
         """Whether the two differ in nothing but the weights that were scored and the seed."""
         same = ("name", "n", "extractor", "recipe", "size", "sampler", "steps", "spacing", "reference")
-        return all(getattr(self, key) == getattr(other, key) for key in same)
+        return self.unusual() == other.unusual() and all(
+            getattr(self, key) == getattr(other, key) for key in same
+        )
 
 
 @dataclass(frozen=True)

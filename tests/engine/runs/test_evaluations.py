@@ -98,8 +98,16 @@ def test_only_scores_on_the_same_terms_compare() -> None:
         {"steps": 21},
         {"recipe": "whole"},
         {"reference": replace(REFERENCE, fingerprint="b")},
+        {"detail": {"eta": 0.5}},
+        {"detail": {"variance": "fixed_large"}},
+        {"detail": {"clip": False}},
     ):
         assert not SWD.comparable(replace(SWD, **term))
+        assert not replace(SWD, **term).comparable(SWD)
+    assert SWD.comparable(replace(SWD, detail={"eta": 0.0, "variance": "fixed_small", "clip": True}))
+    drawn_otherwise = {"eta": 1.0, "clip": False}
+    assert "dpmpp×20 trailing, eta 1.0, clip False, ema" in replace(SWD, detail=drawn_otherwise).line()
+    assert BITS.comparable(replace(BITS, detail=drawn_otherwise)), "no samples are drawn for it"
     assert replace(SWD, value=1.0).better_than(SWD)
     assert replace(SWD, value=99.0, direction="higher").better_than(replace(SWD, direction="higher"))
 
