@@ -147,7 +147,38 @@ def test_a_missing_module_is_not_offered() -> None:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "ddpm_tui.cli.main", *arguments]
+    return [sys.executable, "-m", "ddpm_tui", *arguments]
+
+
+@pytest.mark.parametrize("module", ["click", "ddpm_tui.cli.runs"])
+def test_an_interrupt_while_modules_are_imported_is_quiet(tmp_path: Path, module: str) -> None:
+    """Ctrl-C at the first moments, when no command is there to hear it: `module` presses it as it is imported."""
+    (tmp_path / "sitecustomize.py").write_text(PRESSED.format(module=module))
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])])
+    environment = {**os.environ, "DDPM_HOME": str(tmp_path), "PYTHONPATH": path}
+    done = subprocess.run(
+        command("runs", "list"), env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
+
+
+PRESSED = """
+import os, signal, sys
+class Pressed:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Pressed())
+"""
+
+
+def test_what_is_imported_before_ctrl_c_is_waited_for() -> None:
+    """Each of them would be a moment in which it shows a traceback."""
+    known = (
+        "import sys; before = set(sys.modules); import ddpm_tui.__main__; print(*set(sys.modules) - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", known], capture_output=True, text=True, timeout=60)
+    assert set(done.stdout.split()) == {"ddpm_tui", "ddpm_tui.__main__"}
 
 
 @pytest.mark.parametrize(
