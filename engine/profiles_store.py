@@ -119,13 +119,19 @@ def override_profile(profile: Profile, overrides: list[str], source: str = "--se
     return build_profile(data, source)
 
 
-def apply_override(data: dict[str, Any], override: str) -> None:
-    """Put one 'section.key=value' into plain profile data. The value is TOML, else a bare string."""
+def split_override(override: str) -> tuple[str, str, str]:
+    """Section, key and value of 'section.key=value', whatever they are. Raises UserError where it is nothing of that
+    shape."""
     key, equals, value = override.partition("=")
     parts = key.strip().split(".")
     if not equals or len(parts) != 2 or not all(parts):
         raise UserError(f"--set {override!r} is not section.key=value", "for example --set optim.lr=1e-4")
-    section, name = parts
+    return parts[0], parts[1], value
+
+
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Put one 'section.key=value' into plain profile data. The value is TOML, else a bare string."""
+    section, name, value = split_override(override)
     if section not in SECTIONS:
         raise unknown("profile section", section, SECTIONS)
     if name not in SECTIONS[section].model_fields:

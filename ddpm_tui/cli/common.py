@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from engine.errors import UsageError
+from engine.errors import UsageError, UserError
 from engine.home import Home
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -34,8 +34,22 @@ def set_option(function: _F) -> _F:
         multiple=True,
         metavar="SECTION.KEY=VALUE",
         shell_complete=complete.settings,
+        callback=_check_settings,
         help="Change the profile, e.g. --set optim.lr=1e-4. May be given often.",
     )(function)
+
+
+def _check_settings(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The shape alone; what a section, a key and a value may be is the profile's business."""
+    if given:
+        from engine.profiles_store import split_override
+
+        for override in given:
+            try:
+                split_override(override)
+            except UserError as error:
+                raise UsageError(error.what, error.hint) from None
+    return given
 
 
 def device_option(function: _F) -> _F:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ddpm_tui.cli import complete
-from ddpm_tui.cli.common import json_option, print_json, say
+from ddpm_tui.cli.common import json_option, print_json, say, set_option
 from ddpm_tui.cli.evaluate import measure_options
 from ddpm_tui.cli.sample import drawing_args, drawing_options
 from ddpm_tui.client import insistent_request, token
@@ -40,9 +40,7 @@ def common_options(command: Any) -> Any:
 @click.option("--run", metavar="NAME", help="Name of the run. [default: PROFILE-N]")
 @click.option("--chunks", type=int, metavar="K", help="Train K chunks more. [default: 1]")
 @click.option("--to-epoch", type=int, metavar="N", help="Train to the end of epoch N.")
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the profile of a new run."
-)
+@set_option
 @click.option("--new", is_flag=True, help="A new run even where one of the same profile exists.")
 @common_options
 def train(
