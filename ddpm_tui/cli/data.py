@@ -30,7 +30,7 @@ def list_(as_json: bool) -> None:
     """All data sets, and in what form they are packed."""
     from engine.data.catalog import list_sources, packed_folders
 
-    sources = list_sources(home())
+    sources = list_sources(home(), complain=note)
     packed = {s.name: [m for _, m in packed_folders(home(), s.name) if m] for s in sources}
     if as_json:
         print_json([{**asdict(s), "packed": [asdict(m) for m in packed[s.name]]} for s in sources])

@@ -8,6 +8,7 @@ packed into a new folder.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -197,13 +198,29 @@ def load_source(home: Home, name: str) -> Source:
         raise DamagedError(f"the record of data set {name!r} is damaged: {record}", "add it again") from error
 
 
-def list_sources(home: Home) -> list[Source]:
-    """All data sets by name, the built-in one first."""
-    return [load_source(home, name) for name in _names(home)]
+def list_sources(home: Home, complain: Callable[[str], None] = lambda text: None) -> list[Source]:
+    """All data sets by name, the built-in one first; `complain` hears of those that cannot be read. Raises OSError
+    where the folder of all of them cannot be."""
+    found = []
+    for name in _names(home, complain):
+        try:
+            found.append(load_source(home, name))
+        except (DamagedError, UserError) as error:
+            complain(str(error))
+    return found
 
 
-def _names(home: Home) -> list[str]:
-    found = sorted(record.parent.name for record in home.data.glob("*/source.json"))
+def _names(home: Home, complain: Callable[[str], None] = lambda text: None) -> list[str]:
+    found = []
+    for path in sorted(home.data.iterdir()) if home.data.is_dir() else []:
+        try:
+            (path / "source.json").stat()
+        except (FileNotFoundError, NotADirectoryError):  # a packed folder
+            continue
+        except OSError as error:
+            complain(f"{path} cannot be read ({(error.strerror or str(error)).lower()}), so it is left out")
+            continue
+        found.append(path.name)
     return [FACES, *(name for name in found if name != FACES)]
 
 

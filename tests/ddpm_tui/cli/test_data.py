@@ -1,7 +1,7 @@
 """`ddpm-tui data`, with the real worker packing real pictures (it needs no torch for that)."""
 
 from pathlib import Path
-from typing import get_args
+from typing import NoReturn, get_args
 
 import pytest
 from PIL import Image
@@ -13,6 +13,18 @@ from engine.profile import Recipe
 from engine.runs.record import freeze
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.torchless import trained_run
+
+
+def test_a_data_folder_that_cannot_be_read_is_one_line(
+    home: Home, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> NoReturn:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    ended = cli("data", "list")
+    assert ended.code == 1
+    assert ended.error == f"error: {home.data}: permission denied — `ddpm-tui doctor` says what to mend"
 
 
 def test_the_recipes_of_the_help_are_the_profiles() -> None:

@@ -38,6 +38,30 @@ def test_names_are_derived(home: Home, tmp_path: Path) -> None:
     ]
 
 
+def test_what_cannot_be_read_is_said_and_hides_nothing_else(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("cats", "dogs", "hens", "owls"):
+        catalog.add_source(home, fill(tmp_path / name, 2))
+    home.source("dogs").record.write_text("{")
+    home.source("hens").record.write_text('{"format": 99}')
+    (home.data / "a-file").touch()
+    stat = Path.stat
+
+    def refuse(path: Path, **how: bool) -> object:
+        if "owls" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **how)
+
+    monkeypatch.setattr(Path, "stat", refuse)  # root may read everything, so chmod alone would prove nothing
+    said: list[str] = []
+    assert [source.name for source in catalog.list_sources(home, said.append)] == ["faces", "cats"]
+    owls, dogs, hens = said
+    assert owls == f"{home.data / 'owls'} cannot be read (permission denied), so it is left out"
+    assert "dogs" in dogs
+    assert "newer ddpm-tui" in hens
+
+
 def test_a_source_remembers_what_was_there(home: Home, tmp_path: Path) -> None:
     folder = fill(tmp_path / "cats", 3)
     (folder / "readme.md").write_text("x")
