@@ -37,7 +37,7 @@ class DashboardScreen(BaseScreen):
 
     NAME = "dashboard"
     BINDINGS = bindings("dashboard", "app")
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-usual"), (110, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
 
     def __init__(self) -> None:
@@ -49,6 +49,8 @@ class DashboardScreen(BaseScreen):
         self._film: Filmstrip | None = None
         self._plotter: Plotter | None = None
         self._drawn: tuple[Any, ...] = ()
+        self._newest: dict[int, float] = {}
+        """The epoch of the newest preview, by its step: the metrics say it only later."""
         self._preview: str | None = None
         self._faces: list[Any] = []
         self._filming = False
@@ -267,6 +269,7 @@ class DashboardScreen(BaseScreen):
             wait.display = True
             wait.update(error.what.replace(path, Path(path).name))
             return
+        self._newest = {} if epoch is None else {step: epoch}
         if self._faces:
             self._film.face = (self._faces[0].shape[1], self._faces[0].shape[0])
         self.query_one("#faces").border_title = self._faces_title(step, epoch)
@@ -280,7 +283,7 @@ class DashboardScreen(BaseScreen):
         return f" faces after epoch {epoch:g} " if epoch else f" faces at step {step:,} "
 
     def _show_faces(self) -> None:
-        from ddpm_tui.state.previews import worth_showing
+        from ddpm_tui.state.previews import moment, worth_showing
         from ddpm_tui.widgets.face_grid import FilmFrame
 
         if self._grid is None or self._film is None or not self._faces:
@@ -292,8 +295,8 @@ class DashboardScreen(BaseScreen):
             curves = self.snapshot.curves.get(self._run or "")
             if curves is not None:
                 frames = zip(curves.previews, curves.preview_paths, strict=True)
-                epochs = _epochs_by_step(curves)
-                self._film.show([FilmFrame(Path(p), epochs.get(s, f"{s:,}")) for s, p in frames])
+                epochs = {**_epochs_by_step(curves), **self._newest}
+                self._film.show([FilmFrame(Path(p), *moment(s, epochs.get(s))) for s, p in frames])
             return
         room = self.query_one("#faces").content_size
         count = worth_showing(len(self._faces), self._faces[0].shape[1], room.width - 2, room.height)
@@ -354,10 +357,10 @@ class DashboardScreen(BaseScreen):
             self.app.push_screen(LogView(self.ddpm.home.job(view.id), view.title))
 
 
-def _epochs_by_step(curves: Any) -> dict[int, str]:
+def _epochs_by_step(curves: Any) -> dict[int, float]:
     epochs = curves.epochs
     pairs = zip(epochs.get("step", ()), epochs.get("epoch", ()), strict=True)
-    return {int(step): f"e{epoch:g}" for step, epoch in pairs}
+    return {int(step): float(epoch) for step, epoch in pairs}
 
 
 def _import_drawing() -> None:

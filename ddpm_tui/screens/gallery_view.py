@@ -125,13 +125,16 @@ class GalleryView(Container):
             then()
 
     async def _load_film(self, entry: "Entry") -> None:
-        from ddpm_tui.state.previews import load_faces
+        from ddpm_tui.state.previews import epoch_of, load_faces, moment
         from ddpm_tui.widgets.face_grid import FilmFrame
+
+        def frames() -> list[FilmFrame]:
+            return [FilmFrame(path, *moment(step, epoch_of(path))) for step, path in entry.previews]
 
         faces = await asyncio.to_thread(load_faces, entry.previews[-1][1], self._face_size(entry))
         film = self._widgets["film"]
         film.face = (faces[0].shape[1], faces[0].shape[0])
-        film.show([FilmFrame(path, f"{step:,}") for step, path in entry.previews])
+        film.show(await asyncio.to_thread(frames))
         self._show("film")
 
     async def _load_moment(self, entry: "Entry", path: Path) -> None:

@@ -39,6 +39,13 @@ def epoch_of(path: Path) -> int | None:
     return _number(_told(path).get("epoch"))
 
 
+def moment(step: int, epoch: float | None) -> tuple[str, str]:
+    """When a preview was drawn, at length and in short."""
+    if epoch is None:
+        return f"step {step:,}", f"{step:,}"
+    return f"epoch {epoch:g}, step {step:,}", f"epoch {epoch:g}"
+
+
 def newest_preview(run: RunFolder, step: int) -> int | None:
     """The step of the newest preview that is not after `step`; None where there is none."""
     try:

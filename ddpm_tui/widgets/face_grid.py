@@ -197,10 +197,11 @@ class FaceGrid(PictureWidget, can_focus=True):
 
 @dataclass(frozen=True)
 class FilmFrame:
-    """One moment of the film: a sheet of faces (`columns` of them a row, as a preview is stored), and its label."""
+    """One moment of the film: a sheet of faces as a preview is stored, its label, and a shorter one for small faces."""
 
     sheet: Picture
     label: str = ""
+    short: str = ""
 
 
 def split_sheet(sheet: Pixels, size: tuple[int, int], gap: int = 0) -> list[Pixels]:
@@ -276,7 +277,9 @@ class Filmstrip(PictureWidget, can_focus=True):
         labels: list[Segment] = []
         for i in moments:
             style = self.muted() if i != self.selected else Style(bold=True, reverse=self.depth is Depth.NONE)
-            labels += [*centred(self.frames[i].label, edge[0], style), Segment(" ")]
+            frame = self.frames[i]
+            label = frame.label if len(frame.label) <= edge[0] or not frame.short else frame.short
+            labels += [*centred(label, edge[0], style), Segment(" ")]
         return [*rows, labels]
 
     def watch_selected(self, old: int, new: int) -> None:

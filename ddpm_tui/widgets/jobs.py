@@ -176,8 +176,9 @@ def job_line(view: JobView, width: int, snapshot: Snapshot) -> Line:
             right += f"  {left(view.progress.eta_s)}"
     elif view.state is State.QUEUED:
         turn = snapshot.turn(view)
-        ways = [view.wait, f"at epoch {turn[0]}" if turn else ""]
-        right = next((w for w in ways if w and len(view.title) + len(w) + 4 <= width), "waits")
+        right = f"at epoch {turn[0]}" if turn else "waits"
+        if view.wait and len(view.title) + len(view.wait) + 4 <= width:
+            right = view.wait
     else:
         right = str(view.state)
     title: list[Piece] = [(sign, tone), f" {view.title}"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ddpm_tui.app import DdpmApp
 from ddpm_tui.draw.terminal import Depth, Terminal
@@ -125,15 +126,20 @@ def face(seed: int, size: int = 32) -> np.ndarray:
     return (picture * 255).astype(np.uint8)
 
 
-def save_grid(path: Path, count: int = 16, size: int = 32, columns: int = 4, shift: int = 0) -> Path:
-    """A preview sheet of `count` faces as the worker writes them."""
+def save_grid(
+    path: Path, count: int = 16, size: int = 32, columns: int = 4, shift: int = 0, epoch: int | None = None
+) -> Path:
+    """A preview sheet of `count` faces as the worker writes them, with its epoch where one is given."""
     rows = -(-count // columns)
     sheet = np.zeros((rows * size, columns * size, 3), dtype=np.uint8)
     for n in range(count):
         r, c = divmod(n, columns)
         sheet[r * size : (r + 1) * size, c * size : (c + 1) * size] = face(n + shift, size)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet).save(path)
+    told = PngInfo()
+    if epoch is not None:
+        told.add_text("epoch", str(epoch))
+    Image.fromarray(sheet).save(path, pnginfo=told)
     return path
 
 

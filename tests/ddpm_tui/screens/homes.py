@@ -38,7 +38,7 @@ def make_run(home: Home, name: str, steps: tuple[int, ...] = (100, 200, 300), si
             folder.ema.write_bytes(b"average")
 
         publish(run, manifest, write)
-        save_grid(run.preview(step), count=4, size=size, columns=2, shift=step // 100)
+        save_grid(run.preview(step), count=4, size=size, columns=2, shift=step // 100, epoch=step // 100)
     return run
 
 

@@ -152,6 +152,15 @@ async def test_c_gives_the_keys_to_the_chart_and_back(tmp_path: Path) -> None:
         assert not chart.has_focus
 
 
+async def test_at_80_by_24_two_faces_stand_beside_a_chart_with_its_legend(tmp_path: Path) -> None:
+    app = make_app(tmp_path, filled(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, LossChart, FaceGrid)
+        await pilot.pause(0.3)
+        assert len(app.screen.query_one(FaceGrid).pictures) == 2
+        assert "validation" in screen_text(app)
+
+
 async def test_f_shows_the_faces_through_the_epochs_and_back(tmp_path: Path) -> None:
     app = make_app(tmp_path, filled(tmp_path))
     async with app.run_test(size=(120, 40)) as pilot:
@@ -160,7 +169,7 @@ async def test_f_shows_the_faces_through_the_epochs_and_back(tmp_path: Path) -> 
         await pilot.pause(0.3)
         assert app.screen.query_one(Filmstrip).display
         assert not app.screen.query_one(FaceGrid).display
-        assert "e12" in screen_text(app)
+        assert "epoch 12" in screen_text(app)
         await pilot.press("f")
         await pilot.pause()
         assert app.screen.query_one(FaceGrid).display

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from ddpm_tui.state.previews import moment
 from ddpm_tui.state.scores import scores_of_set
 from engine.home import Home
 from engine.runs.evaluations import write_evaluation
@@ -136,7 +137,14 @@ async def test_film_shows_the_previews_of_the_run(home):
         await show(app, pilot)
         await pilot.press("f")
         await until(pilot, lambda: app.screen.view.mode == "film")
-        assert [frame.label for frame in app.screen.query_one("#film").frames] == ["100", "200", "300"]
+        film = app.screen.query_one("#film")
+        assert [frame.label for frame in film.frames] == [f"epoch {n}, step {n}00" for n in (1, 2, 3)]
+        assert "epoch 3, step 300" in text(app)
+
+
+def test_a_preview_is_named_by_its_epoch_where_that_is_known():
+    assert moment(4900, 20.0) == ("epoch 20, step 4,900", "epoch 20")
+    assert moment(4900, None) == ("step 4,900", "4,900")
 
 
 async def test_absent_training_data_is_said(home):

@@ -319,6 +319,16 @@ async def test_a_film_has_a_column_a_moment_and_a_row_a_seed() -> None:
         assert app.seen == [3]
 
 
+async def test_small_moments_have_short_names() -> None:
+    film = Filmstrip((16, 16))
+    app = Host(film)
+    async with app.run_test(size=(68, 17)):
+        film.show([FilmFrame(sheet(1), "epoch 1, step 245", "epoch 1")] * 4)
+        assert lines(film)[16].split() == ["epoch", "1"] * 4
+        film.show([FilmFrame(sheet(1), "epoch 1, step 1", "epoch 1")] * 4)
+        assert lines(film)[16].split() == ["epoch", "1,", "step", "1"] * 4
+
+
 async def test_a_long_film_is_thinned_and_shows_the_selected_moment() -> None:
     film = Filmstrip((16, 16))
     async with Host(film).run_test(size=(68, 10)) as pilot:
