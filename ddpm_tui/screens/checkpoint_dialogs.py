@@ -12,9 +12,10 @@ from textual.widgets import Input, Static
 
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
+from ddpm_tui.screens.checkpoint_rows import facts_of
 from ddpm_tui.screens.dialogs import Ask, Confirm
 from ddpm_tui.widgets.rows import Line, Rows, fact_lines
-from ddpm_tui.words import learning_rate, number, plural, size
+from ddpm_tui.words import learning_rate, plural, size
 from engine.errors import DdpmError, UserError
 from engine.home import Home, RunFolder, check_name
 
@@ -191,26 +192,6 @@ def delete_question(run: RunFolder, undo: str) -> Confirm:
         f"{undo} brings them back. One checkpoint alone is deleted in the list at the right.",
         "delete the run",
     )
-
-
-def facts_of(info: "CheckpointInfo") -> list[tuple[str, str]]:
-    """A checkpoint in names and values."""
-    m = info.manifest
-    if m is None:
-        return [("folder", str(info.folder.path))]
-    facts = [
-        ("epoch", f"{m.epochs_seen:.4g}" + (", the end of a chunk" if m.chunk_end else "")),
-        ("pictures seen", f"{m.images:,}"),
-        ("train loss", number(m.train_loss)),
-        ("held-out loss", number(m.val_loss)),
-        ("eps error", number(m.eps_error) + (", the best of the run" if info.best else "")),
-        ("learning rate", learning_rate(m.lr)),
-        ("tags", ", ".join(info.tags) or "none"),
-        ("created", m.created.replace("T", " ")[:19]),
-        ("torch", m.torch_version),
-        ("folder", str(info.folder.path)),
-    ]
-    return [*facts, *((name, size(entry["size"])) for name, entry in sorted(m.files.items()))]
 
 
 def scores_of(run: RunFolder, step: int) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ddpm_tui.state.lineage import Twig, tree
 from ddpm_tui.state.snapshot import RunView, Snapshot
 from ddpm_tui.state.studies import gather, variants, within
-from ddpm_tui.widgets.rows import Line, Piece
+from ddpm_tui.widgets.rows import Line, Piece, beside, fact_lines
 from ddpm_tui.widgets.sheet import paragraph
 from ddpm_tui.widgets.table import Column, Row
 from ddpm_tui.words import learning_rate, number, plural, size
@@ -27,6 +27,10 @@ COLUMNS = (
     Column("size", 7, right=True, drop=5),
     Column("", 14, grow=1),
 )
+
+
+SHOWN = 8
+"""Facts said beside a list; the details have all."""
 
 
 def run_rows(snapshot: Snapshot, opened: Collection[str], everything: bool) -> list[Row]:
@@ -151,6 +155,45 @@ def about_lines(
         facts = [f"{m.images:,} pictures seen", rate, size(info.size), m.created.replace("T", " ")[:16]]
         said += paragraph("   ".join(f for f in facts if f), width, "dim", "")
     return said
+
+
+def facts_of(info: "CheckpointInfo") -> list[tuple[str, str]]:
+    """A checkpoint in names and values."""
+    m = info.manifest
+    if m is None:
+        return [("folder", str(info.folder.path))]
+    facts = [
+        ("epoch", f"{m.epochs_seen:.4g}" + (", the end of a chunk" if m.chunk_end else "")),
+        ("pictures seen", f"{m.images:,}"),
+        ("train loss", number(m.train_loss)),
+        ("held-out loss", number(m.val_loss)),
+        ("eps error", number(m.eps_error) + (", the best of the run" if info.best else "")),
+        ("learning rate", learning_rate(m.lr)),
+        ("tags", ", ".join(info.tags) or "none"),
+        ("created", m.created.replace("T", " ")[:19]),
+        ("torch", m.torch_version),
+        ("folder", str(info.folder.path)),
+    ]
+    return [*facts, *((name, size(entry["size"])) for name, entry in sorted(m.files.items()))]
+
+
+def full_lines(
+    run: RunView,
+    info: "CheckpointInfo",
+    marks: Sequence[str],
+    scores: Sequence[tuple[str, str]],
+    width: int,
+) -> list[Line]:
+    """As about_lines where there is room: all facts of the checkpoint at the left, its scores at the right."""
+    head = about_lines(run, None, marks, width)
+    if info.problem:
+        head += paragraph("damaged: " + fault(info), width, "bad", "")
+    half = width * 2 // 5
+    left = fact_lines(facts_of(info)[:SHOWN], half - 2)
+    right: list[Line] = [[("scores", "dim")]] if scores else [[("no scores yet", "dim")]]
+    for name, score in scores:
+        right += paragraph(f"{name.replace('_', ' ')} {score}", width - half, "")
+    return [*head, [""], *beside(left, right, half)]
 
 
 def fault(info: "CheckpointInfo") -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Grid
 
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens import asks
@@ -27,6 +27,7 @@ from ddpm_tui.screens.checkpoint_rows import (
     about_lines,
     checkpoint_row,
     fault,
+    full_lines,
     no_checkpoint_lines,
 )
 from ddpm_tui.screens.dialogs import Confirm
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
 
 
 class CheckpointsScreen(BaseScreen):
-    """Left the runs and the faces of the checkpoint, right the checkpoints, newest first."""
+    """Left the runs and the faces of the checkpoint, right the checkpoints, newest first. On a large terminal runs,
+    checkpoints, and then large faces over all that is known of the checkpoint."""
 
     NAME = "checkpoints"
     BINDINGS = [
@@ -55,7 +57,8 @@ class CheckpointsScreen(BaseScreen):
         *bindings("list", only=["list.filter", "list.next_pane", "list.previous_pane"]),
         *bindings("app"),
     ]
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide"), (160, "-large")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (36, "-tall")]
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,15 +71,16 @@ class CheckpointsScreen(BaseScreen):
         self._begun = False
         """Whether the cursor was put on what is being trained."""
         self._narrowed: Table | None = None
+        self._scores: list[tuple[str, str]] = []
+        self._scored: tuple[Any, ...] = ()
+        """Of which checkpoint they are, and after which evaluations."""
 
     def body(self) -> ComposeResult:
-        with Horizontal(id="lists"):
-            with Vertical(id="left"):
-                yield RunTree()
-                yield CheckpointFaces()
-            with Vertical(id="right"):
-                yield Table(COLUMNS, id="steps")
-                yield Sheet(id="about")
+        with Grid(id="lists"):
+            yield RunTree()
+            yield Table(COLUMNS, id="steps")
+            yield CheckpointFaces()
+            yield Sheet(id="about")
 
     def on_mount(self) -> None:
         self.steps.focus()
@@ -139,6 +143,15 @@ class CheckpointsScreen(BaseScreen):
         if self._follow[0] is not None and self.runs.go_to(self._follow[0]):
             self._follow = (None, self._follow[1])
         self._look()
+        self._look_scores()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._about)
+
+    @property
+    def _roomy(self) -> bool:
+        """Whether all that is known of a checkpoint finds room beside the list."""
+        return self.has_class("-large", "-tall")
 
     def _look(self) -> None:
         """Read the checkpoints of the run under the cursor, if its files changed."""
@@ -186,13 +199,36 @@ class CheckpointsScreen(BaseScreen):
 
     def _about(self) -> None:
         run, info = self.snapshot.run(self._run), self._info()
-        marks = list(self._marks)
-        self.query_one(Sheet).show(lambda width: about_lines(run, info, marks, width))
+        marks, scores = list(self._marks), list(self._scores)
+        if self._roomy and run is not None and info is not None:
+            self._look_scores()
+            self.query_one(Sheet).show(lambda width: full_lines(run, info, marks, scores, width))
+        else:
+            self.query_one(Sheet).show(lambda width: about_lines(run, info, marks, width))
         faces = self.query_one(CheckpointFaces)
         if run is None or info is None:
             faces.show(None)
         else:
             faces.show(self._folder(), info, run.setting("data", "size"))
+
+    def _look_scores(self) -> None:
+        """Read the scores of the checkpoint under the cursor where they are shown and may be other ones."""
+        info = self._info()
+        if not self._roomy or self._run is None or info is None:
+            return
+        ended = tuple(j.id for j in self.snapshot.over if j.job.kind == "evaluate")
+        if self._scored != (state := (self._run, info.step, ended)):
+            if self._scored[:2] != state[:2]:
+                self._scores = []
+            self._scored = state
+            self.beside(partial(self._read_scores, state), "scores")
+
+    async def _read_scores(self, state: tuple[Any, ...]) -> None:
+        run, step, _ = state
+        found = await asyncio.to_thread(scores_of, RunFolder(self.ddpm.home.runs / run), step)
+        if state == self._scored and found != self._scores:
+            self._scores = found
+            self._about()
 
     def on_table_moved(self, event: Table.Moved) -> None:
         if event.table.id == "runs":

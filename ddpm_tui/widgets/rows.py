@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import islice, zip_longest
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -71,6 +71,14 @@ def spread(left: Line, right: Line, width: int) -> Line:
     if used > width:
         return left
     return [*left, " " * (width - used), *right]
+
+
+def beside(left: Sequence[Line], right: Sequence[Line], width: int) -> list[Line]:
+    """Two columns of lines, the left one in `width` cells. Its lines have to fit in them."""
+    return [
+        [*one, " " * max(0, width - length(one)), *other]
+        for one, other in zip_longest(left, right, fillvalue=())
+    ]
 
 
 def length(line: Line) -> int:

@@ -14,6 +14,7 @@ from engine.service.states import Job
 from engine.service.store import Store
 from tests.ddpm_tui.fakes import empty, make_app
 from tests.ddpm_tui.screens.homes import make_run, refresh, snapshot, text, until
+from tests.engine.runs.test_evaluations import SWD
 
 
 @pytest.fixture
@@ -58,6 +59,25 @@ async def test_shows_checkpoints_newest_first_with_the_best_and_the_preview(home
         assert "19,200 pictures seen" in text(app)
         await until(pilot, lambda: "▀" in text(app))
         assert not app.faults
+
+
+async def test_a_large_terminal_shows_large_faces_and_all_that_is_known(home):
+    run = home.run("faces-1")
+    app, opening = opened(home, (200, 50))
+    async with opening as pilot:
+        await show(app, pilot)
+        await until(pilot, lambda: "no scores yet" in text(app))
+        grid = app.screen.query_one("#faces FaceGrid")
+        await until(pilot, lambda: grid.pictures)
+        assert grid._layout(*grid.content_size).width >= 32, "not below their own size"
+        assert "held-out loss 0.25" in text(app)
+        write_evaluation(run, 300, 3.0, "ema", {"sliced_wasserstein": SWD}, "a")
+        await pilot.press("j", "k")
+        await until(pilot, lambda: "sliced wasserstein 12.3 [12.0, 12.9]" in text(app))
+        assert not app.faults
+        await pilot.resize_terminal(120, 30)
+        await until(pilot, lambda: "sliced wasserstein" not in text(app))
+        await until(pilot, lambda: "19,200 pictures seen" in text(app))
 
 
 async def test_an_empty_machine_says_what_to_press(tmp_path):
