@@ -1,5 +1,6 @@
 """The loss chart as rows of Segments: curves, axes, marks, caption. A pure function of what it is given."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -226,7 +227,18 @@ def _x_labels(left: float, right: float, view: View, frame: Frame, width: int, l
             free_from = start + len(tick.label) + 2
     if unit:
         line[-len(unit) :] = unit
+    else:
+        _between(line, view.unit)
     return [Segment("".join(line), text_style(look.ink.muted, look.depth))]
+
+
+def _between(line: list[str], unit: str) -> None:
+    """Put the unit into the widest gap between two ticks, where it stands clear of both."""
+    gaps = [(gap.end() - gap.start(), gap.start()) for gap in re.finditer(r"(?<=\S) +(?=\S)", "".join(line))]
+    wide, at = max(gaps, default=(0, 0))
+    if wide >= len(unit) + 4:
+        start = at + (wide - len(unit)) // 2
+        line[start : start + len(unit)] = unit
 
 
 def _styles(look: Look) -> Callable[[int], Style]:

@@ -48,7 +48,7 @@ def test_an_exact_small_chart() -> None:
         "      |         aaaaaa               ",
         "      |    aaaaaa                    ",
         "     0+aaaaa                         ",
-        "       0              2             4",
+        "       0    epochs    2             4",
     ]
 
 

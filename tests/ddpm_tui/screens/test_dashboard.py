@@ -159,6 +159,7 @@ async def test_at_80_by_24_two_faces_stand_beside_a_chart_with_its_legend(tmp_pa
         await pilot.pause(0.3)
         assert len(app.screen.query_one(FaceGrid).pictures) == 2
         assert "validation" in screen_text(app)
+        assert "0 epochs 20" in " ".join(screen_text(app).split())
 
 
 async def test_f_shows_the_faces_through_the_epochs_and_back(tmp_path: Path) -> None:
