@@ -95,8 +95,3 @@ def size(count: float | None) -> str:
 def plural(count: int, word: str, words: str | None = None) -> str:
     """ "1 job", "3 jobs"."""
     return f"{count:,} {word if count == 1 else words or word + 's'}"
-
-
-def job_number(job_id: str) -> str:
-    """000012 → 12: ids as people type them."""
-    return job_id.lstrip("0") or job_id

@@ -25,6 +25,11 @@ def check_name(kind: str, name: str) -> str:
     return name
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a profile or a study is given by its file: anything with a slash or ending in .toml."""
+    return "/" in name or name.endswith(".toml")
+
+
 @dataclass(frozen=True)
 class CheckpointFolder:
     """checkpoints/<step>: weights and optimizer state as safetensors, the rest in the manifest."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from engine.errors import UserError, nearest, unknown
 from engine.files import write_text
-from engine.home import Home, shipped_profiles
+from engine.home import Home, is_file_name, shipped_profiles
 from engine.profile import Profile
 
 
@@ -63,8 +63,8 @@ def list_profiles(home: Home) -> list[ProfileFile]:
 
 
 def find_profile(home: Home, name: str) -> ProfileFile:
-    """A profile by name, or a TOML file by path (anything with a slash or ending in .toml)."""
-    if "/" in name or name.endswith(".toml"):
+    """A profile by name, or a TOML file by path (`is_file_name`)."""
+    if is_file_name(name):
         path = Path(name).expanduser()
         if not path.is_file():
             raise UserError(

@@ -43,7 +43,7 @@ def references(___: click.Context, __: click.Parameter, incomplete: str) -> list
 
 def jobs(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Ids of the newest jobs, with what they do: from their folders, as a tab must not start an engine."""
-    from ddpm_tui.words import job_number
+    from engine.service.states import job_number
 
     home, items = Home.find(), []
     ids = sorted((name for name in _folders(str(home.jobs)) if name.isdecimal()), reverse=True)[:200]

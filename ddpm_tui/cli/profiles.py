@@ -144,11 +144,12 @@ def edit(name: str) -> None:
 
     A shipped profile is copied to your own profiles first.
     """
+    from engine.home import is_file_name
     from engine.profiles_store import ProfileError, find_profile, parse_profile, save_profile
 
     file = find_profile(home(), name)
     before = text = file.path.read_text(encoding="utf-8")
-    path = file.path if "/" in name or name.endswith(".toml") else home().user_profile(file.name)
+    path = file.path if is_file_name(name) else home().user_profile(file.name)
     while True:
         try:
             edited = click.edit(text, extension=".toml")

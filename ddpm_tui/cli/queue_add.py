@@ -11,9 +11,9 @@ from ddpm_tui.cli.common import json_option, print_json, say, set_option
 from ddpm_tui.cli.evaluate import measure_options
 from ddpm_tui.cli.sample import drawing_args, drawing_options
 from ddpm_tui.client import insistent_request, token
-from ddpm_tui.words import job_number
 from engine.errors import DdpmError, UserError
 from engine.home import Home
+from engine.service.states import job_number
 
 
 def common_options(command: Any) -> Any:

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from ddpm_tui.words import duration, job_number
-from engine.service.states import ENDED, LIVE
+from ddpm_tui.words import duration
+from engine.service.states import ENDED, LIVE, job_number
 
 COLOURS = {
     "running": "green",

@@ -11,9 +11,9 @@ from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import note, say
 from ddpm_tui.cli.queue_text import remark
 from ddpm_tui.client import Client, NotRunningError, ensure_engine, insistent_request
-from ddpm_tui.words import job_number
 from engine.home import Home
 from engine.jobs import EXIT_DISK_FULL
+from engine.service.states import job_number
 
 
 @click.command()

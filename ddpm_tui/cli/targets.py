@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.errors import BusyError, DdpmError, UsageError, UserError, nearest
+from engine.errors import BusyError, DdpmError, UsageError, UserError
 from engine.files import is_locked, lock_holder
-from engine.home import Home
+from engine.home import Home, is_file_name
 from engine.profile import Profile
-from engine.profiles_store import diff_profiles, find_profile, list_profiles, load_profile
+from engine.profiles_store import diff_profiles, list_profiles
 from engine.runs.pictures import require_pictures
 from engine.runs.record import create_run, find_run, free_run_name, load_run, run_names
 from engine.service.machine import require_device
+from engine.service.planning import profile_for
 from engine.service.runs import newest
 
 
@@ -77,10 +78,9 @@ def _run_for(
 ) -> tuple[str, bool]:
     """The run's name and whether it was made now."""
     runs = run_names(home)
-    is_file = "/" in what or what.endswith(".toml")
     # A name may be a profile's and a run's: then it is the run's, unless --set says that it cannot be.
     is_profile = bool(overrides) and what in {file.name for file in list_profiles(home)}
-    if not is_file and not is_profile and what in runs and run in (None, what):
+    if not is_file_name(what) and not is_profile and what in runs and run in (None, what):
         if resume == "never":
             raise UserError(
                 f"{what!r} is a run, and --resume never starts a new one",
@@ -92,7 +92,7 @@ def _run_for(
                 f"branch it: ddpm-tui runs branch {what}@latest --set {overrides[0]}",
             )
         return what, False
-    profile, profile_name = _profile(home, what, runs, overrides)
+    profile, profile_name = profile_for(home, what, overrides)
     if run is not None and run in runs:
         if resume == "never":
             raise UserError(f"there is already a run named {run!r}", "choose another --run name")
@@ -108,17 +108,6 @@ def _run_for(
     name = run or free_run_name(home, profile_name)
     create_run(home, name, profile, profile_name)
     return name, True
-
-
-def _profile(home: Home, what: str, runs: list[str], overrides: list[str]) -> tuple[Profile, str]:
-    known = [file.name for file in list_profiles(home)]
-    if "/" not in what and not what.endswith(".toml") and what not in known:
-        close = nearest(what, [*known, *runs])
-        raise UserError(
-            f"there is neither a profile nor a run named {what!r}",
-            f"did you mean {close!r}?" if close else "see `profiles list` and `runs list`",
-        )
-    return load_profile(home, what, overrides), find_profile(home, what).name
 
 
 def _same_profile(home: Home, run: str, profile: Profile, what: str) -> None:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 
 from ddpm_tui.state.snapshot import JobView
-from ddpm_tui.words import job_number
 from engine.errors import UserError
-from engine.service.states import State
+from engine.service.states import State, job_number
 
 if TYPE_CHECKING:
     from ddpm_tui.app import DdpmApp

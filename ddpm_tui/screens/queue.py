@@ -13,9 +13,9 @@ from ddpm_tui.state.snapshot import JobView, Snapshot
 from ddpm_tui.widgets.jobs import PHASES, SIGNS, with_key
 from ddpm_tui.widgets.rows import Line, Rows
 from ddpm_tui.widgets.table import Column, Row, Table
-from ddpm_tui.words import ago, clock, duration, job_number, left
+from ddpm_tui.words import ago, clock, duration, left
 from engine.errors import UserError
-from engine.service.states import Priority, State
+from engine.service.states import Priority, State, job_number
 
 COLUMNS = (
     Column("job", 4, right=True),

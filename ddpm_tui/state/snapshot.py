@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from ddpm_tui.words import job_number
 from engine.jobs import Progress
-from engine.service.states import Job, Priority, State, title
+from engine.service.states import Job, Priority, State, job_number, title
 
 if TYPE_CHECKING:
     from ddpm_tui.state.curves import RunCurves

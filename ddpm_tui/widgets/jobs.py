@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from ddpm_tui.state.snapshot import JobView, Snapshot
 from ddpm_tui.widgets.meters import bar
 from ddpm_tui.widgets.rows import Line, Piece, Rows, length, spread
-from ddpm_tui.words import clock, job_number, learning_rate, left, number, rate
-from engine.service.states import State
+from ddpm_tui.words import clock, learning_rate, left, number, rate
+from engine.service.states import State, job_number
 
 SIGNS = {
     State.QUEUED: ("○", "dim"),

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -24,7 +23,7 @@ from engine.evaluation.kept import Kept
 from engine.evaluation.reference import Pictures, choose
 from engine.runs.evaluations import FEATURE_MEASURES, SAMPLED, Part, Reference, Score
 from engine.sampling.drawing import batch_that_fits, draw
-from engine.sampling.load import Loaded
+from engine.sampling.load import Loaded, free_memory
 from engine.sampling_settings import Settings
 from engine.training.precision import autocast
 
@@ -89,7 +88,7 @@ class _Scoring:
             raise UserError(f"-n {wanted.n}: scoring needs at least 2 pictures")
         self.loaded, self.packed, self.wanted = loaded, packed, wanted
         self.report, self.scored, self.kept = report, scored, kept
-        self.batch = wanted.batch or batch_that_fits(loaded.profile, loaded.plan, _free_memory(loaded))
+        self.batch = wanted.batch or batch_that_fits(loaded.profile, loaded.plan, free_memory(loaded))
         self.found = Scored(pairs=kept.pairs)
         self._samples: NDArray[np.uint8] | None = None
         self._extractor: Extractor | None = None
@@ -346,9 +345,3 @@ def _first_last(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _known(value: float | None) -> float | None:
     return None if value is None or not np.isfinite(value) else float(value)
-
-
-def _free_memory(loaded: Loaded) -> int:
-    if loaded.plan.kind == "cuda":
-        return torch.cuda.mem_get_info(loaded.device)[0]
-    return int(psutil.virtual_memory().available)

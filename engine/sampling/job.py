@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
-import torch
 from PIL import Image
 
 from engine.errors import UserError
@@ -20,7 +18,7 @@ from engine.jobs import EXIT_DONE, Result
 from engine.runs.checkpoints import CheckpointInfo, resolve
 from engine.runs.record import read_record
 from engine.sampling.drawing import Drawn, batch_that_fits, draw
-from engine.sampling.load import Loaded, load
+from engine.sampling.load import Loaded, free_memory, load
 from engine.sampling.outputs import check_places, check_room
 from engine.sampling.sheets import grid, save_gif, save_png, strip
 from engine.sampling_settings import Settings
@@ -47,7 +45,7 @@ def run_sampling(work: Work) -> Result:
     work.report("starting", text="loading the checkpoint")
     loaded = load(run, info, settings.weights, work.spec.device)
     kept = min(count, int(args.get("trajectory") or 0))
-    batch = int(args.get("batch") or batch_that_fits(loaded.profile, loaded.plan, _free_memory(loaded)))
+    batch = int(args.get("batch") or batch_that_fits(loaded.profile, loaded.plan, free_memory(loaded)))
     work.say(
         f"{count} picture{'s' * (count != 1)} from {run.name}@{info.step}: {settings.sampler}, {settings.steps} steps, "
         f"{settings.weights} weights, seed {settings.seed}, on {loaded.plan.summary()}"
@@ -109,12 +107,6 @@ def _facts(
         "weights_sha256": manifest.files[weights.name]["sha256"],
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-
-
-def _free_memory(loaded: Loaded) -> int:
-    if loaded.plan.kind == "cuda":
-        return torch.cuda.mem_get_info(loaded.device)[0]
-    return int(psutil.virtual_memory().available)
 
 
 def _store(run: RunFolder, sample_id: str, drawn: list[Drawn], record: dict[str, Any]) -> SampleFolder:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import psutil
 import torch
 from torch import nn
 
@@ -26,6 +27,13 @@ class Loaded:
     profile: Profile
     plan: precision.Plan
     device: torch.device
+
+
+def free_memory(loaded: Loaded) -> int:
+    """Bytes that are free where the network is."""
+    if loaded.plan.kind == "cuda":
+        return torch.cuda.mem_get_info(loaded.device)[0]
+    return int(psutil.virtual_memory().available)
 
 
 def load(run: RunFolder, info: CheckpointInfo, weights: str, device: str = "auto") -> Loaded:

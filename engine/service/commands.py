@@ -18,10 +18,9 @@ from engine.service.rebuild import new_job
 from engine.service.scheduling import entry_rank, rank_before
 from engine.service.server import Client
 from engine.service.settings import is_slot
-from engine.service.states import ENDED, LIVE, Intent, Job, Priority, State, title
+from engine.service.states import ENDED, LIVE, Intent, Job, Priority, State, job_number, title
 from engine.service.store import StaleError
 from engine.service.supervision import tail
-from engine.service.verdict import short
 
 TOPICS = frozenset({"jobs", "progress", "runs", "engine"})
 
@@ -220,7 +219,7 @@ class Commands:
 
     async def _resume(self, job: Job) -> Job:
         if job.live and job.intent is Intent.PAUSE:
-            raise BusyError(f"job {short(job.id)} is still pausing", "resume it when it is paused")
+            raise BusyError(f"job {job_number(job.id)} is still pausing", "resume it when it is paused")
         self._refuse(job, (State.PAUSED, State.HELD), "resumed")
         return await self._back(job, [State.PAUSED, State.HELD], "resumed")
 
@@ -275,7 +274,9 @@ class Commands:
     async def do_move(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
         jobs = [self.queue.find(name) for name in args.texts("ids")]
         if over := [job for job in jobs if job.over]:
-            raise UserError(f"job {short(over[0].id)} is {over[0].state}", "only waiting jobs have a place")
+            raise UserError(
+                f"job {job_number(over[0].id)} is {over[0].state}", "only waiting jobs have a place"
+            )
         ids = [job.id for job in jobs]
         where = args.text("where")
         active = [job for job in self.queue.ordered() if not job.over and job.id not in ids]
@@ -286,7 +287,9 @@ class Commands:
         else:
             target = self.queue.find(where)
             if target.over or target.id in ids:
-                raise UserError(f"job {short(target.id)} is not waiting", "name a job that is still to come")
+                raise UserError(
+                    f"job {job_number(target.id)} is not waiting", "name a job that is still to come"
+                )
             before = target.id
         ranks = rank_before(self.queue.jobs.values(), ids, before)
         moved = await self.queue.set_ranks(dict(zip(ids, ranks, strict=True)))
@@ -332,7 +335,7 @@ class Commands:
 
     def _refuse(self, job: Job, allowed: tuple[State, ...], done: str) -> None:
         if job.state not in allowed:
-            raise UserError(f"job {short(job.id)} is {job.state} and cannot be {done}")
+            raise UserError(f"job {job_number(job.id)} is {job.state} and cannot be {done}")
 
 
 def _lost(job: Job) -> bool:

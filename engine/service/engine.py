@@ -20,10 +20,9 @@ from engine.service import machine, runs
 from engine.service.launcher import Launcher, take_lock
 from engine.service.queue import Queue
 from engine.service.scheduling import Plan, plan
-from engine.service.states import Intent, Job, Priority, State
+from engine.service.states import Intent, Job, Priority, State, job_number
 from engine.service.store import StaleError, UnwritableError
 from engine.service.supervision import PATIENCE_S, Supervisor
-from engine.service.verdict import short
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +74,7 @@ class Engine:
         self.supervisor.read_settings()
         made = self._plan()
         for job, reason in made.hold:
-            hint = f"`queue resume {short(job.id)}` runs it all the same"
+            hint = f"`queue resume {job_number(job.id)}` runs it all the same"
             await self._unless_stale(
                 self.queue.transition(job, [State.QUEUED], State.HELD, reason, hint=hint)
             )

@@ -8,13 +8,15 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import DdpmError, UsageError, UserError, nearest
-from engine.home import Home
+from engine.home import Home, is_file_name
 from engine.service import runs
-from engine.service.states import Job, State
-from engine.service.verdict import short
+from engine.service.states import Job, State, job_number
+
+if TYPE_CHECKING:
+    from engine.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,10 @@ def plan_training(home: Home, jobs: Iterable[Job], request: TrainRequest) -> Tra
 
 
 def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPlan:
-    from engine.profiles_store import find_profile, list_profiles, load_profile
     from engine.runs.pictures import require_pictures
     from engine.runs.record import free_run_name
 
-    known = [file.name for file in list_profiles(home)]
-    is_file = "/" in request.target or request.target.endswith(".toml")
-    if not is_file and request.target not in known:
-        close = nearest(request.target, [*known, *runs.names(home)])
-        raise UserError(
-            f"there is neither a profile nor a run named {request.target!r}",
-            f"did you mean {close!r}?" if close else "see `profiles list` and `runs list`",
-        )
-    profile = load_profile(home, request.target, list(request.overrides))
-    name = find_profile(home, request.target).name
+    profile, name = profile_for(home, request.target, list(request.overrides))
     same = _same_profile(home, runs.names(home) if request.run is None else [request.run], profile)
     # Also the run that an engine made before it was killed: the request that is sent again goes on with it.
     unbegun = next((run for run in same if _is_unbegun(home, jobs, run)), None)
@@ -111,6 +103,21 @@ def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPl
     home.run(run)  # a name that cannot be a folder is refused here
     says = f"{run}: a new run from profile {name}, {_span(0, to_epoch, chunk)}"
     return TrainPlan(run, 0, to_epoch, chunk, True, None, (says,), profile, name)
+
+
+def profile_for(home: Home, target: str, overrides: list[str]) -> "tuple[Profile, str]":
+    """The profile that something to train means which is no run, and its name. Raises UserError with the nearest
+    profile or run, ProfileError."""
+    from engine.profiles_store import find_profile, list_profiles, load_profile
+
+    known = [file.name for file in list_profiles(home)]
+    if not is_file_name(target) and target not in known:
+        close = nearest(target, [*known, *runs.names(home)])
+        raise UserError(
+            f"there is neither a profile nor a run named {target!r}",
+            f"did you mean {close!r}?" if close else "see `profiles list` and `runs list`",
+        )
+    return load_profile(home, target, overrides), find_profile(home, target).name
 
 
 def _same_profile(home: Home, names: list[str], profile: Any) -> list[str]:
@@ -156,7 +163,7 @@ def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> T
         )
         if same is not None:
             already = (
-                f"{run} is queued to epoch {_target(same)} already (job {short(same.id)}, {same.state}): "
+                f"{run} is queued to epoch {_target(same)} already (job {job_number(same.id)}, {same.state}): "
                 "nothing is added"
             )
             return TrainPlan(run, here, _target(same), facts.chunk_epochs, False, same.id, (already,))
@@ -171,7 +178,7 @@ def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> T
     says = [f"{run}: {_span(start, to_epoch, facts.chunk_epochs)}"]
     if last is not None:
         says.append(
-            f"{run} was queued to epoch {queued} already (job {short(last.id)}, {last.state}); "
+            f"{run} was queued to epoch {queued} already (job {job_number(last.id)}, {last.state}); "
             "this comes on top of it"
         )
     return TrainPlan(run, start, to_epoch, facts.chunk_epochs, False, None, tuple(says))
@@ -190,9 +197,7 @@ def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainP
         raise UsageError("a branch that is to be made is trained to an epoch", "give to_epoch")
     for job in jobs:
         if job.run == name and job.kind == "train" and not job.over and _target(job) >= request.to_epoch:
-            already = (
-                f"{name} is queued to epoch {_target(job)} already (job {short(job.id)}): nothing is added"
-            )
+            already = f"{name} is queued to epoch {_target(job)} already (job {job_number(job.id)}): nothing is added"
             return TrainPlan(name, 0, _target(job), 1, False, job.id, (already,))
     base, checkpoint = _checkpoint(home, jobs, beginning.checkpoint)
     profile, _ = branch_profile(read_record(runs.find(home, base)).profile, list(beginning.changes))
@@ -280,8 +285,8 @@ def check_after(jobs: dict[str, Job], after: Iterable[str], find: Any) -> tuple[
         job: Job = find(name)
         if job.state in (State.FAILED, State.CANCELLED):
             raise UserError(
-                f"job {short(job.id)} {'failed' if job.state is State.FAILED else 'was cancelled'}",
-                f"`queue retry {short(job.id)}` first, or leave --after out",
+                f"job {job_number(job.id)} {'failed' if job.state is State.FAILED else 'was cancelled'}",
+                f"`queue retry {job_number(job.id)}` first, or leave --after out",
             )
         found.append(job.id)
     return tuple(dict.fromkeys(found))
@@ -289,6 +294,6 @@ def check_after(jobs: dict[str, Job], after: Iterable[str], find: Any) -> tuple[
 
 def absolute_profile(target: str, folder: str) -> str:
     """A profile given as a file means one relative to where the person is, not to where the service is."""
-    if "/" in target or target.endswith(".toml"):
+    if is_file_name(target):
         return str((Path(folder) / Path(target).expanduser()).absolute())
     return target

@@ -8,9 +8,8 @@ from engine.home import Home, RunFolder
 from engine.runs.record import find_run, rename_run
 from engine.runs.trash import Trashed, discard_run
 from engine.service.rebuild import jobs_from_folders
-from engine.service.states import Job, title
+from engine.service.states import Job, job_number, title
 from engine.service.store import read_jobs
-from engine.service.verdict import short
 
 NAMED = 3
 """Jobs that a refusal describes; of more it says how many."""
@@ -33,12 +32,14 @@ def _refuse_while_needed(home: Home, run: str, done: str) -> None:
     needed = [job for job in _jobs(home) if not job.over and _names(job, run)]
     if not needed:
         return
-    said = [f"{short(job.id)} ({title(job.kind, job.run, job.args)}, {job.state})" for job in needed[:NAMED]]
+    said = [
+        f"{job_number(job.id)} ({title(job.kind, job.run, job.args)}, {job.state})" for job in needed[:NAMED]
+    ]
     if len(needed) > NAMED:
         said.append(f"{len(needed) - NAMED} more")
     raise BusyError(
         f"run {run!r} cannot be {done} while the queue has work for it: job {', '.join(said)}",
-        f"wait for it, or first: ddpm-tui queue cancel {' '.join(short(job.id) for job in needed)}",
+        f"wait for it, or first: ddpm-tui queue cancel {' '.join(job_number(job.id) for job in needed)}",
     )
 
 

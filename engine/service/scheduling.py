@@ -8,8 +8,7 @@ the border, this module only says who waits for whom.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.service.states import Job, Priority, State
-from engine.service.verdict import short
+from engine.service.states import Job, Priority, State, job_number
 
 
 @dataclass
@@ -50,11 +49,11 @@ def plan(
         bad = [a for a in job.after if a in jobs and jobs[a].state in (State.FAILED, State.CANCELLED)]
         if bad:
             state = jobs[bad[0]].state
-            result.hold.append((job, f"job {short(bad[0])}, which it follows, {_ended(state)}"))
+            result.hold.append((job, f"job {job_number(bad[0])}, which it follows, {_ended(state)}"))
             continue
         waiting = [a for a in job.after if a in jobs and jobs[a].state is not State.DONE]
         if waiting:
-            result.waits[job.id] = "follows job " + ", ".join(short(a) for a in waiting)
+            result.waits[job.id] = "follows job " + ", ".join(job_number(a) for a in waiting)
             continue
         if on_hold:
             result.waits[job.id] = "the queue is on hold"
@@ -63,10 +62,10 @@ def plan(
             result.waits[job.id] = "waits for a free device"  # the common case of a long queue: no more looks
             continue
         if job.kind == "train" and job.run in training:
-            result.waits[job.id] = f"job {short(training[job.run].id)} is training {job.run}"
+            result.waits[job.id] = f"job {job_number(training[job.run].id)} is training {job.run}"
             continue
         if earlier := _paused_before(job, jobs.values()):
-            result.waits[job.id] = f"job {short(earlier.id)}, which trains {job.run} first, is paused"
+            result.waits[job.id] = f"job {job_number(earlier.id)}, which trains {job.run} first, is paused"
             continue
         if reason := blocked(job):
             result.waits[job.id] = reason
@@ -111,7 +110,7 @@ def _turn(job: Job, other: Job | None) -> str:
     if other is None:
         return ""
     when = "has written a checkpoint" if job.priority >= Priority.NOW else "ends its chunk"
-    return f"starts when job {short(other.id)} {when}"
+    return f"starts when job {job_number(other.id)} {when}"
 
 
 def _paused_before(job: Job, jobs: Iterable[Job]) -> Job | None:

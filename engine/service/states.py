@@ -144,6 +144,11 @@ class Event:
     time: float
 
 
+def job_number(job_id: str) -> str:
+    """000012 → 12: ids as people type them."""
+    return job_id.lstrip("0") or job_id
+
+
 def title(kind: str, run: str | None, args: dict[str, Any]) -> str:
     """What a job does, in a few words: 'train celeba32-1 to epoch 50'."""
     if kind == "train":

@@ -4,7 +4,7 @@ import signal
 from dataclasses import dataclass
 
 from engine.jobs import Result
-from engine.service.states import Intent, Job, State
+from engine.service.states import Intent, Job, State, job_number
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,8 @@ def after_interruption(job: Job, on_crash: str, crash_limit: int, log_tail: str)
         return (
             State.HELD,
             f"crashed {job.crashes} times in a row{tail}",
-            f"see `queue logs {short(job.id)}`; `queue resume {short(job.id)}` tries again",
+            f"see `queue logs {job_number(job.id)}`; `queue resume {job_number(job.id)}` tries again",
         )
     if on_crash == "hold":
-        return State.HELD, job.reason, f'`queue resume {short(job.id)}` goes on (on_crash = "hold")'
+        return State.HELD, job.reason, f'`queue resume {job_number(job.id)}` goes on (on_crash = "hold")'
     return State.QUEUED, f"{job.reason}; starting again", ""
-
-
-def short(job_id: str) -> str:
-    """000012 → 12: ids as people type them."""
-    return job_id.lstrip("0") or job_id
