@@ -160,12 +160,12 @@ class FacesView(CompareView):
         self.remark = (
             f"{self.ddpm.key('compare.earlier')} {self.ddpm.key('compare.later')} through the epochs"
         )
-        frames: list[tuple[Path, str]] = []
+        frames: list[FilmFrame] = []
         for subject in subjects:
             curves = snapshot.curves.get(subject.run)
             found = preview_of(curves, self._step_for(subject, curves)) if curves else None
             if found is not None:
-                frames.append((found[1], f"{subject.run} {_epoch_name(curves, found[0])}"))
+                frames.append(FilmFrame(found[1], *_names(subject.run, curves, found[0])))
         if not frames:
             self.say("no previews yet: they come with the first epoch")
             return
@@ -184,11 +184,11 @@ class FacesView(CompareView):
             return subject.step
         return int(curves.previews[max(0, len(curves.previews) - 1 - self._back)])
 
-    async def _show(self, frames: Sequence[tuple[Path, str]], size: int | None) -> None:
-        faces = await asyncio.to_thread(load_faces, frames[0][0], size)
+    async def _show(self, frames: Sequence[FilmFrame], size: int | None) -> None:
+        faces = await asyncio.to_thread(load_faces, cast(Path, frames[0].sheet), size)
         self.film.face = (faces[0].shape[1], faces[0].shape[0])
         self.reveal()
-        self.film.show([FilmFrame(path, label) for path, label in frames], 0)
+        self.film.show(frames, 0)
 
 
 class SamplesView(CompareView):
@@ -220,6 +220,8 @@ class SamplesView(CompareView):
         self.film.show([FilmFrame(sheet(found.pictures), f"{s.run}@{found.step}") for s, found in chosen], 0)
         same = len({found.how for _, found in chosen}) == 1
         self.remark = chosen[0][1].how if same else "drawn in different ways: not the same noise"
+        if missing := [s.name for s, found in zip(subjects, alike(sets), strict=True) if found is None]:
+            self.remark += f"; none of {', '.join(missing)}, {self.ddpm.key('compare.sample')} draws"
         self.call_later(cast("BaseScreen", self.screen).repaint)
 
 
@@ -242,9 +244,10 @@ def make_views(terminal: Any, low_colours: bool) -> list[CompareView]:
     ]
 
 
-def _epoch_name(curves: Any, step: int) -> str:
+def _names(run: str, curves: Any, step: int) -> tuple[str, str]:
+    """A run at a step, at length and in short."""
     steps = curves.epochs.get("step", ())
     for known, epoch in zip(steps, curves.epochs.get("epoch", ()), strict=True):
         if known == step:
-            return f"e{epoch:g}"
-    return f"@{step}"
+            return f"{run}, epoch {epoch:g}", f"{run} e{epoch:g}"
+    return f"{run}@{step}", ""

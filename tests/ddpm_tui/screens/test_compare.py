@@ -132,14 +132,14 @@ async def test_faces_side_by_side_are_scrubbed_through_the_epochs(tmp_path: Path
         await it.press("v", "v")
         await it.pilot.pause(0.4)
         film = it.screen.query_one(Filmstrip)
-        assert [f.label for f in film.frames] == ["celeba32-1 e12", "celeba32-2 e11"]
+        assert [f.label for f in film.frames] == ["celeba32-1, epoch 12", "celeba32-2, epoch 11"]
         assert film.face == (32, 32)
         await it.press("h", "h")
         await it.pilot.pause(0.4)
-        assert [f.label for f in film.frames] == ["celeba32-1 e10", "celeba32-2 e9"]
+        assert [f.label for f in film.frames] == ["celeba32-1, epoch 10", "celeba32-2, epoch 9"]
         await it.press("l")
         await it.pilot.pause(0.4)
-        assert [f.label for f in film.frames] == ["celeba32-1 e11", "celeba32-2 e10"]
+        assert [f.label for f in film.frames] == ["celeba32-1, epoch 11", "celeba32-2, epoch 10"]
 
 
 async def test_marked_checkpoints_are_compared_by_their_own_faces(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ async def test_marked_checkpoints_are_compared_by_their_own_faces(tmp_path: Path
         await settled(pilot, Filmstrip)
         await pilot.pause(0.4)
         film = app.screen.query_one(Filmstrip)
-        assert [f.label for f in film.frames] == ["celeba32-1 e2", "celeba32-1 e10"]
+        assert [f.label for f in film.frames] == ["celeba32-1, epoch 2", "celeba32-1, epoch 10"]
         assert not app.marked
     assert not app.faults
 
@@ -190,6 +190,16 @@ async def test_the_footer_says_what_the_key_does_in_each_view(tmp_path: Path) ->
             assert " c " not in foot
         assert "c scroll table" in await it.press("v")
         assert "c chart" in await it.press("v")
+
+
+async def test_who_has_no_samples_is_said(tmp_path: Path) -> None:
+    store_samples(tmp_path, "celeba32-1", "000001", 4000)
+    async with Comparing(tmp_path, filled(tmp_path)) as it:
+        await it.press("v", "v", "v")
+        for _ in range(40):
+            if "none of celeba32-2, s draws" in await it.press():
+                break
+        assert "none of celeba32-2, s draws" in await it.press()
 
 
 async def test_samples_of_the_same_seed_are_preferred(tmp_path: Path) -> None:
