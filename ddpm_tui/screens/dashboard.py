@@ -199,6 +199,7 @@ class DashboardScreen(BaseScreen):
             return
         if curves is None or not curves.points:
             self._chart.display, wait.display = False, True
+            box.border_title = f" loss of {self._run} " if self._run else " loss "
             wait.update("the loss curve comes with the first steps" if self._run else "no curve yet")
             return
         from ddpm_tui.state.plotting import marks, target

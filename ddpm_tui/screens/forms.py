@@ -73,7 +73,7 @@ class Form(Dialog[dict[str, Any]], Abstract):
         self._asked = 0
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="box"):
+        with Vertical(classes="box form"):
             yield Static(self.QUESTION, classes="question", markup=False)
             table = Table([Column("", 14, grow=3), Column("", 12, grow=4)], header=False)
             yield table
@@ -93,7 +93,7 @@ class Form(Dialog[dict[str, Any]], Abstract):
         table = self.query_one(Table)
         table.styles.margin = (0, 0, 1, 0)
         table.show(rows)
-        self._rows_wanted = min(len(rows), 10)
+        self._rows_wanted = min(len(rows), 20)
         self._fit()
         table.move_to(self._current)
         table.focus()

@@ -76,6 +76,17 @@ async def test_a_running_job_shows_bars_speed_time_curve_faces_devices_queue_eve
     assert not app.faults
 
 
+async def test_a_run_without_a_curve_is_not_named_by_the_last_one(tmp_path: Path) -> None:
+    app = make_app(tmp_path, filled(tmp_path))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot, LossChart)
+        assert "loss of celeba32-1" in screen_text(app)
+        other = job(16, State.RUNNING, run="fresh-1", slot="cuda:0", progress=training(epoch=0.0))
+        app.store.set(replace(filled(tmp_path), jobs=(other,)))  # type: ignore[attr-defined]
+        await pilot.pause(0.2)
+        assert "loss of fresh-1" in screen_text(app)
+
+
 async def test_space_pauses_the_shown_job_and_undo_resumes_it(tmp_path: Path) -> None:
     app = make_app(tmp_path, filled(tmp_path))
     link = app.store.link  # type: ignore[attr-defined]
