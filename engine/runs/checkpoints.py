@@ -3,6 +3,7 @@
 Reads manifests only; the weights inside are the training room's business. Never imports torch.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -126,6 +127,15 @@ def checkpoint_folders(run: RunFolder) -> list[CheckpointFolder]:
     except OSError:
         return []
     return [CheckpointFolder(run.checkpoints / name) for name in sorted(names, key=int)]
+
+
+def next_size(run: RunFolder) -> int:
+    """Bytes that one more checkpoint will have: those of the newest whose manifest reads; 0 where there is none yet."""
+    for folder in reversed(checkpoint_folders(run)):
+        with contextlib.suppress(DdpmError):
+            manifest = read_manifest(folder)
+            return CheckpointInfo(folder, manifest).size
+    return 0
 
 
 def list_checkpoints(run: RunFolder) -> list[CheckpointInfo]:

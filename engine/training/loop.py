@@ -12,7 +12,7 @@ from engine.errors import DdpmError
 from engine.failpoints import reach
 from engine.files import disk_errors, require_free
 from engine.home import CheckpointFolder
-from engine.runs.checkpoints import Manifest, list_checkpoints, prunable, publish, remove
+from engine.runs.checkpoints import Manifest, list_checkpoints, next_size, prunable, publish, remove
 from engine.runs.metrics import MetricsWriter
 from engine.runs.record import freeze
 from engine.sampling.drawing import batch_that_fits, draw
@@ -315,8 +315,7 @@ class Trainer:
             return
         self._report("checkpointing", first, target, to_epoch)
         reach("checkpoint.begin")
-        found = list_checkpoints(run)
-        require_free(run.path, max((c.size for c in found), default=0))
+        require_free(run.path, next_size(run))
         with disk_errors(run.metrics):
             offset = self.metrics.sync()
         manifest = Manifest(

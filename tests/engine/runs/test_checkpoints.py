@@ -16,6 +16,7 @@ from engine.runs.checkpoints import (
     Manifest,
     list_checkpoints,
     newest_whole,
+    next_size,
     prunable,
     publish,
     read_manifest,
@@ -51,6 +52,28 @@ def test_published_is_whole_and_nothing_else_is_there(home: Home) -> None:
     assert (manifest.step, manifest.epoch, manifest.val_loss) == (14, 2, 0.25)
     assert set(manifest.files) == {"model.safetensors", "ema.safetensors", "optimizer.safetensors"}
     assert sorted(os.listdir(run.checkpoints)) == ["00000007", "00000014"]
+
+
+def test_the_size_of_the_next_is_the_newests_and_reads_no_other(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked before each checkpoint, of which there may be thousands."""
+    assert next_size(trained_run(home, "new", 0)) == 0
+    run = trained_run(home, "r", 4)
+    infos = list_checkpoints(run)
+    read: list[int] = []
+
+    def reading(folder: CheckpointFolder) -> Manifest:
+        read.append(folder.step)
+        return read_manifest(folder)
+
+    monkeypatch.setattr("engine.runs.checkpoints.read_manifest", reading)
+    assert next_size(run) == infos[-1].size > 0
+    assert read == [28]
+    spoil_manifest(run.checkpoint(28), format=99)
+    run.checkpoint(21).manifest.write_text("{")
+    assert next_size(run) == infos[1].size
+    assert read == [28, 28, 21, 14]
 
 
 def test_a_failed_write_publishes_nothing_and_leaves_nothing(home: Home) -> None:
