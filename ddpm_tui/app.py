@@ -284,15 +284,17 @@ class DdpmApp(App[None]):
             self.say(f"undone: {change.said}")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The palette: whatever has a key here, and the screens, with their keys."""
+        """The palette: whatever has a key here, and the screens, each once with all its keys."""
+        found: dict[str, list[Any]] = {}
         for active in screen.active_bindings.values():
-            binding = active.binding
-            key = BY_ID.get(binding.id or "")
-            if key is None or not active.enabled or key.group == "list" or key.id == "app.palette":
-                continue
-            target = active.node
-            title = f"{key.label[:1].upper()}{key.label[1:]} ({shown(binding.key)})"
-            yield SystemCommand(title, key.help, _runner(self, binding.action, target))
+            key = BY_ID.get(active.binding.id or "")
+            if key is not None and active.enabled and key.group != "list" and key.id != "app.palette":
+                found.setdefault(key.id, []).append(active)
+        for key_id, actives in found.items():
+            key, first = BY_ID[key_id], actives[0]
+            keys = " ".join(shown(active.binding.key) for active in actives)
+            title = f"{key.label[:1].upper()}{key.label[1:]} ({keys})"
+            yield SystemCommand(title, key.help, _runner(self, first.binding.action, first.node))
         for name in themes.NAMES:
             yield SystemCommand(f"Theme {name.removeprefix('ddpm-')}", "colours", _themer(self, name))
 

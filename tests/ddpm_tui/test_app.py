@@ -329,6 +329,8 @@ async def test_the_palette_runs_what_the_key_runs(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
         await pilot.pause()
+        titles = [c.title for c in app.get_system_commands(app.screen)]
+        assert [title for title in titles if title.startswith("Quit")] == ["Quit (q ^q)"]
         command = next(c for c in app.get_system_commands(app.screen) if c.title.startswith("Cancel"))
         command.callback()
         await pilot.pause()
