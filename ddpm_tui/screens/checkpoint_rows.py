@@ -152,7 +152,7 @@ def about_lines(
     if info is not None and info.manifest is not None:
         m = info.manifest
         rate = f"lr {learning_rate(m.lr)}" if m.lr else ""
-        facts = [f"{m.images:,} pictures seen", rate, size(info.size), m.created.replace("T", " ")[:16]]
+        facts = [f"{m.images:,} pictures seen", rate, size(info.size), m.created.replace("T", "\u00a0")[:16]]
         said += paragraph("   ".join(f for f in facts if f), width, "dim", "")
     return said
 

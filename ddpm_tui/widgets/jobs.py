@@ -184,7 +184,7 @@ def job_line(view: JobView, width: int, snapshot: Snapshot) -> Line:
     title: list[Piece] = [(sign, tone), f" {view.title}"]
     room = width - len(right) - 1
     if length(title) > room:
-        title = [(sign, tone), f" {view.title}"[: max(2, room - 1)] + "…"]
+        title = [(sign, tone), f" {view.title}"[: max(2, room - 2)] + "…"]
     return spread(title, [(right, "dim" if view.state is State.QUEUED else tone)], width)
 
 

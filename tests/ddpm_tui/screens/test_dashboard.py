@@ -15,6 +15,8 @@ from ddpm_tui.state.previews import training_faces
 from ddpm_tui.state.snapshot import RunView, Snapshot
 from ddpm_tui.widgets.chart import LossChart
 from ddpm_tui.widgets.face_grid import FaceGrid, Filmstrip
+from ddpm_tui.widgets.jobs import job_line
+from ddpm_tui.widgets.rows import to_strip
 from engine.data.catalog import add_source, load_manifest
 from engine.data.packing import pack
 from engine.errors import UserError
@@ -85,6 +87,15 @@ async def test_a_run_without_a_curve_is_not_named_by_the_last_one(tmp_path: Path
         app.store.set(replace(filled(tmp_path), jobs=(other,)))  # type: ignore[attr-defined]
         await pilot.pause(0.2)
         assert "loss of fresh-1" in screen_text(app)
+
+
+@pytest.mark.parametrize("width", [24, 40, 46, 60])
+def test_a_jobs_title_gives_way_to_where_it_stands_and_keeps_clear_of_it(tmp_path: Path, width: int) -> None:
+    now = filled(tmp_path)
+    for view in now.jobs:
+        text = to_strip(job_line(view, width, now), width, "ddpm-dark").text
+        assert len(text) == width
+        assert "… " in text or "…" not in text
 
 
 async def test_space_pauses_the_shown_job_and_undo_resumes_it(tmp_path: Path) -> None:
