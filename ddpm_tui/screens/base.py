@@ -61,6 +61,9 @@ class Sturdy:
             cast("DdpmApp", self.app).report(event.worker.error, type(self).__name__)  # type: ignore[attr-defined]
 
     def _screen_resized(self, size: Any) -> None:
+        # Textual sends a screen its new size once more after each layout. Two sizes under way at once would send
+        # each other again for ever, so the only one that counts is what the terminal has now.
+        size = cast(Screen[None], self).app.size
         super()._screen_resized(size)  # type: ignore[misc]
         small = size.width < SMALLEST[0] or size.height < SMALLEST[1]
         screen = cast(Screen[None], self)

@@ -4,8 +4,11 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.events import Resize
+from textual.geometry import Size
 
 from ddpm_tui.draw.terminal import Depth, Terminal
 from ddpm_tui.keymap import BY_ID, SCREENS
@@ -158,6 +161,30 @@ async def test_a_terminal_that_is_too_small_is_told_so_and_recovers(tmp_path: Pa
         await pilot.pause()
         assert "too small" not in screen_text(app)
         assert "train celeba32-1" in screen_text(app)
+
+
+async def test_sizes_that_come_faster_than_they_are_drawn_end_at_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(tmp_path, filled(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        screen, layouts, many = app.screen, [], 20
+        lay_out = screen._refresh_layout
+
+        def counting(*args: Any, **more: Any) -> None:
+            layouts.append(args)
+            if len(layouts) < many:
+                lay_out(*args, **more)
+
+        monkeypatch.setattr(screen, "_refresh_layout", counting)
+        app._size = last = Size(100, 30)
+        for size in (Size(90, 40), last):
+            screen.post_message(Resize(size, size))
+            screen.call_later(lambda: None)  # keeps the two from being taken for one
+        await pilot.pause(0.5)
+        assert len(layouts) < many
+        assert screen.size == last
 
 
 async def test_a_screen_that_fails_says_so_and_the_app_goes_on(
