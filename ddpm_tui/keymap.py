@@ -49,7 +49,9 @@ KEYS: tuple[Key, ...] = (
     _go(5, "profiles", "what a run is made of: list, edit, diff"),
     _go(6, "compare", "several runs: curves, profiles, faces side by side"),
     Key("app.help", "question_mark,f1", "app.help", "help", "every key of this screen"),
-    Key("app.palette", "ctrl+p", "app.command_palette", "palette", "find any action by name", footer=False),
+    Key(
+        "app.palette", "ctrl+p", "app.command_palette", "palette", "find an action here by name", footer=False
+    ),
     Key("app.undo", "u", "app.undo", "undo", "take the last change back", footer=False),
     Key("app.theme", "ctrl+t", "app.next_theme", "theme", "dark, light, colour-blind-safe", footer=False),
     Key("app.redraw", "ctrl+l", "app.redraw", "redraw", "draw everything again", footer=False),

@@ -208,11 +208,12 @@ def prune(run: str, keep_last: int, dry_run: bool, yes: bool, as_json: bool) -> 
 
     Kept: the newest, chunk ends, the best, tagged ones, where a branch began, and the profile's keep_epochs.
     """
-    from engine.runs.checkpoints import list_checkpoints, prunable
+    from engine.runs.checkpoints import list_checkpoints, prunable, whole_tags
     from engine.runs.record import branch_points, find_run, load_run
     from engine.runs.trash import discard_checkpoint
 
     folder, record = find_run(home(), run), load_run(home(), run)
+    whole_tags(folder)  # where they cannot be read, nobody knows what is to be kept
     keep_epochs = record.profile.training.keep_epochs
     going = prunable(list_checkpoints(folder), keep_epochs, keep_last, branch_points(home(), run))
     total = sum(info.size for info in going)

@@ -33,9 +33,11 @@ def print_costs(profile: Profile, figures: dict[str, Any]) -> None:
     )
     if pictures is None:
         data = profile.data
+        limited = f" ({data.limit:,} pictures)" if data.limit else ""
         note(
-            f"the data set {data.dataset!r} is not packed at {data.size} px, so the time of an epoch is not known: "
-            f"ddpm-tui data add PATH --name {data.dataset} --size {data.size} packs it"
+            f"the data set {data.dataset!r} is not packed at {data.size} px, crop {data.recipe}{limited}, so the "
+            f"time of an epoch is not known: ddpm-tui data add PATH --name {data.dataset} --size {data.size} "
+            f"--recipe {data.recipe}{f' --limit {data.limit}' if data.limit else ''} packs it"
             if data.dataset != "faces"
             else "the built-in faces are drawn when the first run starts; the time of an epoch is then known"
         )

@@ -91,7 +91,8 @@ def add(
 
     CelebA is recognised by its zip's or folder's content; a list_eval_partition.txt beside it decides who
     trains. `celeba` alone downloads it (1.4 GB) from where its authors keep it. Pictures that cannot be read
-    are counted, named in a report and left out. Ctrl-C stops; the same command goes on where it was.
+    are counted, named in a report and left out; more than 1 % of them is an error. Ctrl-C stops; the same
+    command goes on where it was.
     """
     from engine.data.catalog import add_source, load_source
 

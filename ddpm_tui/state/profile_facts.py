@@ -164,7 +164,10 @@ def counted(home: Home, profile: Profile) -> list[tuple[str, str]]:
     try:
         pictures = load_manifest(packed_folder(home, data.dataset, data.size, data.recipe, data.limit)).train
     except DdpmError:
-        facts.append(("pictures", f"{data.dataset} is not packed at {data.size} px yet"))
+        limited = f" ({data.limit:,})" if data.limit else ""
+        facts.append(
+            ("pictures", f"{data.dataset} is not packed at {data.size} px {data.recipe}{limited} yet")
+        )
     else:
         steps = pictures // training.batch_size
         facts.append(

@@ -93,7 +93,10 @@ def run_evaluation(work: Work) -> Result:
         kept.clear()
     finally:
         kept.close()
-    message = f"{len(found.scores)} scores of {run.name}@{info.step} in {seconds:.1f} s: {evaluation.path}"
+    count = len(found.scores)
+    message = (
+        f"{count} score{'s' * (count != 1)} of {run.name}@{info.step} in {seconds:.1f} s: {evaluation.path}"
+    )
     work.say(message)
     return Result(
         "done", EXIT_DONE, message, None, run.name, info.step, evaluation.epoch, info.step,

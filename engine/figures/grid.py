@@ -51,9 +51,11 @@ def choose_set(
     """
     sets = sample_sets(run)
     if wanted is not None:
-        sets = [s for s in sets if s.folder.path.name.lstrip("0") == wanted.lstrip("0")]
+        names = [s.folder.path.name.lstrip("0") for s in sets]
+        sets = [s for s, name in zip(sets, names, strict=True) if name == wanted.lstrip("0")]
         if not sets:
-            raise UserError(f"run {run.name!r} has no sample set {wanted!r}", "see `ddpm-tui runs show`")
+            there = f"there are: {', '.join(names)}" if names else f"draw one: ddpm-tui sample {run.name}"
+            raise UserError(f"run {run.name!r} has no sample set {wanted!r}", there)
     sets = [s for s in sets if step is None or s.record.get("checkpoint") == step]
     if wanted is not None and not sets:
         raise UserError(

@@ -260,18 +260,33 @@ def resolve(home: Home, reference: str) -> tuple[RunFolder, CheckpointInfo]:
 def read_tags(run: RunFolder) -> dict[str, int]:
     """tag → step. A missing or damaged file is no tags."""
     try:
-        data = json.loads(run.tags.read_bytes())
-        return {str(tag): int(step) for tag, step in data.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+        return whole_tags(run)
+    except DamagedError:
         return {}
 
 
+def whole_tags(run: RunFolder) -> dict[str, int]:
+    """tag → step, for those who would write the file or delete what has no tag. Raises DamagedError."""
+    try:
+        data = json.loads(run.tags.read_bytes())
+        return {str(tag): int(step) for tag, step in data.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise DamagedError(
+            f"the tags of run {run.name!r} cannot be read: {run.tags} ({error})", "mend or delete that file"
+        ) from None
+
+
 def set_tag(run: RunFolder, tag: str, step: int | None) -> None:
-    """Give `tag` to a checkpoint (moving it if another has it), or take it away with None."""
+    """Give `tag` to a checkpoint (moving it if another has it), or take it away with None.
+
+    Raises UserError for a word that cannot be a tag; DamagedError rather than losing the tags there are.
+    """
     check_name("tag", tag)
     if tag in STANDING_TAGS or tag.isdecimal() or (tag[0] == "e" and tag[1:].isdecimal()):
         raise UserError(f"{tag!r} cannot be a tag: it already means something", "choose another word")
-    tags = read_tags(run)
+    tags = whole_tags(run)
     if step is None:
         if tags.pop(tag, None) is None:
             raise unknown("tag", tag, tags)

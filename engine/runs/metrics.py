@@ -21,8 +21,10 @@ class MetricsWriter:
     """The one writer of a run's metrics. Lines are flushed at once and fsynced by `sync`."""
 
     def __init__(self, path: Path, truncate_to: int | None = None) -> None:
-        """Open for appending. `truncate_to` cuts what was written after the checkpoint that is resumed."""
+        """Open for appending. `truncate_to` cuts what was written after the checkpoint that is resumed; `missing`
+        is how many bytes of what was written before it are gone."""
         self._file: io.BufferedWriter = open(path, "ab")  # noqa: SIM115 - held for the run's life
+        self.missing = max(0, (truncate_to or 0) - self._file.tell())
         if truncate_to is not None and truncate_to < self._file.tell():
             self._file.truncate(truncate_to)
             self._file.seek(truncate_to)

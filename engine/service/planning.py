@@ -166,6 +166,8 @@ def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> T
                 f"{run} is queued to epoch {_target(same)} already (job {job_number(same.id)}, {same.state}): "
                 "nothing is added"
             )
+            if same.state in ("paused", "held"):
+                already += f"; `queue resume {job_number(same.id)}` lets it go on"
             return TrainPlan(run, here, _target(same), facts.chunk_epochs, False, same.id, (already,))
         if reached and reached.epoch >= to_epoch:
             raise UserError(

@@ -8,11 +8,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.errors import DdpmError
+from engine.errors import DamagedError, DdpmError
 from engine.failpoints import reach
 from engine.files import disk_errors, require_free
 from engine.home import CheckpointFolder
-from engine.runs.checkpoints import Manifest, list_checkpoints, next_size, prunable, publish, remove
+from engine.runs.checkpoints import (
+    Manifest,
+    list_checkpoints,
+    next_size,
+    prunable,
+    publish,
+    remove,
+    whole_tags,
+)
 from engine.runs.metrics import MetricsWriter
 from engine.runs.record import freeze
 from engine.sampling.drawing import batch_that_fits, draw
@@ -53,6 +61,11 @@ class Trainer:
         self.batch = self.profile.training.batch_size
         resumed = session.resumed
         self.metrics = MetricsWriter(session.run.metrics, resumed.metrics_offset if resumed else 0)
+        if resumed and self.metrics.missing:
+            work.say(
+                f"{session.run.metrics} lacks its last {self.metrics.missing:,} bytes: the curves have a gap, "
+                "the training has none"
+            )
         self.stepper = Stepper(
             session.state, session.schedule, self.profile, session.plan, self._compiled(session.state.model)
         )
@@ -339,6 +352,11 @@ class Trainer:
         publish(run, manifest, self._write_weights)
         self.saved_step, self.saved_at = state.step, time.monotonic()
         reach("checkpoint.published")
+        try:
+            whole_tags(run)
+        except DamagedError as error:
+            self.work.say(f"no checkpoint is thinned out: {error}")
+            return
         lineage = self.s.record.lineage
         begun_from = frozenset({lineage.step} if lineage else ())
         for old in prunable(list_checkpoints(run), training.keep_epochs, training.keep_last, begun_from):

@@ -276,6 +276,9 @@ def test_a_damaged_tag_file_is_no_tags(home: Home, content: str) -> None:
     run.tags.write_text(content)
     assert read_tags(run) == {}
     assert [c.tags for c in list_checkpoints(run)] == [()]
+    with pytest.raises(DamagedError, match="the tags of run 'r' cannot be read"):
+        set_tag(run, "nice", 7)
+    assert run.tags.read_text() == content
 
 
 # Thinning out.

@@ -94,6 +94,9 @@ def test_the_same_target_twice_adds_nothing(home: Home) -> None:
     planned = plan(home, "small-1", train(1, 4), to_epoch=4)
     assert planned.job == "000001"
     assert "nothing is added" in planned.says[0]
+    assert "resume" not in planned.says[0]
+    paused = train(1, 4, State.PAUSED)
+    assert plan(home, "small-1", paused, to_epoch=4).says[0].endswith("`queue resume 1` lets it go on")
     assert plan(home, "small-1", train(1, 4), to_epoch=3).job == "000001"
     assert plan(home, "small-1", train(1, 4), to_epoch=5).job is None
 

@@ -11,14 +11,20 @@ from engine.data.catalog import add_source
 from engine.errors import UserError
 from engine.home import Home, RunFolder
 from engine.jobs import read_spec
+from engine.runs.checkpoints import list_checkpoints
+from engine.training.loop import Trainer
 from engine.training.session import Session, open_session
 from engine.work import Work
 from tests.tiny import job, make_run
 
 
-def opened(home: Home, run: RunFolder) -> Session:
+def working(home: Home, run: RunFolder) -> Work:
     folder = job(home, run, 1)
-    return open_session(Work(home, folder, read_spec(folder), io.StringIO()), run)
+    return Work(home, folder, read_spec(folder), io.StringIO())
+
+
+def opened(home: Home, run: RunFolder) -> Session:
+    return open_session(working(home, run), run)
 
 
 @pytest.fixture
@@ -56,3 +62,32 @@ def test_a_damaged_folder_is_packed_again(home: Home, dots: Path) -> None:
     packed = home.data / opened(home, run).record.frozen["data"]["folder"] / "pictures.u8"
     packed.write_bytes(packed.read_bytes()[:100])
     assert np.array_equal(opened(home, run).packed.pictures, before)
+
+
+def test_nothing_is_thinned_out_while_the_tags_cannot_be_read(home: Home, dots: Path) -> None:
+    """Every checkpoint is a rolling one here, and none is to be kept but by a tag."""
+    few = {"checkpoint_minutes": 1e-9, "keep_last": 1, "keep_epochs": [], "chunk_epochs": 9}
+
+    def left(name: str, tags: str) -> tuple[int, list[str]]:
+        run, said = make_run(home, name, training=few), []
+        run.tags.write_text(tags)
+        work = working(home, run)
+        with work.also_saying(said.append):
+            Trainer(work, open_session(work, run)).train(1)
+        return len(list_checkpoints(run)), [line for line in said if "thinned out" in line]
+
+    assert left("whole", "{}") == (1, [])
+    count, said = left("damaged", '{"nice": 3,')
+    assert count > 1
+    assert f"the tags of run 'damaged' cannot be read: {home.run('damaged').tags}" in said[0]
+
+
+def test_a_gap_in_the_metrics_is_said(home: Home, dots: Path) -> None:
+    run, said = make_run(home, "r"), []
+    work = working(home, run)
+    Trainer(work, open_session(work, run)).train(1)
+    size = run.metrics.stat().st_size
+    run.metrics.write_bytes(run.metrics.read_bytes()[:-30])
+    with work.also_saying(said.append):
+        Trainer(work, open_session(work, run))
+    assert f"{run.metrics} lacks its last 30 bytes" in said[-1], (size, said)
