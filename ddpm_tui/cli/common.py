@@ -70,6 +70,13 @@ def _check_device(_: click.Context, __: click.Parameter, value: str) -> str:
     return "cuda:0" if value == "cuda" else value
 
 
+def check_steps(steps: int | None, most: int) -> None:
+    """Say at once what the job would say when it starts: that `steps` are more than the run was made for. Raises
+    UserError."""
+    if steps is not None and steps > most:
+        raise UserError(f"--steps {steps} is more than the run's {most} diffusion steps")
+
+
 def version() -> str:
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as installed

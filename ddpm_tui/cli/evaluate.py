@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ddpm_tui.cli import complete
-from ddpm_tui.cli.common import device_option, home, json_option, print_facts, print_json, say
+from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
 
 
 def measure_options(command: Any) -> Any:
@@ -88,18 +88,13 @@ def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> Non
     ddpm-tui evaluate celeba32-1@best --measures frechet,kid --extractor faces.onnx
     """
     from ddpm_tui.cli.foreground import run_job
-    from engine.errors import UserError
     from engine.runs.checkpoints import resolve
     from engine.runs.evaluations import check_measures
     from engine.runs.record import read_record
 
     check_measures(options["measures"], options["extractor"], options["inception_weights"])
     run, checkpoint = resolve(home(), reference_)
-    diffusion_steps = read_record(run).profile.diffusion.steps
-    if options["steps"] is not None and options["steps"] > diffusion_steps:
-        raise UserError(
-            f"--steps {options['steps']} is more than the run's {diffusion_steps} diffusion steps"
-        )
+    check_steps(options["steps"], read_record(run).profile.diffusion.steps)
     result = run_job(
         home(),
         "evaluate",

@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from ddpm_tui.cli import complete
-from ddpm_tui.cli.common import json_option, print_json, say, set_option
+from ddpm_tui.cli.common import check_steps, json_option, print_json, say, set_option
 from ddpm_tui.cli.evaluate import measure_options
 from ddpm_tui.cli.sample import drawing_args, drawing_options
 from ddpm_tui.client import insistent_request, token
-from engine.errors import DdpmError, UserError
+from engine.errors import DdpmError
 from engine.home import Home
 from engine.service.states import job_number
 
@@ -102,6 +102,7 @@ def evaluate(
     **args: Any,
 ) -> None:
     """Queue the measures of quality for a checkpoint; what they are, `ddpm-tui evaluate --help` says."""
+    _check_steps(args["checkpoint"], args["steps"])
     _add(
         "add",
         as_json,
@@ -115,14 +116,13 @@ def evaluate(
 
 
 def _check_steps(checkpoint: str, steps: int | None) -> None:
-    """Say now what the job would say when it starts, where the run's record can tell."""
+    """Where the run's record can tell."""
     try:
         record = json.loads(Home.find().run(checkpoint.partition("@")[0]).record.read_bytes())
         most = int(record["profile"]["diffusion"]["steps"])
     except (DdpmError, OSError, ValueError, KeyError, TypeError):
         return
-    if steps is not None and steps > most:
-        raise UserError(f"--steps {steps} is more than the run's {most} diffusion steps")
+    check_steps(steps, most)
 
 
 def _given(args: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """`ddpm-tui sample`: draw pictures from a checkpoint, keep them in the run, and hand them out as files."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ddpm_tui.cli import complete
-from ddpm_tui.cli.common import device_option, home, json_option, print_facts, print_json, say
+from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
 from ddpm_tui.words import plural
 from engine.errors import UsageError, UserError
 from engine.jobs import Result
@@ -141,10 +143,7 @@ def sample(reference: str, count: int, show: bool, device: str, as_json: bool, *
     from engine.runs.record import read_record
 
     run, checkpoint = resolve(home(), reference)
-    profile = read_record(run).profile
-    steps = options["steps"]
-    if steps is not None and steps > profile.diffusion.steps:
-        raise UserError(f"--steps {steps} is more than the run's {profile.diffusion.steps} diffusion steps")
+    check_steps(options["steps"], read_record(run).profile.diffusion.steps)
     result = run_job(
         home(),
         "sample",
@@ -152,7 +151,7 @@ def sample(reference: str, count: int, show: bool, device: str, as_json: bool, *
         drawing_args(f"{run.name}@{checkpoint.step}", count, **options),
         device=device,
         quiet=as_json,
-        go_on=f"ddpm-tui sample {reference}",
+        go_on=shlex.join(["ddpm-tui", *sys.argv[1:]]),
     )
     if as_json:
         print_json({"run": run.name, "step": checkpoint.step, "sample": result.sample, **result.extra})

@@ -133,6 +133,8 @@ CASES: list[tuple[str, int, str]] = [
     ("queue sample celeba32-1 -n 0", 2, "invalid value for '-n'"),
     ("queue sample celeba32-1 --steps -3", 2, "invalid value for '--steps'"),
     ("queue sample celeba32-1 --steps 51", 1, "--steps 51 is more than the run's 50 diffusion steps"),
+    ("queue evaluate celeba32-1@latest --steps 51", 1, "--steps 51 is more than the run's 50 diffusion steps"),
+    ("evaluate celeba32-1 --steps 51", 1, "--steps 51 is more than the run's 50 diffusion steps"),
     ("queue sample celeba32-1 --eta 7", 2, "invalid value for '--eta'"),
     ("queue sample celeba32-1 --seed -1", 2, "invalid value for '--seed'"),
     ("queue sample celeba32-1 --trajectory-of -1", 2, "invalid value for '--trajectory-of'"),

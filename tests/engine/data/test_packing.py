@@ -193,7 +193,7 @@ def test_a_killed_decoder_is_an_error_and_not_a_hang(home: Home, pictures: Path)
 
     def kill_decoders(done: int, total: int, text: str) -> None:
         if done:
-            for decoder in psutil.Process().children():
+            for decoder in living_decoders():
                 decoder.kill()
 
     with pytest.raises(DdpmError, match=r"decoding process ended unexpectedly.*goes on where it stopped"):
