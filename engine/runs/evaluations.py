@@ -4,6 +4,7 @@ runs/<run>/evaluations/<step>-<id>.json, whole or not there at all. Never import
 `engine.evaluation`'s business.
 """
 
+import contextlib
 import json
 import math
 import shutil
@@ -262,19 +263,16 @@ def sweep(run: RunFolder) -> None:
     """Remove what a worker that died left: temporary files, and pictures without a record; and what was kept for an
     evaluation that nobody went on with."""
     for path in run.evaluations.iterdir():
-        if path.name.startswith(KEPT):
-            if time.time() - path.stat().st_mtime > FORGOTTEN_S and not is_locked(path / "lock"):
-                shutil.rmtree(path, ignore_errors=True)
-            continue
         orphan = path.name.endswith(".tmp") or (
             path.name.endswith(".pairs.png")
             and not path.with_name(path.name.replace(".pairs.png", ".json")).exists()
         )
-        try:
-            if orphan and time.time() - path.stat().st_mtime > ABANDONED_S:
+        with contextlib.suppress(FileNotFoundError):  # another evaluation sweeps at the same time
+            age = time.time() - path.stat().st_mtime
+            if orphan and age > ABANDONED_S:
                 path.unlink()
-        except FileNotFoundError:
-            pass
+            elif path.name.startswith(KEPT) and age > FORGOTTEN_S and not is_locked(path / "lock"):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _pairs_of(record: Path) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from engine.errors import DamagedError, UserError
+from engine.files import FileLock
 from engine.home import Home, RunFolder
 from engine.runs import evaluations
 from engine.runs.evaluations import (
@@ -182,6 +183,20 @@ def test_killed_before_the_record_there_is_no_evaluation(run: RunFolder) -> None
     os.utime(left, (0, 0))
     write_evaluation(run, 6, 1.0, "ema", {"sliced_wasserstein": SWD}, "b", b"picture")
     assert sorted(p.name for p in run.evaluations.iterdir()) == ["00000006-b.json", "00000006-b.pairs.png"]
+
+
+def test_what_was_kept_is_forgotten_after_a_while(run: RunFolder) -> None:
+    """But not under an evaluation that goes on with it at this moment."""
+    for name, old in (("new", False), ("old", True), ("used", True)):
+        folder = run.evaluations / f"{evaluations.KEPT}{name}"
+        folder.mkdir(parents=True)
+        (folder / "scores.json").touch()
+        (folder / "lock").touch()
+        if old:
+            os.utime(folder, (0, 0))
+    with FileLock.acquire(run.evaluations / f"{evaluations.KEPT}used" / "lock", "an evaluation"):
+        evaluations.sweep(run)
+    assert sorted(p.name for p in run.evaluations.iterdir()) == [".kept-new", ".kept-used"]
 
 
 def test_measures_by_name() -> None:
