@@ -1,5 +1,6 @@
 """The promise itself: a link that drops in the middle of training loses nothing. A real sshd on loopback."""
 
+import contextlib
 import getpass
 import os
 import shlex
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ddpm_tui.client import ensure_engine
@@ -20,6 +22,7 @@ from engine.jobs import is_running, list_job_folders
 from engine.runs.metrics import read_metrics
 from tests.e2e.tui_home import make_home, stop_engine
 from tests.e2e.tui_terminal import PtyApp
+from tests.engine.service.support import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -109,6 +112,17 @@ def program(home: Home, *arguments: str) -> str:
     return shlex.join(["env", "-C", str(ROOT), *given, sys.executable, "-m", "ddpm_tui.cli.main", *arguments])
 
 
+def screens(home: Home) -> list[int]:
+    """Processes that draw this home, or wait for one that does."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            drawing = "ddpm_tui.cli.main" in process.cmdline()
+            if drawing and process.environ().get("DDPM_HOME") == str(home.root):
+                found.append(process.pid)
+    return found
+
+
 def test_a_dropped_link_loses_nothing(home: Home, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     # The engine is started through ssh, by the command line, and must outlive that connection too.
     queued = subprocess.run(
@@ -121,9 +135,11 @@ def test_a_dropped_link_loses_nothing(home: Home, door: Door, monkeypatch: pytes
     monkeypatch.setattr("tests.e2e.tui_terminal.PROGRAM", door.command(program(home)))
     with PtyApp(home.root, size=(100, 30)) as app:
         app.wait("train tiny-1 to epoch 4000", "running", "epoch", timeout=90)
+        assert len(screens(home)) == 2, "the screen and its guard"
         door.cut()
         app.ended.wait(60)
         assert app.ended.is_set(), "the connection is gone"
+    wait_for(lambda: not screens(home), what="the screen and its guard gone")
 
     with ensure_engine(home, "test") as client:
         assert [job["state"] for job in client.request("list")["jobs"]] == ["running"]

@@ -226,7 +226,8 @@ def test_an_app_without_its_guard_ends(home: Home, monkeypatch: pytest.MonkeyPat
         (screen,) = guard.children()
         guard.kill()
         screen.wait(30)
-        app.wait("guard 137", lambda _: not app.terminal.modes & LEFT_BEHIND)
+        app.wait(lambda _: not app.terminal.modes & LEFT_BEHIND)
+        assert b"guard 137" in app.raw, "the shell was there meanwhile"
 
 
 def test_a_stopped_app_gives_the_terminal_back_and_comes_again(home: Home) -> None:
