@@ -34,6 +34,7 @@ from engine.jobs import (
     write_progress,
     write_result,
 )
+from engine.memory import keep_memory
 from engine.threads import wait_briefly
 from engine.work import Stopped, Work
 
@@ -100,6 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--lock-fd", type=int, help="inherited descriptor that already holds the job's lock")
     arguments = parser.parse_args(argv)
     wait_briefly()
+    keep_memory()
     if arguments.job == "facts":
         from engine.training.facts import machine_facts
 

@@ -8,6 +8,8 @@ import json
 import sys
 import time
 
+from engine.memory import keep_memory
+
 
 def main(device: str, started: float) -> dict[str, float]:
     """Seconds of every part, in order, and of all."""
@@ -21,6 +23,7 @@ def main(device: str, started: float) -> dict[str, float]:
         last = now
 
     done("Python")
+    keep_memory()
     import torch  # noqa: F401 - its import is what is timed
 
     done("import torch")

@@ -13,6 +13,7 @@ import torch
 
 from engine.bench.options import Options
 from engine.errors import UserError
+from engine.memory import keep_memory
 from engine.models.count import saved_activation_bytes
 from engine.models.unet import UNet
 from engine.profile import Profile
@@ -104,6 +105,7 @@ def peak_of_a_step(profile: Profile, device: str, micro: int) -> int:
     from engine.training.state import TrainState
     from engine.training.step import Stepper
 
+    keep_memory()
     plan = precision.decide(precision.gather(device), profile)
     where = precision.apply(plan)
     before = _resident()
