@@ -58,8 +58,27 @@ class CheckpointFolder:
 
 
 @dataclass(frozen=True)
+class ExportFolder:
+    """A checkpoint that was exported: weights, profile and what they are; anywhere, on any machine."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        return self.path / "export.json"
+
+    @property
+    def profile(self) -> Path:
+        return self.path / "profile.toml"
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "model.safetensors"
+
+
+@dataclass(frozen=True)
 class SampleFolder:
-    """samples/<id>: one sample set of a run."""
+    """samples/<id>: one sample set of a run, or of an export."""
 
     path: Path
 
@@ -316,6 +335,11 @@ class Home:
     @property
     def studies(self) -> Path:
         return self.root / "studies"
+
+    @property
+    def samples(self) -> Path:
+        """Sample sets of exported checkpoints, which belong to no run here."""
+        return self.root / "samples"
 
     def run(self, name: str) -> RunFolder:
         return RunFolder(self.runs / check_name("run", name))

@@ -79,8 +79,12 @@ def find_profile(home: Home, name: str) -> ProfileFile:
 
 def load_profile(home: Home, name: str, overrides: list[str] | None = None) -> Profile:
     """Read, override and validate a profile. Raises ProfileError (file, line, key, what is allowed)."""
-    file = find_profile(home, name)
-    return parse_profile(_read(file.path), str(file.path), overrides)
+    return read_profile(find_profile(home, name).path, overrides)
+
+
+def read_profile(path: Path, overrides: list[str] | None = None) -> Profile:
+    """`load_profile` of a file."""
+    return parse_profile(_read(path), str(path), overrides)
 
 
 def parse_profile(text: str, source: str, overrides: list[str] | None = None) -> Profile:

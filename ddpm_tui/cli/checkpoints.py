@@ -1,5 +1,6 @@
 """`ddpm-tui checkpoints`: list, look at, verify, tag, thin out, delete and bring back, export."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -236,7 +237,7 @@ def prune(run: str, keep_last: int, dry_run: bool, yes: bool, as_json: bool) -> 
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
 @click.option("--weights", type=click.Choice(["ema", "raw"]), default="ema", show_default=True)
 def export(reference: str, folder: str, weights: Literal["ema", "raw"]) -> None:
-    """Copy the weights with their profile, ready to be used elsewhere.
+    """Copy the weights with their profile: `ddpm-tui sample ./DIR` draws from them on any machine.
 
     DIR gets model.safetensors, profile.toml and export.json (what it is, its hash, how to draw from it).
     """
@@ -245,4 +246,5 @@ def export(reference: str, folder: str, weights: Literal["ema", "raw"]) -> None:
 
     run, info = resolve(home(), reference)
     target = export_checkpoint(run, info, Path(folder), weights)
-    say(f"{run.name}@{info.step} ({weights}) is in {target}")
+    draw = f"ddpm-tui sample {shlex.quote(str(target.absolute()))}"
+    say(f"{run.name}@{info.step} ({weights}) is in {target}; `{draw}` draws from it")

@@ -103,17 +103,15 @@ def drawing_options(command: Any) -> Any:
     return command
 
 
-def drawing_args(
-    checkpoint: str, count: int, trajectory: str | None, trajectory_of: int, **options: Any
-) -> dict[str, Any]:
-    """The args of a sampling job from `drawing_options`. Raises UsageError for those that exclude each other."""
+def drawing_args(count: int, trajectory: str | None, trajectory_of: int, **options: Any) -> dict[str, Any]:
+    """The args of a sampling job from `drawing_options` and what it draws from. Raises UsageError for those that
+    exclude each other."""
     if trajectory and not trajectory_of:
         raise UsageError("--trajectory needs pictures", "leave --trajectory-of 0 out")
     if options["out"] is not None:
         options["out"] = str(Path(options["out"]).expanduser().absolute())
     kept = min(count, trajectory_of)
     return {
-        "checkpoint": checkpoint,
         "n": count,
         "trajectory": kept,
         "trajectory_file": trajectory,
@@ -122,7 +120,7 @@ def drawing_args(
 
 
 @click.command()
-@click.argument("reference", metavar="RUN[@WHICH]", shell_complete=complete.references)
+@click.argument("reference", metavar="RUN[@WHICH]|DIR", shell_complete=complete.references)
 @drawing_options
 @click.option("--show", is_flag=True, help="Print the pictures in the terminal as half blocks.")
 @device_option
@@ -132,29 +130,41 @@ def sample(reference: str, count: int, show: bool, device: str, as_json: bool, *
 
     WHICH is a step, eN (the end of epoch N), a tag, best (lowest error on held-out pictures) or latest, which
     is meant where it is left out. The set is kept in the run's samples folder with everything that made it.
+    DIR is a folder that `checkpoints export` made, given with a slash (./DIR); its sets are kept in the home's
+    samples folder.
 
     \b
     ddpm-tui sample celeba32-1 --show
     ddpm-tui sample celeba32-1@best -n 16 --sampler ddim --steps 50 --grid faces.png --scale 4
     ddpm-tui sample celeba32-1@e25 -n 8 --sampler ddpm --steps 200 --trajectory denoising.gif
+    ddpm-tui sample ./exported --grid faces.png
     """
     from ddpm_tui.cli.foreground import run_job
     from engine.runs.checkpoints import resolve
+    from engine.runs.export import is_export, read_export
     from engine.runs.record import read_record
 
-    run, checkpoint = resolve(home(), reference)
-    check_steps(options["steps"], read_record(run).profile.diffusion.steps)
+    if is_export(reference):
+        export = read_export(Path(reference))
+        of, run, step, profile = None, export.run, export.step, export.profile
+        options["export"] = str(export.folder.path)
+    else:
+        folder, checkpoint = resolve(home(), reference)
+        of = run = folder.name
+        step, profile = checkpoint.step, read_record(folder).profile
+        options["checkpoint"] = f"{run}@{step}"
+    check_steps(options["steps"], profile.diffusion.steps)
     result = run_job(
         home(),
         "sample",
-        run.name,
-        drawing_args(f"{run.name}@{checkpoint.step}", count, **options),
+        of,
+        drawing_args(count, **options),
         device=device,
         quiet=as_json,
         go_on=shlex.join(["ddpm-tui", *sys.argv[1:]]),
     )
     if as_json:
-        print_json({"run": run.name, "step": checkpoint.step, "sample": result.sample, **result.extra})
+        print_json({"run": run, "step": step, "sample": result.sample, **result.extra})
         return
     if show:
         show_pictures(result)
@@ -165,7 +175,7 @@ def sample(reference: str, count: int, show: bool, device: str, as_json: bool, *
             *(("written", name) for name in result.extra["files"]),
         ]
     )
-    say(f"{plural(count, 'picture')} in {result.extra['seconds']:.1f} s from {run.name}@{checkpoint.step}")
+    say(f"{plural(count, 'picture')} in {result.extra['seconds']:.1f} s from {run}@{step}")
 
 
 def show_pictures(result: Result) -> None:

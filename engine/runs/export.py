@@ -2,14 +2,32 @@
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engine.errors import UserError
-from engine.home import RunFolder
-from engine.profiles_store import to_toml
+from engine.errors import DamagedError, UserError
+from engine.files import read_json
+from engine.home import ExportFolder, RunFolder
+from engine.profile import Profile
+from engine.profiles_store import read_profile, to_toml
 from engine.runs.checkpoints import CheckpointInfo, sha256
 from engine.runs.record import read_record
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Export:
+    """An exported checkpoint: the run and step it was, the kind of its weights and their SHA-256."""
+
+    folder: ExportFolder
+    run: str
+    step: int
+    epochs: float
+    weights: Literal["ema", "raw"]
+    sha256: str
+    profile: Profile
 
 
 def export_checkpoint(
@@ -27,7 +45,7 @@ def export_checkpoint(
         raise UserError(f"{source} has been altered", "export another checkpoint")
     profile = read_record(run).profile
     facts = {
-        "format": 1,
+        "format": FORMAT,
         "run": run.name,
         "step": info.step,
         "epochs": manifest.epochs_seen,
@@ -38,13 +56,44 @@ def export_checkpoint(
         "predicts": profile.objective.prediction,
     }
     target = target.expanduser()
+    folder = ExportFolder(target)
     try:
         target.mkdir(parents=True, exist_ok=True)
         if any(target.iterdir()):
             raise UserError(f"{target} is not empty", "name a new folder")
-        shutil.copyfile(source, target / "model.safetensors")
-        (target / "profile.toml").write_text(to_toml(profile), encoding="utf-8")
-        (target / "export.json").write_text(json.dumps(facts, indent=1) + "\n")
+        shutil.copyfile(source, folder.weights)
+        folder.profile.write_text(to_toml(profile), encoding="utf-8")
+        folder.record.write_text(json.dumps(facts, indent=1) + "\n")
     except OSError as error:
         raise UserError(f"cannot write to {target} ({error.strerror})", "name another folder") from None
     return target
+
+
+def is_export(reference: str) -> bool:
+    """Whether what is to be drawn from is given by its folder: a run's name has no slash."""
+    return "/" in reference
+
+
+def read_export(path: Path) -> Export:
+    """What is in an exported folder; the weights stay unread. Raises UserError where it is no export or of a newer
+    format, DamagedError for a record that is not whole, ProfileError."""
+    folder = ExportFolder(path.expanduser().absolute())
+    if not folder.record.is_file():
+        raise UserError(
+            f"{folder.path} holds no exported checkpoint",
+            "`checkpoints export RUN@WHICH DIR` makes such a folder",
+        )
+    facts = read_json(folder.record, "the record of the export")
+    try:
+        if facts["format"] > FORMAT:
+            raise UserError(f"{folder.path} was exported by a newer ddpm-tui", "update ddpm-tui")
+        if facts["weights"] not in ("ema", "raw"):
+            raise TypeError("weights")
+        return Export(
+            folder, str(facts["run"]), int(facts["step"]), float(facts["epochs"]), facts["weights"],
+            str(facts["sha256"]), read_profile(folder.profile),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedError(
+            f"the record of the export is not whole: {folder.record} ({error})", "export it again"
+        ) from None

@@ -4,6 +4,8 @@ import dataclasses
 import datetime
 import shutil
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,14 @@ from PIL import Image
 from engine.errors import UserError
 from engine.failpoints import reach
 from engine.files import disk_errors, write_json
-from engine.home import RunFolder, SampleFolder
+from engine.home import SampleFolder
 from engine.jobs import EXIT_DONE, Result
-from engine.runs.checkpoints import CheckpointInfo, resolve
+from engine.profile import Profile
+from engine.runs.checkpoints import resolve
+from engine.runs.export import read_export
 from engine.runs.record import read_record
 from engine.sampling.drawing import Drawn, batch_that_fits, draw
-from engine.sampling.load import Loaded, free_memory, load
+from engine.sampling.load import Loaded, free_memory, load, load_export
 from engine.sampling.outputs import check_places, check_room
 from engine.sampling.sheets import grid, save_gif, save_png, strip
 from engine.sampling_settings import Settings
@@ -28,27 +32,24 @@ DEFAULT_COUNT = 64
 
 
 def run_sampling(work: Work) -> Result:
-    """Draw what the spec asks for. args: checkpoint, n, sampler, steps, spacing, eta, variance, clip, weights,
-    seed, batch, trajectory (pictures whose denoising is kept), grid, trajectory_file, out."""
+    """Draw what the spec asks for. args: checkpoint or export (a folder), n, sampler, steps, spacing, eta, variance,
+    clip, weights, seed, batch, trajectory (pictures whose denoising is kept), grid, trajectory_file, out."""
     args = work.spec.args
-    run, info = resolve(work.home, args["checkpoint"])
+    source = _exported(work, args["export"]) if args.get("export") else _of_run(work, args["checkpoint"])
     count = DEFAULT_COUNT if args.get("n") is None else int(args["n"])
     if count < 1:
         raise UserError(f"-n {count}: draw at least one picture")
-    profile = read_record(run).profile
-    size = profile.data.size
-    settings = Settings.from_profile(
-        profile, **{f.name: args.get(f.name) for f in dataclasses.fields(Settings)}
-    )
-    check_room(run, count, size)
+    size = source.profile.data.size
+    settings = source.settings({f.name: args.get(f.name) for f in dataclasses.fields(Settings)})
+    check_room(source.place.parent, count, size)
     check_places(args, count, size)
     work.report("starting", text="loading the checkpoint")
-    loaded = load(run, info, settings.weights, work.spec.device)
+    loaded = source.load(settings.weights)
     kept = min(count, int(args.get("trajectory") or 0))
     batch = int(args.get("batch") or batch_that_fits(loaded.profile, loaded.plan, free_memory(loaded)))
     work.say(
-        f"{count} picture{'s' * (count != 1)} from {run.name}@{info.step}: {settings.sampler}, {settings.steps} steps, "
-        f"{settings.weights} weights, seed {settings.seed}, on {loaded.plan.summary()}"
+        f"{count} picture{'s' * (count != 1)} from {source.run}@{source.step}: {settings.sampler}, "
+        f"{settings.steps} steps, {settings.weights} weights, seed {settings.seed}, on {loaded.plan.summary()}"
     )
     started = time.monotonic()
 
@@ -76,44 +77,93 @@ def run_sampling(work: Work) -> Result:
     )  # fmt: skip
     seconds = time.monotonic() - started
     work.report("writing", count, count, "pictures")
-    record = {**_facts(run, info, loaded, settings, count), "seconds": round(seconds, 3), "job": work.spec.id}
-    folder = _store(run, work.spec.id, drawn, record)
+    record = {**_facts(source, loaded, settings, count), "seconds": round(seconds, 3), "job": work.spec.id}
+    folder = _store(source.place, work.spec.id, drawn, record)
     written = _export(folder, drawn, args)
     message = f"{count} pictures in {seconds:.1f} s: {folder.path}"
     work.say(message)
     return Result(
-        "done", EXIT_DONE, message, None, run.name, info.step, record["epoch"], info.step, folder.path.name,
+        "done", EXIT_DONE, message, None, work.spec.run, source.step, record["epoch"], source.step, folder.path.name,
         extra={"folder": str(folder.path), "grid": str(folder.grid), "files": written, "seconds": seconds},
     )  # fmt: skip
 
 
-def _facts(
-    run: RunFolder, info: CheckpointInfo, loaded: Loaded, settings: Settings, count: int
-) -> dict[str, Any]:
-    """Everything that made the set, for its record: enough to draw it again."""
+@dataclass(frozen=True)
+class _Source:
+    """Weights to draw from: those of a run's checkpoint, or exported ones. Its sets are kept in `place`."""
+
+    run: str
+    step: int
+    epochs: float
+    profile: Profile
+    place: Path
+    sha256: Mapping[str, str]
+    """Of the weights that there are: ema, raw or both."""
+    load: Callable[[str], Loaded]
+
+    def settings(self, given: dict[str, Any]) -> Settings:
+        """Raises UserError for settings that cannot be, and weights that are not there."""
+        if len(self.sha256) == 1:
+            (there,) = self.sha256
+            if given["weights"] not in (None, there):
+                raise UserError(
+                    f"--weights {given['weights']}: the export has the {there} weights", "leave --weights out"
+                )
+            given = {**given, "weights": there}
+        return Settings.from_profile(self.profile, **given)
+
+
+def _of_run(work: Work, reference: str) -> _Source:
+    run, info = resolve(work.home, reference)
     manifest = info.whole()
-    weights = info.folder.ema if settings.weights == "ema" else info.folder.model
+    files = {"ema": info.folder.ema, "raw": info.folder.model}
+    return _Source(
+        run.name,
+        info.step,
+        manifest.epochs_seen,
+        read_record(run).profile,
+        run.samples,
+        {kind: manifest.files[path.name]["sha256"] for kind, path in files.items()},
+        lambda weights: load(run, info, weights, work.spec.device),
+    )
+
+
+def _exported(work: Work, path: str) -> _Source:
+    export = read_export(Path(path))
+    return _Source(
+        export.run,
+        export.step,
+        export.epochs,
+        export.profile,
+        work.home.samples,
+        {export.weights: export.sha256},
+        lambda _: load_export(export, work.spec.device),
+    )
+
+
+def _facts(source: _Source, loaded: Loaded, settings: Settings, count: int) -> dict[str, Any]:
+    """Everything that made the set, for its record: enough to draw it again."""
     return {
         "format": 1,
-        "run": run.name,
-        "checkpoint": info.step,
-        "epoch": round(manifest.epochs_seen, 4),
+        "run": source.run,
+        "checkpoint": source.step,
+        "epoch": round(source.epochs, 4),
         "n": count,
         "size": loaded.profile.data.size,
         **dataclasses.asdict(settings),
         "diffusion_steps": loaded.profile.diffusion.steps,
         "precision": loaded.plan.precision,
         "device": loaded.plan.device_name,
-        "weights_sha256": manifest.files[weights.name]["sha256"],
+        "weights_sha256": source.sha256[settings.weights],
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
 
-def _store(run: RunFolder, sample_id: str, drawn: list[Drawn], record: dict[str, Any]) -> SampleFolder:
+def _store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, Any]) -> SampleFolder:
     """Publish the set: a temporary folder, renamed when it is whole. A set of the same job is replaced."""
-    run.samples.mkdir(exist_ok=True)
-    target = run.sample(sample_id)
-    building = SampleFolder(run.samples / f".{sample_id}.new")
+    samples.mkdir(exist_ok=True)
+    target = SampleFolder(samples / sample_id)
+    building = SampleFolder(samples / f".{sample_id}.new")
     shutil.rmtree(building.path, ignore_errors=True)
     with disk_errors(target.path):
         building.path.mkdir()

@@ -1,6 +1,7 @@
 """A run's network for drawing: built without memory, filled once from the checkpoint's file."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import torch
@@ -11,7 +12,8 @@ from engine.errors import DamagedError
 from engine.home import RunFolder
 from engine.models.unet import UNet
 from engine.profile import Profile
-from engine.runs.checkpoints import CheckpointInfo, verify
+from engine.runs.checkpoints import CheckpointInfo, sha256, verify
+from engine.runs.export import Export
 from engine.runs.record import read_record
 from engine.training import precision
 from engine.training.session import make_schedule
@@ -41,12 +43,23 @@ def load(run: RunFolder, info: CheckpointInfo, weights: str, device: str = "auto
     problem = info.problem or verify(info.folder)
     if problem:
         raise DamagedError(f"checkpoint {run.name}@{info.step} is damaged: {problem}", "use another one")
-    record = read_record(run)
-    profile = record.profile
+    return _load(read_record(run).profile, info.folder.ema if weights == "ema" else info.folder.model, device)
+
+
+def load_export(export: Export, device: str = "auto") -> Loaded:
+    """Load the weights of an exported checkpoint. Raises DamagedError or UserError naming the file."""
+    path = export.folder.weights
+    if not path.is_file() or sha256(path) != export.sha256:
+        raise DamagedError(
+            f"{path} is not what was exported (SHA-256 differs)", "export the checkpoint again"
+        )
+    return _load(export.profile, path, device)
+
+
+def _load(profile: Profile, path: Path, device: str) -> Loaded:
     facts = precision.gather(device if device != "auto" else profile.training.device)
     plan = precision.decide(facts, profile)
     place = precision.apply(plan)
-    path = info.folder.ema if weights == "ema" else info.folder.model
     tensors = read_weights(path)
     with torch.device("meta"):
         model = UNet(unet_config(profile))

@@ -12,7 +12,6 @@ import psutil
 
 from engine.errors import UserError
 from engine.files import require_free
-from engine.home import RunFolder
 
 COPIES = 3
 """Of the pictures in memory at the end: as they were drawn, joined, and as one grid."""
@@ -20,8 +19,9 @@ COPIES = 3
 FILES = ("grid", "npy", "trajectory_file")
 
 
-def check_room(run: RunFolder, count: int, size: int) -> None:
-    """Raise UserError or DiskFullError where `count` pictures of `size` pixels fit neither memory nor disk."""
+def check_room(folder: Path, count: int, size: int) -> None:
+    """Raise UserError or DiskFullError where `count` pictures of `size` pixels do not fit memory, or the disk of
+    `folder`."""
     each = 3 * size * size
     free = int(psutil.virtual_memory().available)
     if count * each * COPIES > free:
@@ -30,7 +30,7 @@ def check_room(run: RunFolder, count: int, size: int) -> None:
             f"and {free / 1e9:,.1f} GB are free",
             f"at most {free // (each * COPIES):,} at once; another --seed gives others",
         )
-    require_free(run.path, count * each * 2)  # pictures.npy, and grid.png, which noise keeps from shrinking
+    require_free(folder, count * each * 2)  # pictures.npy, and grid.png, which noise keeps from shrinking
 
 
 def check_places(args: Mapping[str, Any], count: int, size: int) -> None:

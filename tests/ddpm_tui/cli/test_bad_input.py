@@ -126,6 +126,7 @@ CASES: list[tuple[str, int, str]] = [
     ("checkpoints export celeba32-1 text.txt", 2, "is a file"),
     ("checkpoints restore celeba32-1@7", 1, "no deleted checkpoint named 'celeba32-1@7'"),
     # Samples.
+    ("sample ./nowhere", 1, "/nowhere holds no exported checkpoint — `checkpoints export"),
     ("sample celeba32-1 -n 0", 2, "invalid value for '-n'"),
     ("sample celeba32-1 --steps 51", 1, "--steps 51 is more than the run's 50 diffusion steps"),
     ("sample celeba32-1 --sampler euler", 2, "invalid value for '--sampler'"),

@@ -179,7 +179,9 @@ def test_prune_keeps_what_it_promises(there: Home, cli: Cli) -> None:
 
 
 def test_export(there: Home, cli: Cli, tmp_path: Path) -> None:
-    assert cli("checkpoints", "export", "r@best", str(tmp_path / "out")).code == 0
+    said = cli("checkpoints", "export", "r@best", str(tmp_path / "out"))
+    assert said.code == 0
+    assert f"`ddpm-tui sample {tmp_path / 'out'}` draws from it" in said.out
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "export.json",
         "model.safetensors",

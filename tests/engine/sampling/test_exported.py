@@ -1,0 +1,103 @@
+"""An exported checkpoint draws elsewhere what its run draws here."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from engine.errors import DamagedError, UserError
+from engine.home import CheckpointFolder, Home, SampleFolder
+from engine.jobs import Result, new_job_folder, read_spec
+from engine.models.unet import UNet
+from engine.runs.checkpoints import Manifest, publish, resolve
+from engine.runs.export import export_checkpoint, read_export
+from engine.runs.record import read_record
+from engine.sampling.job import run_sampling
+from engine.training.state import unet_config
+from engine.work import Work
+from tests.tiny import make_run
+
+
+def drawn(home: Home, run: str | None, **args: Any) -> Result:
+    folder = new_job_folder(home, "sample", run, {"n": 2, "trajectory": 1, **args}, "cpu")
+    return run_sampling(Work(home, folder, read_spec(folder), io.StringIO()))
+
+
+def pictures(result: Result) -> np.ndarray:
+    found: np.ndarray = np.load(SampleFolder(Path(result.extra["folder"])).pictures)
+    return found
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A home with the run `r`, which has a checkpoint, exported to `exported` with either weights."""
+    home = Home(tmp_path / "home").create()
+    run = make_run(home, "r")
+
+    def write(folder: CheckpointFolder) -> None:
+        for seed, path in ((0, folder.model), (1, folder.ema), (2, folder.optimizer)):
+            torch.manual_seed(seed)
+            model = UNet(unet_config(read_record(run).profile))
+            save_file({name: torch.randn_like(p) / 9 for name, p in model.named_parameters()}, path)
+
+    publish(run, Manifest(step=7, epoch=1, images=56, position=0, steps_per_epoch=7, architecture="u"), write)
+    info = resolve(home, "r")[1]
+    export_checkpoint(run, info, tmp_path / "exported")
+    export_checkpoint(run, info, tmp_path / "raw", "raw")
+    return home
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, home: Home) -> Home:
+    """Another home, that knows no run."""
+    return Home(tmp_path / "elsewhere").create()
+
+
+@pytest.mark.parametrize(("folder", "weights"), [("exported", "ema"), ("raw", "raw")])
+def test_the_same_pictures_without_the_run(
+    home: Home, elsewhere: Home, tmp_path: Path, folder: str, weights: str
+) -> None:
+    there = drawn(elsewhere, None, export=str(tmp_path / folder), grid=str(tmp_path / "grid.png"))
+    here = drawn(home, "r", checkpoint="r@latest", weights=weights)
+    assert np.array_equal(pictures(there), pictures(here))
+    assert Path(there.extra["folder"]).parent == elsewhere.samples
+    assert there.extra["files"] == [str(tmp_path / "grid.png")]
+    record, known = (json.loads((Path(r.extra["folder"]) / "sample.json").read_text()) for r in (there, here))
+    for clock in ("created", "seconds", "job"):
+        del record[clock], known[clock]
+    assert record == known
+    assert record["weights"] == weights
+
+
+def test_only_the_weights_that_were_exported(elsewhere: Home, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--weights raw: the export has the ema weights"):
+        drawn(elsewhere, None, export=str(tmp_path / "exported"), weights="raw")
+
+
+def test_folders_that_hold_no_whole_export(elsewhere: Home, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no exported checkpoint"):
+        read_export(tmp_path / "nothing")
+    export = read_export(tmp_path / "exported")
+    weights = export.folder.weights.read_bytes()
+    export.folder.weights.write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    with pytest.raises(DamagedError, match=r"model\.safetensors is not what was exported"):
+        drawn(elsewhere, None, export=str(export.folder.path))
+    facts = json.loads(export.folder.record.read_text())
+    for change, said in (
+        ({"format": 2}, "newer ddpm-tui"),
+        ({"weights": 3}, "not whole"),
+        ({"step": "x"}, "not whole"),
+    ):
+        export.folder.record.write_text(json.dumps({**facts, **change}))
+        with pytest.raises((UserError, DamagedError), match=said):
+            read_export(export.folder.path)
+    shutil.copy(tmp_path / "raw" / "export.json", export.folder.record)
+    export.folder.profile.unlink()
+    with pytest.raises(UserError, match="cannot read"):
+        read_export(export.folder.path)
