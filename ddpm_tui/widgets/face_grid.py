@@ -217,7 +217,8 @@ def split_sheet(sheet: Pixels, size: tuple[int, int], gap: int = 0) -> list[Pixe
 
 
 class Filmstrip(PictureWidget, can_focus=True):
-    """The same seeds through time: a column a moment, a row a seed. Moments that find no room are thinned evenly."""
+    """The same seeds through time: a column a moment, a row a seed. Moments that find no room are thinned evenly; few
+    moments on a wide terminal show several seeds in a row."""
 
     DEFAULT_CSS = """
     Filmstrip { width: 1fr; height: 1fr; }
@@ -267,10 +268,11 @@ class Filmstrip(PictureWidget, can_focus=True):
     def build_rows(self, width: int, height: int) -> Rows:
         if not self.frames:
             return self.notice(self.empty, width, height)
-        edge, columns, seeds = self._plan(width, height)
+        edge, columns, seeds, across = self._plan(width, height)
         moments = thinned(len(self.frames), columns, self.selected)
         self.want(self.frames[i].sheet for i in moments)
-        strips = [self._column(self.frames[i], edge, seeds, height - 1) for i in moments]
+        strips = [self._column(self.frames[i], edge, (across, seeds), height - 1) for i in moments]
+        wide = across * edge[0]
         rows: Rows = []
         for y in range(height - 1):
             rows.append([s for strip in strips for s in (*strip[y], Segment(" "))])
@@ -278,8 +280,8 @@ class Filmstrip(PictureWidget, can_focus=True):
         for i in moments:
             style = self.muted() if i != self.selected else Style(bold=True, reverse=self.depth is Depth.NONE)
             frame = self.frames[i]
-            label = frame.label if len(frame.label) <= edge[0] or not frame.short else frame.short
-            labels += [*centred(label, edge[0], style), Segment(" ")]
+            label = frame.label if len(frame.label) <= wide or not frame.short else frame.short
+            labels += [*centred(label, wide, style), Segment(" ")]
         return [*rows, labels]
 
     def watch_selected(self, old: int, new: int) -> None:
@@ -303,8 +305,9 @@ class Filmstrip(PictureWidget, can_focus=True):
             return None
         return [found] if self.face is None else split_sheet(found, self.face, self.gap)
 
-    def _plan(self, width: int, height: int) -> tuple[tuple[int, int], int, int]:
-        """Pixels of a face as shown, moments across, seeds down: as many of both as make faces worth looking at."""
+    def _plan(self, width: int, height: int) -> tuple[tuple[int, int], int, int, int]:
+        """Pixels of a face as shown, moments across, seeds down: as many of both as make faces worth looking at. And
+        where all moments leave room, seeds in a row of each."""
         faces = next((f for frame in self.frames if (f := self._faces(frame))), None)
         size = self.face or ((faces[0].shape[1], faces[0].shape[0]) if faces else _UNKNOWN_SIZE)
         n = len(faces) if faces else 1
@@ -323,16 +326,26 @@ class Filmstrip(PictureWidget, can_focus=True):
                 best = worth, (wide, tall), columns, seeds
         if best is None:
             tall = max(2, min(2 * (height - 1), width))
-            return (min(width, tall), tall), 1, 1
-        return best[1:]
+            return (min(width, tall), tall), 1, 1, 1
+        _, edge, columns, seeds = best
+        across = 1
+        if columns == len(self.frames):
+            across = max(1, min(-(-n // seeds), ((width + 1) // columns - 1) // edge[0]))
+        return edge, columns, seeds, across
 
-    def _column(self, frame: FilmFrame, edge: tuple[int, int], seeds: int, height: int) -> Rows:
+    def _column(self, frame: FilmFrame, edge: tuple[int, int], seeds: tuple[int, int], height: int) -> Rows:
+        """seeds: how many in a row, and rows."""
         wide, tall = edge
+        across, down = seeds
         faces = self._faces(frame)
         if faces is None:
-            return self.tile(frame.sheet, wide, 2 * height)[:height]
-        rows: Rows = [row for face in faces[:seeds] for row in self.tile(face, wide, tall)]
-        return [*rows[:height], *(blank(wide) for _ in range(height - len(rows)))]
+            return self.tile(frame.sheet, across * wide, 2 * height)[:height]
+        rows: Rows = []
+        for first in range(0, min(len(faces), across * down), across):
+            tiles = [self.tile(face, wide, tall) for face in faces[first : first + across]]
+            empty = blank((across - len(tiles)) * wide)
+            rows += [[*(s for part in parts for s in part), *empty] for parts in zip(*tiles, strict=True)]
+        return [*rows[:height], *(blank(across * wide) for _ in range(height - len(rows)))]
 
     def _inside(self, index: int) -> int:
         return max(0, min(index, len(self.frames) - 1))

@@ -319,6 +319,14 @@ async def test_a_film_has_a_column_a_moment_and_a_row_a_seed() -> None:
         assert app.seen == [3]
 
 
+async def test_few_moments_on_a_wide_terminal_show_seeds_in_a_row() -> None:
+    film = Filmstrip((16, 16))
+    async with Host(film).run_test(size=(80, 9)):
+        film.show([FilmFrame(sheet(20 * i), f"epoch {i}") for i in range(2)])
+        assert [ground(film, x, 0) for x in (0, 16, 33, 49)] == [(v,) * 3 for v in (0, 1, 20, 21)]
+        assert lines(film)[8].split() == ["epoch", "0", "epoch", "1"]
+
+
 async def test_small_moments_have_short_names() -> None:
     film = Filmstrip((16, 16))
     app = Host(film)
