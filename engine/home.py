@@ -284,6 +284,11 @@ class Home:
         return self.root / "queue.db"
 
     @property
+    def queue_note(self) -> Path:
+        """Whether the queue is on hold, for the day the database is lost."""
+        return self.root / "queue.json"
+
+    @property
     def socket(self) -> Path:
         return self.root / "engine.sock"
 

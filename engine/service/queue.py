@@ -10,13 +10,14 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.errors import DamagedError, DdpmError, unknown
 from engine.failpoints import reach
 from engine.files import write_json
 from engine.home import Home
-from engine.service.rebuild import jobs_from_folders
+from engine.service.rebuild import jobs_from_folders, was_on_hold
 from engine.service.scheduling import in_order
 from engine.service.states import Event, Job, State
 from engine.service.store import Store
@@ -54,6 +55,9 @@ class Queue:
                 f"the queue's database was damaged; it is kept as {store.set_aside.name}, "
                 "and the queue was rebuilt from the job folders"
             )
+        if store.fresh and was_on_hold(home):
+            store.set_meta(HOLD, "1")
+            queue.on_hold = True
         for job in jobs_from_folders(home, queue.jobs):
             store.insert(job)
             queue.jobs[job.id] = job
@@ -151,6 +155,7 @@ class Queue:
     async def set_on_hold(self, on_hold: bool) -> None:
         await self._safely(lambda: self._mended(lambda: self._store.set_meta(HOLD, "1" if on_hold else "0")))
         self.on_hold = on_hold
+        self._thread.submit(self._keep, self.home.queue_note, {"on_hold": on_hold})
         self.changed()
 
     async def _safely(self, work: Callable[[], Value]) -> Value:
@@ -163,6 +168,7 @@ class Queue:
             return work()
         except DamagedError as error:
             aside = self._store.start_again(self.jobs.values())
+            self._store.set_meta(HOLD, "1" if self.on_hold else "0")
             text = f"{error.what}; it is kept as {aside and aside.name} and was written anew"
             log.error("%s", text)
             self.problems["database"] = text
@@ -191,7 +197,11 @@ class Queue:
         def work() -> None:
             folder = self.home.job(job.id)
             if folder.path.is_dir():
-                with contextlib.suppress(OSError, DdpmError):
-                    write_json(folder.queue_note, job.to_wire(), durable=False)
+                self._keep(folder.queue_note, job.to_wire())
 
         self._thread.submit(work)
+
+    @staticmethod
+    def _keep(path: Path, content: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError, DdpmError):
+            write_json(path, content, durable=False)

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Container, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from engine.errors import DamagedError, UserError
@@ -57,7 +58,7 @@ def new_job(spec: JobSpec, rank: float) -> Job:
 def job_from_folder(folder: JobFolder, spec: JobSpec, rank: float) -> Job:
     """What is known of one job. A state that had a worker which is gone becomes `running`: recovery then
     judges it like any other worker that died unwatched."""
-    note = _note(folder)
+    note = _note(folder.queue_note)
     changes: dict[str, Any] = {"rank": float(note.get("rank") or rank), "reason": "found in its folder"}
     for key in ("attempt", "crashes", "mark", "started", "ended", "slot", "pid", "pid_started"):
         if note.get(key) is not None:
@@ -77,9 +78,14 @@ def job_from_folder(folder: JobFolder, spec: JobSpec, rank: float) -> Job:
     return replace(new_job(spec, rank), state=state, **changes)
 
 
-def _note(folder: JobFolder) -> dict[str, Any]:
+def was_on_hold(home: Home) -> bool:
+    """Whether the queue was on hold when its database was lost."""
+    return _note(home.queue_note).get("on_hold") is True
+
+
+def _note(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(folder.queue_note.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -1,3 +1,4 @@
+import asyncio
 import json
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from engine.files import FileLock, write_json
 from engine.home import Home, JobFolder
 from engine.jobs import Result, new_job_folder, write_result
+from engine.service.queue import Queue
 from engine.service.rebuild import jobs_from_folders
 from engine.service.states import Job, Priority, State
 
@@ -79,3 +81,30 @@ def test_what_is_not_a_job_is_left_out(home: Home) -> None:
     torn.queue_note.write_text(json.dumps({"state": "paused"})[:-4])
     assert [(job.id, job.state) for job in jobs_from_folders(home, {})] == [(torn.id, State.QUEUED)]
     assert list(jobs_from_folders(home, {torn.id})) == []
+
+
+@pytest.mark.parametrize("lost", ["gone", "damaged", "damaged while open"])
+@pytest.mark.parametrize("on_hold", [True, False])
+def test_a_queue_on_hold_stays_on_hold(home: Home, lost: str, on_hold: bool) -> None:
+    """Or a job starts that its user held back."""
+    add(home, "queued")
+
+    async def hold(queue: Queue) -> None:
+        await queue.set_on_hold(not on_hold)
+        await queue.set_on_hold(on_hold)
+        if lost == "damaged while open":
+            home.queue_db.write_bytes(b"no database at all" * 1000)
+            await queue.set_ranks({"000001": 3.0})
+
+    queue = Queue.open(home)
+    asyncio.run(hold(queue))
+    queue.close()
+    if lost == "gone":
+        home.queue_db.unlink()
+    elif lost == "damaged":
+        home.queue_db.write_bytes(b"no database at all" * 100)
+    else:
+        home.queue_note.unlink()  # what was written anew says it too
+    again = Queue.open(home)
+    again.close()
+    assert again.on_hold is on_hold
