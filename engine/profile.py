@@ -36,7 +36,9 @@ class DataSection(Section):
     size: Annotated[int, Field(ge=8, le=512)] = Field(32, description="pixels a side")
     recipe: Recipe = Field("center178", description="crop, named; stored with the data and with every score")
     flip: bool = Field(True, description="mirror pictures at random while training")
-    limit: Positive | None = Field(None, description="use only this many pictures (built-in: draw this many)")
+    limit: Positive | None = Field(
+        None, description="use only this many pictures (built-in: draw this many); absent = all"
+    )
 
 
 class ModelSection(Section):

@@ -75,7 +75,12 @@ def _form(manifest: Any) -> str:
     show_default=True,
     help="How CelebA is cropped.",
 )
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N pictures.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Pack only N of them, spread over all. Runs take as many with data.limit=N.",
+)
 @click.option("--no-pack", is_flag=True, help="Only make it known; pack when a run needs it.")
 @json_option
 def add(
@@ -108,6 +113,11 @@ def add(
         facts.append(_pack(source.name, pixels, recipe, limit, as_json))
     if as_json:
         print_json({**asdict(source), "packed": facts})
+    elif facts and limit is not None and limit < source.pictures:
+        note(
+            f"a run takes all {source.pictures:,} pictures unless its profile has data.limit: "
+            f"ddpm-tui train PROFILE --set data.dataset={source.name} --set data.limit={limit}"
+        )
 
 
 def _download(quiet: bool) -> None:

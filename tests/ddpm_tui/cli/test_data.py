@@ -149,3 +149,15 @@ def test_removing_says_which_runs_need_it(home: Home, cli: Cli, pictures: Path) 
     ended = cli("data", "remove", "dots")
     assert ended.out.startswith("dots is forgotten; 1 folder moved to the trash")
     assert ended.err == "runs a, b began with it and cannot train on without it\n"
+
+
+def test_a_limit_that_runs_will_not_know_of_is_said(home: Home, cli: Cli, pictures: Path) -> None:
+    added = cli("data", "add", str(pictures), "--name", "dots", "--size", "16", "--limit", "20")
+    assert added.err.splitlines()[-1] == (
+        "a run takes all 61 pictures unless its profile has data.limit: "
+        "ddpm-tui train PROFILE --set data.dataset=dots --set data.limit=20"
+    )
+    assert (
+        "data.limit"
+        not in cli("data", "add", str(pictures), "--name", "dots", "--size", "16", "--limit", "61").err
+    )
