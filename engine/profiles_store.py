@@ -99,10 +99,23 @@ def parse_profile(text: str, source: str, overrides: list[str] | None = None) ->
         return build_profile(data, source, text)
     except ProfileError as error:
         given = {o.partition("=")[0].strip(): o for o in overrides or []}
-        blamed = given.get(error.problems[0].key)
+        blamed, problems = given.get(error.problems[0].key), [replace(p, line=None) for p in error.problems]
         if blamed is None:
-            raise
-        raise ProfileError(f"--set {blamed}", [replace(p, line=None) for p in error.problems]) from None
+            if not given or not _stands(text, source):
+                raise
+            # What stands in the file was fine with what stood beside it.
+            blamed = " --set ".join(given.values())
+            hint = f"--set {problems[0].key}=… to fit, too"
+            problems[0] = replace(problems[0], hint=problems[0].hint or hint)
+        raise ProfileError(f"--set {blamed}", problems) from None
+
+
+def _stands(text: str, source: str) -> bool:
+    try:
+        parse_profile(text, source)
+    except ProfileError:
+        return False
+    return True
 
 
 def build_profile(data: dict[str, Any], source: str, text: str = "") -> Profile:
@@ -174,7 +187,7 @@ def diff_profiles(a: Profile, b: Profile) -> list[tuple[str, Any, Any]]:
 
 
 def to_toml(profile: Profile) -> str:
-    """The profile as TOML with a comment behind every key that has a description."""
+    """The profile as TOML with a comment behind every key that has a description, and one for each that is not set."""
     document = tomlkit.document()
     if profile.description:
         document["description"] = profile.description
@@ -187,6 +200,8 @@ def to_toml(profile: Profile) -> str:
                 if field.description:
                     item.comment(field.description)
                 table.append(key, item)
+            else:
+                table.add(tomlkit.comment(f"{key} is absent: {field.description}"))
         document[section] = table
     return tomlkit.dumps(document)
 

@@ -103,6 +103,29 @@ def test_a_file_that_is_not_text(home: Home) -> None:
 # Overrides.
 
 
+def test_an_override_that_the_rest_does_not_fit_is_named() -> None:
+    text = "[model]\nwidth = 48\nmultipliers = [1, 2]\nhead_dim = 48\n"
+    with pytest.raises(ProfileError) as caught:
+        parse_profile(text, "it.toml", ["model.width=16", "optim.lr=1e-4"])
+    assert str(caught.value) == (
+        "--set model.width=16 --set optim.lr=1e-4: model.head_dim: 32 channels do not divide into heads of 48 "
+        "(--set model.head_dim=… to fit, too)"
+    )
+    with pytest.raises(ProfileError, match=r"^it\.toml:3: model\.head_dim"):
+        parse_profile(
+            text.replace("multipliers = [1, 2]\n", "").replace("48", "40", 1), "it.toml", ["optim.lr=1e-4"]
+        )
+
+
+def test_in_full_says_what_is_not_set() -> None:
+    text = to_toml(Profile())
+    assert "# limit is absent: use only this many pictures (built-in: draw this many); absent = all" in text
+    assert "# min_snr_gamma is absent: " in text
+    assert "# embedding_dim is absent: " in text
+    assert parse_profile(text, "it.toml") == Profile()
+    assert "limit is absent" not in to_toml(override_profile(Profile(), ["data.limit=7"]))
+
+
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
