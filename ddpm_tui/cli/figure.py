@@ -200,6 +200,14 @@ def _chosen(
         run = find_run(home(), reference)
     found = choose_set(run, wanted, step=step, frames=frames)
     if found is not None:
+        there = found.count(frames)
+        if there < pictures:
+            of = f"{run.name}@{found.record.get('checkpoint')}"
+            kept = f" --trajectory-of {pictures}" if frames else ""
+            note(
+                f"sample set {found.folder.path.name.lstrip('0')} has {there} of {pictures} pictures: "
+                f"`ddpm-tui sample {of} -n {pictures}{kept}` draws them"
+            )
         return found
     _, checkpoint = resolve(home(), reference)
     at = f"{run.name}@{checkpoint.step}"

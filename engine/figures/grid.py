@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -28,6 +28,11 @@ class SampleSet:
             f"{r.get('run')} at epoch {r.get('epoch', 0):g} (step {r.get('checkpoint')}), {r.get('sampler')} "
             f"{r.get('steps')} steps, {r.get('weights')} weights, seed {r.get('seed')}"
         )
+
+    def count(self, frames: bool = False) -> int:
+        """Pictures that it has, or whose denoising it kept. Raises UserError where they cannot be read."""
+        shape = _load(self.folder.trajectory if frames else self.folder.pictures, "r").shape
+        return int(shape[1 if frames else 0])
 
 
 def sample_sets(run: RunFolder) -> list[SampleSet]:
@@ -132,9 +137,9 @@ def compared(
     )
 
 
-def _load(path: Any) -> np.ndarray:
+def _load(path: Any, mapped: Literal["r"] | None = None) -> np.ndarray:
     try:
-        found: np.ndarray = np.load(path)
+        found: np.ndarray = np.load(path, mmap_mode=mapped)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error})", "draw the samples again") from None
     return found

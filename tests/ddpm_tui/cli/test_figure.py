@@ -68,6 +68,20 @@ def test_files_that_are_not_figures_are_left_alone(cli: Cli, runs: tuple[str, st
     assert ".png" in cli("figure", "stages", "one", "--out", str(tmp_path / "a.jpg")).error
 
 
+def test_a_set_that_has_fewer_is_said(cli: Cli, home: Home, runs: tuple[str, str], tmp_path: Path) -> None:
+    folder = home.run("one").sample("000007")
+    folder.path.mkdir(parents=True)
+    np.save(folder.pictures, np.zeros((4, 8, 8, 3), np.uint8))
+    np.save(folder.trajectory, np.zeros((3, 2, 8, 8, 3), np.uint8))
+    folder.record.write_text('{"run": "one", "checkpoint": 70}')
+    out = str(tmp_path / "out.png")
+    said = cli("figure", "grid", "one", "--pictures", "32", "--out", out).err
+    assert said == "sample set 7 has 4 of 32 pictures: `ddpm-tui sample one@70 -n 32` draws them\n"
+    said = cli("figure", "denoise", "one", "--pictures", "3", "--out", out).err
+    assert "has 2 of 3 pictures: `ddpm-tui sample one@70 -n 3 --trajectory-of 3` draws them" in said
+    assert cli("figure", "grid", "one", "--pictures", "4", "--out", out).err == ""
+
+
 @pytest.mark.slow
 @pytest.mark.e2e
 def test_pictures_that_are_not_there_are_drawn_and_kept(
