@@ -12,6 +12,10 @@ from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.words import number, plural, size
 from engine.errors import DdpmError
 
+MOST_SHOWN = 30
+MOST_COMPARED = 15
+"""Epochs in a table."""
+
 if TYPE_CHECKING:
     from engine.home import RunFolder
     from engine.runs.evaluations import Score
@@ -149,10 +153,11 @@ def show(run: str, as_json: bool) -> None:
                     f"{e['lr']:.2g}",
                     "of its parent" if e["step"] <= start else "",
                 ]
-                for e in _thinned(epochs)
+                for e in _thinned(epochs, MOST_SHOWN)
             ],
             right={"EPOCH", "STEP", "TRAIN", "HELD OUT", "EPS ERROR", "LR"},
         )
+        _say_thinned(len(epochs), MOST_SHOWN)
     if scores:
         say("")
         print_facts([(f"{score.name} @{step}", score.line()) for step, score in scores])
@@ -169,7 +174,7 @@ def _newest_scores(folder: "RunFolder", most: int = 3) -> list[tuple[int, "Score
     return [(step, score) for of in found.values() for step, score in list(of.items())[-most:]]
 
 
-def _thinned(epochs: list[dict[str, Any]], most: int = 30) -> list[dict[str, Any]]:
+def _thinned(epochs: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     """All of a short history; of a long one an even choice that keeps both ends."""
     if len(epochs) <= most:
         return epochs
@@ -214,10 +219,16 @@ def compare(names: tuple[str, ...], as_json: bool) -> None:
             [
                 [str(int(e["epoch"]))]
                 + [number(row[k]) for row in history[int(e["epoch"])] for k in ("val_loss", "eps_error")]
-                for e in _thinned(shown, 15)
+                for e in _thinned(shown, MOST_COMPARED)
             ],
             right={"EPOCH"},
         )
+        _say_thinned(len(shown), MOST_COMPARED)
+
+
+def _say_thinned(epochs: int, most: int) -> None:
+    if epochs > most:
+        say(f"({most} of {epochs} epochs, evenly chosen; --json has all)")
 
 
 def _setting(profile: Any, key: str) -> Any:

@@ -11,7 +11,8 @@ from engine.runs.record import load_run, run_names
 from engine.service.states import Job
 from engine.service.store import Store
 from tests.ddpm_tui.cli.conftest import Cli
-from tests.torchless import publish_at, trained_run
+from tests.tiny import make_run
+from tests.torchless import extend, publish_at, trained_run
 
 
 @pytest.fixture
@@ -79,6 +80,14 @@ def test_runs_compare(there: Home, cli: Cli) -> None:
     shown = cli("runs", "compare", "r", "q")
     assert "optim.lr" in shown.out
     assert "only the eps error can be compared" in shown.err
+    assert "evenly chosen" not in shown.out
+
+
+def test_a_table_that_leaves_epochs_out_says_so(home: Home, cli: Cli) -> None:
+    for name in ("long", "longer"):
+        extend(make_run(home, name), range(1, 33))
+    assert "(15 of 32 epochs, evenly chosen; --json has all)" in cli("runs", "compare", "long", "longer").out
+    assert "(30 of 32 epochs, evenly chosen; --json has all)" in cli("runs", "show", "long").out
 
 
 def test_renaming_deleting_restoring(there: Home, cli: Cli) -> None:
