@@ -73,6 +73,8 @@ class Trainer:
         self.saved_at = time.monotonic()
         self.validator = self._validator()
         self.scorer = ChunkScorer(work, session)
+        # The last end of an epoch: its step, training loss and score. A stop may save there after it.
+        self._measured: tuple[int, float | None, Validation | None] = (-1, None, None)
         self._rate_clock = (time.monotonic(), session.state.step)
         self._images_per_s: float | None = None
 
@@ -228,6 +230,7 @@ class Trainer:
                 self._preview(epoch)
         sums = state.sums.read()
         train_loss = sums["epoch_loss"] / sums["epoch_steps"] if sums["epoch_steps"] else float("nan")
+        self._measured = (state.step, train_loss, validation)
         self._write(
             kind="epoch",
             step=state.step,
@@ -265,7 +268,7 @@ class Trainer:
         done = state.step >= target
         due = self._minutes_since_save() >= training.checkpoint_minutes / 2
         if done or chunk_end or due or epoch in training.keep_epochs:
-            self._save(first, target, to_epoch, chunk_end or done, train_loss, validation)
+            self._save(first, target, to_epoch, chunk_end or done)
         if done or chunk_end:
             self.scorer.score(lambda: self._report("evaluating", first, target, to_epoch))
         # What the epoch's end took is left out; the steps before it count on, so that short epochs have a speed too.
@@ -315,14 +318,16 @@ class Trainer:
         target: int,
         to_epoch: int,
         chunk_end: bool = False,
-        train_loss: float | None = None,
-        validation: Validation | None = None,
     ) -> None:
-        """Publish a checkpoint of now, then thin the older ones out as the profile says.
+        """Publish a checkpoint of now, with what was measured at this step, then thin the older ones out as the profile
+        says.
 
         While steps fail none is published, so that a run that has to be stopped stays at its last good one.
         """
         state, run, training = self.s.state, self.s.run, self.profile.training
+        measured_at, train_loss, validation = self._measured
+        if measured_at != state.step:
+            train_loss, validation = None, None
         counters = state.counters()
         if counters["sums"]["row"] and state.step < target and not self.work.stopping:
             return

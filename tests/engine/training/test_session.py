@@ -91,3 +91,27 @@ def test_a_gap_in_the_metrics_is_said(home: Home, dots: Path) -> None:
     with work.also_saying(said.append):
         Trainer(work, open_session(work, run))
     assert f"{run.metrics} lacks its last 30 bytes" in said[-1], (size, said)
+
+
+@pytest.mark.parametrize("at", ["epoch 1:", "no save is due"])
+def test_stopped_at_an_epochs_end_its_checkpoint_keeps_its_score(
+    home: Home, dots: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """It may be the best that there is."""
+    run = make_run(home, "r", training={"keep_epochs": [], "chunk_epochs": 9})
+    work = working(home, run)
+    end = Trainer._end_epoch
+
+    def end_epoch(self: Trainer, first: int, target: int, to_epoch: int) -> None:
+        end(self, first, target, to_epoch)
+        work.stop("SIGTERM")
+
+    if at == "no save is due":
+        monkeypatch.setattr(Trainer, "_end_epoch", end_epoch)
+    with work.also_saying(lambda line: work.stop("SIGTERM") if line[20:].startswith(at) else None):
+        ended = Trainer(work, open_session(work, run)).train(3)
+    assert (ended.epoch, ended.stopped) == (1.0, "SIGTERM")
+    (info,) = list_checkpoints(run)
+    assert info.best
+    assert info.whole().eps_error is not None
+    assert info.whole().train_loss is not None
