@@ -135,6 +135,11 @@ class RunFolder:
         return self.path / "tags.json"
 
     @property
+    def tags_lock(self) -> Path:
+        """Held while the tags are changed, by whoever does; the run's own lock is its worker's."""
+        return self.path / "tags.lock"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.errors import DamagedError, DdpmError, UserError, unknown
 from engine.failpoints import reach
-from engine.files import disk_errors, fsync_folder, read_json, write_json
+from engine.files import FileLock, disk_errors, fsync_folder, read_json, write_json
 from engine.home import CheckpointFolder, Home, RunFolder, check_name
 from engine.runs.record import find_run
 
@@ -286,13 +286,14 @@ def set_tag(run: RunFolder, tag: str, step: int | None) -> None:
     check_name("tag", tag)
     if tag in STANDING_TAGS or tag.isdecimal() or (tag[0] == "e" and tag[1:].isdecimal()):
         raise UserError(f"{tag!r} cannot be a tag: it already means something", "choose another word")
-    tags = whole_tags(run)
-    if step is None:
-        if tags.pop(tag, None) is None:
-            raise unknown("tag", tag, tags)
-    else:
-        tags[tag] = step
-    write_json(run.tags, tags)
+    with FileLock.acquire(run.tags_lock, f"the list of tags of run {run.name!r}", "try again"):
+        tags = whole_tags(run)
+        if step is None:
+            if tags.pop(tag, None) is None:
+                raise unknown("tag", tag, tags)
+        else:
+            tags[tag] = step
+        write_json(run.tags, tags)
 
 
 # Thinning out.

@@ -3,12 +3,14 @@
 import os
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine import files
 from engine.errors import DamagedError, UserError
 from engine.home import CheckpointFolder, Home
 from engine.runs.checkpoints import (
@@ -27,6 +29,7 @@ from engine.runs.checkpoints import (
     set_tag,
     split_reference,
     verify,
+    whole_tags,
 )
 from tests.torchless import publish_at, spoil_manifest, trained_run
 
@@ -312,3 +315,16 @@ def test_the_newest_stays_even_where_none_is_asked_for() -> None:
 
 def test_the_middle_of_a_kept_epoch_is_not_kept() -> None:
     assert [c.step for c in prunable([info(9), info(99)], (1,), 1)] == [9]
+
+
+def test_two_who_tag_at_once_lose_no_tag(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trained_run(home, "r", 2)
+    monkeypatch.setattr(files, "LOOK_S", 60.0)
+    with files.FileLock.acquire(run.tags_lock, "the tags"):
+        tags = whole_tags(run)
+        other = threading.Thread(target=set_tag, args=(run, "b", 14))
+        other.start()
+        other.join(0.2)
+        files.write_json(run.tags, {**tags, "a": 7})
+    other.join()
+    assert read_tags(run) == {"a": 7, "b": 14}
