@@ -1,5 +1,6 @@
 """One optimizer step: forward, backward, clip, update, average. Nothing else, and nothing waits for the device."""
 
+import re
 from collections.abc import Callable
 
 import torch
@@ -14,6 +15,10 @@ from engine.profile import Profile
 from engine.training.batches import Batch
 from engine.training.precision import Plan, autocast
 from engine.training.state import TrainState, set_rate
+
+_NO_MEMORY = re.compile(
+    "can't allocate memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_[A-Z_]*ALLOC[A-Z]*_FAILED"
+)
 
 
 class Stepper:
@@ -96,7 +101,8 @@ class Stepper:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that a smaller micro-batch may help; CPU allocations fail as plain RuntimeErrors."""
+    """Whether an error means that a smaller micro-batch may help; those of the CPU and of
+    CUDA's libraries fail as plain RuntimeErrors."""
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None

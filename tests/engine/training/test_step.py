@@ -82,7 +82,15 @@ def test_out_of_memory_is_known_in_every_dress() -> None:
     assert is_out_of_memory(
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
     )
+    for said in (
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "CUDA error: out of memory",
+    ):
+        assert is_out_of_memory(RuntimeError(said)), said
     assert not is_out_of_memory(RuntimeError("shapes differ"))
+    assert not is_out_of_memory(RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"))
 
 
 def test_out_of_memory_halves_the_micro_batch_and_nothing_else(home: Home) -> None:
