@@ -114,9 +114,11 @@ class Supervisor:
     async def _until_end(self, job_id: str, worker: Worker) -> None:
         exit_code = await worker.wait()
         reach("service.worker_ended")
-        await self._finish(self.queue.jobs[job_id], exit_code)
-        self._workers.pop(job_id, None)
-        self.queue.changed()
+        try:
+            await self._finish(self.queue.jobs[job_id], exit_code)
+        finally:
+            self._workers.pop(job_id, None)
+            self.queue.changed()
 
     async def _finish(self, job: Job, exit_code: int | None) -> None:
         """Judge a worker's end and record it, however long the disk refuses."""
