@@ -2,11 +2,14 @@
 
 import os
 import time
+from dataclasses import fields
 from typing import Any
 
 import click
 
+from ddpm_tui.silence import silence
 from ddpm_tui.words import duration
+from engine.jobs import Progress
 from engine.service.states import ENDED, LIVE, job_number
 
 COLOURS = {
@@ -80,19 +83,27 @@ INTENTS = {
 
 
 def progress(wire: dict[str, Any] | None) -> str:
-    """One line about a living worker: "epoch 12.40 of 50, 131 pictures/s, 1 h 12 min left"."""
+    """One line about a living worker: "epoch 12.40 of 50, 131 pictures/s, 1 h 12 min left"; where it has gone
+    silent, since when instead of how fast."""
     if not wire:
         return ""
-    parts = [wire.get("phase") or ""]
-    if wire.get("epoch") is not None and wire.get("to_epoch"):
-        parts.append(f"epoch {wire['epoch']:.2f} of {wire['to_epoch']:g}")
-    elif wire.get("total"):
-        parts.append(f"{wire.get('done', 0):,} of {wire['total']:,} {wire.get('unit', '')}".rstrip())
-    if wire.get("images_per_s"):
-        parts.append(f"{wire['images_per_s']:.3g} pictures/s")
-    if wire.get("eta_s"):
-        parts.append(f"{duration(wire['eta_s'])} left")
+    told = Progress(**{key: value for key, value in wire.items() if key in _FIELDS})
+    parts = [told.phase]
+    if told.epoch is not None and told.to_epoch:
+        parts.append(f"epoch {told.epoch:.2f} of {told.to_epoch:g}")
+    elif told.total:
+        parts.append(f"{told.done:,} of {told.total:,} {told.unit}".rstrip())
+    if silent := silence(told, time.time()):
+        parts.append(silent)
+    else:
+        if told.images_per_s:
+            parts.append(f"{told.images_per_s:.3g} pictures/s")
+        if told.eta_s:
+            parts.append(f"{duration(told.eta_s)} left")
     return ", ".join(part for part in parts if part)
+
+
+_FIELDS = {field.name for field in fields(Progress)}
 
 
 def details(job: dict[str, Any]) -> list[str]:

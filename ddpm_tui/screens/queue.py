@@ -63,13 +63,14 @@ class AboutJob(Rows):
         where = [job.slot or job.device, *([f"priority {job.priority.name.lower()}"] if job.priority else [])]
         if job.after:
             where.append("after " + ", ".join(job_number(a) for a in job.after))
-        why = view.wait or job.reason
+        silent = view.silence(self.now)
+        why = silent or view.wait or job.reason
         if self.turn is not None:
             epoch, seconds = self.turn
             why += f", at epoch {epoch}" + (f", in {left(seconds)}" if seconds else "")
         bad = job.state in (State.FAILED, State.HELD, State.INTERRUPTED)
         lines: list[Line] = [
-            [(why[:1].upper() + why[1:], "bad" if bad else "")],
+            [(why[:1].upper() + why[1:], "bad" if bad else "warn" if silent else "")],
             [(with_key(job.hint, self.resume), "accent")],
         ]
         lines += [[("   ".join(times), "dim")], [("   ".join([*where, *facts]), "dim")]]
@@ -231,7 +232,9 @@ def _row(view: JobView, snapshot: Snapshot) -> Row:
         why = PHASES[view.progress.phase]
     if view.fraction is not None and not view.job.over:
         share = f"{100 * view.fraction:.0f} %"
-    if view.job.live and view.progress and view.progress.eta_s:
+    if silent := view.silence(snapshot.time):
+        when, why = "silent", silent
+    elif view.job.live and view.progress and view.progress.eta_s:
         when = f"{left(view.progress.eta_s)} left"
     elif view.job.over:
         when = ago(view.job.ended, snapshot.time)
@@ -248,7 +251,7 @@ def _row(view: JobView, snapshot: Snapshot) -> Row:
         (view.title, muted),
         (state, tone),
         (share, ""),
-        (when, "dim"),
-        (why, "bad" if view.state is State.FAILED else "dim"),
+        (when, "warn" if silent else "dim"),
+        (why, "bad" if view.state is State.FAILED else "warn" if silent else "dim"),
     )
     return Row(view.id, cells, f"{view.id} {view.title} {state} {why} {view.run or ''}")

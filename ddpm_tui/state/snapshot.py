@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ddpm_tui.silence import silence
 from engine.jobs import Progress
 from engine.service.states import Job, Priority, State, job_number, title
 
@@ -52,6 +53,10 @@ class JobView:
     @property
     def title(self) -> str:
         return title(self.job.kind, self.job.run, self.job.args)
+
+    def silence(self, now: float) -> str:
+        """ "no sign of life for 45 s" where the worker at work on it should have said something by now; else ""."""
+        return silence(self.progress, now) if self.job.live else ""
 
     @property
     def fraction(self) -> float | None:

@@ -80,6 +80,8 @@ class JobPanel(Rows):
                 words += " (writes a checkpoint first)"
         elif phase:
             words = phase
+        if silent := view.silence(self.now):
+            words, tone = f"{silent}, {words}" if words != str(view.state) else silent, "warn"
         left: list[Piece] = [(sign, tone), " ", (view.title, "bold"), "  ", (words, tone)]
         return spread(left, self._left(view, width), width)
 
@@ -87,7 +89,7 @@ class JobPanel(Rows):
         if view.state in (State.PAUSED, State.HELD) and self.resume:
             return [(self.resume, "accent bold"), (" resumes", "dim")]
         progress = view.progress
-        if progress is None or progress.eta_s is None or not view.job.live:
+        if progress is None or progress.eta_s is None or not view.job.live or view.silence(self.now):
             return []
         words = f"{left(progress.eta_s)} left"
         ends = f", {clock(progress.time + progress.eta_s)}" if width >= 100 and progress.eta_s > 600 else ""
@@ -138,7 +140,7 @@ class JobPanel(Rows):
         progress = view.progress
         assert progress is not None
         facts = [
-            ("", rate(progress.images_per_s)),
+            ("", "" if view.silence(self.now) else rate(progress.images_per_s)),
             ("loss ", number(self.loss) if self.loss is not None else ""),
             ("lr ", learning_rate(progress.lr)),
             ("step ", f"{progress.step:,}" if progress.step is not None else ""),
@@ -172,7 +174,9 @@ def job_line(view: JobView, width: int, snapshot: Snapshot) -> Line:
     fraction = view.fraction
     if view.job.live and fraction is not None:
         right = f"{100 * fraction:.0f} %"
-        if view.progress and view.progress.eta_s and width >= 44:
+        if view.silence(snapshot.time):
+            right, tone = f"{right}  silent", "warn"
+        elif view.progress and view.progress.eta_s and width >= 44:
             right += f"  {left(view.progress.eta_s)}"
     elif view.state is State.QUEUED:
         turn = snapshot.turn(view)

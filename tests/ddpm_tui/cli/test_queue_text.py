@@ -1,10 +1,14 @@
 """How `queue list` reads, from what the engine answers."""
 
+import time
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from ddpm_tui.cli.queue_text import listing
+from ddpm_tui.silence import silence
+from tests.ddpm_tui.fakes import NOW, training
 
 
 def _answer(*jobs: tuple[str, str]) -> dict[str, Any]:
@@ -16,3 +20,38 @@ def test_what_is_over_then_what_works_then_what_waits(monkeypatch: pytest.Monkey
     monkeypatch.setenv("NO_COLOR", "1")
     answer = _answer(("urgent", "queued"), ("old", "done"), ("at work", "running"), ("later", "held"))
     assert [line.split()[0] for line in listing(answer, 80)] == ["2", "3", "1", "4"]
+
+
+def test_a_worker_that_stopped_talking_has_no_speed_and_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    told = asdict(training(time=NOW - 45.4, images_per_s=70.2, eta_s=2.0))
+    answer = _answer(("train r-1", "running"))
+    answer["jobs"][0] |= {"progress": told | {"of a newer engine": 1}, "slot": "cpu"}
+    line = listing(answer, 200)[0]
+    assert "training, epoch 12.44 of 25, no sign of life for 45 s on cpu" in line
+    assert "pictures/s" not in line
+    assert "left" not in line
+    answer["jobs"][0]["progress"] = told | {"time": NOW - 5}
+    assert "70.2 pictures/s, 2 s left on cpu" in listing(answer, 200)[0]
+
+
+@pytest.mark.parametrize(
+    ("age", "told", "silent"),
+    [
+        (29, {}, False),
+        (31, {}, True),
+        (31, {"eta_s": 1586 * 60.0}, False),  # a minute a step
+        (1201, {"eta_s": 1586 * 60.0}, True),
+        (599, {"eta_s": None}, False),  # its first step
+        (599, {"phase": "compiling"}, False),
+        (599, {"phase": "validating"}, False),
+        (3700, {"phase": "evaluating"}, True),
+        (-500, {}, False),  # the clock was set back
+    ],
+)
+def test_a_slow_device_is_not_called_silent(age: float, told: dict[str, Any], silent: bool) -> None:
+    assert bool(silence(training(time=NOW - age, **told), NOW)) is silent
+
+
+def test_what_says_nothing_of_its_time_is_not_called_silent() -> None:
+    assert silence(None, NOW) == silence(training(time=0.0), NOW) == ""

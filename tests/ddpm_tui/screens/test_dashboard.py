@@ -141,6 +141,26 @@ async def test_pausing_and_phases_are_said(tmp_path: Path) -> None:
         assert "scoring held-out pictures" in screen_text(app)
 
 
+async def test_a_worker_that_stopped_talking_is_said_with_no_speed(tmp_path: Path) -> None:
+    silent = job(12, State.RUNNING, started=NOW - 700, progress=training(time=NOW - 45))
+    app = make_app(tmp_path, replace(filled(tmp_path), jobs=(silent,)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        text = screen_text(app)
+        assert "train celeba32-1 to epoch 25  no sign of life for 45 s" in text
+        assert "images/s" not in text
+        assert "left" not in text
+        assert "50 %  silent" in text
+        validating = replace(silent, progress=training(phase="validating", time=NOW - 3600))
+        pausing = replace(silent, job=replace(silent.job, intent=Intent.PAUSE))
+        app.store.set(replace(filled(tmp_path), jobs=(validating,)))  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert "no sign of life for 1 h 00 min, sco" in screen_text(app)
+        app.store.set(replace(filled(tmp_path), jobs=(pausing,)))  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert "no sign of life for 45 s, pausing" in screen_text(app)
+
+
 async def test_n_goes_to_the_next_running_job(tmp_path: Path) -> None:
     snapshot = filled(tmp_path)
     second = job(20, State.RUNNING, run="celeba32-2", started=NOW, progress=training(epoch=3.0))

@@ -63,6 +63,18 @@ async def test_jobs_are_listed_in_order_with_what_matters(tmp_path: Path) -> Non
         assert it.table.key == "000012", "the cursor starts at what is going on"
 
 
+@pytest.mark.parametrize("size", [(80, 24), (130, 30)])
+async def test_a_worker_that_stopped_talking_is_called_silent(tmp_path: Path, size: tuple[int, int]) -> None:
+    silent = job(12, State.RUNNING, started=NOW - 700, progress=training(time=NOW - 45))
+    async with Opened(tmp_path, replace(filled(tmp_path), jobs=(silent,)), size) as it:
+        text = await it.press()
+        row = next(line for line in text.splitlines() if "train celeba32-1 to" in line)
+        assert "50 %" in row
+        assert "silent" in row
+        assert "left" not in text
+        assert "No sign of life for 45 s" in text
+
+
 async def test_what_works_stands_before_what_comes_first_by_its_priority(tmp_path: Path) -> None:
     snapshot = filled(tmp_path)
     urgent = job(16, State.QUEUED, "sample", priority=Priority.HIGH, rank=0.5)
