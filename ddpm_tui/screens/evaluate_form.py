@@ -38,6 +38,7 @@ class EvaluateForm(Form):
     checkpoint, and its priority."""
 
     BINDINGS = [*bindings("dialog"), *bindings("measures")]
+    FINDS = False
 
     def __init__(self, run: RunView, step: int) -> None:
         from engine.runs.evaluations import DEFAULT_COUNT, PLAIN_MEASURES

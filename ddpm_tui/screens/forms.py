@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Static
 
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
-from ddpm_tui.state.reading import profile_names
+from ddpm_tui.state.reading import ProfileName, profile_names
 from ddpm_tui.state.snapshot import RunView, Snapshot
 from ddpm_tui.state.studies import gather
 from ddpm_tui.widgets.abstract import Abstract
@@ -60,10 +61,12 @@ class Form(Dialog[dict[str, Any]], Abstract):
     """A list above, fields below, and a line that says what enter will do.
 
     Subclasses give `options` and `preview`; all fields go to the next by tab, enter does it from anywhere.
+    What is typed while the list has the focus narrows it, where FINDS.
     """
 
     BINDINGS = bindings("dialog")
     QUESTION = ""
+    FINDS = True
     FIELDS: tuple[Field, ...] = ()
 
     def __init__(self, current: str = "") -> None:
@@ -71,6 +74,7 @@ class Form(Dialog[dict[str, Any]], Abstract):
         self._current = current
         self._rows_wanted = 10
         self._asked = 0
+        self._find = ""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box form"):
@@ -86,7 +90,8 @@ class Form(Dialog[dict[str, Any]], Abstract):
                         box.styles.width = field.width
                         yield box
             yield Static("", id="says", classes="hint", markup=False)
-            yield Static("enter do it   tab next field   esc leave it", classes="keys", markup=False)
+            find = "type to find   " if self.FINDS else ""
+            yield Static(f"{find}enter do it   tab next field   esc leave it", classes="keys", markup=False)
 
     async def on_mount(self) -> None:
         rows = await self.options()
@@ -133,6 +138,35 @@ class Form(Dialog[dict[str, Any]], Abstract):
                 raise UserError(f"{field.label}: {text!r} is not a whole number", f"{least} or more")
         return found
 
+    def on_key(self, event: events.Key) -> None:
+        """Letters find, also those that move in other lists; a space is left to those who mark by it."""
+        if not self.FINDS or not self.query_one(Table).has_focus:
+            return
+        if event.key == "backspace":
+            self._narrow(self._find[:-1])
+        elif event.is_printable and event.character and not event.character.isspace():
+            self._narrow(self._find + event.character)
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def _narrow(self, words: str) -> None:
+        """Only rows with `words` in them, the cursor on the first."""
+        self._find = words
+        question = f"{self.QUESTION}: find {words}▏" if words else self.QUESTION
+        self.query_one(".question", Static).update(question)
+        table = self.query_one(Table)
+        table.filter(words)
+        table.move_to(next(iter(table.keys), None) if words else self._current)
+        self._look()
+
+    def action_close(self) -> None:
+        if self._find:
+            self._narrow("")
+        else:
+            super().action_close()
+
     def on_input_changed(self) -> None:
         self._look()
 
@@ -145,7 +179,7 @@ class Form(Dialog[dict[str, Any]], Abstract):
 
     async def _say(self, number: int) -> None:
         await asyncio.sleep(0.1)  # while somebody types, nothing is asked
-        text, bad = "", False
+        text, bad = "nothing has that name: backspace or esc goes back" if self._find else "", False
         chosen = self.query_one(Table).key
         if chosen is not None:
             try:
@@ -159,6 +193,8 @@ class Form(Dialog[dict[str, Any]], Abstract):
 
     def action_accept(self) -> None:
         chosen = self.query_one(Table).key
+        if chosen is None and self._find:
+            return  # what was typed is nowhere: there is nothing to do
         if chosen is None:
             self.dismiss(None)
             return
@@ -189,11 +225,9 @@ class TrainForm(Form):
         own, of_studies = (
             [_run_row(r) for r in runs if not r.problem] for runs in _in_turn(self.ddpm.snapshot)
         )
-        new = [
-            Row(NEW + p.name, (f"new {p.name}", (p.problem or p.description, "bad" if p.problem else "dim")))
-            for p in profiles
-        ]
-        return [*own, *new, *of_studies]
+        mine, shipped = ([_profile_row(p) for p in profiles if p.own is whose] for whose in (True, False))
+        self._current = self._current or next((row.key for row in own), "")
+        return [*mine, *own, *shipped, *of_studies]
 
     async def preview(self, chosen: str, values: dict[str, Any]) -> str:
         reply = await self.ddpm.store.link.request("train", dry_run=True, **wish(chosen, values))
@@ -240,6 +274,11 @@ class SampleForm(Form):
         args.pop("priority", None)
         reply = await self.ddpm.store.link.request("add", kind="sample", args=args, dry_run=True)
         return with_turn("; ".join(reply.get("says") or ()), values, Priority.HIGH)
+
+
+def _profile_row(profile: ProfileName) -> Row:
+    remark = profile.problem or profile.description
+    return Row(NEW + profile.name, (f"new {profile.name}", (remark, "bad" if profile.problem else "dim")))
 
 
 def _run_row(run: RunView) -> Row:

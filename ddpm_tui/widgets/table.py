@@ -177,7 +177,7 @@ class Table(Rows, can_focus=True):
         if not self._rows:
             text: list[Line] = self.empty
             if self._filter and self._all:
-                text = [[("nothing matches the filter; / changes it", "dim")]]
+                text = [[("no line has all these words", "dim")]]
             above = max(0, (height - len(text)) // 3)
             return [[""] for _ in range(above)] + text
         room = max(1, height - self.header)

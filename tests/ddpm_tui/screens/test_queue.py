@@ -281,6 +281,33 @@ async def test_a_profile_starts_a_new_run_to_an_epoch(tmp_path: Path) -> None:
         assert "chunks" not in asked
 
 
+async def test_typing_finds_what_to_queue_and_own_profiles_come_first(tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles/jungle.toml").write_text('description = "of mine"\n')
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        it.link.answers["train"] = lambda **a: {"says": [a["target"]], "job": {"id": "000030"}}
+        text = await it.press("a")
+        assert text.index("new jungle") < text.index("go on, at epoch 12") < text.index("new celeba32")
+        assert it.app.screen.query_one(Table).key == "celeba32-1", "the run under the cursor, as before"
+        text = await it.press(*"jungk")
+        assert "no line has all these words" in text
+        assert "nothing has that name" in text
+        await it.press("enter")
+        assert isinstance(it.app.screen, TrainForm), "enter does nothing where nothing is found"
+        text = await it.press("backspace")
+        assert "Queue training: find jung" in text
+        assert "new celeba32" not in text
+        await it.press("escape")
+        assert it.app.screen.query_one(Table).key == "celeba32-1"
+        assert "new celeba32" in await it.press()
+        await it.press(*"jungl", "enter")
+        assert it.link.asked("train")[-1]["target"] == "jungle"
+        text = await it.press("s", *"2@best")
+        assert it.app.screen.query_one(Table).keys == ["celeba32-2@best"]
+        await it.press("escape", "escape")
+        assert it.app.screen.name == "queue"
+
+
 async def test_a_form_says_what_is_wrong_and_stays(tmp_path: Path) -> None:
     async with Opened(tmp_path, filled(tmp_path)) as it:
         it.link.answers["train"] = UserError("run 'celeba32-1' is at epoch 50 already", "train another chunk")
