@@ -1,7 +1,6 @@
 """`ddpm-tui trash`: deleted things wait here until they are purged."""
 
 import time
-from pathlib import Path
 
 import click
 
@@ -20,7 +19,7 @@ def trash() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """Deleted things, newest first."""
-    from engine.runs.trash import list_trash
+    from engine.runs.trash import list_trash, size_of
 
     found = list_trash(home())
     if as_json:
@@ -31,7 +30,7 @@ def list_(as_json: bool) -> None:
         now = time.time()
         print_table(
             ["WHAT", "KIND", "DELETED", "SIZE"],
-            [[t.label, t.kind, ago(t.deleted, now), size(_bytes(t.path))] for t in found],
+            [[t.label, t.kind, ago(t.deleted, now), size(size_of(t.path))] for t in found],
             right={"SIZE"},
         )
 
@@ -57,7 +56,7 @@ def restore(what: str | None) -> None:
 @yes_option
 def purge(what: str | None, yes: bool) -> None:
     """Delete for good: one thing, or all of it."""
-    from engine.runs.trash import list_trash
+    from engine.runs.trash import list_trash, size_of
     from engine.runs.trash import purge as destroy
 
     found = [t for t in list_trash(home()) if what in (None, t.label, t.id)]
@@ -67,11 +66,6 @@ def purge(what: str | None, yes: bool) -> None:
         note("the trash is empty")
         return
     confirm(
-        f"delete {plural(len(found), 'thing')} for good ({size(sum(_bytes(t.path) for t in found))})?", yes
+        f"delete {plural(len(found), 'thing')} for good ({size(sum(size_of(t.path) for t in found))})?", yes
     )
     say(f"{size(sum(destroy(t) for t in found))} freed")
-
-
-def _bytes(path: Path) -> int:
-    """Of a folder and all below it, or of one file."""
-    return sum(p.stat().st_size for p in (path, *path.rglob("*")) if p.is_file())

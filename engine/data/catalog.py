@@ -8,6 +8,7 @@ packed into a new folder.
 """
 
 import re
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -278,8 +279,9 @@ def remove_source(home: Home, name: str) -> list[Path]:
         if files.is_locked(folder.lock):
             raise BusyError(f"{name!r} is being packed", "wait for it or stop it first")
     gone = [*(folder.path for folder in folders), home.source(name).path]
+    group = uuid.uuid4().hex
     for path in gone:
-        discard(home, "data", path.name, path)
+        discard(home, "data", path.name, path, group)
     return gone
 
 

@@ -24,14 +24,17 @@ class Trashed:
     origin: Path
     deleted: float
     path: Path
+    group: str = ""
+    """The same for what was deleted together and comes back together."""
 
 
-def discard(home: Home, kind: Kind, label: str, path: Path) -> Trashed:
+def discard(home: Home, kind: Kind, label: str, path: Path, group: str = "") -> Trashed:
     """Move a run, checkpoint, sample set, data set or profile to the trash. Same file system, so one rename."""
     home.create()
     place = _place(home)
     origin = str(path.relative_to(home.root))
-    write_json(place / NOTE, {"kind": kind, "label": label, "origin": origin, "deleted": time.time()})
+    note = {"kind": kind, "label": label, "origin": origin, "deleted": time.time(), "group": group}
+    write_json(place / NOTE, note)
     try:
         path.rename(place / path.name)
     except FileNotFoundError:
@@ -87,7 +90,10 @@ def find_trashed(home: Home, label: str, kind: Kind) -> Trashed:
 
 
 def restore(trashed: Trashed) -> Path:
-    """Move it back to where it was. Raises UserError where something else has its name, or its run is gone."""
+    """Move it back to where it was, and what was deleted with it where that is free. Returns where it is.
+
+    Raises UserError where something else has its name, or its run is gone.
+    """
     if trashed.origin.exists():
         raise UserError(
             f"{trashed.label} cannot be restored: {trashed.origin} exists", "rename or delete that first"
@@ -99,20 +105,35 @@ def restore(trashed: Trashed) -> Path:
     trashed.path.rename(trashed.origin)
     fsync_folder(trashed.origin.parent)
     shutil.rmtree(trashed.path.parent)
+    if trashed.group:
+        for other in list_trash(Home(trashed.path.parents[2])):
+            if other.group == trashed.group and not other.origin.exists():
+                restore(other)
+                break  # it has brought back the rest
     return trashed.origin
 
 
 def purge(trashed: Trashed) -> int:
     """Delete for good; the bytes that were freed."""
-    place = trashed.path.parent
-    size = sum(p.stat().st_size for p in place.rglob("*") if p.is_file())
-    shutil.rmtree(place)
+    size = size_of(trashed.path)
+    shutil.rmtree(trashed.path.parent)
     return size
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a folder and all below it, or of one file."""
+    return sum(p.stat().st_size for p in (path, *path.rglob("*")) if p.is_file())
 
 
 def _read(home: Home, place: Path) -> Trashed:
     note = read_json(place / NOTE, "a note in the trash")
     content = next(p for p in place.iterdir() if p.name != NOTE)
     return Trashed(
-        place.name, note["kind"], note["label"], home.root / note["origin"], note["deleted"], content
+        place.name,
+        note["kind"],
+        note["label"],
+        home.root / note["origin"],
+        note["deleted"],
+        content,
+        note.get("group", ""),
     )

@@ -14,6 +14,7 @@ from engine.data import catalog
 from engine.data.packing import pack
 from engine.errors import BusyError, DamagedError, UserError
 from engine.home import Home
+from engine.runs.trash import find_trashed, list_trash, restore
 from tests.engine.data.odd_pictures import fill
 
 
@@ -196,6 +197,15 @@ def test_removing_keeps_the_pictures_and_uses_the_trash(home: Home, tmp_path: Pa
     assert other.path.exists()
     assert len(list(folder.iterdir())) == 3
     assert list(home.trash.rglob("pictures.u8"))
+    restore(list_trash(home)[0])  # one brings back all
+    assert list_trash(home) == []
+    assert catalog.load_source(home, "cats").pictures == 3
+    assert catalog.is_whole(packed)
+    catalog.remove_source(home, "cats")
+    packed.path.mkdir()  # packed again in the meantime
+    restore(find_trashed(home, "cats", "data"))
+    assert [trashed.label for trashed in list_trash(home)] == [packed.path.name]
+    catalog.remove_source(home, "cats")
     with pytest.raises(UserError, match="built in"):
         catalog.remove_source(home, "faces")
     with pytest.raises(UserError, match="no data set named 'cats'"):
