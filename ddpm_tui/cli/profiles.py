@@ -20,6 +20,8 @@ from ddpm_tui.cli.common import (
 from ddpm_tui.cli.lazy import NounGroup
 from engine.errors import DdpmError, UserError
 
+ORIGINS = {"user": "yours", "shipped": "shipped"}
+
 
 @click.group(cls=NounGroup)
 def profiles() -> None:
@@ -42,7 +44,7 @@ def list_(as_json: bool) -> None:
         try:
             profile = load_profile(home(), file.name)
         except DdpmError as error:
-            rows.append([file.name, file.origin, "", "", "", f"cannot be used: {error}"])
+            rows.append([file.name, ORIGINS[file.origin], "", "", "", f"cannot be used: {error}"])
             facts.append(
                 {"name": file.name, "origin": file.origin, "path": str(file.path), "problem": str(error)}
             )
@@ -51,7 +53,7 @@ def list_(as_json: bool) -> None:
         rows.append(
             [
                 file.name,
-                file.origin,
+                ORIGINS[file.origin],
                 data.dataset,
                 str(data.size),
                 f"{training.epochs} ({training.chunk_epochs})",

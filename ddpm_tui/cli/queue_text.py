@@ -106,11 +106,18 @@ def progress(wire: dict[str, Any] | None) -> str:
 _FIELDS = {field.name for field in fields(Progress)}
 
 
+def _state(job: dict[str, Any]) -> str:
+    state, reason = job["state"], job.get("reason") or ""
+    # Some reasons begin with the state's own word.
+    said = [reason] if reason.startswith(state) else [state, reason]
+    return " — ".join(part for part in (*said, job.get("hint")) if part)
+
+
 def details(job: dict[str, Any]) -> list[str]:
     """The page of `queue show`."""
     facts = [
         ("job", f"{job_number(job['id'])}  {job['title']}"),
-        ("state", " — ".join(p for p in (job["state"], job.get("reason"), job.get("hint")) if p)),
+        ("state", _state(job)),
         ("waits", job.get("waits")),
         ("worker", progress(job.get("progress"))),
         ("device", job["slot"] or job["device"]),

@@ -286,7 +286,12 @@ class Commands:
             before = None
         else:
             target = self.queue.find(where)
-            if target.over or target.id in ids:
+            if target.id in ids:
+                raise UserError(
+                    f"job {job_number(target.id)} cannot go before itself",
+                    "name another job that is still to come",
+                )
+            if target.over:
                 raise UserError(
                     f"job {job_number(target.id)} is not waiting", "name a job that is still to come"
                 )

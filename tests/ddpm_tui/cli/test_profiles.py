@@ -21,6 +21,7 @@ def test_list(home: Home, cli: Cli) -> None:
     assert "data.size" in facts["bad"]["problem"]
     shown = cli("profiles", "list").out
     assert "my own" in shown
+    assert {line.split()[1] for line in shown.splitlines() if line.startswith(("mine", "bad"))} == {"yours"}
     assert "cannot be used" in shown
 
 

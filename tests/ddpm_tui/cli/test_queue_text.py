@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ddpm_tui.cli.queue_text import listing
+from ddpm_tui.cli.queue_text import details, listing
 from ddpm_tui.silence import silence
 from tests.ddpm_tui.fakes import NOW, training
 
@@ -55,3 +55,28 @@ def test_a_slow_device_is_not_called_silent(age: float, told: dict[str, Any], si
 
 def test_what_says_nothing_of_its_time_is_not_called_silent() -> None:
     assert silence(None, NOW) == silence(training(time=0.0), NOW) == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "said"),
+    [
+        ("running", "running on cpu", "running on cpu"),
+        ("paused", "paused", "paused — resume it"),
+        ("held", "crashed 3 times", "held — crashed 3 times — resume it"),
+        ("queued", "", "queued"),
+    ],
+)
+def test_a_state_is_said_once(state: str, reason: str, said: str) -> None:
+    hint = "resume it" if state in ("paused", "held") else ""
+    job = {
+        "id": "000012",
+        "title": "t",
+        "state": state,
+        "reason": reason,
+        "hint": hint,
+        "slot": None,
+        "device": "cpu",
+    }
+    job |= {"priority": "normal", "after": [], "attempt": 1, "crashes": 0, "args": {}, "folder": "/j"}
+    job |= {"history": [], "log_tail": [], "log": ""}
+    assert f"    state  {said}" in details(job)

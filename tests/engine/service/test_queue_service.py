@@ -98,6 +98,8 @@ def test_waiting_jobs_can_be_paused_held_moved_and_cancelled(service: Service) -
     assert order() == [jobs[3], jobs[1], jobs[2], jobs[0]]
     change(service, "move", jobs[0], where=jobs[2].lstrip("0"))
     assert order() == [jobs[3], jobs[1], jobs[0], jobs[2]]
+    with pytest.raises(UserError, match=f"job {jobs[0].lstrip('0')} cannot go before itself"):
+        service.request("move", ids=[jobs[0]], where=jobs[0])
     change(service, "pause", jobs[3])
     change(service, "hold", jobs[1])
     change(service, "cancel", jobs[0])
