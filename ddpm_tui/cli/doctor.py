@@ -1,8 +1,10 @@
 """`ddpm-tui doctor`: what this machine, terminal, session and disk can do, and what to mend."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -33,6 +35,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         "devices": list(devices(machine)),
         "terminal": list(terminal()),
         "state": list(state(home())),
+        "runs and data": list(runs(home())),
         "engine": _engine(home()),
         "profiles": list(profiles(home())),
     }
@@ -150,6 +153,7 @@ def terminal() -> Iterator[Finding]:
 def state(where: Home) -> Iterator[Finding]:
     from engine.errors import DdpmError
     from engine.files import free_bytes
+    from engine.service.settings import read_settings
 
     try:
         where.create()
@@ -162,11 +166,54 @@ def state(where: Home) -> Iterator[Finding]:
             "problem", f"{where.root} cannot be written ({error})", "set DDPM_HOME to a folder you own"
         )
         return
+    yield from (
+        Finding("warning", problem, "mend or delete it") for problem in read_settings(where.settings)[1]
+    )
     free = free_bytes(where.root)
     if free < LOW_DISK:
         yield Finding("warning", f"{size(free)} free there", "checkpoints prune, trash purge")
     else:
         yield Finding("ok", f"{size(free)} free there")
+
+
+def runs(where: Home) -> Iterator[Finding]:
+    """Runs that cannot be read, and what nobody uses any more and no list shows."""
+    from engine.data.catalog import list_sources, packed_folders
+    from engine.errors import DdpmError
+    from engine.runs.record import load_run, run_names
+
+    used, damaged = set(), 0
+    names = run_names(where)
+    for name in names:
+        for aside in sorted(where.run(name).checkpoints.glob(".*.damaged-*")):
+            yield _unused(f"a damaged checkpoint of run {name!r} was set aside", aside)
+        try:
+            used.add((load_run(where, name).frozen.get("data") or {}).get("folder"))
+        except DdpmError as error:
+            damaged += 1
+            yield Finding("problem", error.what, error.hint or "")
+    unread: list[str] = []
+    try:
+        sources = list_sources(where, complain=unread.append)
+    except OSError as error:
+        unread, sources = [f"{where.data} cannot be read ({error.strerror})"], []
+    yield from (Finding("problem", text) for text in unread)
+    for source in sources if not damaged else ():  # a damaged run may be on any of them
+        for folder, manifest in packed_folders(where, source.name):
+            old = manifest is not None and manifest.fingerprint != source.fingerprint
+            if old and folder.path.name not in used:
+                yield _unused(
+                    f"data set {source.name!r} is packed as it once was, and no run uses that", folder.path
+                )
+    yield Finding("ok", f"{plural(len(names), 'run')}, {plural(len(sources), 'data set')}")
+
+
+def _unused(what: str, path: Path) -> Finding:
+    from engine.runs.trash import size_of
+
+    return Finding(
+        "note", f"{what}: {path} ({size(size_of(path))})", f"rm -r {shlex.quote(str(path))} frees it"
+    )
 
 
 def _engine(where: Home) -> list[Finding]:

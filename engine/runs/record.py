@@ -151,6 +151,17 @@ def load_run(home: Home, name: str) -> RunRecord:
 
 
 def read_record(folder: RunFolder) -> RunRecord:
+    """Raises UserError for a newer run or a profile that cannot be used, DamagedError for one that cannot be read."""
+    try:
+        return _record(folder)
+    except DamagedError as error:
+        way_out = (
+            f"bring it back from a copy, or `ddpm-tui runs delete {folder.name}` moves the run to the trash"
+        )
+        raise DamagedError(error.what, way_out) from None
+
+
+def _record(folder: RunFolder) -> RunRecord:
     data = read_json(folder.record, f"the record of run {folder.name!r}")
     version = data.get("format") if isinstance(data, dict) else None
     if not isinstance(version, int):
@@ -168,10 +179,10 @@ def read_record(folder: RunFolder) -> RunRecord:
             data["profile_name"],
             data["created"],
             Lineage(**{**lineage, "changes": tuple(lineage["changes"])}) if lineage else None,
-            data["frozen"],
-            data["versions"],
+            dict(data["frozen"]),
+            dict(data["versions"]),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"the record of run {folder.name!r} lacks {error}: {folder.record}") from None
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,12 @@ from typing import Any
 import pytest
 
 from ddpm_tui.cli import doctor
-from engine.home import Home
+from engine.data import packing
+from engine.data.catalog import add_source
+from engine.home import Home, PackedFolder
+from engine.runs.record import freeze
 from tests.ddpm_tui.cli.conftest import Cli
+from tests.torchless import trained_run
 
 RECENT = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120"]
 
@@ -83,7 +88,7 @@ def test_sections_and_json(home: Home, cli: Cli, monkeypatch: pytest.MonkeyPatch
     (home.profiles / "paperish.toml").write_text('[diffusion]\nschedule = "linear"\nbeta_scaling = "none"\n')
     ended = cli("doctor")
     assert [line for line in ended.out.splitlines() if not line.startswith(" ")] == [
-        "programs", "devices", "terminal", "state", "engine", "profiles",
+        "programs", "devices", "terminal", "state", "runs and data", "engine", "profiles",
     ]  # fmt: skip
     assert "no GPU: training runs on the CPU" in ended.out
     assert "a CPU, 2 cores, 8.59 GB, with bf16 instructions" in ended.out
@@ -113,6 +118,33 @@ def test_a_home_that_cannot_be_written(home: Home) -> None:
     (finding,) = doctor.state(Home(home.root / "file" / "below"))
     assert finding.level == "problem"
     assert "set DDPM_HOME" in finding.what + finding.hint
+
+
+def test_what_cannot_be_read_and_what_nobody_uses(home: Home, pictures: Path, tmp_path: Path) -> None:
+    run, bad = trained_run(home, "r", 1), trained_run(home, "bad", 1)
+    folder = tmp_path / "dots"
+    shutil.copytree(pictures, folder)
+
+    def pack(count: int) -> PackedFolder:
+        (folder / f"{count:03d}.png").unlink()
+        add_source(home, folder, "dots")
+        return packing.pack(home, "dots", 8, "whole")
+
+    used, unused, _ = pack(0), pack(1), pack(2)
+    freeze(run, data={"folder": used.path.name})
+    aside = run.checkpoints / ".00000007.damaged-12345678"
+    run.checkpoint(7).path.rename(aside)
+    found = list(doctor.runs(home))
+    assert [f.hint for f in found] == [f"rm -r {aside} frees it", f"rm -r {unused.path} frees it", ""]
+    assert f"a damaged checkpoint of run 'r' was set aside: {aside} (" in found[0].what
+
+    bad.record.write_text("{")
+    home.settings.write_text("[queue\n")
+    problems = [f for f in doctor.runs(home) if f.level == "problem"]
+    assert [f.what.split(":")[0] for f in problems] == ["the record of run 'bad' is not readable JSON"]
+    assert "runs delete bad" in problems[0].hint
+    assert not any(str(unused.path) in f.what for f in doctor.runs(home)), "the run may be on it"
+    assert any(str(home.settings) in f.what for f in doctor.state(home) if f.level == "warning")
 
 
 @pytest.mark.slow

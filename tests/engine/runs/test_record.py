@@ -97,6 +97,11 @@ def test_an_unknown_run_gets_the_nearest(home: Home) -> None:
         ('{"format": 99}', UserError, "newer ddpm-tui .format 99, this one reads 1. — update"),
         ('{"format": 1}', DamagedError, "lacks 'lineage'"),
         ('{"format": 1, "lineage": {"parent": "x"}}', DamagedError, "lacks"),
+        (
+            '{"format": 1, "lineage": null, "profile": {}, "profile_name": "", "created": "", "frozen": 3}',
+            DamagedError,
+            "lacks",
+        ),
     ],
 )
 def test_records_that_cannot_be_read(
@@ -108,8 +113,12 @@ def test_records_that_cannot_be_read(
         path.unlink()
     else:
         path.write_text(content)
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=words) as caught:
         load_run(home, "r")
+    if error is DamagedError:
+        assert str(caught.value).endswith(
+            " — bring it back from a copy, or `ddpm-tui runs delete r` moves the run to the trash"
+        )
 
 
 def test_a_record_whose_profile_is_of_a_later_version(home: Home) -> None:
