@@ -209,6 +209,12 @@ class ProfilesScreen(BaseScreen):
         facts = [
             ("profile", f"{entry.name}, {'yours' if entry.own else 'shipped'}"),
             ("for", p.description),
+        ]
+        # What was asked for comes where it is in sight; what is only counted has time.
+        measured, note = self._measured.get(entry.text), self._notes.get(entry.text)
+        facts += [("cost", note)] if note else []
+        facts += measured or []
+        facts += [
             ("data", f"{p.data.dataset}, {p.data.size} px, {p.data.recipe}{', mirrored' if p.data.flip else ''}"),
             ("network", f"{p.model.block}, width {p.model.width}, {p.model.blocks_per_level} blocks a level"),
             ("diffusion", f"{p.diffusion.steps} steps, {p.diffusion.schedule}"),
@@ -219,12 +225,11 @@ class ProfilesScreen(BaseScreen):
         ]  # fmt: skip
         facts += self._counted.get(entry.text, [])
         facts += [("warning", text) for text in p.warnings()]
-        facts += self._measured.get(entry.text) or self._figures.get(entry.text, [])
-        if entry.text in self._notes:
-            facts.append(("", self._notes[entry.text]))
-        elif entry.text not in self._figures:
+        if measured is None:
+            facts += self._figures.get(entry.text, [])
+        if measured is None and not note and entry.text not in self._figures:
             facts.append(("", "counting …"))
-        elif entry.text not in self._measured:
+        elif measured is None and not note:
             facts.append(("", f"{self.ddpm.key('profiles.estimate')} measures the speed here"))
         return facts
 

@@ -1,6 +1,7 @@
 """Screen 5 by its keys."""
 
 import contextlib
+import threading
 
 import pytest
 
@@ -286,3 +287,24 @@ async def test_estimate_shows_what_the_worker_found(home, monkeypatch):
         await show(app, pilot)
         await pilot.press("m")
         await until(pilot, lambda: "2.20 M" in text(app) and "131 images/s" in text(app))
+
+
+async def test_what_is_measured_is_in_sight_at_80_by_24(home, monkeypatch):
+    may_end = threading.Event()
+    figures = FIGURES | {"images_per_s": 131.0, "epoch_seconds": 60.0, "run_seconds": 7200.0}
+
+    def estimate(*given):
+        may_end.wait(30)
+        return figures
+
+    monkeypatch.setattr("ddpm_tui.state.profile_facts.estimate", estimate)
+    app, run = opened(home, (80, 24))
+    async with run as pilot:
+        await show(app, pilot)
+        app.screen.table.move_to("celeba64")
+        await until(pilot, lambda: "celeba64, shipped" in text(app) and "network" in text(app))
+        await pilot.press("m")
+        await until(pilot, lambda: "measuring a few steps" in text(app))
+        may_end.set()
+        await until(pilot, lambda: "131 images/s" in text(app) and "2 h 00 min" in text(app))
+        assert "measuring" not in text(app)
