@@ -46,6 +46,12 @@ class DiskFullError(DdpmError):
     exit_code = 73
 
 
+def damaged_run(name: str, what: str) -> DamagedError:
+    """The error for a run whose record cannot be used; `what` says why."""
+    way_out = f"bring it back from a copy, or `ddpm-tui runs delete {name}` moves the run to the trash"
+    return DamagedError(what, way_out)
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to `name`, or None when nothing is close."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

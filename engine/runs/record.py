@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DamagedError, UserError, unknown
+from engine.errors import DamagedError, UserError, damaged_run, unknown
 from engine.files import FileLock, disk_errors, fsync_folder, read_json, write_json
 from engine.home import Home, RunFolder, check_name
 from engine.profile import Profile
@@ -155,10 +155,7 @@ def read_record(folder: RunFolder) -> RunRecord:
     try:
         return _record(folder)
     except DamagedError as error:
-        way_out = (
-            f"bring it back from a copy, or `ddpm-tui runs delete {folder.name}` moves the run to the trash"
-        )
-        raise DamagedError(error.what, way_out) from None
+        raise damaged_run(folder.name, error.what) from None
 
 
 def _record(folder: RunFolder) -> RunRecord:

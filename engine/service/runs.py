@@ -8,8 +8,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from engine.errors import DamagedError, UserError, unknown
-from engine.files import is_locked, lock_holder
+from engine.errors import DamagedError, UserError, damaged_run, unknown
+from engine.files import is_locked, lock_holder, read_json
 from engine.home import Home, RunFolder
 
 
@@ -26,8 +26,9 @@ class RunFacts:
 
 def run_facts(folder: RunFolder) -> RunFacts:
     """Raises DamagedError where run.json cannot be read."""
+    what = f"the record of run {folder.name!r}"
     try:
-        record: dict[str, Any] = json.loads(folder.record.read_bytes())
+        record: dict[str, Any] = read_json(folder.record, what)
         profile, frozen = record["profile"], record.get("frozen") or {}
         training = profile.get("training", {})
         wanted = str(training.get("device", "auto"))
@@ -40,10 +41,10 @@ def run_facts(folder: RunFolder) -> RunFacts:
             wanted,
             frozen.get("steps_per_epoch"),
         )
-    except OSError as error:
-        raise DamagedError(f"{folder.record} cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedError(f"{folder.record} is not a run's record ({error!r})") from None
+    except DamagedError as error:
+        raise damaged_run(folder.name, error.what) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise damaged_run(folder.name, f"{what} is not a run record: {folder.record}") from None
 
 
 def exists(home: Home, name: str) -> bool:
