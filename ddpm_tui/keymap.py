@@ -64,6 +64,7 @@ KEYS: tuple[Key, ...] = (
     Key("list.first", "home,g", "edge(-1)", "first", "to the first", footer=False),
     Key("list.last", "end,G", "edge(1)", "last", "to the last", footer=False),
     Key("list.filter", "slash", "filter", "filter", "show only lines with these words", footer=False),
+    Key("list.unfilter", "escape", "unfilter", "all lines", "show all lines again", footer=False),
     Key("list.next_pane", "tab", "app.focus_next", "next pane", "to the next list or picture", footer=False),
     Key("list.previous_pane", "shift+tab", "app.focus_previous", "previous pane", "to the one before", False),
     # Dialogs.

@@ -156,11 +156,17 @@ class BaseScreen(Sturdy, Screen[None], Abstract):
     # The filter line: screens with lists react to `filtered`.
 
     async def action_filter(self) -> None:
+        from ddpm_tui.widgets.filter import FilterBar, FilterLine
+
+        if not self.query(FilterBar):
+            await self.mount(FilterBar(self.filtered), before=self.query_one(FootBar))
+        self.query_one(FilterLine).open()
+
+    def action_unfilter(self) -> None:
         from ddpm_tui.widgets.filter import FilterLine
 
-        if not self.query(FilterLine):
-            await self.mount(FilterLine(self.filtered), before=self.query_one(FootBar))
-        self.query_one(FilterLine).open()
+        for line in self.query(FilterLine):
+            line.clear_words()
 
     def filtered(self, words: str) -> None:
         """The filter's text changed. Screens with lists hand it to the list."""

@@ -54,7 +54,7 @@ class CheckpointsScreen(BaseScreen):
     NAME = "checkpoints"
     BINDINGS = [
         *bindings("checkpoints"),
-        *bindings("list", only=["list.filter", "list.next_pane", "list.previous_pane"]),
+        *bindings("list", only=["list.filter", "list.unfilter", "list.next_pane", "list.previous_pane"]),
         *bindings("app"),
     ]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide"), (160, "-large")]

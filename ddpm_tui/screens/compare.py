@@ -61,7 +61,11 @@ class CompareScreen(BaseScreen):
     """Runs are put in and taken out on the left; on the right one of the views."""
 
     NAME = "compare"
-    BINDINGS = [*bindings("compare"), *bindings("list", only=["list.filter"]), *bindings("app")]
+    BINDINGS = [
+        *bindings("compare"),
+        *bindings("list", only=["list.filter", "list.unfilter"]),
+        *bindings("app"),
+    ]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (78, "-usual"), (110, "-wide")]
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ class GalleryScreen(BaseScreen):
     NAME = "gallery"
     BINDINGS = [
         *bindings("gallery"),
-        *bindings("list", only=["list.filter", "list.next_pane", "list.previous_pane"]),
+        *bindings("list", only=["list.filter", "list.unfilter", "list.next_pane", "list.previous_pane"]),
         *bindings("app"),
     ]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]

@@ -69,7 +69,11 @@ class ProfilesScreen(BaseScreen):
     """Left the profiles, right what the one under the cursor is, or how it differs from the marked one."""
 
     NAME = "profiles"
-    BINDINGS = [*bindings("profiles"), *bindings("list", only=["list.filter"]), *bindings("app")]
+    BINDINGS = [
+        *bindings("profiles"),
+        *bindings("list", only=["list.filter", "list.unfilter"]),
+        *bindings("app"),
+    ]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
 
     def __init__(self) -> None:

@@ -81,7 +81,11 @@ class QueueScreen(BaseScreen):
     """Jobs that are over first (as many as were lately), then what works, then what waits, in order."""
 
     NAME = "queue"
-    BINDINGS = [*bindings("queue"), *bindings("list", only=["list.filter"]), *bindings("app")]
+    BINDINGS = [
+        *bindings("queue"),
+        *bindings("list", only=["list.filter", "list.unfilter"]),
+        *bindings("app"),
+    ]
 
     def __init__(self) -> None:
         super().__init__()

@@ -4,7 +4,22 @@ from collections.abc import Callable
 from typing import Any
 
 from textual import events
-from textual.widgets import Input
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.widgets import Input, Static
+
+
+class FilterBar(Horizontal):
+    """The line, what it is, and how to be rid of it. Shown while one types and as long as it holds words."""
+
+    def __init__(self, filtered: Callable[[str], None]) -> None:
+        super().__init__()
+        self._filtered = filtered
+
+    def compose(self) -> ComposeResult:
+        yield Static("filter ", classes="label", markup=False)
+        yield FilterLine(self._filtered)
+        yield Static("esc clears it", classes="label", markup=False)
 
 
 class FilterLine(Input):
@@ -20,8 +35,13 @@ class FilterLine(Input):
         """Show it and take the keys."""
         if not self.has_focus:
             self._before = self.screen.focused
-        self.display = True
+        self._show(True)
         self.focus()
+
+    def clear_words(self) -> None:
+        """All lines again."""
+        self.value = ""
+        self._leave() if self.has_focus else self._show(False)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -35,9 +55,12 @@ class FilterLine(Input):
         if event.key == "escape":
             event.stop()
             event.prevent_default()
-            self.value = ""
-            self._leave()
+            self.clear_words()
 
     def _leave(self) -> None:
-        self.display = bool(self.value)
+        self._show(bool(self.value))
         self.screen.set_focus(self._before)
+
+    def _show(self, shown: bool) -> None:
+        for bar in self.screen.query(FilterBar):
+            bar.display = shown

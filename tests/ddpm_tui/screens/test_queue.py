@@ -411,3 +411,18 @@ async def test_a_paused_job_names_the_key_that_resumes_it(tmp_path: Path) -> Non
     paused = job(20, State.PAUSED, reason="paused", hint=hint, ended=1.0)
     async with Opened(tmp_path, replace(filled(tmp_path), jobs=(paused,))) as it:
         assert "space goes on from the checkpoint" in await it.press()
+
+
+async def test_a_filter_says_that_it_is_one_and_escape_clears_it(tmp_path: Path) -> None:
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        everything = it.table.keys
+        text = await it.press("slash", *"faces", "enter")
+        assert it.table.keys == ["000015"]
+        assert "filter faces" in text
+        assert "esc clears it" in text
+        text = await it.press("escape")
+        assert it.table.keys == everything
+        assert "filter" not in text
+        await it.press("slash", *"faces", "escape", "j")
+        assert it.table.keys == everything
+        assert it.table.has_focus
