@@ -24,31 +24,58 @@ RMS: Final = 0.2
 
 
 def orthogonalised(matrices: Tensor, dtype: torch.dtype) -> Tensor:
-    """(n, rows, columns) → the same shape in `dtype`: U V^T of each U S V^T, roughly; zero stays zero."""
-    a, b, c = NEWTON_SCHULZ
+    """(n, rows, columns) → the same shape in `dtype`: U Vᵀ of each U S Vᵀ, roughly; zero stays zero.
+
+    In float32 long matrices are iterated through their Gram matrices, which takes a fraction of the operations. With
+    fewer bits small eigenvalues would come out negative there, and grow.
+    """
     x = matrices.to(dtype)
     tall = x.shape[1] > x.shape[2]
     if tall:
         x = x.mT
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
-    for _ in range(ITERATIONS):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    through_gram = dtype == torch.float32 and x.shape[2] > 2 * x.shape[1]
+    x = _through_gram(x) if through_gram else _straight(x)
     return x.mT if tall else x
 
 
-def inner_weights(model: nn.Module) -> list[nn.Parameter]:
-    """What Muon is for: every weight that is a full matrix, but for the first and the last layer's.
+def _straight(x: Tensor) -> Tensor:
+    """X ← (a + b G + c G²) X with G = X Xᵀ, again and again."""
+    a, b, c = NEWTON_SCHULZ
+    for _ in range(ITERATIONS):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x
 
-    Left out are biases and norms, and depthwise kernels, whose channels have nothing to do with one another.
+
+def _through_gram(x: Tensor) -> Tensor:
+    """The same product of polynomials, put together from G alone, which they turn into P G P; then applied to X."""
+    a, b, c = NEWTON_SCHULZ
+    gram = x @ x.mT
+    product: Tensor | None = None
+    for number in range(ITERATIONS):
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        polynomial.diagonal(dim1=1, dim2=2).add_(a)
+        product = polynomial if product is None else polynomial @ product
+        if number < ITERATIONS - 1:
+            gram = polynomial @ gram @ polynomial
+    assert product is not None
+    return product @ x
+
+
+def inner_weights(model: nn.Module) -> list[Tensor]:
+    """What Muon is for: the kernels of all convolutions but the first and the last.
+
+    Depthwise kernels are left out, whose channels have nothing to do with one another, and so are the layers of the
+    time embedding: of them AdamW learns as much in less time.
     """
     ends = {id(module) for name, module in model.named_children() if name in ("enter", "leave")}
     return [
-        parameter
+        module.weight
         for module in model.modules()
-        if id(module) not in ends and getattr(module, "groups", 1) == 1
-        for parameter in module.parameters(recurse=False)
-        if parameter.ndim >= 2
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+        and module.groups == 1
+        and id(module) not in ends
     ]
 
 
@@ -83,33 +110,39 @@ class Muon(Optimizer):
         found_inf: Tensor | None = getattr(self, "found_inf", None)
         self._adamw.found_inf, self._adamw.grad_scale = found_inf, getattr(self, "grad_scale", None)  # type: ignore[attr-defined]
         self._adamw.step()
-        rate, decay = self.param_groups[0]["lr"], self.param_groups[0]["weight_decay"]
+        # 1, or 0 for a step that changes nothing.
+        go: Tensor | float = 1.0 if found_inf is None else (found_inf == 0).float()
         for parameters in self._by_shape():
-            update = self._update(parameters, found_inf)
-            size = rate * RMS * max(update.shape[1:]) ** 0.5
-            for parameter, direction in zip(parameters, update, strict=True):
-                change = size * direction.reshape(parameter.shape) + (rate * decay) * parameter
-                parameter.sub_(change if found_inf is None else torch.where(found_inf > 0, 0.0, change))
+            self._update(parameters, go)
 
-    def _by_shape(self) -> list[list[nn.Parameter]]:
+    def _by_shape(self) -> list[list[Tensor]]:
         """The inner weights with a gradient; those of one shape are orthogonalised together."""
-        found: dict[torch.Size, list[nn.Parameter]] = {}
+        found: dict[torch.Size, list[Tensor]] = {}
         for parameter in self.param_groups[0]["params"]:
             if parameter.grad is not None:
                 found.setdefault(parameter.shape, []).append(parameter)
         return list(found.values())
 
-    def _update(self, parameters: list[nn.Parameter], found_inf: Tensor | None) -> Tensor:
-        """Carry the momenta on and orthogonalise them, looking ahead as Nesterov's: (n, rows, columns) float32."""
-        ahead = []
-        for parameter in parameters:
-            gradient = parameter.grad
-            assert gradient is not None
-            state = self.state[parameter]
-            if MOMENTUM_KEY not in state:
-                state[MOMENTUM_KEY] = torch.zeros_like(parameter)
-            momentum = state[MOMENTUM_KEY]
-            carried = MOMENTUM * momentum + gradient
-            momentum.copy_(carried if found_inf is None else torch.where(found_inf > 0, momentum, carried))
-            ahead.append((gradient + MOMENTUM * momentum).flatten(1))
-        return orthogonalised(torch.stack(ahead), self.dtype).float()
+    def _update(self, parameters: list[Tensor], go: Tensor | float) -> None:
+        """Carry the momenta on, look ahead as Nesterov does, and take the steps of some weights of one shape."""
+        rate, decay = self.param_groups[0]["lr"], self.param_groups[0]["weight_decay"]
+        gradients = torch.stack([p.grad.flatten(1) for p in parameters])  # type: ignore[union-attr]
+        if isinstance(go, Tensor):
+            gradients = torch.where(go > 0, gradients, 0.0)
+        momenta = torch.stack([self._momentum(p).flatten(1) for p in parameters])
+        momenta.mul_(1 + (MOMENTUM - 1) * go).add_(gradients)
+        for parameter, momentum in zip(parameters, momenta, strict=True):
+            self._momentum(parameter).copy_(momentum.view(parameter.shape))
+        steps = orthogonalised(gradients.add_(momenta, alpha=MOMENTUM), self.dtype).float()
+        steps *= rate * RMS * max(steps.shape[1:]) ** 0.5 * go
+        for parameter, step in zip(parameters, steps, strict=True):
+            if decay:
+                parameter.mul_(1 - rate * decay * go)
+            parameter.sub_(step.reshape(parameter.shape))
+
+    def _momentum(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if MOMENTUM_KEY not in state:
+            state[MOMENTUM_KEY] = torch.zeros_like(parameter)
+        momentum: Tensor = state[MOMENTUM_KEY]
+        return momentum

@@ -190,8 +190,9 @@ def make_optimizer(model: nn.Module, optim: OptimSection, plan: Plan) -> torch.o
         "fused": plan.fused_optimizer,
     }
     if optim.optimizer == "muon":
-        # bf16 is enough for directions, where the device is quick in it.
-        dtype = torch.bfloat16 if plan.precision == "bf16" else torch.float32
+        # bf16 is enough for directions. On a CPU float32 needs fewer operations, and is as quick.
+        quick = plan.kind == "cuda" and plan.precision == "bf16"
+        dtype = torch.bfloat16 if quick else torch.float32
         return Muon(model, dtype=dtype, **settings)
     kind = torch.optim.AdamW if optim.optimizer == "adamw" else torch.optim.Adam
     return kind(model.parameters(), **settings)

@@ -28,7 +28,7 @@ def spread_of(matrices: torch.Tensor) -> torch.Tensor:
     return torch.linalg.svdvals(matrices.float())
 
 
-@pytest.mark.parametrize("shape", [(3, 16, 40), (2, 40, 16), (1, 24, 24)])
+@pytest.mark.parametrize("shape", [(3, 16, 144), (2, 40, 16), (1, 24, 24), (2, 16, 24)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_singular_values_become_equal_and_directions_stay(
     shape: tuple[int, int, int], dtype: torch.dtype
@@ -56,13 +56,13 @@ def test_no_gradient_is_no_direction() -> None:
     assert torch.equal(orthogonalised(torch.zeros(2, 8, 8), torch.float32), torch.zeros(2, 8, 8))
 
 
-def test_inner_weights_are_the_full_matrices_between_first_and_last_layer() -> None:
+def test_inner_weights_are_the_full_kernels_between_first_and_last_layer() -> None:
     for block in ("resnet", "convnext"):
         unet, named = network(block=block)
         inner = {id(p) for p in inner_weights(unet)}
         for name, parameter in named.items():
-            outer = parameter.ndim < 2 or name.startswith(("enter.", "leave.")) or "depthwise" in name
-            assert (id(parameter) in inner) is not outer, name
+            kernel = parameter.ndim == 4 and "depthwise" not in name
+            assert (id(parameter) in inner) is (kernel and not name.startswith(("enter.", "leave."))), name
 
 
 def test_steps_are_those_of_torch_s_muon_and_adamw() -> None:
