@@ -255,7 +255,8 @@ class LiveStore:
         view = JobView(after)
         words = f"{view.title}: {after.state}"
         if after.reason and after.reason not in (str(after.state), "queued"):
-            words = f"{view.title}: {after.state}, {after.reason}"
+            says_state = after.reason.startswith(str(after.state))  # "running on cpu"
+            words = f"{view.title}: {after.reason if says_state else f'{after.state}, {after.reason}'}"
         when = (after.ended if after.over else after.started) or self._clock.now()
         self._events = [*self._events, Event(when, words, TONES.get(after.state, ""))][-KEPT_EVENTS:]
 

@@ -100,11 +100,11 @@ async def test_jobs_follow_the_service_with_their_waits_and_progress(tmp_path: P
         assert snapshot.engine.on_hold
         await it.say({"event": "waits", "waits": {"000001": "waits for cpu"}})
         await it.until(lambda s: s.jobs[0].wait == "waits for cpu")
-        await it.say(changed(train(state=State.RUNNING)))
+        await it.say(changed(train(state=State.RUNNING, reason="running on cpu")))
         write_progress(folder, Progress("training", 3, 10, step=3, epoch=1.5, to_epoch=5))
         snapshot = await it.until(lambda s: bool(s.jobs[0].progress))
         assert snapshot.live[0].fraction == 0.3
-        assert [e.text for e in snapshot.events] == ["train r to epoch 5: running"]
+        assert [e.text for e in snapshot.events] == ["train r to epoch 5: running on cpu"]
         await it.say({"event": "engine", "problems": ["the disk is full"]})
         await it.until(lambda s: s.engine.problem == "the disk is full")
 
