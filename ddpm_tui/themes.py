@@ -39,7 +39,7 @@ PALETTES = {
     ),
     "ddpm-light": Palette(
         text="#20262c", dim="#5c6670", faint="#b4bcc4", accent="#005f99", good="#1b7a3d", warn="#8a5a00",
-        bad="#b3261e", cursor="#cfe3f5", cursor_text="#000000", bar="#2f7fb8", series=_LIGHT_SERIES,
+        bad="#b3261e", cursor="#bcd6ee", cursor_text="#000000", bar="#2f7fb8", series=_LIGHT_SERIES,
     ),
     "ddpm-okabe-ito": Palette(
         text="#e6e6e6", dim="#9a9a9a", faint="#505050", accent="#56b4e9", good="#56b4e9", warn="#f0e442",

@@ -3,16 +3,19 @@
 from pathlib import Path
 
 import pytest
+from rich.color import Color as Ansi
+from rich.color import ColorSystem
 from rich.segment import Segment
 from textual.app import App, ComposeResult
 from textual.color import Color
+from textual.theme import Theme
 
 from ddpm_tui import words
 from ddpm_tui.glyphs import PlainText, plain
 from ddpm_tui.keymap import BY_ID, KEYS, read_keymap, shown
 from ddpm_tui.state.budget import WINDOW_S, Budget
 from ddpm_tui.state.undo import DEPTH, Undo
-from ddpm_tui.themes import PALETTES, ink
+from ddpm_tui.themes import PALETTES, ink, themes
 from ddpm_tui.widgets.lines import changed_cells
 from ddpm_tui.widgets.rows import cut, scrollbar, spread, to_strip
 from ddpm_tui.widgets.table import Column, Row, Table
@@ -221,3 +224,10 @@ async def test_a_table_with_more_rows_than_room_shows_where_one_is() -> None:
         table.action_edge(1)
         await pilot.pause()
         assert bar() == [False, False, True, True]
+
+
+@pytest.mark.parametrize("system", [ColorSystem.STANDARD, ColorSystem.EIGHT_BIT])
+@pytest.mark.parametrize("theme", themes(), ids=lambda theme: theme.name)
+def test_the_cursor_is_seen_with_few_colours(theme: Theme, system: ColorSystem) -> None:
+    grounds = [theme.background, PALETTES[theme.name].cursor]
+    assert len({Ansi.parse(str(c)).downgrade(system).number for c in grounds}) == 2
