@@ -143,3 +143,23 @@ def test_a_branch_may_change_the_optimizer(tmp_path: Path, before: str, after: s
         assert bool(kept) is same, name
     step(new)
     assert keys(new) == wanted
+
+
+def test_a_step_in_which_the_scaler_sees_an_overflow_changes_nothing() -> None:
+    unet, named = network()
+    optimizer = Muon(unet, dtype=torch.float32, lr=torch.tensor(1e-2), fused=True, **ADAMW)
+    scaler = torch.amp.GradScaler("cpu", init_scale=256.0)
+    generator = torch.Generator().manual_seed(4)
+    for overflow in (False, True, False):
+        before = {name: p.detach().clone() for name, p in named.items()}
+        scaler.scale(torch.zeros(()))
+        for parameter in named.values():
+            parameter.grad = 256 * torch.randn(parameter.shape, generator=generator)
+        if overflow:
+            inner_weights(unet)[0].grad.view(-1)[0] = torch.inf  # type: ignore[union-attr]
+        scaler.unscale_(optimizer)
+        scaler.step(optimizer)
+        scaler.update()
+        for name, parameter in named.items():
+            assert torch.equal(before[name], parameter) is overflow, name
+        assert all(torch.isfinite(v).all() for state in optimizer.state.values() for v in state.values())
