@@ -14,7 +14,7 @@ def keep_memory() -> None:
     """Let freed memory stay with the process, unless the user's environment has settings of malloc.
 
     A step on the CPU frees all its activations. By default glibc gives them back to the system, which clears every page
-    again for the next step: a tenth of the step's time (docs/performance.md). Does nothing without glibc.
+    again for the next step: up to a tenth of its time (docs/performance.md). Does nothing without glibc.
     """
     if any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
         return
