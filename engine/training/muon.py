@@ -5,6 +5,7 @@ A gradient of a convolution is dominated by few directions; a step of equal size
 many pictures. torch's own Muon takes matrices alone, one after the other, and cannot skip a step on the device.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import torch
@@ -18,40 +19,55 @@ MOMENTUM_KEY: Final = "momentum"
 NEWTON_SCHULZ: Final = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic that drives singular values into about 0.7 … 1.2 (Jordan 2024)."""
 ITERATIONS: Final = 5
+SMALLEST: Final = 1e-7
+"""What a matrix of a smaller norm is divided by."""
 
 RMS: Final = 0.2
 """Root mean square of an update at learning rate 1: about AdamW's, so that both take one rate (Liu et al. 2025)."""
 
 
-def orthogonalised(matrices: Tensor, dtype: torch.dtype) -> Tensor:
-    """(n, rows, columns) → the same shape in `dtype`: U Vᵀ of each U S Vᵀ, roughly; zero stays zero.
+def orthogonalised(stacks: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
+    """Of each (n, rows, columns) the same shape in `dtype`: U Vᵀ of every U S Vᵀ, roughly; zero stays zero.
 
-    In float32 long matrices are iterated through their Gram matrices, which takes a fraction of the operations. With
-    fewer bits small eigenvalues would come out negative there, and grow.
+    In float32 all are iterated through their Gram matrices, which takes a fraction of the operations. With fewer bits
+    small eigenvalues would come out negative there, and grow.
     """
-    x = matrices.to(dtype)
-    tall = x.shape[1] > x.shape[2]
-    if tall:
-        x = x.mT
-    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
-    through_gram = dtype == torch.float32 and x.shape[2] > 2 * x.shape[1]
-    x = _through_gram(x) if through_gram else _straight(x)
-    return x.mT if tall else x
+    wide = [_wide(x.to(dtype)) for x in stacks]
+    found = _through_grams(wide) if dtype == torch.float32 else [_straight(x) for x in wide]
+    return [y if y.shape == x.shape else y.mT for x, y in zip(stacks, found, strict=True)]
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x.mT if x.shape[1] > x.shape[2] else x
 
 
 def _straight(x: Tensor) -> Tensor:
     """X ← (a + b G + c G²) X with G = X Xᵀ, again and again."""
     a, b, c = NEWTON_SCHULZ
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=SMALLEST)
     for _ in range(ITERATIONS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x
 
 
-def _through_gram(x: Tensor) -> Tensor:
-    """The same product of polynomials, put together from G alone, which they turn into P G P; then applied to X."""
+def _through_grams(stacks: Sequence[Tensor]) -> list[Tensor]:
+    """The same of each, by polynomials of X Xᵀ alone; Gram matrices of one size go together, whatever the lengths."""
+    found = list(stacks)
+    for side in dict.fromkeys(x.shape[1] for x in stacks):
+        chosen = [number for number, x in enumerate(stacks) if x.shape[1] == side]
+        grams = torch.cat([stacks[number] @ stacks[number].mT for number in chosen])
+        norms = grams.diagonal(dim1=1, dim2=2).sum(1).sqrt().clamp(min=SMALLEST)[:, None, None]
+        lengths = [len(stacks[number]) for number in chosen]
+        factors = _product(grams / norms.square()) / norms
+        for number, factor in zip(chosen, torch.split(factors, lengths), strict=True):
+            found[number] = factor @ stacks[number]
+    return found
+
+
+def _product(gram: Tensor) -> Tensor:
+    """Of all polynomials P that X is multiplied by in turn; each makes P G P of G."""
     a, b, c = NEWTON_SCHULZ
-    gram = x @ x.mT
     product: Tensor | None = None
     for number in range(ITERATIONS):
         polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
@@ -60,7 +76,7 @@ def _through_gram(x: Tensor) -> Tensor:
         if number < ITERATIONS - 1:
             gram = polynomial @ gram @ polynomial
     assert product is not None
-    return product @ x
+    return product
 
 
 def inner_weights(model: nn.Module) -> list[Tensor]:
@@ -112,8 +128,10 @@ class Muon(Optimizer):
         self._adamw.step()
         # 1, or 0 for a step that changes nothing.
         go: Tensor | float = 1.0 if found_inf is None else (found_inf == 0).float()
-        for parameters in self._by_shape():
-            self._update(parameters, go)
+        shapes = self._by_shape()
+        directions = orthogonalised([self._ahead(parameters, go) for parameters in shapes], self.dtype)
+        for parameters, direction in zip(shapes, directions, strict=True):
+            self._walk(parameters, direction, go)
 
     def _by_shape(self) -> list[list[Tensor]]:
         """The inner weights with a gradient; those of one shape are orthogonalised together."""
@@ -123,22 +141,25 @@ class Muon(Optimizer):
                 found.setdefault(parameter.shape, []).append(parameter)
         return list(found.values())
 
-    def _update(self, parameters: list[Tensor], go: Tensor | float) -> None:
-        """Carry the momenta on, look ahead as Nesterov does, and take the steps of some weights of one shape."""
-        rate, decay = self.param_groups[0]["lr"], self.param_groups[0]["weight_decay"]
-        gradients = torch.stack([p.grad.flatten(1) for p in parameters])  # type: ignore[union-attr]
+    def _ahead(self, parameters: list[Tensor], go: Tensor | float) -> Tensor:
+        """Carry the momenta of weights of one shape on; (n, rows, columns) float32: where Nesterov looks ahead to."""
+        ahead = torch.stack([_in_memory_order(p.grad, p).flatten(1) for p in parameters])  # type: ignore[arg-type]
         if isinstance(go, Tensor):
-            gradients = torch.where(go > 0, gradients, 0.0)
-        momenta = torch.stack([self._momentum(p).flatten(1) for p in parameters])
-        momenta.mul_(1 + (MOMENTUM - 1) * go).add_(gradients)
-        for parameter, momentum in zip(parameters, momenta, strict=True):
-            self._momentum(parameter).copy_(momentum.view(parameter.shape))
-        steps = orthogonalised(gradients.add_(momenta, alpha=MOMENTUM), self.dtype).float()
-        steps *= rate * RMS * max(steps.shape[1:]) ** 0.5 * go
-        for parameter, step in zip(parameters, steps, strict=True):
-            if decay:
-                parameter.mul_(1 - rate * decay * go)
-            parameter.sub_(step.reshape(parameter.shape))
+            ahead.nan_to_num_(0.0, 0.0, 0.0).mul_(go)
+        momenta = [_in_memory_order(self._momentum(p), p).view(len(p), -1) for p in parameters]
+        torch._foreach_mul_(momenta, 1 + (MOMENTUM - 1) * go)
+        torch._foreach_add_(momenta, ahead.unbind())
+        torch._foreach_add_(ahead.unbind(), momenta, alpha=MOMENTUM)
+        return ahead
+
+    def _walk(self, parameters: list[Tensor], direction: Tensor, go: Tensor | float) -> None:
+        """Move weights of one shape along (n, rows, columns), and decay them."""
+        rate, decay = self.param_groups[0]["lr"], self.param_groups[0]["weight_decay"]
+        matrices = [_in_memory_order(p, p).view(len(p), -1) for p in parameters]
+        if decay:
+            torch._foreach_mul_(matrices, 1 - rate * decay * go)
+        steps = direction.float().mul_(rate * RMS * max(direction.shape[1:]) ** 0.5 * go)
+        torch._foreach_sub_(matrices, steps.unbind())
 
     def _momentum(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]
@@ -146,3 +167,11 @@ class Muon(Optimizer):
             state[MOMENTUM_KEY] = torch.zeros_like(parameter)
         momentum: Tensor = state[MOMENTUM_KEY]
         return momentum
+
+
+def _in_memory_order(values: Tensor, parameter: Tensor) -> Tensor:
+    """`values`, of a weight's shape, with dimensions as the weight lies in memory: nothing has to be moved then.
+
+    Orthogonalisation does not see the order of columns.
+    """
+    return values if parameter.is_contiguous() else values.permute(0, 2, 3, 1)

@@ -183,7 +183,7 @@ class TrainState:
 def make_optimizer(model: nn.Module, optim: OptimSection, plan: Plan) -> torch.optim.Optimizer:
     """Each of them can skip a step on the device when told to, as torch's fused kernels do."""
     settings: dict[str, Any] = {
-        "lr": torch.tensor(optim.lr, device=plan.device) if plan.kind == "cuda" else optim.lr,
+        "lr": optim.lr,
         "betas": optim.betas,
         "eps": optim.eps,
         "weight_decay": optim.weight_decay,
@@ -193,9 +193,15 @@ def make_optimizer(model: nn.Module, optim: OptimSection, plan: Plan) -> torch.o
         # bf16 is enough for directions. On a CPU float32 needs fewer operations, and is as quick.
         quick = plan.kind == "cuda" and plan.precision == "bf16"
         dtype = torch.bfloat16 if quick else torch.float32
-        return Muon(model, dtype=dtype, **settings)
-    kind = torch.optim.AdamW if optim.optimizer == "adamw" else torch.optim.Adam
-    return kind(model.parameters(), **settings)
+        optimizer: torch.optim.Optimizer = Muon(model, dtype=dtype, **settings)
+    else:
+        kind = torch.optim.AdamW if optim.optimizer == "adamw" else torch.optim.Adam
+        optimizer = kind(model.parameters(), **settings)
+    if plan.kind == "cuda":
+        # On the device, where the kernels read it; only now, because a constructor reads it too and would wait.
+        for group in optimizer.param_groups:
+            group["lr"] = torch.tensor(optim.lr, device=plan.device)
+    return optimizer
 
 
 def kept_by_optimizer(model: nn.Module, optim: OptimSection) -> int:

@@ -42,7 +42,9 @@ def test_singular_values_become_equal_and_directions_stay(
         * torch.tensor(0.01).pow(torch.arange(len(s)))[:, None, None]
         @ v
     )
-    found = orthogonalised(steep, dtype)
+    found, turned, alone = orthogonalised([steep, steep.mT, steep[:1]], dtype)
+    torch.testing.assert_close(turned, found.mT, atol=0.02, rtol=0)
+    torch.testing.assert_close(alone, found[:1], atol=0.02, rtol=0)
     assert found.shape == matrices.shape
     assert found.dtype == dtype
     values = spread_of(found)
@@ -53,7 +55,9 @@ def test_singular_values_become_equal_and_directions_stay(
 
 
 def test_no_gradient_is_no_direction() -> None:
-    assert torch.equal(orthogonalised(torch.zeros(2, 8, 8), torch.float32), torch.zeros(2, 8, 8))
+    zero = torch.zeros(2, 8, 8)
+    for dtype in (torch.float32, torch.bfloat16):
+        assert torch.equal(orthogonalised([zero], dtype)[0], zero.to(dtype))
 
 
 def test_inner_weights_are_the_full_kernels_between_first_and_last_layer() -> None:
@@ -93,6 +97,25 @@ def test_steps_are_those_of_torch_s_muon_and_adamw() -> None:
             assert (change - wanted).norm() < 0.02 * wanted.norm(), name
         else:
             torch.testing.assert_close(parameter, twins[name])
+
+
+def test_how_weights_lie_in_memory_changes_no_step() -> None:
+    after = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        unet, named = network()
+        unet.to(memory_format=layout)  # type: ignore[call-overload]
+        optimizer = Muon(unet, dtype=torch.float32, lr=1e-2, fused=True, **ADAMW)
+        generator = torch.Generator().manual_seed(5)
+        for _ in range(2):
+            for parameter in named.values():
+                parameter.grad = torch.empty_like(parameter).copy_(
+                    torch.randn(parameter.shape, generator=generator)
+                )
+            optimizer.step()
+        after.append({name: p.detach().contiguous() for name, p in named.items()})
+    assert any(not p.is_contiguous() for p in named.values())
+    for name, value in after[0].items():
+        torch.testing.assert_close(after[1][name], value, atol=1e-5, rtol=1e-4)
 
 
 def test_updates_are_as_large_as_adamw_s() -> None:
