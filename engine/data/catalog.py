@@ -389,9 +389,13 @@ def verify_packed(folder: PackedFolder) -> list[str]:
     if found:
         return found
     for name, facts in manifest.files.items():
-        with open(folder.path / name, "rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != facts["sha256"]:
-                found.append(f"{folder.path / name} is altered (SHA-256 differs)")
+        try:
+            with open(folder.path / name, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            return [f"{folder.path / name}: {error.strerror}"]
+        if digest != facts["sha256"]:
+            found.append(f"{folder.path / name} is altered (SHA-256 differs)")
     bytes_each = 3 * manifest.size * manifest.size
     if manifest.files["pictures.u8"]["size"] != manifest.count * bytes_each:
         found.append(

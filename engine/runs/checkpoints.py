@@ -187,7 +187,11 @@ def verify(folder: CheckpointFolder) -> str | None:
     if problem:
         return problem
     for name, entry in manifest.files.items():
-        if sha256(folder.path / name) != entry["sha256"]:
+        try:
+            digest = sha256(folder.path / name)
+        except OSError as error:
+            return f"{folder.path / name} cannot be read ({error.strerror})"
+        if digest != entry["sha256"]:
             return f"{folder.path / name} has been altered (SHA-256 differs)"
     return None
 

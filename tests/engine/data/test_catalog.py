@@ -230,7 +230,7 @@ def test_listing_what_is_packed(home: Home, tmp_path: Path) -> None:
     assert catalog.packed_folders(home, "dogs") == []
 
 
-@pytest.mark.parametrize("harm", ["none", "flip", "short", "missing", "split", "manifest"])
+@pytest.mark.parametrize("harm", ["none", "flip", "short", "missing", "unreadable", "split", "manifest"])
 def test_verify_finds_what_was_harmed(home: Home, tmp_path: Path, harm: str) -> None:
     catalog.add_source(home, fill(tmp_path / "cats", 5))
     folder = pack(home, "cats", 8, "whole")
@@ -242,6 +242,12 @@ def test_verify_finds_what_was_harmed(home: Home, tmp_path: Path, harm: str) -> 
         folder.pictures.write_bytes(pixels[:-1])
     elif harm == "missing":
         folder.pictures.unlink()
+    elif harm == "unreadable":
+        folder.pictures.unlink()
+        folder.pictures.mkdir()
+        said = json.loads(folder.manifest.read_bytes())
+        said["files"]["pictures.u8"]["size"] = folder.pictures.stat().st_size
+        folder.manifest.write_text(json.dumps(said))
     elif harm == "split":
         folder.split.write_bytes(b"\0" * 5)
     elif harm == "manifest":
@@ -251,6 +257,7 @@ def test_verify_finds_what_was_harmed(home: Home, tmp_path: Path, harm: str) -> 
         "flip": "pictures.u8 is altered",
         "short": "pictures.u8 has 959 bytes instead of 960",
         "missing": "pictures.u8: No such file",
+        "unreadable": "pictures.u8: Is a directory",
         "split": "split.u8",
         "manifest": "manifest.json",
     }

@@ -44,6 +44,15 @@ def alter(path: Path) -> None:
     path.write_bytes(content)
 
 
+def unreadable(folder: CheckpointFolder) -> None:
+    """The averaged weights are what the manifest says by name and size, and cannot be opened."""
+    folder.ema.unlink()
+    folder.ema.mkdir()
+    entries = read_manifest(folder).files
+    entries[folder.ema.name]["size"] = folder.ema.stat().st_size
+    spoil_manifest(folder, files=entries)
+
+
 # Publishing and reading.
 
 
@@ -141,6 +150,7 @@ DAMAGE = {
     "no weights": (lambda f: f.model.unlink(), r"model\.safetensors is missing"),
     "truncated weights": (lambda f: truncate(f.optimizer), r"optimizer\.safetensors is truncated"),
     "altered weights": (lambda f: alter(f.ema), r"ema\.safetensors has been altered"),
+    "unreadable weights": (unreadable, r"ema\.safetensors cannot be read \(Is a directory\)"),
     "newer format": (lambda f: spoil_manifest(f, format=99), "newer ddpm-tui — update"),
 }
 
