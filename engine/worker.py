@@ -180,15 +180,21 @@ def _outcome(work: Work) -> Result:
         )
 
 
+SMALLER = "use a smaller model or size, or --set training.activation_checkpointing=true"
+LESS_MEMORY = {
+    "train": SMALLER,
+    "estimate": SMALLER,
+    "sample": "fewer pictures at once with --batch change no picture",
+    "evaluate": "fewer pictures at once with --batch change no score",
+}
+"""What takes less memory, by kind of job."""
+
+
 def _memory(work: Work, error: BaseException) -> Result:
     work.say(f"error: out of memory: {error}")
-    return Result(
-        "failed",
-        EXIT_FAILED,
-        "out of memory, even with the smallest micro-batch",
-        "use a smaller model or size, or --set training.activation_checkpointing=true",
-        work.spec.run,
-    )
+    tried = ", even with the smallest micro-batch" if work.spec.kind == "train" else ""
+    way_out = LESS_MEMORY.get(work.spec.kind, "end other programs and run it again")
+    return Result("failed", EXIT_FAILED, f"out of memory{tried}", way_out, work.spec.run)
 
 
 def _listen(work: Work) -> None:
