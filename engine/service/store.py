@@ -34,7 +34,7 @@ _UNWRITABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPE
 
 
 class StaleError(DdpmError):
-    """A transition lost: the job is no longer in the state, or the attempt, that the writer believed."""
+    """A transition lost: the job no longer has the state, the attempt or the intent that the writer believed."""
 
 
 class UnwritableError(DdpmError):
@@ -128,10 +128,19 @@ class Store:
                 raise BusyError(f"job {job.id} is already in the queue ({error})") from None
         return job
 
-    def transition(self, job: Job, before: Iterable[State], to: State, reason: str, **changes: Any) -> Job:
+    def transition(
+        self,
+        job: Job,
+        before: Iterable[State],
+        to: State,
+        reason: str,
+        *,
+        same_intent: bool = False,
+        **changes: Any,
+    ) -> Job:
         """Compare-and-set: `job` moves to `to` if the row still has its attempt and one of `before`.
 
-        Returns the new row. Raises StaleError where another writer was first, UnwritableError where nothing
+        `same_intent`: and its intent, for a writer who decided by that. Returns the new row. Raises StaleError where another writer was first, UnwritableError where nothing
         could be written, ValueError for a transition that does not exist.
         """
         allowed = [state for state in before if to in ALLOWED[state]]
@@ -139,6 +148,8 @@ class Store:
             raise ValueError(f"no transition from {[str(s) for s in before]} to {to}")
         with self._transaction():
             current = self._current(job, allowed)
+            if same_intent and current.intent is not job.intent:
+                raise StaleError(f"something else is wanted of job {job.id} in the meantime")
             new = replace(current, state=to, reason=reason, **changes)
             self._write(new)
             self._event(new, current.state, reason)

@@ -5,11 +5,11 @@ and the locks before anything is done about it.
 """
 
 import asyncio
-import functools
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from engine.failpoints import reach
@@ -20,8 +20,8 @@ from engine.service.launcher import Launcher, Worker
 from engine.service.queue import Queue
 from engine.service.scheduling import fits
 from engine.service.settings import QueueSettings, read_settings
-from engine.service.states import LIVE, Intent, Job, State
-from engine.service.store import UnwritableError
+from engine.service.states import LIVE, Intent, Job, State, job_number
+from engine.service.store import StaleError, UnwritableError
 from engine.service.verdict import after_interruption, judge
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,17 @@ Value = TypeVar("Value")
 
 PATIENCE_S = 2.0
 """Between looks at something that tells nobody when it changes: a run's lock, a full disk, a chunk's border."""
+
+
+@dataclass(frozen=True)
+class _End:
+    """A worker's end. exit_code: negative for a signal, None where nobody knows · result: what it wrote, if anything ·
+    target_reached: a whole checkpoint is at a training's target · step: of the run's newest checkpoint."""
+
+    exit_code: int | None
+    result: Result | None
+    target_reached: bool = False
+    step: int | None = None
 
 
 class Supervisor:
@@ -75,10 +86,18 @@ class Supervisor:
         """Before anything else: find living workers again, judge the dead ones."""
         self.read_settings()
         for job in self.queue.ordered():
-            if job.state is State.INTERRUPTED:
-                await self.persist(functools.partial(self._after_interruption, job))
-            elif job.live:
-                await self._recover(job)
+            try:
+                if job.state is State.INTERRUPTED:
+                    await self._after_interruption(job)
+                elif job.live:
+                    await self._recover(job)
+            except Exception as error:
+                # One job that nobody can judge must not keep all others from running.
+                log.exception("job %s could not be taken up again", job.id)
+                self.queue.problems[f"job {job.id}"] = (
+                    f"job {job_number(job.id)} could not be taken up again ({error}); `engine logs` has more, "
+                    "`engine stop` and any command try it again"
+                )
 
     async def _recover(self, job: Job) -> None:
         folder = self.home.job(job.id)
@@ -122,55 +141,67 @@ class Supervisor:
 
     async def _finish(self, job: Job, exit_code: int | None) -> None:
         """Judge a worker's end and record it, however long the disk refuses."""
-        result, reached, step = await self.queue.in_thread(lambda: self._look(job))
-        job = self.queue.jobs[job.id]
-        verdict = judge(job, result, exit_code, reached)
-        crashes = 0
-        if verdict.crashed:
-            # A crash after which the run is further than at the last one does not add up with it.
-            progressed = job.crashes > 0 and step is not None and step > (job.mark or 0)
-            crashes = 1 if progressed else job.crashes + 1
-        log.info("job %s: %s (%s)", job.id, verdict.state, verdict.reason)
-        if result is not None and result.outcome == "busy":
+        end = await self.queue.in_thread(lambda: self._look(job, exit_code))
+        if end.result is not None and end.result.outcome == "busy":
             self.not_before[job.id] = time.monotonic() + PATIENCE_S
-        done = await self.persist(
-            lambda: self.queue.transition(
-                job,
-                [State.RUNNING, State.STARTING],
-                verdict.state,
-                verdict.reason,
-                slot=None,
-                pid=None,
-                pid_started=None,
-                intent=None,
-                hint=verdict.hint,
-                result=None if result is None else asdict(result),
-                crashes=crashes,
-                mark=step if verdict.crashed else job.mark,
-                ended=time.time(),
-            )
-        )
+        done = await self.persist(lambda: self._judge(job.id, end))
+        log.info("job %s: %s (%s)", done.id, done.state, done.reason)
         if done.state is State.INTERRUPTED:
-            await self.persist(lambda: self._after_interruption(done))
+            await self._after_interruption(done)
 
-    def _look(self, job: Job) -> tuple[Result | None, bool, int | None]:
-        """What is on disk at a worker's end: its result, whether the target is reached, the newest step."""
+    async def _judge(self, job_id: str, end: _End) -> Job:
+        """Record what becomes of a job whose worker has ended; a wish that was being written meanwhile counts."""
+        while True:
+            job = self.queue.jobs[job_id]
+            verdict = judge(job, end.result, end.exit_code, end.target_reached)
+            crashes = 0
+            if verdict.crashed:
+                # A crash after which the run is further than at the last one does not add up with it.
+                progressed = job.crashes > 0 and end.step is not None and end.step > (job.mark or 0)
+                crashes = 1 if progressed else job.crashes + 1
+            try:
+                return await self.queue.transition(
+                    job,
+                    [State.RUNNING, State.STARTING],
+                    verdict.state,
+                    verdict.reason,
+                    same_intent=True,
+                    slot=None,
+                    pid=None,
+                    pid_started=None,
+                    intent=None,
+                    hint=verdict.hint,
+                    result=None if end.result is None else asdict(end.result),
+                    crashes=crashes,
+                    mark=end.step if verdict.crashed else job.mark,
+                    ended=time.time(),
+                )
+            except StaleError:
+                if self.queue.jobs[job_id] is job:
+                    raise
+
+    def _look(self, job: Job, exit_code: int | None) -> _End:
+        """What is on disk at a worker's end."""
         result = read_result(self.home.job(job.id))
         if not job.run or not runs.exists(self.home, job.run):
-            return result, False, None
+            return _End(exit_code, result)
         reached = False
         if result is None and job.kind == "train" and "to_epoch" in job.args:
             reached = runs.target_reached(self.home, job.run, int(job.args["to_epoch"]))
         near = runs.newest(self.home.run(job.run))
-        return result, reached, near.step if near else None
+        return _End(exit_code, result, reached, near.step if near else None)
 
-    async def _after_interruption(self, job: Job) -> Job:
+    async def _after_interruption(self, job: Job) -> None:
+        """Back to the queue, or held; nothing where somebody has decided otherwise meanwhile."""
         lines = await self.queue.in_thread(lambda: tail(self.home.job(job.id), 1))
         state, reason, hint = after_interruption(
             job, self.settings.on_crash, self.settings.crash_limit, lines[0][:200] if lines else ""
         )
         self.not_before[job.id] = time.monotonic() + self.settings.retry_delay_s
-        return await self.queue.transition(job, [State.INTERRUPTED], state, reason, hint=hint)
+        with contextlib.suppress(StaleError):
+            await self.persist(
+                lambda: self.queue.transition(job, [State.INTERRUPTED], state, reason, hint=hint)
+            )
 
     # Asking workers.
 

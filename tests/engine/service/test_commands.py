@@ -1,6 +1,7 @@
 """Requests that meet the service's own changes half-way."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from engine.service.launcher import LocalLauncher
 from engine.service.queue import Queue
 from engine.service.server import Client
 from engine.service.states import Intent, Job, State
+from engine.service.store import Store
 
 from .support import make_home
 
@@ -68,3 +70,27 @@ async def test_the_second_of_two_jobs_is_taken_as_it_is_when_its_turn_comes(desk
     await desk.start(second)
     assert [answer["error"] for answer in await answers] == [None, None]
     assert desk.queue.jobs[second.id].intent is Intent.CANCEL
+
+
+@pytest.mark.parametrize(
+    ("do", "state"), [("cancel", State.CANCELLED), ("pause", State.PAUSED)], ids=["cancel", "pause"]
+)
+async def test_a_wish_that_is_being_written_while_the_worker_dies_is_granted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, do: str, state: State
+) -> None:
+    """The death is judged from memory, which hears of the wish only when it is written."""
+    update = Store.update
+
+    def slowly(*args: Any, **changes: Any) -> Job:
+        time.sleep(0.2)
+        return update(*args, **changes)
+
+    monkeypatch.setattr(Store, "update", slowly)
+    job = await desk.start(await desk.job())
+    job = await desk.queue.transition(job, [State.STARTING], State.RUNNING, "running on cpu")
+    finished = asyncio.ensure_future(desk.commands.engine.supervisor._finish(job, -9))
+    (answer,) = await desk.ask(do, ids=[job.id])
+    await finished
+    assert answer["error"] is None
+    now = desk.queue.jobs[job.id]
+    assert (now.state, now.intent) == (state, None)

@@ -216,3 +216,12 @@ def test_no_order_of_writers_ends_a_job_twice(steps: list[tuple[State, State]]) 
             assert later in ALLOWED[earlier]
             assert not (earlier in ENDED and later in ENDED)
         store.close()
+
+
+def test_what_an_intent_decided_loses_where_there_is_another_by_now(path: Path) -> None:
+    store = Store.open(path)
+    job = store.insert(Job("000001", "train", state=State.RUNNING))
+    wanted = store.update(job, [State.RUNNING], intent=Intent.CANCEL)
+    with pytest.raises(StaleError, match="something else is wanted"):
+        store.transition(job, [State.RUNNING], State.QUEUED, "it died", same_intent=True)
+    assert store.transition(wanted, [State.RUNNING], State.CANCELLED, "", same_intent=True).state is State.CANCELLED
