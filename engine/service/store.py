@@ -140,8 +140,9 @@ class Store:
     ) -> Job:
         """Compare-and-set: `job` moves to `to` if the row still has its attempt and one of `before`.
 
-        `same_intent`: and its intent, for a writer who decided by that. Returns the new row. Raises StaleError where another writer was first, UnwritableError where nothing
-        could be written, ValueError for a transition that does not exist.
+        `same_intent`: and its intent, for a writer who decided by that. Returns the new row. Raises StaleError where
+        another writer was first, UnwritableError where nothing could be written, ValueError for a transition that
+        does not exist.
         """
         allowed = [state for state in before if to in ALLOWED[state]]
         if not allowed:

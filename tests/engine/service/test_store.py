@@ -224,4 +224,7 @@ def test_what_an_intent_decided_loses_where_there_is_another_by_now(path: Path) 
     wanted = store.update(job, [State.RUNNING], intent=Intent.CANCEL)
     with pytest.raises(StaleError, match="something else is wanted"):
         store.transition(job, [State.RUNNING], State.QUEUED, "it died", same_intent=True)
-    assert store.transition(wanted, [State.RUNNING], State.CANCELLED, "", same_intent=True).state is State.CANCELLED
+    assert (
+        store.transition(wanted, [State.RUNNING], State.CANCELLED, "", same_intent=True).state
+        is State.CANCELLED
+    )
