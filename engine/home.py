@@ -100,9 +100,6 @@ class SampleFolder:
         """Denoising of the first few pictures, uint8 (frames, n, H, W, C), NPY; frame 0 is noise."""
         return self.path / "trajectory.npy"
 
-    def picture(self, index: int) -> Path:
-        return self.path / "pictures" / f"{index:05d}.png"
-
 
 @dataclass(frozen=True)
 class RunFolder:

@@ -39,10 +39,9 @@ _WORD = re.compile(r"@?(?:[^-._@]|(?<=\de)-(?=\d)|(?<=\d)\.(?=\d))+[-._]*|[-._@]
 
 def legend_line(plot: Plot, view: View, look: Look, width: int) -> Line:
     """Which colour is which run, and which line is raw, smoothed and validation, in `width` cells."""
-    runs = view.shown(plot)
+    runs = plot.series
     if not runs:
-        text = "no curves yet" if not plot.series else "every curve is hidden"
-        return _fitted([[Segment(text, text_style(look.ink.muted, look.depth))]], width)
+        return _fitted([[Segment("no curves yet", text_style(look.ink.muted, look.depth))]], width)
     names = [s.name for s in runs]
     ways = [(names, 0), (names, 1), (names, 2), (apart(names), 1), (apart(names), 2)]
     if len(runs) == 1:
@@ -57,7 +56,7 @@ def legend_line(plot: Plot, view: View, look: Look, width: int) -> Line:
 
 def readout_line(plot: Plot, view: View, look: Look, width: int) -> Line:
     """The values at the cursor in `width` cells: step, epoch, then each run's raw, smoothed, last validation."""
-    runs = view.shown(plot)
+    runs = plot.series
     names = [s.name for s in runs]
     ways = [(names, 0), (names, 1), (apart(names), 1), (names, 2), (apart(names), 2), (apart(names), 3)]
     if len(runs) > 1:
@@ -106,7 +105,7 @@ def middle_cut(name: str, width: int) -> str:
     return f"{name[: width - 1 - tail]}…{name[len(name) - tail :]}"
 
 
-def _legend(runs: list[Series], names: Sequence[str], view: View, look: Look, brief: int) -> Line:
+def _legend(runs: Sequence[Series], names: Sequence[str], view: View, look: Look, brief: int) -> Line:
     """`brief` 1 leaves the half-life out, 2 the explanations of many runs, 3 all but the runs' names."""
     many = len(runs) > 1
     slot = runs[0].slot
@@ -145,7 +144,7 @@ def _readout(plot: Plot, names: Sequence[str], view: View, look: Look, brief: in
     plain = text_style(look.ink.text, look.depth)
     at = view.cursor if view.cursor is not None else 0.0
     line: Line = []
-    runs = view.shown(plot)
+    runs = plot.series
     for s, name in zip(runs, names, strict=True):
         i = nearest_index(s.train.x(view.unit), at)
         if i is None or not _covers(s.train, view, at):

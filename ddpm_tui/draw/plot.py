@@ -97,7 +97,7 @@ class _Curve:
 
 def _curves(plot: Plot, view: View, left: float, right: float, count: int) -> list[_Curve]:
     """Back to front: all raw lines, then validation, then the smoothed ones."""
-    runs = view.shown(plot)
+    runs = plot.series
     out = []
     smoothing = view.half_life > 0
     if view.raw or not smoothing:

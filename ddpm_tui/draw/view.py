@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,7 +47,6 @@ class View:
     follow: bool = True
     cursor: float | None = None
     raw: bool = True
-    hidden: frozenset[str] = field(default_factory=frozenset)
 
     def range(self, plot: Plot) -> tuple[float, float]:
         """The stretch of x shown, in the view's unit."""
@@ -117,7 +116,7 @@ class View:
         """With the cursor on the logged point nearest to `at` (the newest in sight by default)."""
         left, right = self.range(plot)
         wanted = right if at is None else at
-        xs = [c.x(self.unit) for s in self.shown(plot) for c in (s.train, s.validation)]
+        xs = [c.x(self.unit) for s in plot.series for c in (s.train, s.validation)]
         xs = [x[np.searchsorted(x, left) : np.searchsorted(x, right, "right")] for x in xs]
         near = [float(x[i]) for x in xs if (i := nearest_index(x, wanted)) is not None]
         return replace(self, cursor=min(near, key=lambda x: abs(x - wanted), default=None))
@@ -129,7 +128,7 @@ class View:
         left, right = self.range(plot)
         target = self.cursor + columns * (right - left) / max(1, width)
         sign = 1 if columns > 0 else -1
-        xs = [c.x(self.unit) for s in self.shown(plot) for c in (s.train, s.validation)]
+        xs = [c.x(self.unit) for s in plot.series for c in (s.train, s.validation)]
         # Of each curve the point nearest to a whole column on and, where points are sparser than columns, the next.
         near = [
             float(x[i])
@@ -148,10 +147,6 @@ class View:
             span = _within(found - width_x / 2, width_x, whole)
             view = replace(view, span=span, follow=span[1] >= plot.extent(self.unit)[1])
         return view
-
-    def shown(self, plot: Plot) -> list[Series]:
-        """The runs that are not hidden."""
-        return [s for s in plot.series if s.name not in self.hidden]
 
     def _closest(self, plot: Plot) -> float:
         gaps = [

@@ -1,6 +1,6 @@
-"""Small questions over a screen: yes or no, one line of text, one of several."""
+"""Small questions over a screen: yes or no, one line of text."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -8,7 +8,6 @@ from textual.widgets import Input, Static
 
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
-from ddpm_tui.widgets.table import Column, Row, Table
 from engine.errors import DdpmError
 
 
@@ -81,33 +80,3 @@ class Ask(Dialog[str]):
             hint.add_class("bad")
         else:
             self.dismiss(event.value)
-
-
-class Pick(Dialog[str]):
-    """One of several: (key, name, remark) each. The key of the chosen one."""
-
-    BINDINGS = bindings("dialog")
-
-    def __init__(self, question: str, options: Sequence[tuple[str, str, str]], current: str = "") -> None:
-        super().__init__()
-        self._question, self._options, self._current = question, options, current
-
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="box"):
-            yield Static(self._question, classes="question", markup=False)
-            table = Table([Column("", 12, grow=1), Column("", 10, grow=2)], header=False)
-            table.styles.height = min(12, max(1, len(self._options)))
-            yield table
-            yield Static("enter take it    esc leave it", classes="keys", markup=False)
-
-    def on_mount(self) -> None:
-        table = self.query_one(Table)
-        table.show([Row(key, (name, (remark, "dim"))) for key, name, remark in self._options])
-        table.move_to(self._current)
-        table.focus()
-
-    def action_accept(self) -> None:
-        self.dismiss(self.query_one(Table).key)
-
-    def on_table_chosen(self, event: Table.Chosen) -> None:
-        self.dismiss(event.key)

@@ -93,7 +93,6 @@ class LiveStore:
         self._wanted: dict[str, frozenset[str]] = {}
         self._followers: dict[str, RunFollower] = {}
         self._meters: Any = None
-        self._first_paint_done = False
         self._publish: Publish = lambda _: None
         self._snapshot = Snapshot()
         self._wake = asyncio.Event()

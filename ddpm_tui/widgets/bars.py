@@ -119,18 +119,15 @@ class FootBar(Rows):
                 self.app.call_later(self.app.run_action, action, self.screen)
 
 
-def live_keys(screen: object, hidden: bool = False) -> list[tuple[str, str, str, str]]:
-    """(key as shown, label, action, id) of every binding that works now: those of what has the focus, then the
-    screen's own, then the app's.
-
-    With `hidden`, also those that the footer leaves out.
-    """
+def live_keys(screen: object) -> list[tuple[str, str, str, str]]:
+    """(key as shown, label, action, id) of every binding of the footer that works now: those of what has the focus,
+    then the screen's own, then the app's."""
     found: dict[str, tuple[str, str, str, str]] = {}
     rank: dict[str, int] = {}
     label: Callable[[str], str] = getattr(screen, "label", lambda name: "")
     for active in screen.active_bindings.values():  # type: ignore[attr-defined]
         binding = active.binding
-        if not active.enabled or not binding.description or not (binding.show or hidden):
+        if not active.enabled or not binding.description or not binding.show:
             continue
         name = binding.id or binding.action
         if name not in found:

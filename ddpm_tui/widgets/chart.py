@@ -1,11 +1,10 @@
 """The loss chart: curves that zoom, pan, follow and can be inspected by key. Is handed its points; reads no files."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rich.segment import Segment
 from textual.color import Color, ColorParseError
-from textual.message import Message
 from textual.reactive import reactive
 from textual.timer import Timer
 
@@ -35,17 +34,6 @@ class LossChart(LinesWidget, can_focus=True):
     BINDINGS = bindings("chart")
 
     view: reactive[View] = reactive(View, layout=False, repaint=False)
-
-    class Inspected(Message):
-        """The inspect cursor moved, to `x` in `unit`, or was put away (None). For linking two charts."""
-
-        def __init__(self, chart: "LossChart", x: float | None, unit: Unit) -> None:
-            super().__init__()
-            self.chart, self.x, self.unit = chart, x, unit
-
-        @property
-        def control(self) -> "LossChart":
-            return self.chart
 
     def __init__(
         self,
@@ -90,10 +78,6 @@ class LossChart(LinesWidget, can_focus=True):
             self._stale = False
             self.grew()
 
-    def hide(self, names: Iterable[str]) -> None:
-        """Hide the runs of these names and show all others; colours stay as they are."""
-        self.view = replace(self.view, hidden=frozenset(names))
-
     # Painting
 
     def build_rows(self, width: int, height: int) -> list[list[Segment]]:
@@ -107,10 +91,8 @@ class LossChart(LinesWidget, can_focus=True):
             return Look(ink=ink)
         return Look(terminal.depth, terminal.braille, terminal.unicode, ink)
 
-    def watch_view(self, old: View, new: View) -> None:
+    def watch_view(self) -> None:
         self.repaint()
-        if (old.cursor, old.unit) != (new.cursor, new.unit):
-            self.post_message(self.Inspected(self, new.cursor, new.unit))
 
     # Keys
 

@@ -1,6 +1,6 @@
 """Many faces: a grid that uses its room, with a cursor and pages, and a film of the same seeds through the epochs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -57,29 +57,18 @@ class FaceGrid(PictureWidget, can_focus=True):
         super().__init__(terminal=terminal, low_colours=low_colours, name=name, id=id, classes=classes)
         self.pictures: Sequence[Picture] = ()
         self.labels: Sequence[str] = ()
-        self.marked: frozenset[int] = frozenset()
         self.empty = empty
         self._edge: int | None = None
 
     def show(self, pictures: Sequence[Picture], labels: Sequence[str] = (), selected: int = 0) -> None:
         """Other pictures, all of one size; `labels` below them, one each."""
         self.pictures, self.labels, self._edge = pictures, labels, None
-        self.marked = frozenset()
         self.selected = self._inside(selected)
-        self.repaint()
-
-    def mark(self, indices: Iterable[int]) -> None:
-        """Show these as marked, and no others."""
-        self.marked = frozenset(indices)
         self.repaint()
 
     def layout_now(self) -> GridLayout:
         """How the pictures are laid out in the widget's present size."""
         return self._layout(*self.size)
-
-    @property
-    def page(self) -> int:
-        return self.selected // self.layout_now().per_page
 
     def build_rows(self, width: int, height: int) -> Rows:
         if not self.pictures:
@@ -181,8 +170,6 @@ class FaceGrid(PictureWidget, can_focus=True):
 
     def _label(self, index: int, width: int) -> list[Segment]:
         text = self.labels[index] if index < len(self.labels) else ""
-        if index in self.marked:
-            text = f"{'●' if self.unicode else '*'} {text}"
         return centred(text, width, self._cursor_style() if index == self.selected else self.muted())
 
     def _cursor_style(self) -> Style:
@@ -204,13 +191,12 @@ class FilmFrame:
     short: str = ""
 
 
-def split_sheet(sheet: Pixels, size: tuple[int, int], gap: int = 0) -> list[Pixels]:
-    """The faces of `size` (wide, tall) pixels in a sheet uint8 (H, W, 3), row by row, `gap` pixels apart."""
+def split_sheet(sheet: Pixels, size: tuple[int, int]) -> list[Pixels]:
+    """The faces of `size` (wide, tall) pixels in a sheet uint8 (H, W, 3), row by row."""
     wide, tall = size
-    rows = max(1, (sheet.shape[0] + gap) // (tall + gap))
-    columns = max(1, (sheet.shape[1] + gap) // (wide + gap))
+    rows, columns = max(1, sheet.shape[0] // tall), max(1, sheet.shape[1] // wide)
     return [
-        sheet[y * (tall + gap) : y * (tall + gap) + tall, x * (wide + gap) : x * (wide + gap) + wide]
+        sheet[y * tall : (y + 1) * tall, x * wide : (x + 1) * wide]
         for y in range(rows)
         for x in range(columns)
     ]
@@ -246,7 +232,6 @@ class Filmstrip(PictureWidget, can_focus=True):
         self,
         face: tuple[int, int] | None = None,
         *,
-        gap: int = 0,
         empty: str = "no previews yet",
         terminal: Terminal | None = None,
         low_colours: bool = False,
@@ -254,9 +239,9 @@ class Filmstrip(PictureWidget, can_focus=True):
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
-        """`face`: pixels (wide, tall) of one face in a sheet, `gap` pixels apart; None: a sheet is one picture."""
+        """`face`: pixels (wide, tall) of one face in a sheet; None: a sheet is one picture."""
         super().__init__(terminal=terminal, low_colours=low_colours, name=name, id=id, classes=classes)
-        self.face, self.gap, self.empty = face, gap, empty
+        self.face, self.empty = face, empty
         self.frames: Sequence[FilmFrame] = ()
 
     def show(self, frames: Sequence[FilmFrame], selected: int | None = None) -> None:
@@ -303,7 +288,7 @@ class Filmstrip(PictureWidget, can_focus=True):
         found = self.pixels_of(frame.sheet)
         if found is None or isinstance(found, str):
             return None
-        return [found] if self.face is None else split_sheet(found, self.face, self.gap)
+        return [found] if self.face is None else split_sheet(found, self.face)
 
     def _plan(self, width: int, height: int) -> tuple[tuple[int, int], int, int, int]:
         """Pixels of a face as shown, moments across, seeds down: as many of both as make faces worth looking at. And

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from textual.message import Message
 from textual.reactive import reactive
 from textual.timer import Timer
 
@@ -74,17 +73,6 @@ class TrajectoryPlayer(FaceView, can_focus=True):
 
     frame: reactive[int] = reactive(0, layout=False, repaint=False)
 
-    class FrameChanged(Message):
-        """Another frame is shown: its index."""
-
-        def __init__(self, player: "TrajectoryPlayer", frame: int) -> None:
-            super().__init__()
-            self.player, self.frame = player, frame
-
-        @property
-        def control(self) -> "TrajectoryPlayer":
-            return self.player
-
     def __init__(
         self,
         *,
@@ -144,10 +132,8 @@ class TrajectoryPlayer(FaceView, can_focus=True):
         self.pause()
         self.frame = self._inside(self.frame + frames)
 
-    def watch_frame(self, frame: int) -> None:
+    def watch_frame(self) -> None:
         self._show_frame()
-        if self.frames:
-            self.post_message(self.FrameChanged(self, frame))
 
     def _tick(self) -> None:
         if self.frame + 1 >= len(self.frames):

@@ -50,14 +50,6 @@ class PictureWidget(LinesWidget):
         self._asked: set[Path] = set()
         self._tiles: OrderedDict[tuple[object, int, int], Rows] = OrderedDict()
 
-    def forget(self, paths: Iterable[Path]) -> None:
-        """Read these files again when they are next shown."""
-        gone = set(paths)
-        for path in gone:
-            self._files.pop(path, None)
-        for key in [key for key in self._tiles if key[0] in gone]:
-            del self._tiles[key]
-
     def pixels_of(self, picture: Picture) -> Pixels | str | None:
         """The picture's pixels; a sentence if it cannot be read; None while it is on its way."""
         if not isinstance(picture, Path):

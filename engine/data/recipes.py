@@ -5,11 +5,9 @@ gets half the box, fractions of a pixel included. Pictures of any other shape ha
 so every recipe takes their largest centred square, which is also what `whole` means everywhere.
 """
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from engine.errors import unknown
-
-RecipeName = Literal["center178", "center140", "box128", "whole"]
 
 RESAMPLING: Final = "pillow-bicubic-draft2"
 """How pictures are scaled: cropped first, then Pillow's antialiased bicubic; large JPEGs are first reduced

@@ -39,9 +39,7 @@ class TrainPlan:
     made · `says`: the sentences a person should read, the first one always there · `args`: the job's."""
 
     run: str
-    from_epoch: float
     to_epoch: int
-    chunk_epochs: int
     new_run: bool = False
     job: str | None = None
     says: tuple[str, ...] = ()
@@ -102,7 +100,7 @@ def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPl
     run = request.run or free_run_name(home, name)
     home.run(run)  # a name that cannot be a folder is refused here
     says = f"{run}: a new run from profile {name}, {_span(0, to_epoch, chunk)}"
-    return TrainPlan(run, 0, to_epoch, chunk, True, None, (says,), profile, name)
+    return TrainPlan(run, to_epoch, new_run=True, says=(says,), profile=profile, profile_name=name)
 
 
 def profile_for(home: Home, target: str, overrides: list[str]) -> "tuple[Profile, str]":
@@ -168,7 +166,7 @@ def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> T
             )
             if same.state in ("paused", "held"):
                 already += f"; `queue resume {job_number(same.id)}` lets it go on"
-            return TrainPlan(run, here, _target(same), facts.chunk_epochs, False, same.id, (already,))
+            return TrainPlan(run, _target(same), job=same.id, says=(already,))
         if reached and reached.epoch >= to_epoch:
             raise UserError(
                 f"run {run!r} is at epoch {here:g} already",
@@ -183,7 +181,7 @@ def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> T
             f"{run} was queued to epoch {queued} already (job {job_number(last.id)}, {last.state}); "
             "this comes on top of it"
         )
-    return TrainPlan(run, start, to_epoch, facts.chunk_epochs, False, None, tuple(says))
+    return TrainPlan(run, to_epoch, says=tuple(says))
 
 
 def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPlan:
@@ -200,18 +198,14 @@ def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainP
     for job in jobs:
         if job.run == name and job.kind == "train" and not job.over and _target(job) >= request.to_epoch:
             already = f"{name} is queued to epoch {_target(job)} already (job {job_number(job.id)}): nothing is added"
-            return TrainPlan(name, 0, _target(job), 1, False, job.id, (already,))
+            return TrainPlan(name, _target(job), job=job.id, says=(already,))
     base, checkpoint = _checkpoint(home, jobs, beginning.checkpoint)
-    profile, _ = branch_profile(read_record(runs.find(home, base)).profile, list(beginning.changes))
+    branch_profile(
+        read_record(runs.find(home, base)).profile, list(beginning.changes)
+    )  # refuses what cannot be
     says = f"{name}: a branch of {beginning.checkpoint}, to epoch {request.to_epoch}"
-    return TrainPlan(
-        name,
-        0,
-        request.to_epoch,
-        profile.training.chunk_epochs,
-        says=(says,),
-        branch=Beginning(checkpoint, beginning.changes).to_args(),
-    )
+    branch = Beginning(checkpoint, beginning.changes).to_args()
+    return TrainPlan(name, request.to_epoch, says=(says,), branch=branch)
 
 
 def _target(job: Job) -> int:

@@ -15,13 +15,10 @@ from engine.home import Home, RunFolder
 
 @dataclass(frozen=True)
 class RunFacts:
-    """chunk_epochs: epochs of one chunk · epochs: the run's length where nothing else is said · device: what
-    it needs ("auto", "cpu", "cuda", "cuda:1") · steps_per_epoch: None before the first training."""
+    """chunk_epochs: epochs of one chunk · device: what it needs ("auto", "cpu", "cuda", "cuda:1")."""
 
     chunk_epochs: int
-    epochs: int
     device: str
-    steps_per_epoch: int | None
 
 
 def run_facts(folder: RunFolder) -> RunFacts:
@@ -35,12 +32,7 @@ def run_facts(folder: RunFolder) -> RunFacts:
         kind = (frozen.get("plan") or {}).get("kind")
         if wanted == "auto" and kind in ("cpu", "cuda"):
             wanted = str(kind)
-        return RunFacts(
-            int(training.get("chunk_epochs", 25)),
-            int(training.get("epochs", 150)),
-            wanted,
-            frozen.get("steps_per_epoch"),
-        )
+        return RunFacts(int(training.get("chunk_epochs", 25)), wanted)
     except DamagedError as error:
         raise damaged_run(folder.name, error.what) from None
     except (ValueError, KeyError, TypeError, AttributeError):

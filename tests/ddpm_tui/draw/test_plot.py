@@ -75,17 +75,15 @@ def test_raw_is_dim_and_smoothed_bright_and_both_are_named() -> None:
     assert "validation" in text(plot, view, 100)[0]
 
 
-def test_colours_stay_with_their_run_when_another_is_hidden() -> None:
-    plot = Plot([run("one", 0), run("two", 1), run("three", 2)])
+def test_colours_stay_with_their_run_when_another_goes() -> None:
+    plot = Plot([run("two", 1), run("three", 2)])
     look = Look()
-    rows = chart_rows(plot, replace(View(), hidden=frozenset({"one"})), 100, 20, look)
+    rows = chart_rows(plot, View(), 100, 20, look)
     [three] = [s.style for s in rows[0] if "three" in s.text]
     assert three is not None
     assert three.color is not None
     assert three.color.triplet == look.ink.bright(2)
-    assert "one" not in text(plot, replace(View(), hidden=frozenset({"one"})), 100, 20)[0]
-    hidden = replace(View(), hidden=frozenset({"one", "two", "three"}))
-    assert "every curve is hidden" in text(plot, hidden)[0]
+    assert "no curves yet" in text(Plot([]), View())[0]
 
 
 def test_less_room_says_less_but_names_the_runs_last() -> None:

@@ -35,9 +35,6 @@ class Host(App[None]):
     def on_filmstrip_chosen(self, message: Filmstrip.Chosen) -> None:
         self.seen.append(message.index)
 
-    def on_trajectory_player_frame_changed(self, message: TrajectoryPlayer.FrameChanged) -> None:
-        self.seen.append(message.frame)
-
 
 def face(level: int, edge: int = 16) -> np.ndarray:
     return np.full((edge, edge, 3), level, dtype=np.uint8)
@@ -104,20 +101,6 @@ async def test_a_bad_file_is_one_line_in_the_pictures_place(tmp_path: Path, cont
         assert str(tmp_path) not in said[0]
 
 
-async def test_a_file_can_be_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "face.png"
-    view = FaceView(path)
-    app = Host(view)
-    async with app.run_test(size=(16, 8)) as pilot:
-        await pilot.pause()
-        await settled(app)
-        Image.fromarray(face(200)).save(path)
-        view.forget([path])
-        view.show(path)
-        await settled(app)
-        assert ground(view, 0, 0) == (200, 200, 200)
-
-
 async def test_no_picture_is_said() -> None:
     view = FaceView(empty="nothing drawn yet")
     async with Host(view).run_test(size=(40, 9)) as pilot:
@@ -140,8 +123,7 @@ async def test_low_colours_and_ascii() -> None:
 
 async def test_a_trajectory_is_scrubbed_by_key() -> None:
     player = TrajectoryPlayer()
-    app = Host(player)
-    async with app.run_test(size=(20, 10)) as pilot:
+    async with Host(player).run_test(size=(20, 10)) as pilot:
         player.show_frames([face(i * 10) for i in range(5)], [f"t={i}" for i in range(5)])
         assert player.frame == 4
         await pilot.press("h", "left")
@@ -154,8 +136,6 @@ async def test_a_trajectory_is_scrubbed_by_key() -> None:
         assert player.frame == 0
         await pilot.press("end")
         assert player.frame == 4
-        await pilot.pause()
-        assert app.seen[-1] == 4
 
 
 async def test_playing_goes_to_the_end_and_stops_and_a_key_pauses() -> None:
@@ -201,7 +181,7 @@ async def test_the_cursor_moves_over_the_grid_and_its_pages() -> None:
         assert (layout.columns, layout.rows, layout.pages(20)) == (3, 1, 7)
         await pilot.press("l", "right", "j")
         assert grid.selected == 5
-        assert grid.page == 1
+        assert grid.selected // grid.layout_now().per_page == 1
         assert "4-6 of 20, page 2/7" in lines(grid)[-1]
         await pilot.press("k", "h")
         assert grid.selected == 1
@@ -218,7 +198,7 @@ async def test_the_cursor_moves_over_the_grid_and_its_pages() -> None:
         assert ("Moved", 5) in app.seen
 
 
-async def test_the_cursor_and_marks_are_seen() -> None:
+async def test_the_cursor_is_seen() -> None:
     grid = FaceGrid()
     async with Host(grid).run_test(size=(53, 9)) as pilot:
         grid.show([face(100 + i) for i in range(3)], ["a", "b", "c"])
@@ -229,8 +209,6 @@ async def test_the_cursor_and_marks_are_seen() -> None:
         await pilot.press("l")
         assert [grid.rows[0].text[x] for x in (0, 17, 34, 51)] == [" ", " ", "▐", "▌"]
         assert lines(grid)[8].replace("▐", " ").replace("▌", " ").split() == ["a", "b", "c"]
-        grid.mark([1])
-        assert lines(grid)[8].replace("▐", " ").replace("▌", " ").split() == ["a", "●", "b", "c"]
 
 
 async def test_a_grid_is_zoomed_by_key() -> None:
@@ -287,9 +265,6 @@ def sheet(level: int) -> np.ndarray:
 
 def test_a_sheet_is_split_row_by_row() -> None:
     assert [int(f[0, 0, 0]) for f in split_sheet(sheet(10), (16, 16))] == [10, 11, 12, 13, 14, 15]
-    gapped = np.zeros((16, 34, 3), dtype=np.uint8)
-    gapped[:, :16], gapped[:, 18:] = 1, 2
-    assert [int(f[0, 0, 0]) for f in split_sheet(gapped, (16, 16), gap=2)] == [1, 2]
 
 
 @pytest.mark.parametrize(
