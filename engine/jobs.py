@@ -183,7 +183,7 @@ def read_spec(folder: JobFolder) -> JobSpec:
 
 def write_progress(folder: JobFolder, progress: Progress) -> None:
     """Replace progress.json. A full disk is no reason to stop a worker: the old progress then stays."""
-    with contextlib.suppress(OSError, DamagedError):
+    with contextlib.suppress(OSError):
         temporary = folder.progress.with_name(".progress.tmp")
         temporary.write_text(json.dumps(asdict(progress)))
         os.replace(temporary, folder.progress)

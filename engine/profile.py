@@ -175,7 +175,7 @@ class SamplingSection(Section):
 
 
 class Profile(Section):
-    """Everything that decides a run. `name` is where it was read from and takes part in nothing."""
+    """Everything that decides a run."""
 
     description: str = ""
     data: DataSection = DataSection()

@@ -39,8 +39,8 @@ class Budget:
         return self._sum / WINDOW_S
 
     def allows(self, cost: float, now: float) -> bool:
-        """Whether about `cost` more bytes keep the minute within its budget. What costs more than a whole
-        minute's budget is allowed when nearly nothing else was spent: better late than never."""
+        """Whether about `cost` more bytes keep the half minute within its budget. What costs more than all of that
+        is allowed when nearly nothing else was spent: better late than never."""
         self._forget(now)
         limit = self.per_second * WINDOW_S
         return self._sum + min(cost, 0.9 * limit) <= limit

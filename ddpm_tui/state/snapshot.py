@@ -76,8 +76,8 @@ class JobView:
 class RunView:
     """A run as its folder tells, cheaply. problem: why run.json cannot be used; the rest is then empty.
 
-    profile: plain data as in run.json · epoch: whole epochs of the newest checkpoint · seen: the fraction too ·
-    busy: a worker holds the run's lock · latest_step: of the newest checkpoint whose manifest reads.
+    profile: plain data as in run.json · checkpoints: how many there are · latest_step, epoch: of the newest one whose
+    manifest reads, with its whole epochs.
     """
 
     name: str

@@ -168,7 +168,8 @@ def _check_dataset_name(name: str) -> None:
         raise UserError(f"{FACES!r} is the built-in data set", "give another name with --name")
     if _PACKED_NAME.fullmatch(name):
         raise UserError(
-            f"{name!r} looks like a packed folder's name", "give one that does not end in ten digits"
+            f"{name!r} looks like a packed folder's name",
+            "give one that does not end in a hyphen and ten of 0-9 and a-f",
         )
 
 

@@ -12,13 +12,11 @@ import os
 import zlib
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Self
 
 from engine import failpoints, files
 from engine.data.decoder import Result
 from engine.home import PackedFolder
-
-_CHUNK: Final = 1 << 20
 
 
 @dataclass

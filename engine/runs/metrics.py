@@ -89,6 +89,8 @@ class Metrics:
         self.corrupt_lines = 0
         self._identity: tuple[int, int] | None = None
         self._offset = 0
+        self._tail = b""
+        """The last bytes before the offset."""
         self._tables = _tables()
 
     @property
@@ -124,8 +126,6 @@ class Metrics:
         self._offset += end
         self._tail = content[max(0, end - 64) : end]
         return True
-
-    _tail = b""
 
     def _still_there(self, file: io.BufferedReader) -> bool:
         """Whether the last bytes read are still before our offset: a cut file may have grown past it again."""

@@ -20,8 +20,6 @@ Level = Literal["ok", "note", "warning", "problem"]
 NETWORK_FILESYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "fuse.sshfs"}
 )
-
-
 MEMORY_FILESYSTEMS = frozenset({"tmpfs", "ramfs"})
 CONTAINER_FILESYSTEMS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
 

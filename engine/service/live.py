@@ -22,7 +22,7 @@ RUN_EVERY = 4
 
 
 class Live:
-    """Tells the server's subscribers what changes."""
+    """Tells the server's subscribers what changes. `wire` makes of a job what clients see of it."""
 
     def __init__(
         self, home: Home, queue: Queue, engine: Engine, server: Server, wire: Callable[[Job], dict[str, Any]]
@@ -65,12 +65,11 @@ class Live:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            with contextlib.suppress(OSError):
-                for job in live:
-                    self._look_at_progress(job)
-                if count % RUN_EVERY == 0:
-                    for run in {job.run for job in live if job.run}:
-                        self._look_at_run(run)
+            for job in live:
+                self._look_at_progress(job)
+            if count % RUN_EVERY == 0:
+                for run in {job.run for job in live if job.run}:
+                    self._look_at_run(run)
             count += 1
             await asyncio.sleep(LOOK_S)
 
