@@ -186,6 +186,25 @@ def diff_profiles(a: Profile, b: Profile) -> list[tuple[str, Any, Any]]:
     return rows
 
 
+def value_text(value: Any, absent: str = "") -> str:
+    """A profile's value as one types it: TOML, with bare words for strings; `absent` for what is not set."""
+    if value is None:
+        return absent
+    return value if isinstance(value, str) else _toml(value)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, BaseModel):
+        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value) + "}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def to_toml(profile: Profile) -> str:
     """The profile as TOML with a comment behind every key that has a description, and one for each that is not set."""
     document = tomlkit.document()

@@ -259,13 +259,15 @@ def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 @json_option
 def diff(a: str, b: str, as_json: bool) -> None:
     """What differs between two profiles; a run stands for the profile it froze."""
-    from engine.profiles_store import diff_profiles
+    from engine.profiles_store import diff_profiles, value_text
 
     rows = diff_profiles(_profile_or_run(a), _profile_or_run(b))
     if as_json:
         print_json([{"key": key, a: left, b: right} for key, left, right in rows])
     elif rows:
-        print_table(["KEY", a, b], [[key, toml_value(left), toml_value(right)] for key, left, right in rows])
+        print_table(
+            ["KEY", a, b], [[key, value_text(left, "–"), value_text(right, "–")] for key, left, right in rows]
+        )
     else:
         say("no difference")
 
@@ -278,19 +280,6 @@ def _profile_or_run(name: str) -> Any:
     if name not in known and name in run_names(home()):
         return load_run(home(), name).profile
     return load_profile(home(), name)
-
-
-def toml_value(value: Any) -> str:
-    """A profile's value as its file would have it; a dash for one that is not set."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(toml_value(item) for item in value) + "]"
-    if hasattr(value, "model_dump"):
-        return "{" + ", ".join(f"{k} = {toml_value(v)}" for k, v in value.model_dump().items()) + "}"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @profiles.command()

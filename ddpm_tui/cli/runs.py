@@ -1,6 +1,5 @@
 """`ddpm-tui runs`: what there is, where it came from, how two differ, and branching from a checkpoint."""
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -187,7 +186,7 @@ def _thinned(epochs: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
 def compare(names: tuple[str, ...], as_json: bool) -> None:
     """How runs differ: what their profiles say differently, and their figures side by side."""
     from engine.errors import UsageError
-    from engine.profiles_store import diff_profiles
+    from engine.profiles_store import diff_profiles, value_text
     from engine.runs.metrics import read_metrics
     from engine.runs.record import find_run, load_run
 
@@ -206,7 +205,10 @@ def compare(names: tuple[str, ...], as_json: bool) -> None:
         print_json({"runs": names, "settings": settings, "epochs": history})
         return
     if settings:
-        print_table(["SETTING", *names], [[k, *map(_short, v)] for k, v in settings.items()])
+        print_table(
+            ["SETTING", *names],
+            [[key, *(value_text(v, "–") for v in values)] for key, values in settings.items()],
+        )
     else:
         say("their profiles are the same")
     if {r.profile.objective.prediction for r in records} != {records[0].profile.objective.prediction}:
@@ -234,10 +236,6 @@ def _say_thinned(epochs: int, most: int) -> None:
 def _setting(profile: Any, key: str) -> Any:
     section, _, name = key.partition(".")
     return getattr(getattr(profile, section), name)
-
-
-def _short(value: Any) -> str:
-    return json.dumps(value, default=str) if not isinstance(value, str) else value
 
 
 def _at(table: Any, epoch: int, key: str) -> float | None:

@@ -7,7 +7,7 @@ from engine.errors import BusyError, DdpmError, UsageError, UserError
 from engine.files import is_locked, lock_holder
 from engine.home import Home, is_file_name
 from engine.profile import Profile
-from engine.profiles_store import diff_profiles, list_profiles
+from engine.profiles_store import diff_profiles, list_profiles, value_text
 from engine.runs.pictures import require_pictures
 from engine.runs.record import create_run, find_run, free_run_name, load_run, run_names
 from engine.service.machine import require_device
@@ -113,7 +113,8 @@ def _run_for(
 def _same_profile(home: Home, run: str, profile: Profile, what: str) -> None:
     different = diff_profiles(load_run(home, run).profile, profile)
     if different:
-        key, before, after = different[0]
+        key, *values = different[0]
+        before, after = (value_text(value, "none") for value in values)
         raise UserError(
             f"run {run!r} was made from another profile than {what!r} is now ({key}: {before}, now {after})",
             f"`ddpm-tui train {run}` goes on with it as it is; another --run name starts a new one",

@@ -91,7 +91,8 @@ class ProfileForm(Dialog[str]):
 
     def _now(self, key: str) -> str:
         """The value as text: typed, else the file's."""
-        from ddpm_tui.state.profile_facts import get, value_text
+        from ddpm_tui.state.profile_facts import get
+        from engine.profiles_store import value_text
 
         if key in self._typed:
             return self._typed[key]
@@ -155,7 +156,8 @@ class ProfileForm(Dialog[str]):
     # Checking.
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        from ddpm_tui.state.profile_facts import get, value_text
+        from ddpm_tui.state.profile_facts import get
+        from engine.profiles_store import value_text
 
         key = self._key
         if key is None or self.entry.profile is None:

@@ -258,14 +258,12 @@ class ProfilesScreen(BaseScreen):
             self._about()
 
     def _diff(self, a: "Entry", b: "Entry") -> "list[tuple[str, str, str]]":
-        from ddpm_tui.state.profile_facts import value_text
-        from engine.profiles_store import diff_profiles
+        from engine.profiles_store import diff_profiles, value_text
 
         assert a.profile is not None
         assert b.profile is not None
         rows = [
-            (key, value_text(x) or "–", value_text(y) or "–")
-            for key, x, y in diff_profiles(a.profile, b.profile)
+            (key, value_text(x, "–"), value_text(y, "–")) for key, x, y in diff_profiles(a.profile, b.profile)
         ]
         return [("", a.name, b.name), *(rows or [("no difference", "", "")])]
 

@@ -84,27 +84,19 @@ class Table:
 
 def settings(home: Home, subjects: Sequence[Subject]) -> Table:
     """Every setting in which the runs differ, one column a subject. Raises DdpmError for a run that cannot be read."""
-    from engine.profiles_store import diff_profiles
+    from engine.profiles_store import diff_profiles, value_text
     from engine.runs.record import load_run
 
     profiles = [load_run(home, subject.run).profile for subject in subjects]
     keys: dict[str, list[str]] = {}
     for place, profile in enumerate(profiles[1:], 1):
         for key, left, right in diff_profiles(profiles[0], profile):
-            row = keys.setdefault(key, [_word(left)] * len(profiles))
-            row[place] = _word(right)
+            row = keys.setdefault(key, [value_text(left, "–")] * len(profiles))
+            row[place] = value_text(right, "–")
     rows = tuple(Line(key, tuple(Cell((v,)) for v in values)) for key, values in sorted(keys.items()))
     if len(subjects) < 2:
         return Table(note="put two runs in to see how their profiles differ")
     return Table(rows, "" if rows else "their profiles are the same")
-
-
-def _word(value: object) -> str:
-    if isinstance(value, tuple | list):
-        return " ".join(_word(v) for v in value) or "none"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "none" if value is None else str(value)
 
 
 def figures(home: Home, subjects: Sequence[Subject], curves: Mapping[str, RunCurves]) -> Table:

@@ -103,27 +103,6 @@ def _choices(annotation: Any) -> tuple[str, ...]:
     return ()
 
 
-def value_text(value: Any) -> str:
-    """A value as one types it: TOML, with bare words for strings and nothing for what is absent."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_inner(item) for item in value) + "]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _inner(value: Any) -> str:
-    if isinstance(value, str):
-        return f'"{value}"'
-    if hasattr(value, "model_dump"):
-        value = value.model_dump()
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{k} = {_inner(v)}" for k, v in value.items()) + "}"
-    return value_text(value)
-
-
 def get(profile: Profile, key: str) -> Any:
     """The value of 'section.key' (or 'description')."""
     section, _, name = key.partition(".")

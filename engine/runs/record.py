@@ -17,7 +17,7 @@ from engine.errors import DamagedError, UserError, damaged_run, unknown
 from engine.files import FileLock, disk_errors, fsync_folder, read_json, write_json
 from engine.home import Home, RunFolder, check_name
 from engine.profile import Profile
-from engine.profiles_store import build_profile, diff_profiles, override_profile
+from engine.profiles_store import build_profile, diff_profiles, override_profile, value_text
 
 FORMAT = 1
 
@@ -198,7 +198,10 @@ def freeze(folder: RunFolder, **facts: Any) -> RunRecord:
 def branch_profile(profile: Profile, overrides: list[str]) -> tuple[Profile, tuple[str, ...]]:
     """The profile of a branch and its changes in words. Refuses what cannot change, with the reason."""
     changed = override_profile(profile, overrides)
-    rows = diff_profiles(profile, changed)
+    rows = [
+        (key, value_text(before, "none"), value_text(after, "none"))
+        for key, before, after in diff_profiles(profile, changed)
+    ]
     for key, before, after in rows:
         if not key.startswith(BRANCH_KEYS):
             raise UserError(

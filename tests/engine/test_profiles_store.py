@@ -9,6 +9,7 @@ from engine.errors import UserError
 from engine.home import Home, shipped_profiles
 from engine.profile import Profile
 from engine.profiles_store import (
+    SECTIONS,
     ProfileError,
     apply_override,
     diff_profiles,
@@ -20,6 +21,7 @@ from engine.profiles_store import (
     parse_profile,
     save_profile,
     to_toml,
+    value_text,
 )
 
 SHIPPED = sorted(path.stem for path in shipped_profiles().glob("*.toml"))
@@ -192,3 +194,27 @@ def test_differences() -> None:
     other = override_profile(Profile(), ["optim.lr=2e-3", "data.size=64"])
     assert diff_profiles(Profile(), Profile()) == []
     assert diff_profiles(Profile(), other) == [("data.size", 32, 64), ("optim.lr", 1e-3, 2e-3)]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_value_in_words_is_one_that_can_be_typed(home: Home, name: str) -> None:
+    profile = load_profile(home, name)
+    words = [
+        f"{section}.{key}={value_text(getattr(getattr(profile, section), key), 'none')}"
+        for section, model in SECTIONS.items()
+        for key in model.model_fields
+    ]
+    # All at once: one by one they need not fit what the defaults say.
+    assert diff_profiles(override_profile(Profile(), words), profile) == []
+
+
+def test_values_in_words() -> None:
+    profile = override_profile(Profile(), ['model.attention=["none", "linear", "softmax"]'])
+    assert value_text(profile.model.attention) == '["none", "linear", "softmax"]'
+    assert value_text(profile.optim.schedule) == "cosine"
+    assert (value_text(True), value_text(1e-5), value_text(None), value_text(None, "–")) == (
+        "true",
+        "1e-05",
+        "",
+        "–",
+    )
