@@ -7,6 +7,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
 import re
 import shutil
@@ -56,6 +57,17 @@ def write_json(path: Path, content: Any, *, durable: bool = True) -> None:
     write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode(), durable=durable)
 
 
+def without_nan(value: Any) -> Any:
+    """NaN and infinities as null, for JSON has neither; NumPy's arrays and numbers as plain ones."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    if hasattr(value, "tolist"):
+        return without_nan(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def read_json(path: Path, what: str) -> Any:
     """Parse `path`. Raises DamagedError naming `what` and the file where it is missing or not JSON."""
     try:
@@ -67,6 +79,8 @@ def read_json(path: Path, what: str) -> Any:
     except OSError as error:
         raise DamagedError(f"{what} cannot be read: {path} ({error.strerror})") from None
 
+
+MAKE_ROOM = "free some space (checkpoints prune, trash purge) and resume"
 
 _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
@@ -80,9 +94,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         # numpy gives no number, only how many values it was to write and how many it could.
         numpys = error.errno is None and _SHORT_WRITE.fullmatch(str(error))
         if numpys or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskFullError(
-                f"no room to write {path}", "free some space (checkpoints prune, trash purge) and resume"
-            ) from error
+            raise DiskFullError(f"no room to write {path}", MAKE_ROOM) from error
         raise
 
 
@@ -103,7 +115,7 @@ def require_free(folder: Path, needed: int) -> None:
     if free < needed:
         raise DiskFullError(
             f"{folder} has {free / 1e6:,.0f} MB free and {needed / 1e6:,.0f} MB are needed",
-            "free some space (checkpoints prune, trash purge) and resume",
+            MAKE_ROOM,
         )
 
 

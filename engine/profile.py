@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from engine.diffusion.spacing import Spacing
-from engine.diffusion.tables import terminal_alpha_bar
+from engine.diffusion.tables import BetaScaling, ScheduleName, terminal_alpha_bar
 
 Recipe = Literal["center178", "center140", "box128", "whole"]
 Attention = Literal["none", "softmax", "linear"]
@@ -77,8 +77,8 @@ class DiffusionSection(Section):
     """The forward process."""
 
     steps: Annotated[int, Field(ge=1, le=10_000)] = Field(200, description="T")
-    schedule: Literal["linear", "cosine", "quadratic", "sigmoid"] = "cosine"
-    beta_scaling: Literal["steps", "none"] = Field(
+    schedule: ScheduleName = "cosine"
+    beta_scaling: BetaScaling = Field(
         "steps", description="'steps' multiplies both β ends by 1000/T; 'none' is the paper as run"
     )
     beta_start: Annotated[float, Field(gt=0, lt=1)] = 1e-4

@@ -1,21 +1,17 @@
 """What people ask of the queue, with what is said about it and how it is taken back. Shared by several screens."""
 
-import uuid
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
+from ddpm_tui.client import token
 from ddpm_tui.state.snapshot import JobView
 from engine.errors import UserError
 from engine.service.states import State, job_number
 
 if TYPE_CHECKING:
     from ddpm_tui.app import DdpmApp
-
-
-def token() -> str:
-    """Of a request that makes a job: sent twice, it makes one."""
-    return uuid.uuid4().hex
 
 
 async def ask(app: "DdpmApp", do: str, **args: Any) -> Any:
@@ -49,17 +45,13 @@ def _said(app: "DdpmApp", reply: dict[str, Any], kind: str) -> None:
     if not reply.get("added"):
         app.say(says or f"nothing was added for {kind}", "warn")
         return
-    number = job_number(str(job.get("id", "")))
+    job_id = str(job.get("id", ""))
+    number = job_number(job_id)
     queued = f"queued as job {number}"
     # The line is cut at its end, so the first way of saying it that fits: all, the first sentence, the job's title.
     ways = [f"{queued}: {words}" for words in (says, *sentences[:1], job.get("title")) if words] or [queued]
     app.say(next((way for way in ways if cell_len(way) < app.size.width), ways[-1]))
-    job_id = str(job.get("id", ""))
-
-    async def back() -> None:
-        await change(app, "cancel", job_id)
-
-    app.undo.push(f"job {number} is cancelled", back)
+    app.undo.push(f"job {number} is cancelled", _doer(app, "cancel", job_id))
 
 
 async def change(app: "DdpmApp", do: str, job_id: str, **args: Any) -> dict[str, Any]:
@@ -100,7 +92,9 @@ async def retry(app: "DdpmApp", view: JobView) -> None:
     app.undo.push(f"job {job_number(view.id)} is cancelled again", _doer(app, "cancel", view.id))
 
 
-def _doer(app: "DdpmApp", do: str, job_id: str) -> Any:
+def _doer(app: "DdpmApp", do: str, job_id: str) -> Callable[[], Awaitable[None]]:
+    """The way back of a change: another one on the same job."""
+
     async def back() -> None:
         await change(app, do, job_id)
 

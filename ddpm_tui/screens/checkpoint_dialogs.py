@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 CALMER = 0.1
 """A branch is mostly made to go on with a smaller learning rate: this part of it is put forward."""
 
-
 LABEL = 23
 """Cells for the longest name of a fact, a file's."""
 
@@ -183,9 +182,9 @@ def delete_question(run: RunFolder, undo: str) -> Confirm:
     undo: the key.
     """
     from engine.runs.checkpoints import list_checkpoints
+    from engine.runs.trash import size_of
 
-    count = len(list_checkpoints(run))
-    weight = sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file())
+    count, weight = len(list_checkpoints(run)), size_of(run.path)
     return Confirm(
         f"Delete the whole run {run.name}?",
         f"{plural(count, 'checkpoint')} with all curves, previews and samples, {size(weight)}: to the trash, "

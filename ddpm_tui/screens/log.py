@@ -12,6 +12,7 @@ from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
 from ddpm_tui.widgets.rows import Line, Rows, scrollbar, spread
 from engine.home import JobFolder
+from engine.service.states import job_number
 
 TAIL = 256 << 10
 """Bytes from the log's end that are read; more nobody scrolls through here."""
@@ -85,7 +86,7 @@ class LogView(Dialog[None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box wide tall"):
             yield Static(
-                f"log of job {self._folder.id.lstrip('0')}: {self._title}", classes="question", markup=False
+                f"log of job {job_number(self._folder.id)}: {self._title}", classes="question", markup=False
             )
             yield LogLines()
             yield Static("esc back", classes="keys", markup=False)

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ddpm_tui.state.reading import stamp
 from ddpm_tui.state.snapshot import RunView
 
 if TYPE_CHECKING:
@@ -58,16 +58,8 @@ class CheckpointReader:
         """Newest first; a run that is gone has none. Cheap where nothing changed."""
         from engine.runs.checkpoints import list_checkpoints
 
-        stamp = (run.path, _stamp(run.checkpoints), _stamp(run.tags))
-        if stamp != self._stamp:
+        now = (run.path, stamp(run.checkpoints, run.tags))
+        if now != self._stamp:
             self._found = tuple(reversed(list_checkpoints(run)))
-            self._stamp = stamp
+            self._stamp = now
         return self._found
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return 0, 0
-    return status.st_mtime_ns, status.st_ino

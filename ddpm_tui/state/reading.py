@@ -64,15 +64,17 @@ class RunReader:
         known, self._known = self._known, {}
         for name in names:
             folder = RunFolder(self.home.runs / name)
-            stamp = _stamp(folder.record, folder.checkpoints)
+            now = stamp(folder.record, folder.checkpoints)
             before = known.get(name)
-            self._known[name] = before if before and before[0] == stamp else (stamp, _read_run(folder))
+            self._known[name] = before if before and before[0] == now else (now, _read_run(folder))
         return tuple(
             view for _, view in sorted(self._known.values(), key=lambda e: (e[1].created, e[1].name))
         )
 
 
-def _stamp(*paths: Path) -> tuple[int, ...]:
+def stamp(*paths: Path) -> tuple[int, ...]:
+    """What changes when one of these is replaced or a folder among them gains or loses a name; zeros for what is not
+    there."""
     found = []
     for path in paths:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ddpm_tui.state.reading import stamp
 from engine.errors import DamagedError
 from engine.home import Home, RunFolder, SampleFolder
 
@@ -66,21 +67,13 @@ class GalleryReader:
         known, self._known = self._known, {}
         for name in runs:
             run = RunFolder(self.home.runs / name)
-            stamp = (*_stamp(run.samples), *_stamp(run.previews))
+            now = stamp(run.samples, run.previews)
             before = known.get(name)
-            self._known[name] = before if before and before[0] == stamp else (stamp, _entries(run))
+            self._known[name] = before if before and before[0] == now else (now, _entries(run))
         found = tuple(entry for name in reversed(runs) for entry in self._known[name][1])
         if [id(e) for e in found] != [id(e) for e in self._all]:
             self._all = found
         return self._all
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return 0, 0
-    return status.st_mtime_ns, status.st_ino
 
 
 def _entries(run: RunFolder) -> tuple[Entry, ...]:

@@ -39,7 +39,6 @@ def bootstrap(
     found = statistic or (lambda drawn: drawn.mean(axis=1))
     value = float(found(given[None])[0])
     rng = np.random.default_rng(seed)
-    tail = (1 - level) / 2
     # In parts: a thousand draws of 50,000 values at once would be 400 MB.
     part = max(1, 4_000_000 // len(given))
     estimates = np.concatenate(
@@ -48,8 +47,7 @@ def bootstrap(
             for start in range(0, resamples, part)
         ]
     )
-    low, high = np.quantile(estimates, [tail, 1 - tail])
-    return Interval(value, float(low), float(high))
+    return interval_of(value, estimates, level)
 
 
 def interval_of(value: float, estimates: ArrayLike, level: float = 0.95) -> Interval:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from engine.errors import DamagedError, UserError, unknown
 from engine.failpoints import reach
-from engine.files import disk_errors, is_locked, read_json, write_bytes, write_json
+from engine.files import disk_errors, is_locked, read_json, without_nan, write_bytes, write_json
 from engine.home import RunFolder
 
 FORMAT = 1
@@ -281,19 +281,8 @@ def _pairs_of(record: Path) -> Path:
 
 def score_to_wire(score: Score) -> dict[str, Any]:
     """A score as JSON has it."""
-    content: dict[str, Any] = _finite(asdict(score))
+    content: dict[str, Any] = without_nan(asdict(score))
     return content
-
-
-def _finite(value: Any) -> Any:
-    """NaN and infinities as null, which JSON has; NumPy's numbers as plain ones."""
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if hasattr(value, "tolist"):
-        return _finite(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 # Reading.

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from pydantic_core import from_json
 
+from engine.files import without_nan
+
 TRAIN_FIELDS = ("step", "epoch", "images", "loss", "lr", "grad_norm", "bad", "time", "images_per_s")
 EPOCH_FIELDS = ("step", "epoch", "images", "train_loss", "val_loss", "eps_error", "lr", "time", "seconds")
 
@@ -31,7 +33,7 @@ class MetricsWriter:
 
     def write(self, line: dict[str, Any]) -> None:
         """Append one line. NaN and infinities become null, as JSON has neither."""
-        self._file.write((json.dumps(_finite(line), separators=(",", ":")) + "\n").encode())
+        self._file.write((json.dumps(without_nan(line), separators=(",", ":")) + "\n").encode())
         self._file.flush()
 
     def sync(self) -> int:
@@ -41,16 +43,6 @@ class MetricsWriter:
 
     def close(self) -> None:
         self._file.close()
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
 
 
 class _Table:

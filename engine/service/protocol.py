@@ -3,7 +3,7 @@
 A client opens with {"hello": {"protocol": 1, …}}; the service answers with its own. Then requests
 {"id": 7, "do": "list", "args": {…}} and replies {"id": 7, "ok": true, "result": …} or
 {"id": 7, "ok": false, "error": {…}}; after `subscribe` also events {"event": "job", …}. Unknown keys are passed
-over, so both sides may grow. Standard library only: the command line loads this at every call.
+over, so both sides may grow. Nothing heavy is imported: the command line loads this at every call.
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import Any
 
 from engine import errors
 from engine.errors import DdpmError
+from engine.files import without_nan
 
 PROTOCOL = 1
 OLDEST = 1
@@ -33,18 +34,8 @@ def encode(message: dict[str, Any]) -> bytes:
     try:
         text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except ValueError:
-        text = json.dumps(_finite(message), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(without_nan(message), ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogateescape") + b"\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
 
 
 def decode(line: bytes) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from engine.files import write_json
 from engine.home import Home
 from engine.service.rebuild import jobs_from_folders, was_on_hold
 from engine.service.scheduling import in_order
-from engine.service.states import Event, Job, State
+from engine.service.states import Event, Job, State, job_number
 from engine.service.store import Store
 
 log = logging.getLogger(__name__)
@@ -90,8 +90,8 @@ class Queue:
         """A job by id as people type it ("12" or "000012"). Raises UserError."""
         job_id = name.zfill(6) if name.isdecimal() else name
         if job_id not in self.jobs:
-            recent = [job.id.lstrip("0") for job in self.ordered() if not job.over]
-            raise unknown("job", name, recent, "see `queue list --all`")
+            still = [job_number(job.id) for job in self.ordered() if not job.over]
+            raise unknown("job", name, still, "see `queue list --all`")
         return self.jobs[job_id]
 
     def by_token(self, token: str | None) -> Job | None:
