@@ -13,15 +13,13 @@ from pathlib import Path
 from engine.errors import UserError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+NAME_RULE = "use letters, digits, '.', '_' and '-' (at most 80, starting with a letter or digit)"
 
 
 def check_name(kind: str, name: str) -> str:
     """Return `name` if it can be a folder here; raise UserError otherwise."""
     if not NAME.fullmatch(name):
-        raise UserError(
-            f"{name!r} cannot name a {kind}",
-            "use letters, digits, '.', '_' and '-' (at most 80, starting with a letter or digit)",
-        )
+        raise UserError(f"{name!r} cannot name a {kind}", NAME_RULE)
     return name
 
 

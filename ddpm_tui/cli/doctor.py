@@ -180,9 +180,10 @@ def runs(where: Home) -> Iterator[Finding]:
     """Runs that cannot be read, and what nobody uses any more and no list shows."""
     from engine.data.catalog import list_sources, packed_folders
     from engine.errors import DdpmError
-    from engine.runs.record import load_run, run_names
+    from engine.runs.record import load_run, misnamed_runs, run_names
 
     used, damaged = set(), 0
+    yield from (Finding("warning", line) for line in misnamed_runs(where))
     names = run_names(where)
     for name in names:
         for aside in sorted(where.run(name).checkpoints.glob(".*.damaged-*")):

@@ -64,8 +64,10 @@ def _facts(name: str) -> dict[str, Any]:
 @json_option
 def list_(as_json: bool) -> None:
     """All runs; the one that changed last stands last."""
-    from engine.runs.record import run_names
+    from engine.runs.record import misnamed_runs, run_names
 
+    for line in misnamed_runs(home()):
+        note(f"warning: {line}")
     found = [_facts(name) for name in run_names(home())]
     if as_json:
         print_json(found)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ddpm_tui.state.snapshot import RunView
 from engine.errors import DdpmError
-from engine.home import Home, RunFolder, shipped_profiles
+from engine.home import NAME, Home, RunFolder, shipped_profiles
 from engine.jobs import JobSpec, list_job_folders, read_spec
 from engine.service.states import Intent, Job, Priority, State
 
@@ -58,7 +58,7 @@ class RunReader:
     def read(self) -> tuple[RunView, ...]:
         """Every run, oldest first by creation."""
         try:
-            names = [e.name for e in os.scandir(self.home.runs) if e.is_dir() and not e.name.startswith(".")]
+            names = [e.name for e in os.scandir(self.home.runs) if NAME.fullmatch(e.name) and e.is_dir()]
         except OSError:
             names = []
         known, self._known = self._known, {}

@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.errors import DamagedError, UserError, damaged_run, unknown
 from engine.files import FileLock, disk_errors, fsync_folder, read_json, write_json
-from engine.home import Home, RunFolder, check_name
+from engine.home import NAME, NAME_RULE, Home, RunFolder, check_name
 from engine.profile import Profile
 from engine.profiles_store import build_profile, diff_profiles, override_profile, value_text
 
@@ -127,8 +127,20 @@ def run_names(home: Home) -> list[str]:
     """Names of all runs; the one into whose folder something was put last stands last."""
     if not home.runs.is_dir():
         return []
-    found = [p for p in home.runs.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    found = [p for p in home.runs.iterdir() if NAME.fullmatch(p.name) and p.is_dir()]
     return [p.name for p in sorted(found, key=lambda p: (_changed(p), p.name))]
+
+
+def misnamed_runs(home: Home) -> list[str]:
+    """One line with the way out for each folder that holds a run under a name that no run can have, as a copy
+    made by hand may ("cats (copy)")."""
+    if not home.runs.is_dir():
+        return []
+    found = [p for p in home.runs.iterdir() if not NAME.fullmatch(p.name) and RunFolder(p).record.is_file()]
+    return [
+        f"{p} holds a run under a name that none can have — rename the folder: {NAME_RULE}"
+        for p in sorted(found)
+    ]
 
 
 def _changed(path: Path) -> float:
@@ -140,6 +152,7 @@ def _changed(path: Path) -> float:
 
 def find_run(home: Home, name: str) -> RunFolder:
     """The folder of a run that exists. Raises UserError with the nearest name."""
+    check_name("run", name)
     if name not in (names := run_names(home)):
         raise unknown("run", name, names, "see `runs list`, or start one with `train`")
     return home.run(name)

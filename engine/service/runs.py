@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.errors import DamagedError, UserError, damaged_run, unknown
 from engine.files import is_locked, lock_holder, read_json
-from engine.home import Home, RunFolder
+from engine.home import NAME, Home, RunFolder
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ def exists(home: Home, name: str) -> bool:
 
 def names(home: Home) -> list[str]:
     try:
-        return sorted(p.name for p in home.runs.iterdir() if RunFolder(p).record.is_file())
+        return sorted(
+            p.name for p in home.runs.iterdir() if NAME.fullmatch(p.name) and RunFolder(p).record.is_file()
+        )
     except OSError:
         return []
 

@@ -41,6 +41,16 @@ def test_runs_list(there: Home, cli: Cli) -> None:
     assert any(line.startswith("broken") and "not readable JSON" in line for line in lines)
 
 
+def test_a_copy_by_hand_under_an_impossible_name_hides_no_run(there: Home, cli: Cli) -> None:
+    there.run("r").path.rename(there.runs / "r (copy)")
+    trained_run(there, "other", 1)
+    shown = cli("runs", "list")
+    assert shown.code == 0
+    assert [line.split()[0] for line in shown.out.splitlines()[1:]] == ["other"]
+    assert "r (copy) holds a run under a name that none can have" in shown.err
+    assert "r (copy)" in cli("doctor", "--json").out
+
+
 def test_no_runs_yet(cli: Cli) -> None:
     shown = cli("runs", "list")
     assert (shown.code, shown.out) == (0, "")

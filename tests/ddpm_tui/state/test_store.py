@@ -200,6 +200,7 @@ def test_runs_are_read_again_only_when_their_files_change(tmp_path: Path) -> Non
     create_run(home, "b", Profile(), "demo")
     create_run(home, "a", Profile())
     (home.runs / ".hidden").mkdir()
+    (home.runs / "b (copy)").mkdir()
     reader = RunReader(home)
     first = reader.read()
     assert {r.name for r in first} == {"a", "b"}

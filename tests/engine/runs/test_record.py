@@ -23,10 +23,11 @@ from engine.runs.record import (
     free_run_name,
     freeze,
     load_run,
+    misnamed_runs,
     rename_run,
     run_names,
 )
-from engine.service.runs import run_facts
+from engine.service.runs import names, run_facts
 from tests.torchless import trained_run
 
 
@@ -37,6 +38,19 @@ def test_a_run_comes_back_as_it_was_made(home: Home) -> None:
     frozen = freeze(home.run("r"), plan={"precision": "bf16"}, horizon_epochs=50)
     assert load_run(home, "r") == frozen
     assert freeze(home.run("r"), steps_per_epoch=3).frozen["horizon_epochs"] == 50
+
+
+def test_a_copy_by_hand_under_an_impossible_name_is_pointed_out_and_keeps_nobody_from_the_others(
+    home: Home,
+) -> None:
+    create_run(home, "r", Profile(), "one")
+    shutil.copytree(home.run("r").path, home.runs / "r (copy)")
+    (home.runs / "my notes").mkdir()
+    assert run_names(home) == names(home) == ["r"]
+    (line,) = misnamed_runs(home)
+    assert line.startswith(f"{home.runs / 'r (copy)'} holds a run under a name that none can have")
+    with pytest.raises(UserError, match=r"'r \(copy\)' cannot name a run"):
+        load_run(home, "r (copy)")
 
 
 def test_a_taken_name_leaves_the_run_alone(home: Home) -> None:
