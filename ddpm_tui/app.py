@@ -139,7 +139,7 @@ class DdpmApp(App[None]):
 
     def _stored_theme(self) -> str:
         with contextlib.suppress(OSError, ValueError):
-            name = (self.home.root / "theme").read_text().strip()
+            name = self.home.theme.read_text().strip()
             if name in themes.NAMES:
                 return name
         return themes.DEFAULT
@@ -267,7 +267,7 @@ class DdpmApp(App[None]):
         at = themes.NAMES.index(self.theme) if self.theme in themes.NAMES else -1
         self.theme = themes.NAMES[(at + 1) % len(themes.NAMES)]
         with contextlib.suppress(OSError):
-            (self.home.root / "theme").write_text(self.theme + "\n")
+            self.home.theme.write_text(self.theme + "\n")
         self.say(f"theme {self.theme.removeprefix('ddpm-')}")
 
     async def action_undo(self) -> None:
@@ -345,16 +345,15 @@ def _encoding() -> str:
 def run(home: Home | None = None, low_bandwidth: bool = False, mouse: bool = True) -> int:
     """Open the app; returns the exit code. Raises UserError where there is no terminal to draw on."""
     gc.disable()  # until the first paint: a tenth of the way to it would be spent collecting nothing
-    for variable in (
-        "LINES",
-        "COLUMNS",
-    ):  # exported by a shell they would pin the size: the terminal knows it
-        os.environ.pop(variable, None)
+    for variable in ("LINES", "COLUMNS"):
+        os.environ.pop(
+            variable, None
+        )  # exported by a shell they would pin the size, which the terminal knows
     terminal = here()
     if not (sys.__stdin__ and sys.__stdin__.isatty() and terminal.tty):
         raise UserError("the app needs a terminal", "see `ddpm-tui --help` for the commands")
     home = (home or Home.find()).create()
-    _log_to(home.root / "tui.log")
+    _log_to(home.app_log)
     from ddpm_tui.async_client import AsyncClient
     from ddpm_tui.driver import counting_driver
     from ddpm_tui.state.store import LiveStore

@@ -242,6 +242,11 @@ class PackedFolder:
         return self.path / "broken.txt"
 
     @property
+    def statistics(self) -> Path:
+        """Features of these pictures, kept for scores."""
+        return self.path / "statistics"
+
+    @property
     def lock(self) -> Path:
         return self.path / "lock"
 
@@ -304,6 +309,20 @@ class Home:
     @property
     def engine_log(self) -> Path:
         return self.root / "engine.log"
+
+    @property
+    def app_log(self) -> Path:
+        """What failed in the terminal app."""
+        return self.root / "tui.log"
+
+    @property
+    def estimator_log(self) -> Path:
+        return self.root / "estimator.log"
+
+    @property
+    def theme(self) -> Path:
+        """The name of the theme that was chosen last."""
+        return self.root / "theme"
 
     @property
     def settings(self) -> Path:

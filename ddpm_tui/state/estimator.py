@@ -49,7 +49,7 @@ class Estimator:
     def __init__(self, home: Home, command: Sequence[str] | None = None) -> None:
         self.home = home
         self.command = list(command or (sys.executable, "-P", "-m", "engine.estimator", str(home.root)))
-        self.log = home.root / "estimator.log"
+        self.log = home.estimator_log
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._asked: tuple[int, asyncio.Future[dict[str, Any] | None]] | None = None

@@ -18,7 +18,7 @@ from engine import files
 from engine.data.recipes import RESAMPLING, check_recipe
 from engine.data.scan import Listing, scan
 from engine.errors import BusyError, DamagedError, UserError, unknown
-from engine.home import NAME, Home, PackedFolder, check_name
+from engine.home import NAME, Home, PackedFolder, SourceFolder, check_name
 
 FORMAT: Final = 1
 
@@ -216,7 +216,7 @@ def _names(home: Home, complain: Callable[[str], None] = lambda text: None) -> l
     found = []
     for path in sorted(home.data.iterdir()) if home.data.is_dir() else []:
         try:
-            (path / "source.json").stat()
+            SourceFolder(path).record.stat()
         except (FileNotFoundError, NotADirectoryError):  # a packed folder
             continue
         except OSError as error:

@@ -24,14 +24,14 @@ MOST = 50_000
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ReferencePictures:
     """Reference pictures, uint8 (n, 3, H, W), and what to call them."""
 
     pictures: NDArray[np.uint8]
     reference: Reference
 
 
-def choose(packed: Packed, part: Part, most: int) -> Pictures:
+def choose(packed: Packed, part: Part, most: int) -> ReferencePictures:
     """At most `most` pictures of one part, evenly spread over it. Raises UserError for fewer than 2."""
     indices = packed.held_out if part == "held_out" else packed.train
     if len(indices) < 2:
@@ -43,14 +43,17 @@ def choose(packed: Packed, part: Part, most: int) -> Pictures:
         indices = indices[np.linspace(0, len(indices) - 1, most).round().astype(np.int64)]
     chosen = np.ascontiguousarray(packed.pictures[indices])
     fingerprint = hashlib.sha256(packed.manifest.identity.encode() + indices.tobytes()).hexdigest()[:16]
-    return Pictures(chosen, Reference(packed.manifest.dataset, part, len(chosen), fingerprint))
+    return ReferencePictures(chosen, Reference(packed.manifest.dataset, part, len(chosen), fingerprint))
 
 
 PART_WORDS = {"held_out": "held out", "train": "to train on"}
 
 
 def reference_features(
-    packed: Packed, chosen: Pictures, extractor: Extractor, on_batch: OnBatch = lambda done, total: None
+    packed: Packed,
+    chosen: ReferencePictures,
+    extractor: Extractor,
+    on_batch: OnBatch = lambda done, total: None,
 ) -> NDArray[np.float32]:
     """float32 (n, D), in the order of `chosen`: from the packed folder where they were kept, else extracted and kept.
 
@@ -59,7 +62,7 @@ def reference_features(
     """
     terms = {"extractor": extractor.identity, "pictures": chosen.reference.fingerprint}
     name = hashlib.sha256(json.dumps(terms, sort_keys=True).encode()).hexdigest()[:12]
-    path = packed.folder.path / "statistics" / f"{extractor.name}-{chosen.reference.part}-{name}.safetensors"
+    path = packed.folder.statistics / f"{extractor.name}-{chosen.reference.part}-{name}.safetensors"
     kept = cached(path, "features", terms)
     if kept is not None and len(kept) == chosen.reference.n:
         return kept

@@ -20,7 +20,7 @@ from engine.evaluation.bootstrap import Interval, bootstrap
 from engine.evaluation.distances import Distance, Distances, Report
 from engine.evaluation.extractors import Extractor, open_extractor
 from engine.evaluation.kept import Kept
-from engine.evaluation.reference import Pictures, choose
+from engine.evaluation.reference import ReferencePictures, choose
 from engine.runs.evaluations import FEATURE_MEASURES, SAMPLED, Part, Reference, Score
 from engine.sampling.drawing import batch_that_fits, draw
 from engine.sampling.load import Loaded, free_memory
@@ -115,7 +115,7 @@ class _Scoring:
             output: Tensor = self.loaded.model(x_t, t)
         return output.float()
 
-    def _held_out(self, most: int) -> Pictures:
+    def _held_out(self, most: int) -> ReferencePictures:
         return choose(self.packed, "held_out", most)
 
     def _drawn(self) -> NDArray[np.uint8]:
@@ -258,7 +258,7 @@ class _Scoring:
         """Inception's figures have the plain name, a file's are called after it."""
         return plain if self.wanted.extractor is None else f"{plain}[{self._open_extractor().name}]"
 
-    def _batches(self, chosen: Pictures) -> int:
+    def _batches(self, chosen: ReferencePictures) -> int:
         return -(-chosen.reference.n // self.batch)
 
     def _ticking(self, name: str, calls: int) -> Callable[[Tensor, Tensor], Tensor]:

@@ -79,7 +79,7 @@ def run_sampling(work: Work) -> Result:
     work.report("writing", count, count, "pictures")
     record = {**_facts(source, loaded, settings, count), "seconds": round(seconds, 3), "job": work.spec.id}
     folder = _store(source.place, work.spec.id, drawn, record)
-    written = _export(folder, drawn, args)
+    written = _hand_out(folder, drawn, args)
     message = f"{count} pictures in {seconds:.1f} s: {folder.path}"
     work.say(message)
     return Result(
@@ -179,8 +179,8 @@ def _store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, 
     return target
 
 
-def _export(folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any]) -> list[str]:
-    """Also write the files that were asked for by path; what was written."""
+def _hand_out(folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any]) -> list[str]:
+    """Write the files that were asked for by path too; returns what was written. Raises UserError."""
     pictures = np.concatenate([d.pictures for d in drawn])
     written: list[str] = []
 
@@ -210,7 +210,7 @@ def _export(folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any]) -> l
             out.mkdir(parents=True, exist_ok=True)
             for index, picture in enumerate(pictures):
                 Image.fromarray(picture).save(out / f"{index:05d}.png")
-            shutil.copy(folder.record, out / "sample.json")
+            shutil.copy(folder.record, SampleFolder(out).record)
             written.append(str(out))
     except OSError as error:
         raise UserError(
