@@ -28,6 +28,11 @@ def is_file_name(name: str) -> bool:
     return "/" in name or name.endswith(".toml")
 
 
+def is_export(reference: str) -> bool:
+    """Whether a checkpoint is given by the folder it was exported to: a run's name has no slash."""
+    return "/" in reference
+
+
 @dataclass(frozen=True)
 class CheckpointFolder:
     """checkpoints/<step>: weights and optimizer state as safetensors, the rest in the manifest."""
@@ -365,6 +370,11 @@ class Home:
         """Sample sets of exported checkpoints, which belong to no run here."""
         return self.root / "samples"
 
+    @property
+    def evaluations(self) -> Path:
+        """Scores of exported checkpoints."""
+        return self.root / "evaluations"
+
     def run(self, name: str) -> RunFolder:
         return RunFolder(self.runs / check_name("run", name))
 
@@ -382,6 +392,22 @@ class Home:
         text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         return PackedFolder(self.data / f"{check_name('data set', dataset)}-{digest}")
+
+
+@dataclass(frozen=True)
+class ExportPlace:
+    """Where a home keeps what it makes of an exported checkpoint of run `name`: all exports share it."""
+
+    home: Home
+    name: str
+
+    @property
+    def samples(self) -> Path:
+        return self.home.samples
+
+    @property
+    def evaluations(self) -> Path:
+        return self.home.evaluations
 
 
 def shipped_profiles() -> Path:

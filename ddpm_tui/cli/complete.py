@@ -7,7 +7,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from engine.errors import UserError
-from engine.home import Home, shipped_profiles
+from engine.home import Home, is_export, shipped_profiles
 
 
 def profiles(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -24,7 +24,9 @@ def trainable(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
 
 
 def references(___: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """RUN, and behind the @ its steps and tags."""
+    """RUN, and behind the @ its steps and tags; folders where a path is begun."""
+    if is_export(incomplete):
+        return [CompletionItem(incomplete, type="dir")]
     name, at, _ = incomplete.partition("@")
     if not at:
         return _starting(_run_names(), incomplete)

@@ -1,4 +1,4 @@
-"""`ddpm-tui evaluate`: score a checkpoint here and now. The scores are kept in the run with all they depend on."""
+"""`ddpm-tui evaluate`: score a checkpoint here and now. The scores are kept with all they depend on."""
 
 import shlex
 import sys
@@ -71,7 +71,7 @@ def _absolute(_: click.Context, __: click.Parameter, value: str | None) -> str |
 
 
 @click.command()
-@click.argument("reference_", metavar="RUN[@WHICH]", shell_complete=complete.references)
+@click.argument("reference_", metavar="RUN[@WHICH]|DIR", shell_complete=complete.references)
 @measure_options
 @device_option
 @json_option
@@ -81,25 +81,27 @@ def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> Non
     Without weights to fetch: val_loss (by timestep), eps_error, bits_per_dim, sliced_wasserstein, memorisation.
     With torch-fidelity's Inception: fid, kid, precision, recall. With a file of your own: frechet, kid, precision,
     recall under its name. Every score is kept and shown with what it depends on.
+    DIR is a folder that `checkpoints export` made, given with a slash (./DIR); the pictures that it learned from must
+    be a data set here. Its scores are kept in the home's evaluations folder.
 
     \b
     ddpm-tui evaluate celeba32-1
     ddpm-tui evaluate celeba32-1@e25 -n 2000 --measures default,fid,kid
     ddpm-tui evaluate celeba32-1@best --measures frechet,kid --extractor faces.onnx
+    ddpm-tui evaluate ./exported
     """
     from ddpm_tui.cli.foreground import run_job
-    from engine.runs.checkpoints import resolve
     from engine.runs.evaluations import check_measures
-    from engine.runs.record import read_record
+    from engine.runs.trained import find_trained
 
     check_measures(options["measures"], options["extractor"], options["inception_weights"])
-    run, checkpoint = resolve(home(), reference_)
-    check_steps(options["steps"], read_record(run).profile.diffusion.steps)
+    trained = find_trained(home(), reference_)
+    check_steps(options["steps"], trained.profile.diffusion.steps)
     result = run_job(
         home(),
         "evaluate",
-        run.name,
-        {"checkpoint": f"{run.name}@{checkpoint.step}", **options},
+        trained.run,
+        {"checkpoint": trained.reference, **options},
         device=device,
         quiet=as_json,
         go_on=shlex.join(["ddpm-tui", *sys.argv[1:]]),
@@ -109,6 +111,4 @@ def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> Non
         print_json(evaluation)
         return
     print_facts([("kept", evaluation["path"]), ("closest pairs", evaluation["pairs"] or "")])
-    say(
-        f"{len(evaluation['scores'])} scores of {run.name}@{checkpoint.step} in {result.extra['seconds']:.1f} s"
-    )
+    say(f"{len(evaluation['scores'])} scores of {trained.name} in {result.extra['seconds']:.1f} s")

@@ -11,6 +11,7 @@ import click
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import device_option, home, note, say
 from ddpm_tui.cli.lazy import NounGroup
+from engine.home import is_export
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -68,9 +69,7 @@ epochs_option = click.option(
 caption_option = click.option(
     "--caption/--no-caption", default=True, help="What made the pictures, below them."
 )
-set_option = click.option(
-    "--set", "wanted", metavar="ID", help="A sample set of the run. [default: the newest]"
-)
+set_option = click.option("--set", "wanted", metavar="ID", help="A sample set. [default: the newest]")
 
 
 @figure.command()
@@ -86,7 +85,7 @@ def stages(run: str, epochs: list[int] | None, dpi: int | None, out: str, **how:
 
 
 @figure.command()
-@click.argument("reference", metavar="RUN[@WHICH]", shell_complete=complete.references)
+@click.argument("reference", metavar="RUN[@WHICH]|DIR", shell_complete=complete.references)
 @set_option
 @caption_option
 @_options(64, 8, 4, ("How many.", "Pictures in a row."))
@@ -94,7 +93,8 @@ def stages(run: str, epochs: list[int] | None, dpi: int | None, out: str, **how:
 def grid(
     reference: str, wanted: str | None, caption: bool, dpi: int | None, out: str, device: str, **how: int
 ) -> None:
-    """A batch of samples: the newest set of a run, or of one of its checkpoints; drawn where there is none."""
+    """A batch of samples: the newest set of a run, of one of its checkpoints, or of an exported one (DIR, given with a
+    slash); drawn where there is none."""
     from engine.figures.grid import samples
     from engine.figures.saving import check_place
 
@@ -104,7 +104,7 @@ def grid(
 
 
 @figure.command()
-@click.argument("reference", metavar="RUN[@WHICH]", shell_complete=complete.references)
+@click.argument("reference", metavar="RUN[@WHICH]|DIR", shell_complete=complete.references)
 @set_option
 @caption_option
 @_options(4, 9, 4, ("Samples, down.", "Steps of the denoising, across."))
@@ -185,42 +185,39 @@ def curves(runs: tuple[str, ...], measure: str, linear: bool, dpi: int, out: str
 def _chosen(
     reference: str, wanted: str | None, pictures: int, device: str, frames: bool = False
 ) -> "SampleSet":
-    """The sample set: of the checkpoint that RUN@WHICH names, or of a whole RUN. Where there is none, `pictures` are
-    drawn as `sample` would, and kept."""
+    """The sample set: of the checkpoint or exported folder that is named, or of a whole RUN. Where there is none,
+    `pictures` are drawn as `sample` would, and kept."""
     from ddpm_tui.cli.foreground import run_job
-    from engine.figures.grid import choose_set
-    from engine.runs.checkpoints import resolve
+    from engine.figures.grid import choose_set, read_set, sample_sets
     from engine.runs.record import find_run
+    from engine.runs.trained import find_trained
 
-    step = None
-    if "@" in reference:
-        run, checkpoint = resolve(home(), reference)
-        step = checkpoint.step
-    else:
-        run = find_run(home(), reference)
-    found = choose_set(run, wanted, step=step, frames=frames)
+    at = find_trained(home(), reference) if "@" in reference or is_export(reference) else None
+    place = at.place if at else find_run(home(), reference)
+    sets, called = sample_sets(place.samples), place.name
+    if at is not None and at.run is None:
+        sets, called = [s for s in sets if at.drew(s.record)], at.reference
+    found = choose_set(sets, called, wanted, step=at.step if at else None, frames=frames)
     if found is not None:
         there = found.count(frames)
         if there < pictures:
-            of = f"{run.name}@{found.record.get('checkpoint')}"
+            of = f"{called}@{found.record.get('checkpoint')}" if called == place.name else called
             kept = f" --trajectory-of {pictures}" if frames else ""
             note(
                 f"sample set {found.folder.path.name.lstrip('0')} has {there} of {pictures} pictures: "
                 f"`ddpm-tui sample {of} -n {pictures}{kept}` draws them"
             )
         return found
-    _, checkpoint = resolve(home(), reference)
-    at = f"{run.name}@{checkpoint.step}"
+    at = at or find_trained(home(), reference)
     note(
-        f"no samples of {reference}{' kept their denoising' if frames else ''}: drawing {pictures} from {at}"
+        f"no samples of {reference}{' kept their denoising' if frames else ''}: "
+        f"drawing {pictures} from {at.reference}"
     )
-    args = {"checkpoint": at, "n": pictures, "seed": 0, "trajectory": pictures if frames else 0}
+    args = {"checkpoint": at.reference, "n": pictures, "seed": 0, "trajectory": pictures if frames else 0}
     result = run_job(
-        home(), "sample", run.name, args, device=device, go_on=shlex.join(["ddpm-tui", *sys.argv[1:]])
+        home(), "sample", at.run, args, device=device, go_on=shlex.join(["ddpm-tui", *sys.argv[1:]])
     )
-    drawn = choose_set(run, result.sample, frames=frames)
-    assert drawn is not None  # an id either has its set or raises
-    return drawn
+    return read_set(Path(result.extra["folder"]))
 
 
 def _save(sheet: "Image", out: str, dpi: int | None, **facts: str) -> None:

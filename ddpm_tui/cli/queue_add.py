@@ -12,7 +12,7 @@ from ddpm_tui.cli.evaluate import measure_options
 from ddpm_tui.cli.sample import drawing_args, drawing_options
 from ddpm_tui.client import insistent_request, token
 from engine.errors import DdpmError
-from engine.home import Home
+from engine.home import Home, is_export
 from engine.service.states import job_number
 
 
@@ -33,6 +33,11 @@ def common_options(command: Any) -> Any:
     ):
         command = option(command)
     return command
+
+
+def _named(_: click.Context, __: click.Parameter, reference: str) -> str:
+    """A checkpoint as the engine, which is in another folder, finds it too."""
+    return str(Path(reference).expanduser().absolute()) if is_export(reference) else reference
 
 
 @click.command()
@@ -63,7 +68,12 @@ def train(
 
 
 @click.command()
-@click.argument("checkpoint", metavar="RUN[@STEP|@TAG|@latest|@best]", shell_complete=complete.references)
+@click.argument(
+    "checkpoint",
+    metavar="RUN[@STEP|@TAG|@latest|@best]|DIR",
+    shell_complete=complete.references,
+    callback=_named,
+)
 @drawing_options
 @common_options
 def sample(
@@ -75,7 +85,7 @@ def sample(
     **args: Any,
 ) -> None:
     """Queue a sample set. It goes before waiting training and between the chunks of a running one
-    (--priority now: at its next step)."""
+    (--priority now: at its next step). DIR is an exported folder, as for `ddpm-tui sample`."""
     _check_steps(args["checkpoint"], args["steps"])
     _add(
         "add",
@@ -90,7 +100,12 @@ def sample(
 
 
 @click.command()
-@click.argument("checkpoint", metavar="RUN[@STEP|@TAG|@latest|@best]", shell_complete=complete.references)
+@click.argument(
+    "checkpoint",
+    metavar="RUN[@STEP|@TAG|@latest|@best]|DIR",
+    shell_complete=complete.references,
+    callback=_named,
+)
 @measure_options
 @common_options
 def evaluate(
@@ -116,7 +131,12 @@ def evaluate(
 
 
 def _check_steps(checkpoint: str, steps: int | None) -> None:
-    """Where the run's record can tell."""
+    """Where the run's record can tell, or the exported folder, which must be there now."""
+    if is_export(checkpoint):
+        from engine.runs.trained import find_trained
+
+        check_steps(steps, find_trained(Home.find(), checkpoint).profile.diffusion.steps)
+        return
     try:
         record = json.loads(Home.find().run(checkpoint.partition("@")[0]).record.read_bytes())
         most = int(record["profile"]["diffusion"]["steps"])

@@ -140,31 +140,21 @@ def sample(reference: str, count: int, show: bool, device: str, as_json: bool, *
     ddpm-tui sample ./exported --grid faces.png
     """
     from ddpm_tui.cli.foreground import run_job
-    from engine.runs.checkpoints import resolve
-    from engine.runs.export import is_export, read_export
-    from engine.runs.record import read_record
+    from engine.runs.trained import find_trained
 
-    if is_export(reference):
-        export = read_export(Path(reference))
-        of, run, step, profile = None, export.run, export.step, export.profile
-        options["export"] = str(export.folder.path)
-    else:
-        folder, checkpoint = resolve(home(), reference)
-        of = run = folder.name
-        step, profile = checkpoint.step, read_record(folder).profile
-        options["checkpoint"] = f"{run}@{step}"
-    check_steps(options["steps"], profile.diffusion.steps)
+    trained = find_trained(home(), reference)
+    check_steps(options["steps"], trained.profile.diffusion.steps)
     result = run_job(
         home(),
         "sample",
-        of,
-        drawing_args(count, **options),
+        trained.run,
+        drawing_args(count, **options, checkpoint=trained.reference),
         device=device,
         quiet=as_json,
         go_on=shlex.join(["ddpm-tui", *sys.argv[1:]]),
     )
     if as_json:
-        print_json({"run": run, "step": step, "sample": result.sample, **result.extra})
+        print_json({"run": trained.place.name, "step": trained.step, "sample": result.sample, **result.extra})
         return
     if show:
         show_pictures(result)
@@ -175,7 +165,7 @@ def sample(reference: str, count: int, show: bool, device: str, as_json: bool, *
             *(("written", name) for name in result.extra["files"]),
         ]
     )
-    say(f"{plural(count, 'picture')} in {result.extra['seconds']:.1f} s from {run}@{step}")
+    say(f"{plural(count, 'picture')} in {result.extra['seconds']:.1f} s from {trained.name}")
 
 
 def show_pictures(result: Result) -> None:

@@ -1,4 +1,5 @@
-"""An evaluation job: one checkpoint scored, the scores kept in its run with everything they depend on."""
+"""An evaluation job: one checkpoint scored, the scores kept in its run (the home, for an exported one) with everything
+they depend on."""
 
 import dataclasses
 import io
@@ -16,49 +17,44 @@ from engine.errors import UserError
 from engine.evaluation.kept import Kept
 from engine.evaluation.score import Wanted, score
 from engine.failpoints import reach
-from engine.home import RunFolder
 from engine.jobs import EXIT_DONE, Result
-from engine.runs.checkpoints import CheckpointInfo, resolve
 from engine.runs.evaluations import DEFAULT_COUNT, PARTS, check_measures, facts, write_evaluation
-from engine.runs.pictures import pictures_of
-from engine.runs.record import read_record
+from engine.runs.trained import Trained, find_trained
 from engine.sampling.load import Loaded, load
-from engine.sampling_settings import Settings
 from engine.work import Work
 
 GOES_ON = "run it again: it goes on with the measures it has and the samples it has drawn"
 
 
 def run_evaluation(work: Work) -> Result:
-    """Score what the spec asks for. args: checkpoint, n, measures, sampler, steps, spacing, seed, weights, extractor,
-    inception_weights, reference, batch. Raises UserError before anything is computed where it cannot be had."""
+    """Score what the spec asks for. args: checkpoint (RUN@WHICH, or an exported folder), n, measures, sampler, steps,
+    spacing, seed, weights, extractor, inception_weights, reference, batch. Raises
+    UserError before anything is computed where it cannot be had."""
     args = work.spec.args
-    run, info = resolve(work.home, args["checkpoint"])
+    trained = find_trained(work.home, args["checkpoint"])
     extractor, inception = args.get("extractor"), args.get("inception_weights")
     measures = check_measures(args.get("measures"), extractor, inception)
     part = args.get("reference") or PARTS[0]
     if part not in PARTS:
         raise UserError(f"--reference {part}: there are held_out and train")
-    record = read_record(run)
-    settings = Settings.from_profile(
-        record.profile, **{f.name: args.get(f.name) for f in dataclasses.fields(Settings)}
-    )
+    settings = trained.settings(args)
     count = int(args.get("n") or DEFAULT_COUNT)
     work.report("starting", text="loading the checkpoint")
-    loaded = load(run, info, settings.weights, work.spec.device)
-    folder = pictures_of(work.home, record)
+    folder = trained.pictures(work.home)
+    loaded = load(trained, settings.weights, work.spec.device)
     if not is_whole(folder):
-        data = record.profile.data
+        data = trained.profile.data
         folder = pack_for(work, data.dataset, data.size, data.recipe, data.limit)
     packed = open_packed(folder)
     wanted = Wanted(measures, count, settings, extractor, inception, part, args.get("batch"))
     work.say(
-        f"scoring {run.name}@{info.step} ({settings.weights} weights) by {', '.join(measures)} "
+        f"scoring {trained.name} ({settings.weights} weights) by {', '.join(measures)} "
         f"on {loaded.plan.summary()}"
     )
     clock = _Clock()
 
-    kept = Kept.open(run, _identity(run, info, loaded, packed.manifest.identity, wanted), packed.size)
+    identity = _identity(trained, loaded, packed.manifest.identity, wanted)
+    kept = Kept.open(trained.place.evaluations, identity, packed.size)
     if kept.scores or len(kept.samples):
         measured = ", ".join(kept.scores) or "no measure"
         work.say(
@@ -87,36 +83,31 @@ def run_evaluation(work: Work) -> Result:
         work.raise_if_stopping(GOES_ON)
         work.report("writing")
         evaluation = write_evaluation(
-            run, info.step, info.whole().epochs_seen, settings.weights, found.scores,
-            f"{work.spec.id}-{int(work.spec.created):x}", _png(found.pairs),
+            trained.place, trained.step, trained.epochs, settings.weights, found.scores,
+            f"{work.spec.id}-{int(work.spec.created):x}", _png(found.pairs), trained.sha256(settings.weights),
         )  # fmt: skip
         kept.clear()
     finally:
         kept.close()
     count = len(found.scores)
-    message = (
-        f"{count} score{'s' * (count != 1)} of {run.name}@{info.step} in {seconds:.1f} s: {evaluation.path}"
-    )
+    message = f"{count} score{'s' * (count != 1)} of {trained.name} in {seconds:.1f} s: {evaluation.path}"
     work.say(message)
     return Result(
-        "done", EXIT_DONE, message, None, run.name, info.step, evaluation.epoch, info.step,
+        "done", EXIT_DONE, message, None, work.spec.run, trained.step, evaluation.epoch, trained.step,
         extra={"evaluation": facts(evaluation), "seconds": round(seconds, 2)},
     )  # fmt: skip
 
 
-def _identity(
-    run: RunFolder, info: CheckpointInfo, loaded: Loaded, pictures: str, wanted: Wanted
-) -> dict[str, Any]:
+def _identity(trained: Trained, loaded: Loaded, pictures: str, wanted: Wanted) -> dict[str, Any]:
     """Everything that decides the figures, but the memory at hand and with it the batch."""
-    weights = info.folder.ema if wanted.settings.weights == "ema" else info.folder.model
     files = {path: (Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in
              (wanted.extractor, wanted.inception_weights) if path is not None}  # fmt: skip
     asked = {
         key: value for key, value in dataclasses.asdict(wanted).items() if key not in ("measures", "batch")
     }
     return {
-        "checkpoint": info.step,
-        "weights": info.whole().files[weights.name]["sha256"],
+        "checkpoint": trained.step,
+        "weights": trained.sha256(wanted.settings.weights),
         "pictures": pictures,
         "plan": loaded.plan.to_json(),
         "files": files,

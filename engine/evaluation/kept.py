@@ -1,7 +1,7 @@
 """What an evaluation that was stopped or killed had already: its finished measures and the samples drawn so far.
 
-runs/<run>/evaluations/.kept-<digest>/, named by everything that decides the figures, so that only the same wish finds
-it. Its loss costs time alone: what cannot be written is not kept, what cannot be read is made again.
+evaluations/.kept-<digest>/ where the scores will be, named by everything that decides the figures, so that only the
+same wish finds it. Its loss costs time alone: what cannot be written is not kept, what cannot be read is made again.
 """
 
 import contextlib
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from engine.errors import DdpmError
 from engine.files import FileLock, write_json
-from engine.home import RunFolder
 from engine.runs.evaluations import KEPT, Score, score_from_wire, score_to_wire
 
 
@@ -37,10 +36,10 @@ class Kept:
             self._read(folder)
 
     @classmethod
-    def open(cls, run: RunFolder, identity: Mapping[str, Any], size: int) -> "Kept":
+    def open(cls, evaluations: Path, identity: Mapping[str, Any], size: int) -> "Kept":
         """What there is of this wish; where another process is at it at this moment, nothing."""
         text = json.dumps(identity, sort_keys=True, default=str)
-        folder = run.evaluations / f"{KEPT}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        folder = evaluations / f"{KEPT}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         with contextlib.suppress(OSError):
             if (lock := FileLock.try_acquire(folder / "lock")) is not None:
                 return cls(size, folder, lock)

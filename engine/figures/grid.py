@@ -1,8 +1,10 @@
 """Batches of samples, the denoising of some, and several runs beside each other: from what runs have on disk."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -35,37 +37,44 @@ class SampleSet:
         return int(shape[1 if frames else 0])
 
 
-def sample_sets(run: RunFolder) -> list[SampleSet]:
-    """Sets that can be read, oldest first."""
+def read_set(path: Path) -> SampleSet:
+    """The set in a folder below samples/. Raises OSError or ValueError where it cannot be read."""
+    folder = SampleFolder(path)
+    return SampleSet(folder, json.loads(folder.record.read_bytes()))
+
+
+def sample_sets(samples: Path) -> list[SampleSet]:
+    """Sets of a samples/ folder that can be read, oldest first."""
     found = []
-    for path in sorted(run.samples.glob("*/sample.json")) if run.samples.is_dir() else []:
-        try:
-            found.append(SampleSet(SampleFolder(path.parent), json.loads(path.read_bytes())))
-        except (OSError, ValueError):
-            continue
+    for path in sorted(samples.glob("[0-9]*")) if samples.is_dir() else []:
+        with contextlib.suppress(OSError, ValueError):
+            found.append(read_set(path))
     return found
 
 
 def choose_set(
-    run: RunFolder, wanted: str | None, *, step: int | None = None, frames: bool = False
+    sets: Sequence[SampleSet],
+    of: str,
+    wanted: str | None,
+    *,
+    step: int | None = None,
+    frames: bool = False,
 ) -> SampleSet | None:
-    """The newest set, or that of an id; of one checkpoint, with its denoising, where asked for. None where there is no
-    such set yet.
+    """The newest of `sets`, or that of an id; of one checkpoint, with its denoising, where asked for. None where there
+    is no such set yet.
 
-    Raises UserError where the set of the id cannot be shown.
+    of: the run or the exported folder whose sets they are, oldest first. Raises UserError where the set of the id
+    cannot be shown.
     """
-    sets = sample_sets(run)
     if wanted is not None:
         names = [s.folder.path.name.lstrip("0") for s in sets]
         sets = [s for s, name in zip(sets, names, strict=True) if name == wanted.lstrip("0")]
         if not sets:
-            there = f"there are: {', '.join(names)}" if names else f"draw one: ddpm-tui sample {run.name}"
-            raise UserError(f"run {run.name!r} has no sample set {wanted!r}", there)
+            there = f"there are: {', '.join(names)}" if names else f"draw one: ddpm-tui sample {of}"
+            raise UserError(f"{of} has no sample set {wanted!r}", there)
     sets = [s for s in sets if step is None or s.record.get("checkpoint") == step]
     if wanted is not None and not sets:
-        raise UserError(
-            f"sample set {wanted!r} is not of {run.name}@{step}", f"`{run.name}` alone means any of its sets"
-        )
+        raise UserError(f"sample set {wanted!r} is not of {of}@{step}", f"`{of}` alone means any of its sets")
     if frames:
         sets = [s for s in sets if s.folder.trajectory.exists()]
         if wanted is not None and not sets:

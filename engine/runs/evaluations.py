@@ -1,7 +1,7 @@
 """Scores of checkpoints on disk: what was measured, and everything without which the number means nothing.
 
-runs/<run>/evaluations/<step>-<id>.json, whole or not there at all. Never imports torch; what a measure computes is
-`engine.evaluation`'s business.
+evaluations/<step>-<id>.json of the run (of the home, for exported checkpoints), whole or not there at all. Never
+imports torch; what a measure computes is `engine.evaluation`'s business.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from typing import Any, Literal
 from engine.errors import DamagedError, UserError, unknown
 from engine.failpoints import reach
 from engine.files import disk_errors, is_locked, read_json, without_nan, write_bytes, write_json
-from engine.home import RunFolder
+from engine.home import ExportPlace, RunFolder
 
 FORMAT = 1
 
@@ -182,7 +182,8 @@ class Score:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One file of scores. `pairs`: the picture of the closest pairs, where memorisation was measured."""
+    """One file of scores. pairs: the picture of the closest pairs, where memorisation was measured · weights_sha256: of
+    the file of the weights, None where training scored them itself."""
 
     id: str
     run: str
@@ -193,6 +194,7 @@ class Evaluation:
     scores: dict[str, Score]
     path: Path
     pairs: Path | None = None
+    weights_sha256: str | None = None
 
     @property
     def order(self) -> tuple[int, str]:
@@ -214,19 +216,20 @@ def _number(value: float | None) -> str:
 # Writing.
 
 
-def evaluation_file(run: RunFolder, checkpoint: int, evaluation_id: str) -> Path:
+def evaluation_file(run: RunFolder | ExportPlace, checkpoint: int, evaluation_id: str) -> Path:
     """Where an evaluation is, or would be."""
     return run.evaluations / f"{checkpoint:08d}-{evaluation_id}.json"
 
 
 def write_evaluation(
-    run: RunFolder,
+    run: RunFolder | ExportPlace,
     checkpoint: int,
     epoch: float,
     weights: str,
     scores: Mapping[str, Score],
     evaluation_id: str,
     pairs: bytes | None = None,
+    weights_sha256: str | None = None,
 ) -> Evaluation:
     """Store scores durably: readers meet all of it or nothing. The same id at the same step is replaced.
 
@@ -243,6 +246,7 @@ def write_evaluation(
         "epoch": round(epoch, 4),
         "created": created,
         "weights": weights,
+        "weights_sha256": weights_sha256,
         "scores": {name: score_to_wire(score) for name, score in scores.items()},
     }
     with disk_errors(target):
@@ -255,11 +259,11 @@ def write_evaluation(
         write_json(target, content)
     return Evaluation(
         evaluation_id, run.name, checkpoint, epoch, created, weights, dict(scores), target,
-        picture if pairs is not None else None,
+        picture if pairs is not None else None, weights_sha256,
     )  # fmt: skip
 
 
-def sweep(run: RunFolder) -> None:
+def sweep(run: RunFolder | ExportPlace) -> None:
     """Remove what a worker that died left: temporary files, and pictures without a record; and what was kept for an
     evaluation that nobody went on with."""
     for path in run.evaluations.iterdir():
@@ -302,7 +306,7 @@ def read_evaluation(path: Path) -> Evaluation:
         picture = _pairs_of(path)
         return Evaluation(
             data["id"], data["run"], int(data["checkpoint"]), float(data["epoch"]), data["created"],
-            data["weights"], scores, path, picture if picture.exists() else None,
+            data["weights"], scores, path, picture if picture.exists() else None, data.get("weights_sha256"),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedError(f"{what} lacks {error}: {path}") from None
@@ -318,7 +322,7 @@ def score_from_wire(name: str, entry: Mapping[str, Any]) -> Score:
 
 
 def read_evaluations(
-    run: RunFolder, step: int | None = None, complain: Callable[[str], None] = lambda text: None
+    run: RunFolder | ExportPlace, step: int | None = None, complain: Callable[[str], None] = lambda text: None
 ) -> list[Evaluation]:
     """Every evaluation of a run (of one checkpoint, if given), by checkpoint and then oldest first; `complain` hears of
     unreadable ones."""

@@ -2,9 +2,10 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from engine.errors import DamagedError, UserError
 from engine.files import read_json
@@ -19,7 +20,8 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Export:
-    """An exported checkpoint: the run and step it was, the kind of its weights and their SHA-256."""
+    """An exported checkpoint: the run and step it was, the kind of its weights and their SHA-256, and which pictures
+    the run began with (as run.json keeps it; {} in older exports)."""
 
     folder: ExportFolder
     run: str
@@ -28,6 +30,7 @@ class Export:
     weights: Literal["ema", "raw"]
     sha256: str
     profile: Profile
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 def export_checkpoint(
@@ -43,7 +46,8 @@ def export_checkpoint(
     digest = manifest.files[source.name]["sha256"]
     if sha256(source) != digest:
         raise UserError(f"{source} has been altered", "export another checkpoint")
-    profile = read_record(run).profile
+    record = read_record(run)
+    profile = record.profile
     facts = {
         "format": FORMAT,
         "run": run.name,
@@ -52,6 +56,7 @@ def export_checkpoint(
         "weights": weights,
         "architecture": manifest.architecture,
         "sha256": digest,
+        "data": record.frozen.get("data") or {},
         "input": f"x_t (N, 3, {profile.data.size}, {profile.data.size}) float32 in [-1, 1]; t (N,) int64",
         "predicts": profile.objective.prediction,
     }
@@ -69,11 +74,6 @@ def export_checkpoint(
     return target
 
 
-def is_export(reference: str) -> bool:
-    """Whether what is to be drawn from is given by its folder: a run's name has no slash."""
-    return "/" in reference
-
-
 def read_export(path: Path) -> Export:
     """What is in an exported folder; the weights stay unread. Raises UserError where it is no export or of a newer
     format, DamagedError for a record that is not whole, ProfileError."""
@@ -89,9 +89,11 @@ def read_export(path: Path) -> Export:
             raise UserError(f"{folder.path} was exported by a newer ddpm-tui", "update ddpm-tui")
         if facts["weights"] not in ("ema", "raw"):
             raise TypeError("weights")
+        if not isinstance(data := facts.get("data", {}), dict):
+            raise TypeError("data")
         return Export(
             folder, str(facts["run"]), int(facts["step"]), float(facts["epochs"]), facts["weights"],
-            str(facts["sha256"]), read_profile(folder.profile),
+            str(facts["sha256"]), read_profile(folder.profile), data,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(

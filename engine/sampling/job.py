@@ -1,11 +1,10 @@
-"""A sampling job: a set of pictures from one checkpoint, kept in the run's samples/ with everything that made it."""
+"""A sampling job: a set of pictures from one checkpoint, kept in the run's samples/ (the home's, for an exported one)
+with everything that made it."""
 
 import dataclasses
 import datetime
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,9 @@ from engine.failpoints import reach
 from engine.files import disk_errors, write_json
 from engine.home import SampleFolder
 from engine.jobs import EXIT_DONE, Result
-from engine.profile import Profile
-from engine.runs.checkpoints import resolve
-from engine.runs.export import read_export
-from engine.runs.record import read_record
+from engine.runs.trained import Trained, find_trained
 from engine.sampling.drawing import Drawn, batch_that_fits, draw
-from engine.sampling.load import Loaded, free_memory, load, load_export
+from engine.sampling.load import Loaded, free_memory, load
 from engine.sampling.outputs import check_places, check_room
 from engine.sampling.sheets import grid, save_gif, save_png, strip
 from engine.sampling_settings import Settings
@@ -32,23 +28,24 @@ DEFAULT_COUNT = 64
 
 
 def run_sampling(work: Work) -> Result:
-    """Draw what the spec asks for. args: checkpoint or export (a folder), n, sampler, steps, spacing, eta, variance,
-    clip, weights, seed, batch, trajectory (pictures whose denoising is kept), grid, trajectory_file, out."""
+    """Draw what the spec asks for. args: checkpoint (RUN@WHICH, or an exported folder), n, sampler, steps,
+    spacing, eta, variance, clip, weights, seed, batch, trajectory (pictures whose denoising is kept), grid,
+    trajectory_file, out."""
     args = work.spec.args
-    source = _exported(work, args["export"]) if args.get("export") else _of_run(work, args["checkpoint"])
+    trained = find_trained(work.home, args["checkpoint"])
     count = DEFAULT_COUNT if args.get("n") is None else int(args["n"])
     if count < 1:
         raise UserError(f"-n {count}: draw at least one picture")
-    size = source.profile.data.size
-    settings = source.settings({f.name: args.get(f.name) for f in dataclasses.fields(Settings)})
-    check_room(source.place.parent, count, size)
+    size = trained.profile.data.size
+    settings = trained.settings(args)
+    check_room(trained.place.samples.parent, count, size)
     check_places(args, count, size)
     work.report("starting", text="loading the checkpoint")
-    loaded = source.load(settings.weights)
+    loaded = load(trained, settings.weights, work.spec.device)
     kept = min(count, int(args.get("trajectory") or 0))
     batch = int(args.get("batch") or batch_that_fits(loaded.profile, loaded.plan, free_memory(loaded)))
     work.say(
-        f"{count} picture{'s' * (count != 1)} from {source.run}@{source.step}: {settings.sampler}, "
+        f"{count} picture{'s' * (count != 1)} from {trained.name}: {settings.sampler}, "
         f"{settings.steps} steps, {settings.weights} weights, seed {settings.seed}, on {loaded.plan.summary()}"
     )
     started = time.monotonic()
@@ -77,84 +74,32 @@ def run_sampling(work: Work) -> Result:
     )  # fmt: skip
     seconds = time.monotonic() - started
     work.report("writing", count, count, "pictures")
-    record = {**_facts(source, loaded, settings, count), "seconds": round(seconds, 3), "job": work.spec.id}
-    folder = _store(source.place, work.spec.id, drawn, record)
+    record = {**_facts(trained, loaded, settings, count), "seconds": round(seconds, 3), "job": work.spec.id}
+    folder = _store(trained.place.samples, work.spec.id, drawn, record)
     written = _hand_out(folder, drawn, args)
     message = f"{count} pictures in {seconds:.1f} s: {folder.path}"
     work.say(message)
     return Result(
-        "done", EXIT_DONE, message, None, work.spec.run, source.step, record["epoch"], source.step, folder.path.name,
+        "done", EXIT_DONE, message, None, work.spec.run, trained.step, record["epoch"], trained.step, folder.path.name,
         extra={"folder": str(folder.path), "grid": str(folder.grid), "files": written, "seconds": seconds},
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Weights to draw from: those of a run's checkpoint, or exported ones. Its sets are kept in `place`."""
-
-    run: str
-    step: int
-    epochs: float
-    profile: Profile
-    place: Path
-    sha256: Mapping[str, str]
-    """Of the weights that there are: ema, raw or both."""
-    load: Callable[[str], Loaded]
-
-    def settings(self, given: dict[str, Any]) -> Settings:
-        """Raises UserError for settings that cannot be, and weights that are not there."""
-        if len(self.sha256) == 1:
-            (there,) = self.sha256
-            if given["weights"] not in (None, there):
-                raise UserError(
-                    f"--weights {given['weights']}: the export has the {there} weights", "leave --weights out"
-                )
-            given = {**given, "weights": there}
-        return Settings.from_profile(self.profile, **given)
-
-
-def _of_run(work: Work, reference: str) -> _Source:
-    run, info = resolve(work.home, reference)
-    manifest = info.whole()
-    files = {"ema": info.folder.ema, "raw": info.folder.model}
-    return _Source(
-        run.name,
-        info.step,
-        manifest.epochs_seen,
-        read_record(run).profile,
-        run.samples,
-        {kind: manifest.files[path.name]["sha256"] for kind, path in files.items()},
-        lambda weights: load(run, info, weights, work.spec.device),
-    )
-
-
-def _exported(work: Work, path: str) -> _Source:
-    export = read_export(Path(path))
-    return _Source(
-        export.run,
-        export.step,
-        export.epochs,
-        export.profile,
-        work.home.samples,
-        {export.weights: export.sha256},
-        lambda _: load_export(export, work.spec.device),
-    )
-
-
-def _facts(source: _Source, loaded: Loaded, settings: Settings, count: int) -> dict[str, Any]:
+def _facts(trained: Trained, loaded: Loaded, settings: Settings, count: int) -> dict[str, Any]:
     """Everything that made the set, for its record: enough to draw it again."""
     return {
         "format": 1,
-        "run": source.run,
-        "checkpoint": source.step,
-        "epoch": round(source.epochs, 4),
+        "run": trained.place.name,
+        "checkpoint": trained.step,
+        **({} if trained.run else {"export": trained.reference}),
+        "epoch": round(trained.epochs, 4),
         "n": count,
         "size": loaded.profile.data.size,
         **dataclasses.asdict(settings),
         "diffusion_steps": loaded.profile.diffusion.steps,
         "precision": loaded.plan.precision,
         "device": loaded.plan.device_name,
-        "weights_sha256": source.sha256[settings.weights],
+        "weights_sha256": trained.sha256(settings.weights),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 

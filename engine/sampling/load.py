@@ -1,4 +1,4 @@
-"""A run's network for drawing: built without memory, filled once from the checkpoint's file."""
+"""A trained network for drawing: built without memory, filled once from the checkpoint's file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +9,11 @@ from torch import nn
 
 from engine.diffusion.schedule import Schedule
 from engine.errors import DamagedError
-from engine.home import RunFolder
 from engine.models.unet import UNet
 from engine.profile import Profile
-from engine.runs.checkpoints import CheckpointInfo, sha256, verify
+from engine.runs.checkpoints import sha256, verify
 from engine.runs.export import Export
-from engine.runs.record import read_record
+from engine.runs.trained import Trained
 from engine.training import precision
 from engine.training.session import make_schedule
 from engine.training.state import check_fits, read_weights, unet_config
@@ -38,22 +37,20 @@ def free_memory(loaded: Loaded) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def load(run: RunFolder, info: CheckpointInfo, weights: str, device: str = "auto") -> Loaded:
-    """Load `weights` ("ema" or "raw") of a checkpoint. Raises DamagedError or UserError naming the file."""
-    problem = info.problem or verify(info.folder)
+def load(trained: Trained, weights: str, device: str = "auto") -> Loaded:
+    """Load its `weights` ("ema" or "raw"). Raises DamagedError or UserError naming the file."""
+    of = trained.of
+    if isinstance(of, Export):
+        path = of.folder.weights
+        if not path.is_file() or sha256(path) != of.sha256:
+            raise DamagedError(
+                f"{path} is not what was exported (SHA-256 differs)", "export the checkpoint again"
+            )
+        return _load(trained.profile, path, device)
+    problem = of.problem or verify(of.folder)
     if problem:
-        raise DamagedError(f"checkpoint {run.name}@{info.step} is damaged: {problem}", "use another one")
-    return _load(read_record(run).profile, info.folder.ema if weights == "ema" else info.folder.model, device)
-
-
-def load_export(export: Export, device: str = "auto") -> Loaded:
-    """Load the weights of an exported checkpoint. Raises DamagedError or UserError naming the file."""
-    path = export.folder.weights
-    if not path.is_file() or sha256(path) != export.sha256:
-        raise DamagedError(
-            f"{path} is not what was exported (SHA-256 differs)", "export the checkpoint again"
-        )
-    return _load(export.profile, path, device)
+        raise DamagedError(f"checkpoint {trained.name} is damaged: {problem}", "use another one")
+    return _load(trained.profile, of.folder.ema if weights == "ema" else of.folder.model, device)
 
 
 def _load(profile: Profile, path: Path, device: str) -> Loaded:

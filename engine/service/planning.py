@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import DdpmError, UsageError, UserError, nearest
-from engine.home import Home, is_file_name
+from engine.home import Home, is_export, is_file_name
 from engine.service import runs
 from engine.service.states import Job, State, job_number
 
@@ -245,9 +245,24 @@ def plan_job(
     if reference is None:
         return None, args
     if not isinstance(reference, str):
-        raise UsageError("a checkpoint is named RUN@STEP, RUN@latest, RUN@best or RUN@TAG")
+        raise UsageError(
+            "a checkpoint is named RUN@STEP, RUN@latest, RUN@best or RUN@TAG, or by an exported folder"
+        )
+    if is_export(reference):
+        return None, {**args, "checkpoint": _exported(home, kind, reference, args)}
     name, resolved = _checkpoint(home, list(jobs), reference)
     return name, {**args, "checkpoint": resolved}
+
+
+def _exported(home: Home, kind: str, folder: str, args: dict[str, Any]) -> str:
+    """The folder of an exported checkpoint, where it is one that the job can be done with."""
+    from engine.runs.trained import find_trained
+
+    trained = find_trained(home, folder)
+    trained.settings(args)
+    if kind == "evaluate":
+        trained.pictures(home)
+    return trained.reference
 
 
 def _checkpoint(home: Home, jobs: list[Job], reference: str) -> tuple[str, str]:

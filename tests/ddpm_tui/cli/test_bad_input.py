@@ -11,7 +11,8 @@ from PIL import Image
 from engine.data.catalog import add_source
 from engine.files import FileLock
 from engine.home import Home
-from engine.runs.checkpoints import set_tag
+from engine.runs.checkpoints import resolve, set_tag
+from engine.runs.export import export_checkpoint
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.torchless import spoil_manifest, trained_run
 
@@ -43,6 +44,7 @@ def messy(home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     here.mkdir()
     monkeypatch.chdir(here)
     (here / "empty").mkdir()
+    export_checkpoint(home.run("celeba32-1"), resolve(home, "celeba32-1")[1], here / "exported")
     (here / "one").mkdir()
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(here / "one" / "a.png")
     (here / "text.txt").write_text("hello")
@@ -127,6 +129,12 @@ CASES: list[tuple[str, int, str]] = [
     ("checkpoints restore celeba32-1@7", 1, "no deleted checkpoint named 'celeba32-1@7'"),
     # Samples.
     ("sample ./nowhere", 1, "/nowhere holds no exported checkpoint — `checkpoints export"),
+    ("queue sample ./nowhere", 1, "/here/nowhere holds no exported checkpoint — `checkpoints export"),
+    ("queue evaluate one/", 1, "/here/one holds no exported checkpoint — `checkpoints export"),
+    ("evaluate ./nowhere", 1, "/nowhere holds no exported checkpoint — `checkpoints export"),
+    ("figure grid ./nowhere --out a.png", 1, "/nowhere holds no exported checkpoint — `checkpoints export"),
+    ("queue sample ./exported --steps 51", 1, "--steps 51 is more than the run's 50 diffusion steps"),
+    ("evaluate exported/ --steps 51", 1, "--steps 51 is more than the run's 50 diffusion steps"),
     ("sample celeba32-1 -n 0", 2, "invalid value for '-n'"),
     ("sample celeba32-1 --steps 51", 1, "--steps 51 is more than the run's 50 diffusion steps"),
     ("sample celeba32-1 --sampler euler", 2, "invalid value for '--sampler'"),

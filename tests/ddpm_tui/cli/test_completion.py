@@ -57,6 +57,8 @@ def test_names(home: Home, pictures: Path) -> None:
     assert completed(home, "tr") == ["train", "trash"]
     assert completed(home, "runs", "re") == ["rename", "restore"]
     assert completed(home, "runs", "show", "ce") == ["celeba32-1"]
+    assert completed(home, "sample", "ce") == ["celeba32-1"]
+    assert completed(home, "queue", "sample", "./ce") == ["./ce"], "a folder, which bash looks for itself"
     assert {"celeba32", "celeba32-paper", "celeba32-1"} <= set(completed(home, "train", "celeba32"))
     assert "celeba32-1" not in completed(home, "profiles", "show", "celeba32")
     assert completed(home, "sample", "celeba32-1@") == [

@@ -1,5 +1,6 @@
 """`figure`: what it writes and says, and what it refuses."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,15 @@ from PIL import Image
 
 from engine.data.catalog import add_source
 from engine.figures.grid import sample_sets
-from engine.home import Home
+from engine.home import Home, SampleFolder
 from engine.profiles_store import load_profile
+from engine.runs.checkpoints import resolve
+from engine.runs.export import export_checkpoint, read_export
 from engine.runs.record import create_run
 from tests import tiny
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.engine.figures.test_stages import make_run
+from tests.torchless import trained_run
 
 
 @pytest.fixture
@@ -82,6 +86,26 @@ def test_a_set_that_has_fewer_is_said(cli: Cli, home: Home, runs: tuple[str, str
     assert cli("figure", "grid", "one", "--pictures", "4", "--out", out).err == ""
 
 
+def test_an_exported_folder_has_the_sets_that_were_drawn_from_it(
+    cli: Cli, home: Home, tmp_path: Path
+) -> None:
+    run = trained_run(home, "r", 2)
+    for step in (7, 14):
+        export_checkpoint(run, resolve(home, f"r@{step}")[1], tmp_path / f"at{step}")
+    for name, step in (("000003", 7), ("000004", 14)):
+        folder = SampleFolder(home.samples / name)
+        folder.path.mkdir(parents=True)
+        np.save(folder.pictures, np.zeros((4, 8, 8, 3), np.uint8))
+        digest = read_export(tmp_path / f"at{step}").sha256
+        folder.record.write_text(json.dumps({"run": "r", "checkpoint": step, "weights_sha256": digest}))
+    out = tmp_path / "out.png"
+    ended = cli("figure", "grid", str(tmp_path / "at7"), "--pictures", "5", "--out", str(out))
+    assert ended.code == 0, ended.err
+    assert f"sample set 3 has 4 of 5 pictures: `ddpm-tui sample {tmp_path / 'at7'} -n 5`" in ended.err
+    ended = cli("figure", "grid", str(tmp_path / "at7"), "--set", "4", "--out", str(out))
+    assert f"{tmp_path / 'at7'} has no sample set '4' — there are: 3" in ended.error
+
+
 @pytest.mark.slow
 @pytest.mark.e2e
 def test_pictures_that_are_not_there_are_drawn_and_kept(
@@ -94,11 +118,11 @@ def test_pictures_that_are_not_there_are_drawn_and_kept(
     Image.new("RGB", (2, 2)).save(photo)
 
     assert "not a figure" in cli("figure", "grid", "tiny", "--out", str(photo)).error
-    assert sample_sets(run) == [], "nothing is drawn for a figure that cannot be written"
+    assert sample_sets(run.samples) == [], "nothing is drawn for a figure that cannot be written"
     ended = cli("figure", "grid", "tiny@latest", "--pictures", "3", "--out", str(out))
     assert ended.code == 0, ended.err
     assert "no samples of tiny@latest: drawing 3" in ended.err
-    (grid,) = sample_sets(run)
+    (grid,) = sample_sets(run.samples)
     assert len(np.load(grid.folder.pictures)) == 3
 
     for said in ("no samples of tiny kept their denoising: drawing 2", ""):  # the second time they are there
@@ -106,9 +130,9 @@ def test_pictures_that_are_not_there_are_drawn_and_kept(
         assert ended.code == 0, ended.err
         assert said in ended.err
         assert ("drawing" in ended.err) == bool(said)
-        assert len(sample_sets(run)) == 2
+        assert len(sample_sets(run.samples)) == 2
     with Image.open(out) as picture:
-        assert picture.text["samples"] == sample_sets(run)[1].words  # type: ignore[attr-defined]
+        assert picture.text["samples"] == sample_sets(run.samples)[1].words  # type: ignore[attr-defined]
     assert (
         "did not keep"
         in cli("figure", "denoise", "tiny", "--set", grid.folder.path.name, "--out", str(out)).error

@@ -14,12 +14,13 @@ from engine.data.catalog import add_source
 from engine.data.packed import open_packed
 from engine.evaluation.extractors import Inception
 from engine.evaluation.job import GOES_ON
-from engine.home import Home, JobFolder, RunFolder
+from engine.home import ExportPlace, Home, JobFolder, RunFolder
 from engine.jobs import Result, new_job_folder, read_result
-from engine.runs.checkpoints import resolve
 from engine.runs.evaluations import PLAIN_MEASURES, read_evaluations
+from engine.runs.export import export_checkpoint, read_export
 from engine.runs.pictures import pictures_of
 from engine.runs.record import read_record
+from engine.runs.trained import find_trained
 from engine.sampling.drawing import draw
 from engine.sampling.load import load
 from engine.sampling_settings import Settings
@@ -92,6 +93,34 @@ def test_the_same_wish_gives_the_same_scores_whatever_the_batch(
     assert values[2] == pytest.approx(values[0], rel=0.02)
 
 
+def test_an_exported_checkpoint_has_its_runs_scores(
+    trained: tuple[Home, RunFolder], evaluate: Evaluate, tmp_path: Path
+) -> None:
+    home, run = trained
+    folder = export_checkpoint(run, find_trained(home, "r@latest").of, tmp_path / "exported")  # type: ignore[arg-type]
+    wish = {"measures": ["val_loss", "sliced_wasserstein"], "seed": 4, "batch": 3}
+    _, known = evaluate(**wish)
+    job, result = evaluate(**wish, checkpoint=str(folder))
+    assert result is not None
+    assert known is not None
+    assert result.outcome == "done", result
+    place = ExportPlace(home, "r")
+    (found,) = read_evaluations(place)
+    assert found.id.startswith(job.id)
+    assert found.path.parent == home.root / "evaluations"
+    assert found.weights_sha256 == read_export(folder).sha256
+    same = ({k: s["value"] for k, s in r.extra["evaluation"]["scores"].items()} for r in (result, known))
+    assert next(same) == next(same)
+
+    other = Home(tmp_path / "elsewhere").create()
+    job = new_job_folder(other, "evaluate", None, {"checkpoint": str(folder), "n": 6})
+    tiny.work(job)
+    result = read_result(job)
+    assert result is not None
+    assert result.message.startswith(f"scoring {folder} needs the pictures that it learned from: no data set")
+    assert "data add" in (result.hint or "")
+
+
 def test_features_of_a_file_have_its_name_and_are_kept_with_the_data(
     trained: tuple[Home, RunFolder], evaluate: Evaluate, tmp_path: Path
 ) -> None:
@@ -129,8 +158,7 @@ def test_inceptions_distances_to_their_end(
     assert {s["extractor"].partition(" (")[0] for s in scores.values()} == {"inception-v3"}
 
     home, run = trained
-    _, info = resolve(home, "r@latest")
-    loaded = load(run, info, "ema", "cpu")
+    loaded = load(find_trained(home, "r@latest"), "ema", "cpu")
     settings = Settings.from_profile(loaded.profile, seed=0)
     (drawn,) = draw(loaded.model, loaded.schedule, loaded.profile, loaded.plan, settings, 8, 8)
     packed = open_packed(pictures_of(home, read_record(run)))

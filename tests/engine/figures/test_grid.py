@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from engine.errors import UserError
-from engine.figures.grid import choose_set, compared, denoising, samples
+from engine.figures.grid import choose_set, compared, denoising, sample_sets, samples
 from engine.figures.sheet import GAP, MARGIN
 from engine.home import RunFolder
 from tests.engine.figures.test_stages import make_run
@@ -47,7 +47,7 @@ def test_the_newest_set_or_the_one_that_is_asked_for(tmp_path: Path) -> None:
     add_set(run, "000004", 200, 40)
 
     def chosen(wanted: str | None = None, **how: Any) -> str | None:
-        found = choose_set(run, wanted, **how)
+        found = choose_set(sample_sets(run.samples), "run", wanted, **how)
         return found and found.folder.path.name
 
     assert chosen() == "000004"
@@ -62,17 +62,15 @@ def test_the_newest_set_or_the_one_that_is_asked_for(tmp_path: Path) -> None:
         ({"wanted": "4", "frames": True}, "did not keep its denoising"),
     ):
         with pytest.raises(UserError, match=said):
-            choose_set(run, **args)  # type: ignore[arg-type]
-    only = choose_set(run, "3")
-    assert only is not None
+            chosen(**args)  # type: ignore[arg-type]
+    (only, _) = sample_sets(run.samples)
     assert "ddim 4 steps" in only.words
 
 
 def test_pictures_in_rows_and_frames_from_noise_to_face(tmp_path: Path) -> None:
     run = make_run(tmp_path, 1)
     add_set(run, "000003", 100, 30, frames=True)
-    chosen = choose_set(run, None)
-    assert chosen is not None
+    (chosen,) = sample_sets(run.samples)
     sheet = inside(samples(chosen, pictures=5, columns=3, scale=2, caption=False))
     assert sheet.shape == (2 * 16 + GAP, 3 * 16 + 2 * GAP, 3)
     assert sheet[-1, 0, 0] == 30

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from engine.errors import DamagedError, UserError
 from engine.home import CheckpointFolder, Home, SampleFolder
-from engine.jobs import Result, new_job_folder, read_spec
+from engine.jobs import Result, new_job_folder, read_result, read_spec
 from engine.models.unet import UNet
 from engine.runs.checkpoints import Manifest, publish, resolve
 from engine.runs.export import export_checkpoint, read_export
@@ -21,7 +21,7 @@ from engine.runs.record import read_record
 from engine.sampling.job import run_sampling
 from engine.training.state import unet_config
 from engine.work import Work
-from tests.tiny import make_run
+from tests.tiny import make_run, work
 
 
 def drawn(home: Home, run: str | None, **args: Any) -> Result:
@@ -63,7 +63,7 @@ def elsewhere(tmp_path: Path, home: Home) -> Home:
 def test_the_same_pictures_without_the_run(
     home: Home, elsewhere: Home, tmp_path: Path, folder: str, weights: str
 ) -> None:
-    there = drawn(elsewhere, None, export=str(tmp_path / folder), grid=str(tmp_path / "grid.png"))
+    there = drawn(elsewhere, None, checkpoint=str(tmp_path / folder), grid=str(tmp_path / "grid.png"))
     here = drawn(home, "r", checkpoint="r@latest", weights=weights)
     assert np.array_equal(pictures(there), pictures(here))
     assert Path(there.extra["folder"]).parent == elsewhere.samples
@@ -71,23 +71,28 @@ def test_the_same_pictures_without_the_run(
     record, known = (json.loads((Path(r.extra["folder"]) / "sample.json").read_text()) for r in (there, here))
     for clock in ("created", "seconds", "job"):
         del record[clock], known[clock]
-    assert record == known
+    assert record == {**known, "export": str(tmp_path / folder)}
     assert record["weights"] == weights
 
 
 def test_only_the_weights_that_were_exported(elsewhere: Home, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--weights raw: the export has the ema weights"):
-        drawn(elsewhere, None, export=str(tmp_path / "exported"), weights="raw")
+        drawn(elsewhere, None, checkpoint=str(tmp_path / "exported"), weights="raw")
 
 
 def test_folders_that_hold_no_whole_export(elsewhere: Home, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no exported checkpoint"):
         read_export(tmp_path / "nothing")
+    job = new_job_folder(elsewhere, "sample", None, {"checkpoint": str(tmp_path / "gone"), "n": 2}, "cpu")
+    assert work(job).returncode == 1
+    ended = read_result(job)
+    assert ended is not None
+    assert (ended.outcome, ended.message) == ("failed", f"{tmp_path / 'gone'} holds no exported checkpoint")
     export = read_export(tmp_path / "exported")
     weights = export.folder.weights.read_bytes()
     export.folder.weights.write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
     with pytest.raises(DamagedError, match=r"model\.safetensors is not what was exported"):
-        drawn(elsewhere, None, export=str(export.folder.path))
+        drawn(elsewhere, None, checkpoint=str(export.folder.path))
     facts = json.loads(export.folder.record.read_text())
     for change, said in (
         ({"format": 2}, "newer ddpm-tui"),

@@ -7,9 +7,12 @@ from engine.data.catalog import add_source
 from engine.errors import UsageError, UserError
 from engine.files import FileLock
 from engine.home import Home
+from engine.runs.checkpoints import resolve
+from engine.runs.export import export_checkpoint
 from engine.runs.record import load_run
 from engine.service.planning import TrainPlan, TrainRequest, make_run, plan_job, plan_training
-from engine.service.states import Job, State
+from engine.service.states import Job, State, title
+from tests.torchless import trained_run
 
 from .support import checkpoint
 from .support import make_run as bare_run
@@ -193,6 +196,23 @@ def test_a_named_checkpoint_is_resolved_now_and_latest_later(home: Home) -> None
         plan_job(home, [], "sample", {"checkpoint": "smoll-1"})
     with pytest.raises(UsageError):
         plan_job(home, [], "dance", {})
+
+
+def test_an_exported_folder_is_looked_at_when_it_is_queued(home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "faces" / "out"
+    run = trained_run(home, "r", 1)
+    export_checkpoint(run, resolve(home, "r")[1], folder)
+    args = {"checkpoint": f"{folder}/", "n": 3}
+    assert plan_job(home, [], "sample", args) == (None, {"checkpoint": str(folder), "n": 3})
+    assert title("sample", None, {"checkpoint": str(folder), "n": 3}) == "sample …/out, 3 pictures"
+    for kind, more, said in (
+        ("sample", {"weights": "raw"}, "the export has the ema weights"),
+        ("sample", {"steps": 51}, "--steps 51"),
+        ("evaluate", {}, "needs the pictures that it learned from: no data set named 'dots'"),
+        ("sample", {"checkpoint": str(tmp_path)}, "holds no exported checkpoint"),
+    ):
+        with pytest.raises(UserError, match=said):
+            plan_job(home, [], kind, {**args, **more})
 
 
 def test_a_run_that_pydantic_never_saw_can_go_on(home: Home) -> None:

@@ -1,0 +1,92 @@
+"""What pictures are drawn from and scores are taken of: a checkpoint of a run, or an exported one, by one address.
+
+The only place that reads such an address. Never imports torch; loading the weights is `engine.sampling.load`'s.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UserError
+from engine.home import ExportPlace, Home, PackedFolder, RunFolder, is_export
+from engine.profile import Profile
+from engine.runs.checkpoints import CheckpointInfo, resolve
+from engine.runs.export import Export, read_export
+from engine.runs.pictures import packed_for, pictures_of
+from engine.runs.record import read_record
+from engine.sampling_settings import Settings
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network. reference: as a job names it, RUN@STEP or the exported folder · place: where what is made of
+    it is kept · epochs: seen, with the fraction."""
+
+    reference: str
+    place: RunFolder | ExportPlace
+    step: int
+    epochs: float
+    profile: Profile
+    of: CheckpointInfo | Export
+
+    @property
+    def name(self) -> str:
+        """RUN@STEP, also of a run that is not here."""
+        return f"{self.place.name}@{self.step}"
+
+    @property
+    def run(self) -> str | None:
+        """The run in this home that it is of; None for an exported one."""
+        return self.place.name if isinstance(self.place, RunFolder) else None
+
+    def sha256(self, weights: str) -> str:
+        """Of the file of the "ema" or "raw" weights. Raises DamagedError for a checkpoint that is not whole."""
+        if isinstance(self.of, Export):
+            return self.of.sha256
+        file = self.of.folder.ema if weights == "ema" else self.of.folder.model
+        return str(self.of.whole().files[file.name]["sha256"])
+
+    def drew(self, record: Mapping[str, Any]) -> bool:
+        """Whether a sample set with this record (sample.json) was drawn from it: exports share their place."""
+        if isinstance(self.of, Export):
+            return record.get("weights_sha256") == self.of.sha256
+        return record.get("checkpoint") == self.step
+
+    def settings(self, given: Mapping[str, Any]) -> Settings:
+        """How pictures are drawn: as a job's args say, else as the profile does. Raises UserError for settings that
+        cannot be, and for weights that an export has not."""
+        given = {field.name: given.get(field.name) for field in fields(Settings)}
+        if isinstance(self.of, Export):
+            if given["weights"] not in (None, self.of.weights):
+                raise UserError(
+                    f"--weights {given['weights']}: the export has the {self.of.weights} weights",
+                    "leave --weights out",
+                )
+            given["weights"] = self.of.weights
+        return Settings.from_profile(self.profile, **given)
+
+    def pictures(self, home: Home) -> PackedFolder:
+        """Where the pictures that it learned from are packed, or will be. Raises UserError where they cannot be had."""
+        if isinstance(self.place, RunFolder):
+            return pictures_of(home, read_record(self.place))
+        assert isinstance(self.of, Export)
+        try:
+            return packed_for(home, self.profile.data.model_dump(), {"data": self.of.data}, self.place.name)
+        except UserError as error:
+            what = f"scoring {self.reference} needs the pictures that it learned from: {error.what}"
+            raise UserError(what, error.hint) from None
+
+
+def find_trained(home: Home, reference: str) -> Trained:
+    """What RUN[@WHICH], or a folder of an exported checkpoint (anything with a slash), means now.
+
+    Raises UserError, DamagedError and ProfileError as `resolve` and `read_export` do.
+    """
+    if is_export(reference):
+        export = read_export(Path(reference))
+        place = ExportPlace(home, export.run)
+        return Trained(str(export.folder.path), place, export.step, export.epochs, export.profile, export)
+    run, info = resolve(home, reference)
+    epochs = info.whole().epochs_seen
+    return Trained(f"{run.name}@{info.step}", run, info.step, epochs, read_record(run).profile, info)
