@@ -146,6 +146,7 @@ def edit(name: str) -> None:
 
     A shipped profile is copied to your own profiles first.
     """
+    from ddpm_tui.editor import edited
     from engine.home import is_file_name
     from engine.profiles_store import ProfileError, find_profile, parse_profile, save_profile
 
@@ -153,16 +154,11 @@ def edit(name: str) -> None:
     before = text = file.path.read_text(encoding="utf-8")
     path = file.path if is_file_name(name) else home().user_profile(file.name)
     while True:
-        try:
-            edited = click.edit(text, extension=".toml")
-        except click.ClickException as error:
-            raise UserError(
-                f"{error.message}; nothing was changed", "set EDITOR to one that works here"
-            ) from None
-        if edited is None or edited == before:
+        found = edited(text, ".toml")
+        if found is None or found == before:
             say("nothing was changed")
             return
-        text = edited
+        text = found
         try:
             parse_profile(text, str(path))
         except ProfileError as error:

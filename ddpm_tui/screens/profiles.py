@@ -1,14 +1,8 @@
 """Screen 5: profiles: what each says and would cost, how it differs from another; editing and queueing them."""
 
 import asyncio
-import contextlib
-import os
-import shlex
-import subprocess
-import tempfile
 import threading
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
@@ -19,50 +13,18 @@ from ddpm_tui.screens import asks
 from ddpm_tui.screens.base import BaseScreen
 from ddpm_tui.screens.dialogs import Ask
 from ddpm_tui.screens.forms import NEW, TrainForm, wish
+from ddpm_tui.screens.profile_changes import Changes
 from ddpm_tui.screens.profile_form import ProfileForm
+from ddpm_tui.screens.profile_rows import COLUMNS, AboutProfile, diff_rows, facts_of, profile_row
 from ddpm_tui.state.snapshot import Snapshot
-from ddpm_tui.widgets.rows import Line, Rows, cut, fact_lines
-from ddpm_tui.widgets.table import Column, Row, Table
+from ddpm_tui.widgets.table import Table
 from engine.errors import DdpmError, UserError
-from engine.home import check_name
 
 if TYPE_CHECKING:
     from ddpm_tui.state.profile_facts import Entry, ProfileReader
 
 REST_S = 0.3
 """How long the cursor rests on a profile before its network is counted."""
-
-COLUMNS = (Column("", 1), Column("profile", 18, grow=1), Column("", 7, drop=1))
-
-
-class AboutProfile(Rows):
-    """Lines about the profile under the cursor."""
-
-    def __init__(self) -> None:
-        super().__init__(id="about")
-        self.facts: list[tuple[str, str]] = []
-        self.tone = ""
-        self.diff: list[tuple[str, str, str]] = []
-
-    def show(self, facts: list[tuple[str, str]], diff: list[tuple[str, str, str]], tone: str = "") -> None:
-        self.facts, self.diff, self.tone = facts, diff, tone
-        self.repaint()
-
-    def lines(self, width: int, height: int) -> list[Line]:
-        if not self.diff:
-            return [
-                [(p, self.tone) if isinstance(p, str) else p for p in line]
-                for line in fact_lines(self.facts, width)
-            ]
-        key = max(len(row[0]) for row in self.diff)
-        room = max(6, (width - key - 4) // 2)
-        found: list[Line] = []
-        for place, (name, left, right) in enumerate(self.diff):
-            inks = ("accent", "warn") if place else ("bold", "bold")
-            found.append(
-                [(f"{name:<{key}}  ", "dim"), (cut(left, room), inks[0]), "  ", (cut(right, room), inks[1])]
-            )
-        return found
 
 
 class ProfilesScreen(BaseScreen):
@@ -109,6 +71,7 @@ class ProfilesScreen(BaseScreen):
         return self.query_one("#list", Table)
 
     def open(self, profile: str) -> None:
+        """Put the cursor on a profile, as soon as it is there."""
         self._follow = profile
         self.repaint()
 
@@ -148,18 +111,7 @@ class ProfilesScreen(BaseScreen):
             self._follow = None
 
     def _list(self) -> None:
-        rows = []
-        for entry in self._entries:
-            mark = ("●", "accent") if entry.name == self._marked else ""
-            whose = (
-                ("broken", "bad")
-                if entry.problems
-                else ("yours", "good")
-                if entry.own
-                else ("shipped", "dim")
-            )
-            words = f"{entry.name} {whose[0]} {entry.profile.description if entry.profile else ''}"
-            rows.append(Row(entry.name, (mark, (entry.name, "bad" if entry.problems else ""), whose), words))
+        rows = [profile_row(entry, entry.name == self._marked) for entry in self._entries]
         key = self.ddpm.key("profiles.new")
         self.table.show(rows, [[("No profile.", "bold")], [(key, "accent bold"), " makes one"]])
         self._about()
@@ -190,45 +142,37 @@ class ProfilesScreen(BaseScreen):
         entry = self._entry()
         about = self.query_one(AboutProfile)
         if entry is None:
-            about.show([], [])
+            about.show([])
             return
         if entry.profile is None:
             editor = self.ddpm.key("profiles.editor")
             facts = [("cannot be used", entry.problems[0]), *(("", p) for p in entry.problems[1:])]
-            about.show([*facts, ("", ""), ("", f"{editor} opens it in your editor")], [], "bad")
+            about.show([*facts, ("", ""), ("", f"{editor} opens it in your editor")], "bad")
             return
         other = self._entry(self._marked) if self._marked else None
         if other is not None and other.profile is not None and other.name != entry.name:
-            about.show([], self._diff(other, entry))
+            about.show_diff(diff_rows(other, entry))
             return
         if self._counting != entry.text:
             self._counting = entry.text
             self._notes.pop(entry.text, None)
             self.beside(partial(self._count, entry), "count")
-        about.show(self._facts(entry), [])
+        about.show(self._facts(entry))
 
     def _facts(self, entry: "Entry") -> "list[tuple[str, str]]":
-        p = entry.profile
-        assert p is not None
+        profile = entry.profile
+        assert profile is not None
         facts = [
             ("profile", f"{entry.name}, {'yours' if entry.own else 'shipped'}"),
-            ("for", p.description),
+            ("for", profile.description),
         ]
         # What was asked for comes where it is in sight; what is only counted has time.
         measured, note = self._measured.get(entry.text), self._notes.get(entry.text)
         facts += [("cost", note)] if note else []
         facts += measured or []
-        facts += [
-            ("data", f"{p.data.dataset}, {p.data.size} px, {p.data.recipe}{', mirrored' if p.data.flip else ''}"),
-            ("network", f"{p.model.block}, width {p.model.width}, {p.model.blocks_per_level} blocks a level"),
-            ("diffusion", f"{p.diffusion.steps} steps, {p.diffusion.schedule}"),
-            ("objective", f"predicts {p.objective.prediction}, {p.objective.loss}"),
-            ("training", f"batches of {p.training.batch_size}, {p.optim.optimizer}"),
-            ("EMA", f"half-life {p.training.ema_halflife:,} pictures"),
-            ("sampling", f"{p.sampling.sampler}, {p.sampling.steps} steps, {p.sampling.weights} weights"),
-        ]  # fmt: skip
+        facts += facts_of(profile)
         facts += self._counted.get(entry.text, [])
-        facts += [("warning", text) for text in p.warnings()]
+        facts += [("warning", text) for text in profile.warnings()]
         if measured is None:
             facts += self._figures.get(entry.text, [])
         if measured is None and not note and entry.text not in self._figures:
@@ -256,16 +200,6 @@ class ProfilesScreen(BaseScreen):
         if figures is not None:
             self._figures[entry.text] = costs(profile, figures)
             self._about()
-
-    def _diff(self, a: "Entry", b: "Entry") -> "list[tuple[str, str, str]]":
-        from engine.profiles_store import diff_profiles, value_text
-
-        assert a.profile is not None
-        assert b.profile is not None
-        rows = [
-            (key, value_text(x, "–"), value_text(y, "–")) for key, x, y in diff_profiles(a.profile, b.profile)
-        ]
-        return [("", a.name, b.name), *(rows or [("no difference", "", "")])]
 
     # Keys.
 
@@ -301,77 +235,31 @@ class ProfilesScreen(BaseScreen):
     def _save_as(self, entry: "Entry", text: str) -> None:
         """A profile of the user's is replaced; a shipped one becomes one of the user's with a name of its own."""
         if entry.own:
-            self.attempt(self._save(entry.name, text))
-            return
-        ask = Ask("Name of your profile", f"my-{entry.name}", "shipped ones stay as they are", self._free)
-        self.app.push_screen(ask, lambda name: self.attempt(self._save(name, text)) if name else None)
+            self.attempt(self._changes.save(entry.name, text))
+        else:
+            self._ask("Name of your profile", entry, "shipped ones stay as they are", text)
 
-    def _free(self, name: str) -> None:
-        if self.ddpm.home.user_profile(check_name("profile", name)).exists():
-            raise UserError(f"you have a profile {name!r} already", "choose another name")
+    def _ask(self, question: str, entry: "Entry", hint: str, text: str) -> None:
+        """Save `text` under a name that is asked for."""
+        ask = Ask(question, f"my-{entry.name}", hint, self._changes.check_free)
+        self.app.push_screen(ask, lambda name: self.attempt(self._changes.save(name, text)) if name else None)
 
-    async def _save(self, name: str, text: str) -> None:
-        from engine.files import write_text
-        from engine.profiles_store import save_profile
-
-        path = self.ddpm.home.user_profile(name)
-        before = path.read_text(encoding="utf-8") if path.exists() else None
-        await asyncio.to_thread(save_profile, self.ddpm.home, name, text)
-        self.ddpm.say(f"saved {name}; {self.ddpm.key('profiles.train')} trains it")
-
-        async def back() -> None:
-            if before is None:
-                path.unlink(missing_ok=True)
-            else:
-                write_text(path, before)
-            self.repaint()
-
-        self.ddpm.undo.push(f"{name} is as it was", back)
-        self._follow = name
-        self.repaint()
+    @property
+    def _changes(self) -> Changes:
+        return Changes(self.ddpm, self.open)
 
     def action_new(self) -> None:
         entry = self._usable()
-        ask = Ask(f"New profile from {entry.name}", f"my-{entry.name}", "its name", self._free)
-        self.app.push_screen(ask, lambda name: self.attempt(self._save(name, entry.text)) if name else None)
+        self._ask(f"New profile from {entry.name}", entry, "its name", entry.text)
 
     def action_editor(self) -> None:
-        """A copy in $EDITOR; checked and saved afterwards. A broken one of the user's is opened just so."""
+        """A copy in the user's editor; checked and saved afterwards. A broken one of the user's is opened just so."""
         entry = self._chosen()
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-        name = Path(editor.split()[0]).name if editor.split() else editor
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"{entry.name}.toml"
-            path.write_text(entry.text, encoding="utf-8")
-            try:
-                with self.app.suspend():
-                    code = subprocess.call([*shlex.split(editor), str(path)])
-            except (OSError, ValueError) as error:
-                raise UserError(f"{name} cannot be started ({error})", "set EDITOR to your editor") from None
-            finally:
-                self.ddpm.action_redraw()
-            text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
-        if code:
-            raise UserError(f"{name} ended with code {code}; nothing was changed")
+        text = self._changes.edit(entry)
         if text is None:
-            raise UserError(f"{name} left no file; nothing was changed")
-        if text == entry.text:
             self.ddpm.say("nothing was changed", "dim")
-            return
-        self._keep(entry, text)
-
-    def _keep(self, entry: "Entry", text: str) -> None:
-        from engine.profiles_store import ProfileError, parse_profile
-
-        try:
-            parse_profile(text, entry.path.name)
-        except ProfileError as error:
-            # What was typed is not thrown away: it is kept beside the profiles, where no list looks.
-            draft = self.ddpm.home.profiles / f"{entry.name}.toml.draft"
-            with contextlib.suppress(OSError):
-                draft.write_text(text, encoding="utf-8")
-            raise UserError(f"not saved: {error}", f"your text is in {draft}") from None
-        self._save_as(entry, text)
+        else:
+            self._save_as(entry, text)
 
     def action_delete(self) -> None:
         entry = self._chosen()
@@ -379,21 +267,7 @@ class ProfilesScreen(BaseScreen):
             raise UserError(
                 f"{entry.name} is shipped with the program", "only profiles of yours can be deleted"
             )
-        self.attempt(self._delete(entry))
-
-    async def _delete(self, entry: "Entry") -> None:
-        from engine.runs.trash import discard, restore
-
-        trashed = await asyncio.to_thread(discard, self.ddpm.home, "profile", entry.name, entry.path)
-        self.ddpm.say(f"profile {entry.name} is in the trash; {self.ddpm.key('app.undo')} brings it back")
-
-        async def back() -> None:
-            await asyncio.to_thread(restore, trashed)
-            self._follow = entry.name
-            self.repaint()
-
-        self.ddpm.undo.push(f"profile {entry.name} is back", back)
-        self.repaint()
+        self.attempt(self._changes.delete(entry))
 
     def action_estimate(self) -> None:
         entry = self._usable()

@@ -123,8 +123,8 @@ def test_edit_with_an_editor_that_fails(
     monkeypatch.setenv("VISUAL", program)
     ended = cli("profiles", "edit", "demo")
     assert ended.code == 1
-    assert ended.error.startswith(f"error: {program}: ")
-    assert ended.error.endswith("nothing was changed — set EDITOR to one that works here")
+    assert ended.error.startswith(f"error: nothing was changed: {program}: ")
+    assert ended.error.endswith(" — set EDITOR to one that works here")
     assert not home.user_profile("demo").exists()
 
 

@@ -156,9 +156,10 @@ async def test_the_editor_s_text_is_saved_with_its_comments(home, editor):
 @pytest.mark.parametrize(
     ("shell", "said"),
     [
-        ('echo "[optim]" > "$2"; exit 3', "ended with code 3; nothing was changed"),
+        ('echo "[optim]" > "$2"; exit 3', "nothing was changed: /"),
         ("true", "nothing was changed"),
-        ('rm "$2"', "left no file; nothing was changed"),
+        ('rm "$2"', "nothing was changed: the editor left no text"),
+        ('printf "\\377" > "$2"', "nothing was changed: the editor left no text"),
     ],
 )
 async def test_an_editor_that_fails_or_does_nothing_changes_nothing(home, editor, shell, said):
@@ -179,7 +180,7 @@ async def test_an_editor_that_is_not_there_is_said(home, editor, monkeypatch):
     async with run as pilot:
         await show(app, pilot)
         await pilot.press("e")
-        await until(pilot, lambda: "no-such-editor cannot be started" in text(app))
+        await until(pilot, lambda: "nothing was changed: no-such-editor" in text(app))
 
 
 async def test_what_was_typed_wrongly_is_kept_as_a_draft(home, editor):
