@@ -22,14 +22,8 @@ from ddpm_tui.screens.checkpoint_dialogs import (
     tag_question,
 )
 from ddpm_tui.screens.checkpoint_faces import CheckpointFaces
-from ddpm_tui.screens.checkpoint_rows import (
-    COLUMNS,
-    about_lines,
-    checkpoint_row,
-    fault,
-    full_lines,
-    no_checkpoint_lines,
-)
+from ddpm_tui.screens.checkpoint_facts import CheckpointFacts
+from ddpm_tui.screens.checkpoint_rows import COLUMNS, checkpoint_row, fault, no_checkpoint_lines
 from ddpm_tui.screens.dialogs import Confirm
 from ddpm_tui.screens.evaluate_form import EvaluateForm
 from ddpm_tui.screens.forms import SampleForm, TrainForm, wish
@@ -38,7 +32,6 @@ from ddpm_tui.state.lineage import CheckpointReader
 from ddpm_tui.state.snapshot import RunView, Snapshot
 from ddpm_tui.widgets.filter import FilterLine
 from ddpm_tui.widgets.rows import Line
-from ddpm_tui.widgets.sheet import Sheet
 from ddpm_tui.widgets.table import Table
 from engine.errors import UserError
 from engine.home import RunFolder
@@ -71,16 +64,13 @@ class CheckpointsScreen(BaseScreen):
         self._begun = False
         """Whether the cursor was put on what is being trained."""
         self._narrowed: Table | None = None
-        self._scores: list[tuple[str, str]] = []
-        self._scored: tuple[Any, ...] = ()
-        """Of which checkpoint they are, and after which evaluations."""
 
     def body(self) -> ComposeResult:
         with Grid(id="lists"):
             yield RunTree()
             yield Table(COLUMNS, id="steps")
             yield CheckpointFaces()
-            yield Sheet(id="about")
+            yield CheckpointFacts()
 
     def on_mount(self) -> None:
         self.steps.focus()
@@ -143,15 +133,10 @@ class CheckpointsScreen(BaseScreen):
         if self._follow[0] is not None and self.runs.go_to(self._follow[0]):
             self._follow = (None, self._follow[1])
         self._look()
-        self._look_scores()
+        self.query_one(CheckpointFacts).look(snapshot)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._about)
-
-    @property
-    def _roomy(self) -> bool:
-        """Whether all that is known of a checkpoint finds room beside the list."""
-        return self.has_class("-large", "-tall")
 
     def _look(self) -> None:
         """Read the checkpoints of the run under the cursor, if its files changed."""
@@ -199,36 +184,12 @@ class CheckpointsScreen(BaseScreen):
 
     def _about(self) -> None:
         run, info = self.snapshot.run(self._run), self._info()
-        marks, scores = list(self._marks), list(self._scores)
-        if self._roomy and run is not None and info is not None:
-            self._look_scores()
-            self.query_one(Sheet).show(lambda width: full_lines(run, info, marks, scores, width))
-        else:
-            self.query_one(Sheet).show(lambda width: about_lines(run, info, marks, width))
+        self.query_one(CheckpointFacts).tell(run, info, self._marks)
         faces = self.query_one(CheckpointFaces)
         if run is None or info is None:
             faces.show(None)
         else:
             faces.show(self._folder(), info, run.setting("data", "size"))
-
-    def _look_scores(self) -> None:
-        """Read the scores of the checkpoint under the cursor where they are shown and may be other ones."""
-        info = self._info()
-        if not self._roomy or self._run is None or info is None:
-            return
-        ended = tuple(j.id for j in self.snapshot.over if j.job.kind == "evaluate")
-        if self._scored != (state := (self._run, info.step, ended)):
-            if self._scored[:2] != state[:2]:
-                self._scores = []
-            self._scored = state
-            self.beside(partial(self._read_scores, state), "scores")
-
-    async def _read_scores(self, state: tuple[Any, ...]) -> None:
-        run, step, _ = state
-        found = await asyncio.to_thread(scores_of, RunFolder(self.ddpm.home.runs / run), step)
-        if state == self._scored and found != self._scores:
-            self._scores = found
-            self._about()
 
     def on_table_moved(self, event: Table.Moved) -> None:
         if event.table.id == "runs":
