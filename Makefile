@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-fast lint format bench bench-check soak clean
+.PHONY: help demo test test-fast lint format bench bench-check test-gpu soak clean
 
 help:
 	@echo "make demo    built-in faces on this machine: train a few minutes, see faces"
 	@echo "make test    lint, types, import contracts and every test (what CI runs)"
 	@echo "make lint    ruff, mypy, import contracts"
+	@echo "make test-gpu   what only a CUDA device can show: the same bits, no waiting, memory"
 	@echo "make bench   what this machine does: images/s, memory, share of peak"
 	@echo "make bench-check   the goals of speed, as ratios; wants a quiet machine"
 	@echo "make soak    kill workers and the engine at random, 200 times and more"
@@ -45,6 +46,9 @@ bench: $(STAMP)
 
 bench-check: $(STAMP)
 	$(BIN)/pytest -m bench tests/bench
+
+test-gpu: $(STAMP)
+	$(BIN)/pytest -m gpu
 
 soak: $(STAMP)
 	DDPM_SOAK=200 $(BIN)/pytest -s -m slow tests/faults

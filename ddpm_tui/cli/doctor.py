@@ -2,7 +2,9 @@
 
 import os
 import shlex
+import shutil
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ MARKS = {
 }
 LOW_DISK = 5 << 30
 HALF_PRECISION_NAN = ("GTX 16",)
+COMPILES_FROM = 7
+"""Compute capability, its first digit: as `engine.training.precision` decides."""
 
 
 @click.command()
@@ -77,6 +81,10 @@ def devices(machine: dict[str, Any]) -> Iterator[Finding]:
         return
     for device in machine["devices"]:
         yield gpu(device, machine["architectures"])
+    if any(device["capability"][0] >= COMPILES_FROM for device in machine["devices"]):
+        headers = Path(sysconfig.get_paths()["include"]) / "Python.h"
+        names = [os.environ["CC"]] if os.environ.get("CC") else ["clang", "gcc"]
+        yield compiler(any(map(shutil.which, names)), headers.is_file())
     if not machine["devices"]:
         nvidia = os.path.exists("/proc/driver/nvidia/version")  # noqa: PTH110 - one look, no path to keep
         if nvidia:
@@ -113,6 +121,18 @@ def gpu(device: dict[str, Any], architectures: list[str]) -> Finding:
         return Finding("note", f"{name}: fp32 is used, as half precision gives NaN on this card")
     return Finding(
         "ok", name + (", bf16" if major >= 8 else ", fp16 with loss scaling" if major == 7 else ", fp32")
+    )
+
+
+def compiler(found: bool, headers: bool) -> Finding:
+    """What Triton needs beside torch to compile a network for a GPU."""
+    missing = [what for what, there in (("C compiler", found), ("Python.h", headers)) if not there]
+    if not missing:
+        return Finding("ok", "a C compiler and Python's headers: networks can be compiled for the GPU")
+    return Finding(
+        "note",
+        f"no {' and no '.join(missing)}: networks train on the GPU without being compiled",
+        "install a C compiler and Python's headers (build-essential and python3-dev on Debian)",
     )
 
 

@@ -15,6 +15,7 @@ from engine.models.unet import UNet
 from engine.profile import Profile
 from engine.training import precision
 from engine.training.batches import Batch
+from engine.training.compiling import compiled
 from engine.training.precision import Plan
 from engine.training.session import make_schedule
 from engine.training.state import TrainState, unet_config
@@ -66,7 +67,8 @@ def make_subject(
     state = TrainState.create(profile, plan, device)
     fill_zeros(state.model)
     state.micro_batches = [[0, micro]]
-    forward = torch.compile(state.model) if plan.compile else state.model
+    size = profile.data.size
+    forward = compiled(state.model, plan, (micro, 3, size, size)) if plan.compile else state.model
     stepper = Stepper(state, make_schedule(profile, device), profile, plan, forward)
     batch_of_noise = noise(pictures, profile, device)
     return Subject(

@@ -1,7 +1,6 @@
 """Training a run to an epoch: steps, metrics, validation, previews, checkpoints, and every way it can end early."""
 
 import datetime
-import os
 import time
 from dataclasses import dataclass
 
@@ -26,6 +25,7 @@ from engine.runs.record import freeze
 from engine.sampling.drawing import batch_that_fits, draw
 from engine.sampling.sheets import grid, save_png
 from engine.sampling_settings import Settings
+from engine.training.compiling import forward_of
 from engine.training.learning_rate import learning_rate
 from engine.training.scoring import ChunkScorer
 from engine.training.session import Session
@@ -66,9 +66,8 @@ class Trainer:
                 f"{session.run.metrics} lacks its last {self.metrics.missing:,} bytes: the curves have a gap, "
                 "the training has none"
             )
-        self.stepper = Stepper(
-            session.state, session.schedule, self.profile, session.plan, self._compiled(session.state.model)
-        )
+        forward = forward_of(work, session)
+        self.stepper = Stepper(session.state, session.schedule, self.profile, session.plan, forward)
         self.saved_step = resumed.step if resumed else None
         self.saved_at = time.monotonic()
         self.validator = self._validator()
@@ -150,13 +149,6 @@ class Trainer:
             f"the effective batch stays {self.batch} and so does every random number"
         )
         return True
-
-    def _compiled(self, model: torch.nn.Module) -> torch.nn.Module:
-        if not self.s.plan.compile:
-            return model
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(self.work.home.compile_cache))
-        self.work.report("compiling", text="compiling the network (kept for later jobs)")
-        return torch.compile(model)  # type: ignore[return-value]
 
     # Metrics.
 

@@ -6,14 +6,18 @@ on any machine. What was decided is frozen in the run, because it changes bits.
 
 import os
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import torch
 
 from engine.errors import UserError
-from engine.profile import Profile
+from engine.profile import Profile, TrainingSection
 
 Layout = Literal["contiguous", "channels_last"]
+
+COMPILE_STEPS: Final = 10_000
+"""In a chunk; fewer do not pay for compiling. It takes about a minute and may save some milliseconds a step: a
+reckoning, not measured on a card."""
 
 NO_FP16 = ("GTX 16", "GTX 1650", "GTX 1660")
 """Cards whose half precision gives NaN in convolutions; sm_75 like the T4, so they are told by name."""
@@ -167,8 +171,9 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def decide(facts: DeviceFacts, profile: Profile, data_bytes: int = 0) -> Plan:
-    """The plan for a device and a profile. Pure. Forced values win and are checked.
+def decide(facts: DeviceFacts, profile: Profile, data_bytes: int = 0, pictures: int | None = None) -> Plan:
+    """The plan for a device and a profile; `pictures` to learn from, where they are known. Pure. Forced values win
+    and are checked.
 
     Raises UserError for a forced precision that the device cannot do or is known to spoil.
     """
@@ -179,7 +184,7 @@ def decide(facts: DeviceFacts, profile: Profile, data_bytes: int = 0) -> Plan:
         device_name=facts.name,
         precision=_precision(facts, training.precision, reasons),
         layout=_layout(facts, training.channels_last, profile.model.block, reasons),
-        compile=_compile(facts, training.compile, reasons),
+        compile=_compile(facts, training, pictures, reasons),
         fused_optimizer=True,
         threads=facts.cores if training.threads == "auto" else training.threads,
         tf32=facts.is_cuda and (facts.capability or (0, 0)) >= (8, 0),
@@ -230,11 +235,15 @@ def _layout(facts: DeviceFacts, wanted: str | bool, block: str, reasons: list[st
     return "contiguous"
 
 
-def _compile(facts: DeviceFacts, wanted: str, reasons: list[str]) -> bool:
-    if wanted != "auto":
-        return wanted == "on"
+def _compile(facts: DeviceFacts, training: TrainingSection, pictures: int | None, reasons: list[str]) -> bool:
+    if training.compile != "auto":
+        return training.compile == "on"
     if facts.is_cuda and (facts.capability or (0, 0)) >= (7, 0):
-        reasons.append("compiled: pays back within an epoch on this card")
+        steps = None if pictures is None else training.chunk_epochs * (pictures // training.batch_size)
+        if steps is not None and steps < COMPILE_STEPS:
+            reasons.append(f"not compiled: a chunk of {steps:,} steps is too short to pay for it")
+            return False
+        reasons.append("compiled: a chunk is long enough to pay for it")
         return True
     reasons.append("not compiled: on a CPU it gains a tenth at most (compile = 'on' forces it)")
     return False
@@ -246,7 +255,11 @@ def apply(plan: Plan) -> torch.device:
     torch.backends.cudnn.benchmark = plan.cudnn_benchmark
     torch.backends.cudnn.deterministic = True
     if plan.kind == "cuda":
+        # Attention's backward pass and compiled reductions too give the same bits each time, for exact resume. The
+        # networks here use no operation without such a form.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cuda.matmul.allow_tf32 = plan.tf32
         torch.backends.cudnn.allow_tf32 = plan.tf32
         torch.cuda.set_device(plan.device)

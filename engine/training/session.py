@@ -62,7 +62,7 @@ def open_session(work: Work, run: RunFolder) -> Session:
         folder = pack_for(work, data.dataset, data.size, data.recipe, data.limit)
     work.report("starting", text="loading pictures")
     packed = open_packed(folder)
-    plan = _plan(work, record, packed.pictures.nbytes)
+    plan = _plan(work, record, packed)
     device = precision.apply(plan)
     _check_data(record, packed.manifest.identity, len(packed.train))
 
@@ -113,7 +113,7 @@ def open_session(work: Work, run: RunFolder) -> Session:
     )
 
 
-def _plan(work: Work, record: RunRecord, data_bytes: int) -> precision.Plan:
+def _plan(work: Work, record: RunRecord, packed: Packed) -> precision.Plan:
     """The frozen plan where it fits the device that is here; otherwise a new one, said so."""
     wanted = work.spec.device if work.spec.device != "auto" else record.profile.training.device
     frozen = record.frozen.get("plan")
@@ -128,7 +128,7 @@ def _plan(work: Work, record: RunRecord, data_bytes: int) -> precision.Plan:
         )
     else:
         facts = precision.gather(wanted)
-    plan = precision.decide(facts, record.profile, data_bytes)
+    plan = precision.decide(facts, record.profile, packed.pictures.nbytes, len(packed.train))
     work.say(f"device: {plan.summary()}")
     for reason in plan.reasons:
         work.say(f"  {reason}")

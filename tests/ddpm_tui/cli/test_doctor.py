@@ -61,6 +61,29 @@ def test_gpus_by_architecture_and_by_name(
     assert (finding.hint != "") is (level == "problem")
 
 
+@pytest.mark.parametrize(
+    ("found", "headers", "level", "words"),
+    [
+        (True, True, "ok", "can be compiled"),
+        (False, True, "note", "no C compiler: networks train"),
+        (False, False, "note", "no C compiler and no Python.h: "),
+    ],
+)
+def test_what_compiling_needs(found: bool, headers: bool, level: str, words: str) -> None:
+    finding = doctor.compiler(found, headers)
+    assert finding.level == level
+    assert words in finding.what
+
+
+@pytest.mark.parametrize(("major", "asked"), [(8, True), (6, False)])
+def test_only_where_a_card_would_compile_is_a_compiler_looked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, major: int, asked: bool
+) -> None:
+    monkeypatch.setenv("CC", str(tmp_path / "no-such-compiler"))
+    found = doctor.devices({**MACHINE, "devices": [card("a card", major, 0)], "architectures": []})
+    assert any("no C compiler" in finding.what for finding in found) is asked
+
+
 def test_the_oldest_architecture_is_the_lowest_number() -> None:
     finding = doctor.gpu(card("old", 3, 5), ["sm_100", "sm_50", "sm_90"])
     assert "oldest sm_50" in finding.what

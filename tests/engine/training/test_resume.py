@@ -8,6 +8,7 @@ import pytest
 from engine.home import Home
 from engine.jobs import read_result
 from engine.runs.checkpoints import list_checkpoints
+from tests.on_a_card import on_a_card
 from tests.tiny import bits, job, make_run, metrics_without_clocks, work
 
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
@@ -16,13 +17,24 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "muon": {"optim": {"optimizer": "muon"}, "training": {"precision": "bf16"}},
     "no dropout, one pass": {"model": {"dropout": 0.0}, "training": {"micro_batch": 8}},
 }
+CARD: dict[str, dict[str, dict[str, Any]]] = {
+    "as decided": {"training": {"precision": "auto"}},
+    "compiled": {"training": {"precision": "auto", "compile": "on"}, "model": {"dropout": 0.0}},
+    "compiled muon": {"training": {"precision": "auto", "compile": "on"}, "optim": {"optimizer": "muon"}},
+    "loss scaling": {"training": {"precision": "fp16"}, "optim": {"optimizer": "muon"}},
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_kills_and_pauses_change_no_bit(home: Home, variant: str) -> None:
-    straight, broken = (make_run(home, name, **VARIANTS[variant]) for name in ("straight", "broken"))
-    assert work(job(home, straight, 4)).returncode == 0
+@pytest.mark.parametrize(
+    ("variant", "device"),
+    [*((name, "cpu") for name in VARIANTS), *(on_a_card(name, "cuda", id=f"{name}-cuda") for name in CARD)],
+)
+def test_kills_and_pauses_change_no_bit(home: Home, variant: str, device: str) -> None:
+    chosen = {**VARIANTS, **CARD}[variant]
+    chosen = {**chosen, "training": {**chosen.get("training", {}), "device": device}}
+    straight, broken = (make_run(home, name, **chosen) for name in ("straight", "broken"))
+    assert work(job(home, straight, 4), timeout=600).returncode == 0
 
     task = job(home, broken, 4)
     # In the middle of an epoch; asked to stop in another; inside a checkpoint's write; after it is published.
@@ -33,7 +45,7 @@ def test_kills_and_pauses_change_no_bit(home: Home, variant: str) -> None:
         ("checkpoint.after_rename:1=kill", -9),
         ("", 0),
     ):
-        ended = work(task, failpoints)
+        ended = work(task, failpoints, timeout=600)
         assert ended.returncode == code, ended.stdout + ended.stderr
 
     assert bits(broken) == bits(straight)

@@ -1,0 +1,84 @@
+"""Compiling the network where the plan has it: tried out before the first step, so that no training dies of it.
+
+Triton needs a C compiler and Python's headers, which the slim images of many rented cards lack.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import DdpmError, UserError
+from engine.runs.record import freeze
+from engine.training.precision import Plan, autocast
+from engine.training.session import Session
+from engine.training.step import is_out_of_memory
+from engine.work import Work
+
+Forward = Callable[..., Tensor]
+
+
+class CannotCompile(DdpmError):
+    """What torch says of a network that it cannot compile here, in one line."""
+
+
+def forward_of(work: Work, session: Session) -> Forward:
+    """The session's network, compiled where its plan says so and it works here. What turns out not to is said, and
+    frozen in the run: its later jobs do as this one.
+
+    Raises UserError where the profile insists.
+    """
+    model, plan = session.state.model, session.plan
+    if not plan.compile:
+        return model
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(work.home.compile_cache))
+    work.report("compiling", text="compiling the network (kept for later jobs)")
+    size = session.profile.data.size
+    try:
+        return compiled(model, plan, (session.state.micro_batch, 3, size, size))
+    except CannotCompile as error:
+        if session.profile.training.compile == "on":
+            raise UserError(
+                f"training.compile = 'on', but the network cannot be compiled here: {error.what}",
+                "install a C++ compiler and Python's headers (build-essential, python3-dev), or use "
+                "--set training.compile=auto",
+            ) from error
+        reasons = [reason for reason in plan.reasons if not reason.startswith("compiled:")]
+        reason = f"not compiled: {error.what}"
+        session.plan = replace(plan, compile=False, reasons=(*reasons, reason))
+        freeze(session.run, plan=session.plan.to_json())
+        work.say(reason)
+        if session.resumed:
+            work.say("it was compiled before: from here it is not bit for bit what it would have been")
+        return model
+
+
+def compiled(model: nn.Module, plan: Plan, shape: Sequence[int]) -> Forward:
+    """`model` as torch compiles it, after one pass forward and backward over zeros (N, C, H, W); it leaves no gradient.
+
+    Raises CannotCompile; not where memory ran out, which the first step meets and answers.
+    """
+    device = next(model.parameters()).device
+    forward: Forward = torch.compile(model)
+    x = torch.zeros(*shape, device=device)
+    if plan.layout == "channels_last":
+        x = x.contiguous(memory_format=torch.channels_last)
+    try:
+        with autocast(plan):
+            output = forward(x, torch.zeros(shape[0], dtype=torch.int64, device=device))
+        output.float().sum().backward()  # type: ignore[no-untyped-call]
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise CannotCompile(_in_one_line(error)) from error
+    finally:
+        model.zero_grad(set_to_none=True)
+    return forward
+
+
+def _in_one_line(error: Exception) -> str:
+    """torch puts its backend's name first and a page of advice last."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith("backend=")]
+    return telling[0][:200] if telling else type(error).__name__
