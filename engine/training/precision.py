@@ -19,6 +19,10 @@ COMPILE_STEPS: Final = 10_000
 """In a chunk; fewer do not pay for compiling. It takes about a minute and may save some milliseconds a step: a
 reckoning, not measured on a card."""
 
+CUBLAS: Final = "CUBLAS_WORKSPACE_CONFIG"
+REPEATABLE: Final = (":4096:8", ":16:8")
+"""Its values with which cuBLAS gives the same bits each time."""
+
 NO_FP16 = ("GTX 16", "GTX 1650", "GTX 1660")
 """Cards whose half precision gives NaN in convolutions; sm_75 like the T4, so they are told by name."""
 
@@ -257,7 +261,8 @@ def apply(plan: Plan) -> torch.device:
     if plan.kind == "cuda":
         # Attention's backward pass and compiled reductions too give the same bits each time, for exact resume. The
         # networks here use no operation without such a form.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        if os.environ.get(CUBLAS) not in REPEATABLE:  # torch refuses to multiply with any other then
+            os.environ[CUBLAS] = REPEATABLE[0]
         torch.use_deterministic_algorithms(True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cuda.matmul.allow_tf32 = plan.tf32

@@ -1,5 +1,7 @@
 """Decisions about devices, from injected facts: no GPU is needed to know what one would get."""
 
+import os
+
 import pytest
 import torch
 
@@ -10,7 +12,7 @@ from engine.models.count import parameters
 from engine.models.unet import UNet
 from engine.profile import ModelSection, Profile, TrainingSection
 from engine.profiles_store import load_profile
-from engine.training.precision import DeviceFacts, Plan, decide, gather
+from engine.training.precision import DeviceFacts, Plan, apply, decide, gather
 from engine.training.state import unet_config
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")
@@ -45,6 +47,23 @@ def test_auto(facts: DeviceFacts, precision: str, layout: str, compiled: bool) -
     plan = decide(facts, Profile())
     assert (plan.precision, plan.layout, plan.compile) == (precision, layout, compiled)
     assert any(reason.startswith(precision) for reason in plan.reasons), "it says why"
+
+
+@pytest.mark.parametrize(("before", "after"), [("", ":4096:8"), (":16:8", ":16:8"), (":0:0", ":4096:8")])
+def test_a_card_computes_the_same_bits_each_time(
+    monkeypatch: pytest.MonkeyPatch, before: str, after: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", before)  # and put back after the test
+    threads = torch.get_num_threads()
+    try:
+        apply(decide(card("NVIDIA A100", (8, 0)), profile()))
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.is_deterministic_algorithms_warn_only_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == after
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.set_num_threads(threads)
 
 
 def test_fp16_is_refused_where_it_gives_nan() -> None:
