@@ -172,6 +172,13 @@ class FileLock:
             os.ftruncate(self.descriptor, 0)
             os.pwrite(self.descriptor, holder.encode(), 0)
 
+    @property
+    def deleted(self) -> bool:
+        """Whether its file was deleted, for certain: one on a disk that is away for a moment was not."""
+        with contextlib.suppress(OSError):
+            return os.fstat(self.descriptor).st_nlink == 0
+        return False
+
     def release(self) -> None:
         if self.descriptor >= 0:
             os.close(self.descriptor)

@@ -32,8 +32,8 @@ from engine.service.server import Server
 
 log = logging.getLogger(__name__)
 
-SOCKET_CHECK_S = 30.0
-"""Between looks at whether the socket's name is still in place."""
+GUARD_S = 30.0
+"""Between looks at whether the home and the socket's name in it are still in place."""
 
 
 def version() -> str:
@@ -59,10 +59,11 @@ def take_engine_lock(home: Home) -> FileLock:
 
 
 class Daemon:
-    """Everything of one service, put together."""
+    """Everything of one service, put together. `lock`: that of `home`, which it holds."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, lock: FileLock) -> None:
         self.home = home
+        self.lock = lock
         self.queue = Queue.open(home)
         self.engine = Engine(home, self.queue, LocalLauncher(home))
         self._stop = asyncio.Event()
@@ -88,7 +89,7 @@ class Daemon:
         ready()
         recovering = loop.create_task(self._recover_and_run())
         watching = loop.create_task(self.live.run())
-        guarding = loop.create_task(self._guard_socket())
+        guarding = loop.create_task(self._guard_place())
         await self._stop.wait()
         log.info("stopping; %d workers", self.engine.supervisor.worker_count)
         self.engine.stop()
@@ -115,10 +116,19 @@ class Daemon:
         while self.engine.supervisor.worker_count:
             await asyncio.sleep(0.1)
 
-    async def _guard_socket(self) -> None:
+    def _is_homeless(self) -> bool:
+        """Whether the home was deleted, and maybe made anew for another engine. A lock that alone was deleted
+        is no reason to leave the queue."""
+        return self.lock.deleted and (self.home.engine_lock.exists() or not self.home.queue_db.exists())
+
+    async def _guard_place(self) -> None:
         while True:
-            await asyncio.sleep(SOCKET_CHECK_S)
-            if not self.server.is_reachable():
+            await asyncio.sleep(GUARD_S)
+            if self._is_homeless():
+                # Its workers end by themselves, at the first thing that they cannot write.
+                log.warning("%s was deleted: nothing is left to do here", self.home.root)
+                self._stop.set()
+            elif not self.server.is_reachable():
                 log.warning("the socket's name was taken away; binding it again")
                 with contextlib.suppress(OSError):
                     await self.server.restart()
@@ -135,7 +145,7 @@ def run_here(home: Home, ready: Any = lambda: None) -> None:
     _start_log(home)
     log.info("engine %s, pid %d, home %s", version(), os.getpid(), home.root)
     try:
-        asyncio.run(_run(home, ready))
+        asyncio.run(_run(home, lock, ready))
     except Exception:
         log.exception("the engine failed")
         raise
@@ -144,8 +154,8 @@ def run_here(home: Home, ready: Any = lambda: None) -> None:
         lock.release()
 
 
-async def _run(home: Home, ready: Any) -> None:
-    await Daemon(home).run(ready)
+async def _run(home: Home, lock: FileLock, ready: Any) -> None:
+    await Daemon(home, lock).run(ready)
 
 
 def _start_log(home: Home) -> None:

@@ -1,7 +1,10 @@
 """What goes wrong: workers that crash, hang or were never started, and services that find what another left."""
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -178,3 +181,27 @@ def test_a_job_whose_folder_is_gone_fails(service: Service) -> None:
     failed = service.until(job)
     assert failed["state"] == "failed"
     assert "is gone" in failed["reason"]
+
+
+def test_an_engine_whose_home_is_deleted_ends_and_its_workers_too(
+    home: Home, services: Callable[..., Service]
+) -> None:
+    arguments = [str(home.root), "--foreground"]
+    impatient = f"from engine.service import daemon; daemon.GUARD_S = 0.05; daemon.main({arguments})"
+    service = services(home)
+    with service.surroundings():
+        engine = subprocess.Popen([sys.executable, "-c", impatient], stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: find_socket(home).exists())
+    close_gate(home, "3")
+    service.until(train(service, 6), "running")
+    home.engine_lock.unlink()
+    wait_for(lambda: len(metrics(home)) == 2)
+    assert engine.poll() is None, "a home without its lock is a home"
+    assert service.worker_pids()
+    shutil.rmtree(home.root, ignore_errors=True)
+    try:
+        _, said = engine.communicate(timeout=30)
+    finally:
+        engine.kill()
+    assert (engine.returncode, said) == (0, "")
+    wait_for(lambda: not service.worker_pids())
