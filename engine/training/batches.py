@@ -69,11 +69,9 @@ class Feeder:
         """Pictures, noise and timesteps of optimizer step `step`, whatever the micro-batch."""
         rows = self.indices(step)
         if self._on_device is not None:
-            raw = self._on_device[torch.from_numpy(rows).to(self.device)]
+            raw = self._on_device[self._there(rows)]
         else:
-            raw = torch.from_numpy(self._pictures[rows])
-            if self.device.type == "cuda":
-                raw = raw.pin_memory().to(self.device, non_blocking=True)
+            raw = self._there(self._pictures[rows])
         generator = generator_for(self.seed, "noise", step, self.device)
         x_0 = scale(raw)
         if self.flip:
@@ -82,6 +80,11 @@ class Feeder:
         t = torch.randint(0, self.steps, (len(x_0),), generator=generator, device=self.device)
         eps = torch.randn(x_0.shape, generator=generator, device=self.device)
         return Batch(x_0, eps, t)
+
+    def _there(self, values: np.ndarray) -> Tensor:
+        """`values` on the device; a GPU is not waited for, which a copy from ordinary memory would."""
+        here = torch.from_numpy(values)
+        return here.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else here
 
 
 def scale(pictures: Tensor) -> Tensor:

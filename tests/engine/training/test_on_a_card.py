@@ -86,20 +86,20 @@ def test_the_same_steps_give_the_same_bits(device: str, network: str, optimizer:
 @pytest.mark.parametrize("device", [on_a_card("cuda", id="cuda")])
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
-def test_a_step_waits_for_nothing(device: str, network: str, optimizer: str) -> None:
+@pytest.mark.parametrize("on_device", [True, False])
+def test_a_step_waits_for_nothing(device: str, network: str, optimizer: str, on_device: bool) -> None:
     _, _, state, stepper = made(
         device,
         model=NETWORKS[network],
         optim={"optimizer": optimizer},
         training={"precision": "bf16" if torch.cuda.is_bf16_supported() else "fp32"},
     )
-    batches = feeder(device)
+    batches = feeder(device, on_device)
     for step in range(2):  # what is made once may be waited for
         stepper.step(batches.batch(step), 1e-3)
-    batch = batches.batch(2)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        stepper.step(batch, 1e-3)
+        stepper.step(batches.batch(2), 1e-3)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert state.step == 3
