@@ -95,6 +95,13 @@ def a_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[Waits]:
         yield waits
 
 
+def feeder(on_device: bool) -> Feeder:
+    return Feeder(
+        np.zeros((20, 3, 16, 16), np.uint8), np.arange(20), batch_size=8, steps=50, seed=0, flip=True,
+        device=CARD, on_device=on_device,
+    )  # fmt: skip
+
+
 def profile_with(**sections: dict[str, Any]) -> tuple[Profile, Plan]:
     merged = {**TINY, **{key: {**TINY.get(key, {}), **value} for key, value in sections.items()}}
     merged["training"] = {**merged["training"], "precision": "auto"}
@@ -140,24 +147,41 @@ def test_a_training_step_stays_there_and_waits_for_nothing(
         optim={"optimizer": optimizer, "weight_decay": 0.01}, model=model, objective=objective
     )
     assert (plan.kind, plan.precision, plan.layout) == ("cuda", "bf16", "channels_last")
-    pictures = np.zeros((20, 3, 16, 16), np.uint8)
     with a_card(monkeypatch) as waits:
         state = TrainState.create(profile, plan, CARD)
         state.micro_batches = [[0, 4]]
         monkeypatch.setattr(Tensor, "backward", zero_gradients([state.model]))
-        feeder = Feeder(
-            pictures, np.arange(20), batch_size=8, steps=50, seed=0, flip=True, device=CARD, on_device=on_device
-        )  # fmt: skip
+        batches = feeder(on_device)
         stepper = Stepper(state, make_schedule(profile, CARD), profile, plan, state.model)
         waits.count = 0
         for number in range(2):
-            batch = feeder.batch(number)
+            batch = batches.batch(number)
             assert {t.device for t in (batch.x_0, batch.eps, batch.t)} == {CARD}
             stepper.step(batch, 1e-3)
         kept = [v for values in state.optimizer.state.values() for v in values.values()]
         kept += [*state.ema.values, state.sums.values]
         assert len(kept) > len(list(state.model.parameters()))
         assert {t.device for t in kept} == {CARD}
+        assert waits.count == 0
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
+def test_loss_scaling_waits_for_nothing_either(monkeypatch: pytest.MonkeyPatch, optimizer: str) -> None:
+    profile, _ = profile_with(optim={"optimizer": optimizer})
+    plan = decide(DeviceFacts("cuda:0", "Tesla T4", 16 << 30, 8, (7, 5), ("sm_75",)), profile, pictures=100)
+    assert plan.precision == "fp16"
+    monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+    with a_card(monkeypatch) as waits:
+        state = TrainState.create(profile, plan, CARD)
+        state.micro_batches = [[0, 4]]
+        assert state.scaler is not None
+        assert state.scaler.is_enabled()
+        monkeypatch.setattr(Tensor, "backward", zero_gradients([state.model]))
+        stepper = Stepper(state, make_schedule(profile, CARD), profile, plan, state.model)
+        batch = feeder(on_device=True).batch(0)
+        stepper.step(batch, 1e-3)  # makes the scale
+        waits.count = 0
+        stepper.step(batch, 1e-3)
         assert waits.count == 0
 
 
@@ -181,10 +205,6 @@ def test_sampling_stays_there_and_waits_for_nothing(
 
 def test_batches_are_of_the_shapes_a_step_wants(monkeypatch: pytest.MonkeyPatch) -> None:
     with a_card(monkeypatch):
-        feeder = Feeder(
-            np.zeros((20, 3, 16, 16), np.uint8), np.arange(20), batch_size=8, steps=50, seed=0, flip=False,
-            device=CARD, on_device=True,
-        )  # fmt: skip
-        batch: Batch = feeder.batch(0)
+        batch: Batch = feeder(on_device=True).batch(0)
         assert batch.x_0.shape == batch.eps.shape == (8, 3, 16, 16)
         assert batch.t.shape == (8,)
