@@ -1,9 +1,9 @@
 """Screen 3 by its keys, on real folders."""
 
+import contextlib
+
 import pytest
 
-from ddpm_tui.state.lineage import tree
-from ddpm_tui.state.snapshot import RunView
 from engine.errors import UserError
 from engine.home import Home
 from engine.runs.checkpoints import list_checkpoints, read_tags, set_tag
@@ -38,22 +38,17 @@ async def show(app, pilot, count=3):
     await until(pilot, lambda: app.screen.id == "checkpoints" and len(steps(app)) == count)
 
 
-def test_branches_stand_below_their_parent_and_orphans_for_themselves():
-    runs = [
-        RunView("a"), RunView("b", parent="a"), RunView("c", parent="gone"),
-        RunView("d", parent="b"), RunView("e", parent="a"),
-    ]  # fmt: skip
-    assert [t.stem + t.run.name for t in tree(runs)] == ["a", "├ b", "│ └ d", "└ e", "c"]
-
-
-def test_runs_that_name_each_other_as_parent_are_still_listed():
-    assert {t.run.name for t in tree([RunView("a", parent="b"), RunView("b", parent="a")])} == {"a", "b"}
+@contextlib.asynccontextmanager
+async def shown(home, size=(80, 24), count=3):
+    """The app and its pilot, with `count` checkpoints listed."""
+    app, run = opened(home, size)
+    async with run as pilot:
+        await show(app, pilot, count)
+        yield app, pilot
 
 
 async def test_shows_checkpoints_newest_first_with_the_best_and_the_preview(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         assert steps(app) == ["300", "200", "100"]
         assert "best" in text(app)
         assert "19,200 pictures seen" in text(app)
@@ -63,9 +58,7 @@ async def test_shows_checkpoints_newest_first_with_the_best_and_the_preview(home
 
 async def test_a_large_terminal_shows_large_faces_and_all_that_is_known(home):
     run = home.run("faces-1")
-    app, opening = opened(home, (200, 50))
-    async with opening as pilot:
-        await show(app, pilot)
+    async with shown(home, (200, 50)) as (app, pilot):
         await until(pilot, lambda: "no scores yet" in text(app))
         grid = app.screen.query_one("#faces FaceGrid")
         await until(pilot, lambda: grid.pictures)
@@ -90,9 +83,7 @@ async def test_an_empty_machine_says_what_to_press(tmp_path):
 
 async def test_a_damaged_checkpoint_is_shown_as_damaged_and_refuses(home):
     (home.run("faces-1").checkpoint(200).path / "ema.safetensors").write_bytes(b"x")
-    app, run = opened(home, (120, 30))
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home, (120, 30)) as (app, pilot):
         await pilot.press("j")
         await until(pilot, lambda: "damaged: ema.safetensors is truncated (1 of 7 bytes)" in text(app))
         await pilot.press("s")
@@ -102,9 +93,7 @@ async def test_a_damaged_checkpoint_is_shown_as_damaged_and_refuses(home):
 
 
 async def test_delete_moves_to_the_trash_and_undo_brings_it_back(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("d")
         await until(pilot, lambda: steps(app) == ["200", "100"])
         assert [t.label for t in list_trash(home)] == ["faces-1@300"]
@@ -115,9 +104,7 @@ async def test_delete_moves_to_the_trash_and_undo_brings_it_back(home):
 
 async def test_a_run_without_its_only_checkpoint_is_named_with_what_brings_it_back(home):
     make_run(home, "lone", (100,))
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await until(pilot, lambda: "lone" in text(app))
         app.screen.open("lone")
         await until(pilot, lambda: steps(app) == ["100"])
@@ -132,9 +119,7 @@ async def test_a_run_without_its_only_checkpoint_is_named_with_what_brings_it_ba
 async def test_a_checkpoint_between_epochs_shows_the_newest_preview_before_it(home):
     run = home.run("faces-1")
     run.preview(300).unlink()
-    app, opening = opened(home, (100, 30))
-    async with opening as pilot:
-        await show(app, pilot)
+    async with shown(home, (100, 30)) as (app, pilot):
         await until(pilot, lambda: "preview of epoch 2" in text(app) and "▀" in text(app))
         await pilot.press("j")
         await until(pilot, lambda: "preview of epoch 2" not in text(app))
@@ -145,9 +130,7 @@ async def test_a_checkpoint_between_epochs_shows_the_newest_preview_before_it(ho
 
 
 async def test_tag_is_given_and_taken_back(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("j", "t", *"nice", "enter")
         await until(pilot, lambda: read_tags(home.run("faces-1")) == {"nice": 200})
         await until(pilot, lambda: "best nice" in text(app))
@@ -156,9 +139,7 @@ async def test_tag_is_given_and_taken_back(home):
 
 
 async def test_branch_puts_a_tenth_of_the_rate_forward_and_goes_to_the_branch(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("b")
         await until(pilot, lambda: "0.001 → 0.0001" in text(app))
         await pilot.press("enter")
@@ -172,9 +153,7 @@ async def test_branch_puts_a_tenth_of_the_rate_forward_and_goes_to_the_branch(ho
 
 
 async def test_branch_refuses_what_the_weights_do_not_allow_while_one_types(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("b")
         await until(pilot, lambda: "0.001 → 0.0001" in text(app))
         app.screen.query_one("#changes").value = "model.width=64"
@@ -214,9 +193,7 @@ async def test_train_on_queues_the_run(home):
 
 
 async def test_two_marked_go_to_the_compare_screen(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("c")
         await until(pilot, lambda: "mark two checkpoints first" in text(app))
         await pilot.press("space", "j", "j", "space")
@@ -228,9 +205,7 @@ async def test_two_marked_go_to_the_compare_screen(home):
 
 async def test_verify_reads_every_byte(home):
     (home.run("faces-1").checkpoint(300).path / "ema.safetensors").write_bytes(b"AVERAGE")
-    app, run = opened(home, (120, 30))
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home, (120, 30)) as (app, pilot):
         await pilot.press("v")
         await until(pilot, lambda: "SHA-256 differs" in text(app))
         await pilot.press("j", "v")
@@ -239,9 +214,7 @@ async def test_verify_reads_every_byte(home):
 
 async def test_export_writes_weights_and_profile(home, tmp_path_factory):
     target = tmp_path_factory.mktemp("out") / "take"
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("E")
         await until(pilot, lambda: "Export faces-1@300" in text(app))
         app.screen.query_one("Input").value = str(target)
@@ -252,9 +225,7 @@ async def test_export_writes_weights_and_profile(home, tmp_path_factory):
 
 
 async def test_enter_shows_all_facts_and_escape_leaves(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("enter")
         await until(pilot, lambda: "held-out loss" in text(app) and "ema.safetensors" in text(app))
         await pilot.press("escape")
@@ -262,9 +233,7 @@ async def test_enter_shows_all_facts_and_escape_leaves(home):
 
 
 async def test_rename_and_delete_of_a_run_are_taken_back(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("R")
         await until(pilot, lambda: "Rename run" in text(app))
         app.screen.query_one("Input").value = "renamed"
@@ -292,9 +261,7 @@ async def test_a_run_that_the_queue_needs_stays_as_it_is(home):
     store = Store.open(home.queue_db)
     store.insert(Job("000012", "train", "faces-1", args={"to_epoch": 50}))
     store.close()
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("R")
         await until(pilot, lambda: "Rename run" in text(app))
         app.screen.query_one("Input").value = "renamed"
@@ -308,9 +275,7 @@ async def test_a_run_that_the_queue_needs_stays_as_it_is(home):
 
 
 async def test_filter_keeps_lines_with_all_words(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("slash", *"best", "enter")
         await until(pilot, lambda: steps(app) == ["200"])
 
@@ -321,9 +286,7 @@ async def test_at_80_columns_best_tag_and_chunk_end_are_whole(home):
     path = run.checkpoint(200).manifest
     assert '"chunk_end": false' in path.read_text()
     path.write_text(path.read_text().replace('"chunk_end": false', '"chunk_end": true'))
-    app, opening = opened(home)
-    async with opening as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await until(pilot, lambda: "★ best ok chunk" in text(app))
         # The size is below where its column has no room.
         await until(pilot, lambda: "   12 B" in text(app))
@@ -332,9 +295,7 @@ async def test_at_80_columns_best_tag_and_chunk_end_are_whole(home):
 async def test_runs_of_a_study_are_folded_under_its_name(home):
     for name in ("size.small.s0", "size.small.s1", "size.large.s0"):
         make_run(home, name, (100,))
-    app, opening = opened(home, (120, 30))
-    async with opening as pilot:
-        await show(app, pilot)
+    async with shown(home, (120, 30)) as (app, pilot):
         runs = app.screen.query_one("#runs")
         assert runs.keys == ["faces-1", "study/size"]
         runs.focus()
@@ -366,9 +327,7 @@ async def test_two_thousand_checkpoints_are_a_list_like_any_other(home):
             manifest.replace('"step": 300', f'"step": {step}').replace('"files"', '"old"')
         )
     assert len(list_checkpoints(run)) == 2000
-    app, opening = opened(home)
-    async with opening as pilot:
-        await show(app, pilot, 2000)
+    async with shown(home, count=2000) as (app, pilot):
         await pilot.press("G")
         await until(pilot, lambda: app.screen.query_one("#steps").key == "100")
         assert text(app).count("\n") == 23
@@ -395,9 +354,7 @@ async def test_details_show_every_score_with_its_terms(home):
     }  # fmt: skip
     write_evaluation(run, 300, 3.0, "ema", scores, "000007")
     (run.evaluations / "00000300-000008.json").write_text("no scores")
-    app, pilot_run = opened(home, (100, 40))
-    async with pilot_run as pilot:
-        await show(app, pilot)
+    async with shown(home, (100, 40)) as (app, pilot):
         await pilot.press("enter")
         await until(pilot, lambda: "sliced_wasserstein" in text(app))
         said = " ".join(text(app).replace("│", " ").split())

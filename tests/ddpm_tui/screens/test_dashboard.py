@@ -11,18 +11,14 @@ from textual.pilot import Pilot
 
 from ddpm_tui.app import DdpmApp
 from ddpm_tui.screens.log import LogView
-from ddpm_tui.state.previews import training_faces
 from ddpm_tui.state.snapshot import RunView, Snapshot
 from ddpm_tui.widgets.chart import LossChart
 from ddpm_tui.widgets.face_grid import FaceGrid, Filmstrip
-from ddpm_tui.widgets.jobs import job_line
-from ddpm_tui.widgets.rows import to_strip
-from engine.data.catalog import add_source, load_manifest
+from engine.data.catalog import add_source
 from engine.data.packing import pack
 from engine.errors import UserError
-from engine.home import Home
 from engine.profiles_store import build_profile
-from engine.runs.record import create_run, freeze
+from engine.runs.record import create_run
 from engine.service.states import Intent, State
 from tests.ddpm_tui.fakes import NOW, curves, empty, face, filled, job, make_app, save_grid, training
 from tests.ddpm_tui.test_app import screen_text
@@ -87,15 +83,6 @@ async def test_a_run_without_a_curve_is_not_named_by_the_last_one(tmp_path: Path
         app.store.set(replace(filled(tmp_path), jobs=(other,)))  # type: ignore[attr-defined]
         await pilot.pause(0.2)
         assert "loss of fresh-1" in screen_text(app)
-
-
-@pytest.mark.parametrize("width", [24, 40, 46, 60])
-def test_a_jobs_title_gives_way_to_where_it_stands_and_keeps_clear_of_it(tmp_path: Path, width: int) -> None:
-    now = filled(tmp_path)
-    for view in now.jobs:
-        text = to_strip(job_line(view, width, now), width, "ddpm-dark").text
-        assert len(text) == width
-        assert "… " in text or "…" not in text
 
 
 async def test_space_pauses_the_shown_job_and_undo_resumes_it(tmp_path: Path) -> None:
@@ -288,28 +275,6 @@ async def test_a_preview_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         await pilot.pause(0.3)
         assert "00004800.png cannot be read" in screen_text(app)
     assert not app.faults
-
-
-def test_the_training_faces_are_those_that_the_run_began_with(tmp_path: Path) -> None:
-    home = Home(tmp_path).create()
-    (tmp_path / "pictures").mkdir()
-    for n in range(20):
-        Image.new("RGB", (16, 16), (200, 0, 0)).save(tmp_path / "pictures" / f"{n}.png")
-    add_source(home, str(tmp_path / "pictures"), "drawn")
-    packed = pack(home, "drawn", 16, "whole", processes=1)
-    data = {"data": {"dataset": "drawn", "size": 16, "recipe": "whole"}}
-    create_run(home, "older", build_profile(data, "drawn"))
-    freeze(
-        home.run("older"), data={"folder": packed.path.name, "fingerprint": load_manifest(packed).fingerprint}
-    )
-    for picture in (tmp_path / "pictures").iterdir():
-        Image.new("RGB", (16, 16), (0, 0, 200)).save(picture)
-    add_source(home, str(tmp_path / "pictures"), "drawn")
-    pack(home, "drawn", 16, "whole", processes=1)
-    create_run(home, "newer", build_profile(data, "drawn"))
-    assert training_faces(home, "older")[0][0, 0].tolist() == [200, 0, 0]
-    assert training_faces(home, "newer")[0][0, 0].tolist() == [0, 0, 200]
-    assert training_faces(home, "no such run") == []
 
 
 async def test_until_the_first_preview_the_training_faces_are_shown(tmp_path: Path) -> None:

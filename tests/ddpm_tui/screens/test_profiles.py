@@ -34,10 +34,17 @@ async def show(app, pilot):
     await until(pilot, lambda: app.screen.id == "profiles" and "aa-mine, yours" in text(app))
 
 
-async def test_a_broken_profile_is_shown_with_file_line_and_reason(home):
-    app, run = opened(home)
+@contextlib.asynccontextmanager
+async def shown(home, size=(100, 30)):
+    """The app and its pilot, with the profiles listed."""
+    app, run = opened(home, size)
     async with run as pilot:
         await show(app, pilot)
+        yield app, pilot
+
+
+async def test_a_broken_profile_is_shown_with_file_line_and_reason(home):
+    async with shown(home) as (app, pilot):
         await pilot.press("j")
         await until(
             pilot, lambda: "ab-broken.toml:3: optim.schedul: unknown key" in " ".join(text(app).split())
@@ -48,9 +55,7 @@ async def test_a_broken_profile_is_shown_with_file_line_and_reason(home):
 
 
 async def test_the_form_checks_while_one_types_and_keeps_comments(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("enter")
         await until(pilot, lambda: "Profile aa-mine" in text(app))
         app.screen.query_one("Table").move_to("optim.lr")
@@ -68,9 +73,7 @@ async def test_the_form_checks_while_one_types_and_keeps_comments(home):
 
 
 async def test_tab_goes_through_the_allowed_values_and_leaving_asks(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("enter")
         await until(pilot, lambda: "Profile aa-mine" in text(app))
         app.screen.query_one("Table").move_to("optim.schedule")
@@ -85,9 +88,7 @@ async def test_tab_goes_through_the_allowed_values_and_leaving_asks(home):
 
 
 async def test_a_marked_profile_is_compared_with_the_others(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("space", "j", "j")
         await until(pilot, lambda: "data.dataset" in text(app) and "aa-mine" in text(app))
 
@@ -118,9 +119,7 @@ async def test_new_train_and_delete(home):
 
 
 async def test_a_deleted_profile_can_be_restored_in_another_session(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (_, pilot):
         await pilot.press("d")
         await until(pilot, lambda: not home.user_profile("aa-mine").exists())
     restore(find_trashed(home, "aa-mine", "profile"))
@@ -144,9 +143,7 @@ def editor(tmp_path, monkeypatch):
 
 async def test_the_editor_s_text_is_saved_with_its_comments(home, editor):
     editor('sed -i "s/0.002/0.004/" "$2"')
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("e")
         await until(pilot, lambda: "saved aa-mine" in text(app))
         assert home.user_profile("aa-mine").read_text() == MINE.replace("0.002", "0.004")
@@ -164,9 +161,7 @@ async def test_the_editor_s_text_is_saved_with_its_comments(home, editor):
 )
 async def test_an_editor_that_fails_or_does_nothing_changes_nothing(home, editor, shell, said):
     editor(shell)
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("e")
         await until(pilot, lambda: said in text(app))
         assert home.user_profile("aa-mine").read_text() == MINE
@@ -176,18 +171,14 @@ async def test_an_editor_that_fails_or_does_nothing_changes_nothing(home, editor
 async def test_an_editor_that_is_not_there_is_said(home, editor, monkeypatch):
     editor("true")
     monkeypatch.setenv("EDITOR", "no-such-editor")
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("e")
         await until(pilot, lambda: "nothing was changed: no-such-editor" in text(app))
 
 
 async def test_what_was_typed_wrongly_is_kept_as_a_draft(home, editor):
     editor('echo "lr = fast" >> "$2"')
-    app, run = opened(home, (160, 30))
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home, (160, 30)) as (app, pilot):
         await pilot.press("e")
         await until(pilot, lambda: "not saved" in text(app))
         assert home.user_profile("aa-mine").read_text() == MINE
@@ -195,9 +186,7 @@ async def test_what_was_typed_wrongly_is_kept_as_a_draft(home, editor):
 
 
 async def test_ctrl_z_takes_a_setting_back_and_page_keys_go_far(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("enter")
         await until(pilot, lambda: "Profile aa-mine" in text(app))
         table, field = app.screen.query_one("Table"), app.screen.query_one("#value")
@@ -223,9 +212,7 @@ async def test_ctrl_e_measures_what_the_form_says(home, monkeypatch):
         return figures
 
     monkeypatch.setattr("ddpm_tui.state.profile_facts.estimate", estimate)
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("enter")
         await until(pilot, lambda: "Profile aa-mine" in text(app))
         app.screen.query_one("Table").move_to("optim.lr")
@@ -238,9 +225,7 @@ async def test_ctrl_e_measures_what_the_form_says(home, monkeypatch):
 
 
 async def test_the_filter_narrows_the_list(home):
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("slash", *"aa-m", "enter")
         await until(pilot, lambda: app.screen.table.keys == ["aa-mine"])
         await pilot.press("slash", "escape")
@@ -283,9 +268,7 @@ async def test_the_form_counts_every_change_and_says_what_cannot_be_counted(home
 async def test_estimate_shows_what_the_worker_found(home, monkeypatch):
     figures = FIGURES | {"images_per_s": 131.0}
     monkeypatch.setattr("ddpm_tui.state.profile_facts.estimate", lambda *given: figures)
-    app, run = opened(home)
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home) as (app, pilot):
         await pilot.press("m")
         await until(pilot, lambda: "2.20 M" in text(app) and "131 images/s" in text(app))
 
@@ -299,9 +282,7 @@ async def test_what_is_measured_is_in_sight_at_80_by_24(home, monkeypatch):
         return figures
 
     monkeypatch.setattr("ddpm_tui.state.profile_facts.estimate", estimate)
-    app, run = opened(home, (80, 24))
-    async with run as pilot:
-        await show(app, pilot)
+    async with shown(home, (80, 24)) as (app, pilot):
         app.screen.table.move_to("celeba64")
         await until(pilot, lambda: "celeba64, shipped" in text(app) and "network" in text(app))
         await pilot.press("m")
