@@ -54,7 +54,9 @@ def write_text(path: Path, content: str, *, durable: bool = True) -> None:
 
 
 def write_json(path: Path, content: Any, *, durable: bool = True) -> None:
-    write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode(), durable=durable)
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    # The bytes of a path that are no UTF-8 become \udcXX, which JSON reads back as they were.
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), durable=durable)
 
 
 def without_nan(value: Any) -> Any:

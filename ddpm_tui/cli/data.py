@@ -71,9 +71,7 @@ def _form(manifest: Any) -> str:
 @click.option(
     "--recipe",
     type=click.Choice(RECIPES),
-    default="center178",
-    show_default=True,
-    help="How CelebA is cropped.",
+    help="How they are cropped: center178 where none is given for CelebA, else whole, the largest centred square.",
 )
 @click.option(
     "--limit",
@@ -81,14 +79,18 @@ def _form(manifest: Any) -> str:
     metavar="N",
     help="Pack only N of them, spread over all. Runs take as many with data.limit=N.",
 )
+@click.option(
+    "--leave-out-broken", is_flag=True, help="However many pictures cannot be read, go on without them."
+)
 @click.option("--no-pack", is_flag=True, help="Only make it known; pack when a run needs it.")
 @json_option
 def add(
     path: str,
     name: str | None,
     sizes: tuple[int, ...],
-    recipe: str,
+    recipe: str | None,
     limit: int | None,
+    leave_out_broken: bool,
     no_pack: bool,
     as_json: bool,
 ) -> None:
@@ -96,8 +98,8 @@ def add(
 
     CelebA is recognised by its zip's or folder's content; a list_eval_partition.txt beside it decides who
     trains. `celeba` alone downloads it (1.4 GB) from where its authors keep it. Pictures that cannot be read
-    are counted, named in a report and left out; more than 1 % of them is an error. Ctrl-C stops; the same
-    command goes on where it was.
+    are counted, named in a report and left out; more than 1 % of them is an error without
+    --leave-out-broken. Ctrl-C stops; the same command goes on where it was.
     """
     from engine.data.catalog import add_source, load_source
 
@@ -105,10 +107,11 @@ def add(
         _download(as_json)
         source = load_source(home(), "celeba")
     else:
-        source = add_source(home(), path, name)
+        source = add_source(home(), path, name, leave_out_broken)
     if not as_json:
         note(_described(source))
     facts = []
+    recipe = recipe or ("center178" if source.celeba else "whole")
     for pixels in () if no_pack else sizes or (32,):
         facts.append(_pack(source.name, pixels, recipe, limit, as_json))
     if as_json:

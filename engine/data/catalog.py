@@ -8,6 +8,7 @@ packed into a new folder.
 """
 
 import re
+import unicodedata
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -50,6 +51,8 @@ class Source:
     """the partition file that decides who trains, where there is one"""
     ignored: int = 0
     """files that are not pictures by their name"""
+    leave_out_broken: bool = False
+    """whether any number of broken pictures may be left out"""
     format: int = FORMAT
 
 
@@ -92,7 +95,9 @@ class PackedManifest:
 # Sources
 
 
-def add_source(home: Home, path: Path | str, name: str | None = None) -> Source:
+def add_source(
+    home: Home, path: Path | str, name: str | None = None, leave_out_broken: bool = False
+) -> Source:
     """Make a folder or zip of pictures known as data set `name` (derived from the path where none is given).
 
     Adding the same path again takes it as it is now. A data set whose pictures moved may be added from its
@@ -117,6 +122,7 @@ def add_source(home: Home, path: Path | str, name: str | None = None) -> Source:
         celeba=listing.celeba,
         partition=listing.partition_at,
         ignored=listing.ignored,
+        leave_out_broken=leave_out_broken,
     )
     folder = home.source(chosen)
     if folder.record.exists():
@@ -156,7 +162,8 @@ def _derived_name(path: Path, listing: Listing) -> str:
     if listing.celeba:
         return "celeba"
     stem = path.stem if listing.kind == "zip" and path.suffix.lower() == ".zip" else path.name
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:60] or "pictures"
+    plain = "".join(c for c in unicodedata.normalize("NFKD", stem) if not unicodedata.combining(c))
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:60] or "pictures"
     if name == FACES or _PACKED_NAME.fullmatch(name):
         name += "-pictures"
     return name

@@ -30,7 +30,7 @@ Report = Callable[[int, int, str], None]
 """Called with (pictures done, pictures in all, what is going on)."""
 
 BROKEN_SHARE: Final = 0.01
-"""More broken pictures than this are an error."""
+"""More broken pictures than this are an error, unless the data set was added so that all may be left out."""
 
 BLOCK_BYTES: Final = 1 << 20
 BLOCK_PICTURES: Final = 64
@@ -184,7 +184,7 @@ def _results(
 
 def _check_broken(plan: _Plan, journal: Journal, progress: Progress) -> None:
     """More than 1 % broken is an error, as soon as it is certain. The report stays, the pixels go."""
-    if len(progress.broken) <= plan.total * BROKEN_SHARE:
+    if plan.source.leave_out_broken or len(progress.broken) <= plan.total * BROKEN_SHARE:
         return
     place, reason = next(iter(progress.broken))
     first = f"the first is {plan.name(place)!r}: {reason}"
@@ -193,7 +193,8 @@ def _check_broken(plan: _Plan, journal: Journal, progress: Progress) -> None:
     raise UserError(
         f"more than 1 % of the pictures of {plan.source.name!r} are broken "
         f"({len(progress.broken):,} of {plan.total:,}; {first})",
-        f"{journal.folder.report} names them; mend or remove them and add the data set again",
+        f"{journal.folder.report} names them; mend or remove them and add the data set again, "
+        "or with --leave-out-broken",
     )
 
 

@@ -1,5 +1,6 @@
 """`ddpm-tui data`, with the real worker packing real pictures (it needs no torch for that)."""
 
+import shutil
 from pathlib import Path
 from typing import NoReturn, get_args
 
@@ -71,7 +72,7 @@ def test_add_as_json(home: Home, cli: Cli, pictures: Path) -> None:
     assert (ended.code, ended.err) == (0, "")
     assert ended.json["name"] == "dots"
     assert ended.json["packed"][0]["count"] == 20
-    assert "16 px center178 (20)" in cli("data", "list").out
+    assert "16 px whole (20)" in cli("data", "list").out
 
 
 def test_add_without_packing(home: Home, cli: Cli, pictures: Path) -> None:
@@ -117,6 +118,29 @@ def test_too_many_broken_pictures(home: Home, cli: Cli, tmp_path: Path) -> None:
     assert ended.code == 1
     assert ended.err.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in ended.err
+
+
+def test_a_small_folder_on_a_disk_of_others_is_taken_without_its_broken_pictures(
+    home: Home, cli: Cli, pictures: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(pictures, tmp_path / "theirs"))
+    (folder / "torn.png").write_bytes(b"no picture")
+    add = ("data", "add", str(folder), "--name", "dots", "--size", "8")
+    refused = cli(*add)
+    assert refused.code == 1
+    assert "add the data set again, or with --leave-out-broken" in refused.err
+    assert "61 pictures" in cli(*add, "--leave-out-broken").out
+    assert cli("data", "add", str(folder), "--name", "dots", "--size", "16").code == 1
+
+
+def test_a_folder_whose_name_is_no_utf8_is_a_data_set_like_others(
+    home: Home, cli: Cli, pictures: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(pictures, tmp_path / "f\udcfcr")
+    assert cli("data", "add", str(folder), "--size", "8").code == 0
+    assert (shown := cli("data", "show", "f-r")).code == 0
+    assert "changed" not in shown.out
+    assert "f-r" in cli("data", "list").out
 
 
 def test_a_folder_that_changed_is_told(home: Home, cli: Cli, tmp_path: Path) -> None:

@@ -28,8 +28,10 @@ def test_names_are_derived(home: Home, tmp_path: Path) -> None:
     assert derived("faces") == "faces-pictures"
     assert derived("x-0123456789") == "x-0123456789-pictures"
     assert derived("猫") == "pictures"
+    assert derived("Zoé") == "Zoe"
     assert [source.name for source in catalog.list_sources(home)] == [
         "faces",
+        "Zoe",
         "cats",
         "celeba",
         "faces-pictures",
