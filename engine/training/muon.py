@@ -5,7 +5,8 @@ A gradient of a convolution is dominated by few directions; a step of equal size
 many pictures. torch's own Muon takes matrices alone, one after the other, and cannot skip a step on the device.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
@@ -26,47 +27,29 @@ RMS: Final = 0.2
 """Root mean square of an update at learning rate 1: about AdamW's, so that both take one rate (Liu et al. 2025)."""
 
 
-def orthogonalised(stacks: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
-    """Of each (n, rows, columns) the same shape in `dtype`: U Vᵀ of every U S Vᵀ, roughly; zero stays zero.
+def orthogonalised(stacks: Sequence[Tensor]) -> list[Tensor]:
+    """Of each (n, rows, columns) float32 the same shape: U Vᵀ of every U S Vᵀ, roughly; zero stays zero.
 
-    In float32 all are iterated through their Gram matrices, which takes a fraction of the operations. With fewer bits
-    small eigenvalues would come out negative there, and grow.
+    The iteration X ← (a + b G + c G²) X with G = X Xᵀ goes through the Gram matrices alone, those of one size together
+    whatever the lengths: a fraction of the operations, and on a GPU of the launches. It needs all bits of float32:
+    with the ten of TF32 or the seven of bf16 small eigenvalues come out negative, and grow.
     """
-    wide = [_wide(x.to(dtype)) for x in stacks]
-    found = _through_grams(wide) if dtype == torch.float32 else [_straight(x) for x in wide]
-    return [y if y.shape == x.shape else y.mT for x, y in zip(stacks, found, strict=True)]
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x.mT if x.shape[1] > x.shape[2] else x
-
-
-def _straight(x: Tensor) -> Tensor:
-    """X ← (a + b G + c G²) X with G = X Xᵀ, again and again."""
-    a, b, c = NEWTON_SCHULZ
-    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=SMALLEST)
-    for _ in range(ITERATIONS):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x
-
-
-def _through_grams(stacks: Sequence[Tensor]) -> list[Tensor]:
-    """The same of each, by polynomials of X Xᵀ alone; Gram matrices of one size go together, whatever the lengths."""
+    wide = [x.mT if x.shape[1] > x.shape[2] else x for x in stacks]
     found = list(stacks)
-    for side in dict.fromkeys(x.shape[1] for x in stacks):
-        chosen = [number for number, x in enumerate(stacks) if x.shape[1] == side]
-        grams = torch.cat([stacks[number] @ stacks[number].mT for number in chosen])
+    for side in dict.fromkeys(x.shape[1] for x in wide):
+        chosen = [number for number, x in enumerate(wide) if x.shape[1] == side]
+        lengths = [len(wide[number]) for number in chosen]
+        grams = torch.cat([wide[number] @ wide[number].mT for number in chosen])
         norms = grams.diagonal(dim1=1, dim2=2).sum(1).sqrt().clamp(min=SMALLEST)[:, None, None]
-        lengths = [len(stacks[number]) for number in chosen]
         factors = _product(grams / norms.square()) / norms
         for number, factor in zip(chosen, torch.split(factors, lengths), strict=True):
-            found[number] = factor @ stacks[number]
+            x = factor @ wide[number]
+            found[number] = x if x.shape == stacks[number].shape else x.mT
     return found
 
 
 def _product(gram: Tensor) -> Tensor:
-    """Of all polynomials P that X is multiplied by in turn; each makes P G P of G."""
+    """Of all the polynomials that X is multiplied by in turn; each, P, makes P G P of G."""
     a, b, c = NEWTON_SCHULZ
     product: Tensor | None = None
     for number in range(ITERATIONS):
@@ -77,6 +60,17 @@ def _product(gram: Tensor) -> Tensor:
             gram = polynomial @ gram @ polynomial
     assert product is not None
     return product
+
+
+@contextmanager
+def _all_bits() -> Iterator[None]:
+    """No TF32 inside, whatever the plan has for the network."""
+    flags = torch.backends.cuda.matmul
+    before, flags.allow_tf32 = flags.allow_tf32, False
+    try:
+        yield
+    finally:
+        flags.allow_tf32 = before
 
 
 def inner_weights(model: nn.Module) -> list[Tensor]:
@@ -104,15 +98,12 @@ class Muon(Optimizer):
 
     _step_supports_amp_scaling = True  # how GradScaler knows that found_inf is looked at here
 
-    def __init__(
-        self, model: nn.Module, *, dtype: torch.dtype, lr: float | Tensor, fused: bool, **adamw: Any
-    ) -> None:
-        """dtype: what the orthogonalisation computes in · adamw: betas, eps and weight_decay."""
+    def __init__(self, model: nn.Module, *, lr: float, fused: bool, **adamw: Any) -> None:
+        """adamw: betas, eps and weight_decay."""
         inner = inner_weights(model)
         chosen = set(map(id, inner))
         rest = [p for p in model.parameters() if id(p) not in chosen]
         super().__init__(inner, {"lr": lr, "fused": fused, "weight_decay": adamw["weight_decay"]})
-        self.dtype = dtype
         self._adamw = AdamW(rest, lr=lr, fused=fused, **adamw)
         # One state and one list of groups: this object is what is saved, restored and given its rate.
         self._adamw.state = self.state
@@ -129,7 +120,9 @@ class Muon(Optimizer):
         # 1, or 0 for a step that changes nothing.
         go: Tensor | float = 1.0 if found_inf is None else (found_inf == 0).float()
         shapes = self._by_shape()
-        directions = orthogonalised([self._ahead(parameters, go) for parameters in shapes], self.dtype)
+        ahead = [self._ahead(parameters, go) for parameters in shapes]
+        with _all_bits():
+            directions = orthogonalised(ahead)
         for parameters, direction in zip(shapes, directions, strict=True):
             self._walk(parameters, direction, go)
 
@@ -158,7 +151,7 @@ class Muon(Optimizer):
         matrices = [_in_memory_order(p, p).view(len(p), -1) for p in parameters]
         if decay:
             torch._foreach_mul_(matrices, 1 - rate * decay * go)
-        steps = direction.float().mul_(rate * RMS * max(direction.shape[1:]) ** 0.5 * go)
+        steps = direction.mul_(rate * RMS * max(direction.shape[1:]) ** 0.5 * go)
         torch._foreach_sub_(matrices, steps.unbind())
 
     def _momentum(self, parameter: Tensor) -> Tensor:

@@ -190,10 +190,7 @@ def make_optimizer(model: nn.Module, optim: OptimSection, plan: Plan) -> torch.o
         "fused": plan.fused_optimizer,
     }
     if optim.optimizer == "muon":
-        # bf16 is enough for directions. On a CPU float32 needs fewer operations, and is as quick.
-        quick = plan.kind == "cuda" and plan.precision == "bf16"
-        dtype = torch.bfloat16 if quick else torch.float32
-        optimizer: torch.optim.Optimizer = Muon(model, dtype=dtype, **settings)
+        optimizer: torch.optim.Optimizer = Muon(model, **settings)
     else:
         kind = torch.optim.AdamW if optim.optimizer == "adamw" else torch.optim.Adam
         optimizer = kind(model.parameters(), **settings)
