@@ -89,15 +89,15 @@ def cancel(ids: tuple[str, ...], now: bool, as_json: bool) -> None:
 @job_ids
 @json_option
 def retry(ids: tuple[str, ...], as_json: bool) -> None:
-    """Queue failed and cancelled jobs again, in place."""
+    """Queue failed, cancelled and held jobs again, with the numbers they have."""
     _change("retry", ids, as_json)
 
 
 @queue.command()
 @job_ids
-@click.option("--first", is_flag=True)
-@click.option("--last", is_flag=True)
-@click.option("--before", metavar="ID", shell_complete=complete.jobs)
+@click.option("--first", is_flag=True, help="Before all that wait.")
+@click.option("--last", is_flag=True, help="Behind all that wait.")
+@click.option("--before", metavar="ID", shell_complete=complete.jobs, help="Just before that job.")
 @json_option
 def move(ids: tuple[str, ...], first: bool, last: bool, before: str | None, as_json: bool) -> None:
     """Change the order."""

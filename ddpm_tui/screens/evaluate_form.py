@@ -120,10 +120,5 @@ class EvaluateForm(Form):
         says = what + estimate(self._known, values["measures"], n, steps)
         return with_turn(says, values, Priority.HIGH)
 
-    def action_accept(self) -> None:
-        try:
-            self.dismiss(self.values())
-        except UserError as error:
-            says = self.query_one("#says", Static)
-            says.update(str(error))
-            says.add_class("bad")
+    def answer(self, chosen: str) -> dict[str, Any]:
+        return self.values()

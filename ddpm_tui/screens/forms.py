@@ -187,9 +187,16 @@ class Form(Dialog[dict[str, Any]], Abstract):
             except DdpmError as error:
                 text, bad = str(error), True
         if number == self._asked:
-            says = self.query_one("#says", Static)
-            says.update(text)
-            says.set_class(bad, "bad")
+            self._tell(text, bad)
+
+    def _tell(self, text: str, bad: bool) -> None:
+        says = self.query_one("#says", Static)
+        says.update(text)
+        says.set_class(bad, "bad")
+
+    def answer(self, chosen: str) -> dict[str, Any]:
+        """What the form returns for the row that is chosen. Raises UserError."""
+        return {"chosen": chosen, **self.values()}
 
     def action_accept(self) -> None:
         chosen = self.query_one(Table).key
@@ -199,9 +206,9 @@ class Form(Dialog[dict[str, Any]], Abstract):
             self.dismiss(None)
             return
         try:
-            self.dismiss({"chosen": chosen, **self.values()})
+            self.dismiss(self.answer(chosen))
         except UserError as error:
-            self.query_one("#says", Static).update(str(error))
+            self._tell(str(error), bad=True)
 
     def on_input_submitted(self) -> None:
         self.action_accept()

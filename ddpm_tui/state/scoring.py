@@ -36,7 +36,7 @@ def known_times(run: RunFolder) -> Known:
         if size > most:
             drawing, most = seconds / size, size
     measuring = {}
-    for evaluation in sorted(read_evaluations(run), key=lambda e: e.id):
+    for evaluation in sorted(read_evaluations(run), key=lambda e: e.order):
         for name, score in evaluation.scores.items():
             measuring[name] = score.seconds / max(1, score.n)
     return Known(drawing, measuring)

@@ -1,5 +1,6 @@
 """Lines of text in the theme's inks, the base of our lists and bars. Knows nothing of runs or jobs."""
 
+import textwrap
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from itertools import islice, zip_longest
@@ -113,8 +114,6 @@ def fact_lines(facts: Sequence[tuple[str, str]], width: int, label: int = 14) ->
 
     A name that needs more cells takes them from the first line of its value.
     """
-    import textwrap
-
     lines: list[Line] = []
     for name, value in facts:
         over = max(0, cell_len(name) + 1 - label)
