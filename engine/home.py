@@ -33,6 +33,11 @@ def is_export(reference: str) -> bool:
     return "/" in reference
 
 
+def short_reference(reference: str) -> str:
+    """A checkpoint as there is room for it: of an exported folder the last part, RUN@WHICH as it is."""
+    return f"…/{Path(reference).name}" if is_export(reference) else reference
+
+
 @dataclass(frozen=True)
 class CheckpointFolder:
     """checkpoints/<step>: weights and optimizer state as safetensors, the rest in the manifest."""

@@ -20,6 +20,7 @@ from ddpm_tui.state.studies import gather
 from ddpm_tui.widgets.abstract import Abstract
 from ddpm_tui.widgets.table import Column, Row, Table
 from engine.errors import DdpmError, UserError
+from engine.home import short_reference
 from engine.service.states import Priority
 
 NEW = "profile:"
@@ -252,7 +253,7 @@ def wish(chosen: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 class SampleForm(Form):
-    """Pictures from a checkpoint. chosen: RUN@WHICH."""
+    """Pictures from a checkpoint. chosen: RUN@WHICH, or an exported folder."""
 
     QUESTION = "Queue drawing pictures"
     FIELDS = (
@@ -265,12 +266,12 @@ class SampleForm(Form):
     )
 
     def __init__(self, current: str = "", more: Sequence[tuple[str, str]] = ()) -> None:
-        """more: further (RUN@STEP, remark) to choose from, put first."""
+        """more: further (RUN@STEP or exported folder, remark) to choose from, put first."""
         super().__init__(current)
         self._more = more
 
     async def options(self) -> Sequence[Row]:
-        rows = [Row(reference, (reference, (remark, "dim"))) for reference, remark in self._more]
+        rows = [Row(ref, (short_reference(ref), (remark, "dim"))) for ref, remark in self._more]
         for runs in _in_turn(self.ddpm.snapshot):
             for run in runs:
                 rows += [Row(ref, (ref, (remark, "dim"))) for ref, remark in _references(run)]

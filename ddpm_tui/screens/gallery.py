@@ -19,7 +19,7 @@ from ddpm_tui.widgets.rows import Line
 from ddpm_tui.widgets.sheet import Sheet
 from ddpm_tui.widgets.table import Table
 from engine.errors import UserError
-from engine.home import RunFolder
+from engine.home import ExportPlace
 
 if TYPE_CHECKING:
     from ddpm_tui.state.samples import Entry, GalleryReader
@@ -168,7 +168,10 @@ class GalleryScreen(BaseScreen):
         def load() -> "dict[str, Score]":
             from ddpm_tui.state.scores import scores_of_set
 
-            return scores_of_set(self.ddpm.home.run(entry.run), entry.facts)
+            home = self.ddpm.home
+            run = str(entry.facts.get("run", ""))
+            place = home.run(entry.run) if entry.run else ExportPlace(home, run)
+            return scores_of_set(place, entry.facts)
 
         await asyncio.sleep(0.05)  # while one goes through the list, nothing is read
         self._say_facts(entry, await asyncio.to_thread(load))
@@ -200,6 +203,8 @@ class GalleryScreen(BaseScreen):
         entry = self._entry()
         if entry is None:
             raise UserError("there is no run to film")
+        if not entry.run:
+            raise UserError("an exported checkpoint has no previews", "they are its run's")
         film = f"{entry.run}/"
         if entry.previews and self.view.mode != "film":
             self._shown = None
@@ -216,9 +221,12 @@ class GalleryScreen(BaseScreen):
                 "there is no run to draw from", f"{self.ddpm.key('app.profiles')} picks a profile to train"
             )
         more = []
-        if entry is not None and entry.step is not None:
-            more = [(f"{entry.run}@{entry.step}", "the checkpoint of this set")]
-        current = more[0][0] if more else f"{entry.run}@latest" if entry else ""
+        current = f"{entry.run}@latest" if entry and entry.run else ""
+        if entry is not None and entry.sample and entry.reference != entry.run:
+            current = entry.reference
+            more = [
+                (current, "the checkpoint of this set" if entry.run else "the exported folder of this set")
+            ]
         self.app.push_screen(SampleForm(current, more), self._sample)
 
     def _sample(self, answer: dict[str, Any] | None) -> None:
@@ -239,14 +247,14 @@ class GalleryScreen(BaseScreen):
         from engine.runs.trash import discard, restore
 
         home = self.ddpm.home
-        path = RunFolder(home.runs / entry.run).sample(entry.sample).path
-        trashed = await asyncio.to_thread(discard, home, "samples", entry.key, path)
-        self.ddpm.say(f"set {entry.key} is in the trash; {self.ddpm.key('app.undo')} brings it back")
+        assert entry.path is not None
+        trashed = await asyncio.to_thread(discard, home, "samples", entry.called, entry.path)
+        self.ddpm.say(f"set {entry.called} is in the trash; {self.ddpm.key('app.undo')} brings it back")
 
         async def back() -> None:
             await asyncio.to_thread(restore, trashed)
             self._follow = entry.key
             self.repaint()
 
-        self.ddpm.undo.push(f"set {entry.key} is back", back)
+        self.ddpm.undo.push(f"set {entry.called} is back", back)
         self.repaint()

@@ -7,6 +7,7 @@ from ddpm_tui.state.studies import gather, within
 from ddpm_tui.widgets.rows import Line, Piece
 from ddpm_tui.widgets.sheet import paragraph
 from ddpm_tui.widgets.table import Column, Row
+from engine.home import short_reference
 
 if TYPE_CHECKING:
     from ddpm_tui.state.samples import Entry
@@ -54,10 +55,14 @@ def _row(entry: "Entry", study: str) -> Row:
         film: tuple[Piece, ...] = (indent + run, (str(len(entry.previews)), "dim"), ("previews", "dim"))
         return Row(entry.key, film, f"{entry.run} previews")
     if entry.problem:
-        return Row(entry.key, ((f"{indent}{run}/{entry.sample}", "bad"), "", ("damaged", "bad")))
+        name = f"{run}/{entry.sample}" if run else entry.called
+        return Row(entry.key, ((indent + name, "bad"), "", ("damaged", "bad")))
     how = f"{facts.get('sampler', '?')} {facts.get('steps', '?')} {_SHORT.get(entry.spacing, entry.spacing)}".strip()
-    name = f"{run}@{facts.get('checkpoint', '?')}"
+    name = f"{run or facts.get('run', '?')}@{facts.get('checkpoint', '?')}"
     search = f"{entry.run} {name} {how} {facts.get('spacing', '')} {entry.sample}"
+    if not entry.run:
+        search += f" exported {entry.reference}"
+        name = short_reference(entry.reference) if entry.reference else name
     return Row(entry.key, (indent + name, str(facts.get("n", "?")), (how, "dim")), search)
 
 
@@ -72,7 +77,9 @@ def fact_lines(entry: "Entry", scores: Mapping[str, "Score"], width: int) -> lis
     if facts.get("weights") != "ema":
         way += f", {facts.get('weights')} weights"
     when = str(facts.get("created", "")).replace("T", " ")[:16]
+    of = f"{facts.get('run')}@{entry.step}, exported to {entry.reference or 'a folder'}"
     lines: list[Line] = [
+        *([] if entry.run else paragraph(of, width, "dim", "")),
         *paragraph(f"{way}, seed {facts.get('seed')}", width, "dim", ""),
         [(f"epoch {_plain(facts.get('epoch'))}, {facts.get('size')} px, {when}", "dim")],
     ]

@@ -16,7 +16,7 @@ from textual.widgets import Static
 
 from ddpm_tui.words import number
 from engine.errors import DdpmError, UserError
-from engine.home import RunFolder
+from engine.home import SampleFolder
 
 if TYPE_CHECKING:
     from ddpm_tui.app import DdpmApp
@@ -108,12 +108,11 @@ class GalleryView(Container):
         await asyncio.sleep(0.05)  # while one goes through the list, nothing is read
         try:
             if entry.problem:
-                self.say(f"{entry.key}: {entry.problem}")
-            elif entry.previews:
+                self.say(f"{entry.called}: {entry.problem}")
+            elif entry.path is None:
                 await self._load_film(entry)
             else:
-                folder = RunFolder(self._ddpm.home.runs / entry.run).sample(entry.sample)
-                self._pictures = await asyncio.to_thread(load_pictures, folder)
+                self._pictures = await asyncio.to_thread(load_pictures, SampleFolder(entry.path))
                 self._widgets["grid"].show(list(self._pictures.pictures))
                 self._show("grid")
         except DdpmError as error:
@@ -271,7 +270,7 @@ class GalleryView(Container):
         picture = self._pictures.pictures[self._face]
         near = self._widgets["near"]
         try:
-            found = await asyncio.to_thread(self._neighbours_of, self._entry.run, picture, stop)
+            found = await asyncio.to_thread(self._neighbours_of, self._entry, picture, stop)
         except DdpmError as error:
             near.empty = "no training data"
             near.show(())
@@ -284,9 +283,10 @@ class GalleryView(Container):
                 [f"distance {number(n.distance, 2)}" for n in found[:count]],
             )
 
-    def _neighbours_of(self, run: str, picture: Any, stop: threading.Event) -> Any:
+    def _neighbours_of(self, entry: "Entry", picture: Any, stop: threading.Event) -> Any:
         from ddpm_tui.state.nearest import Neighbours, training_data
 
-        if run not in self._neighbours:
-            self._neighbours = {run: Neighbours(training_data(self._ddpm.home, run))}
-        return self._neighbours[run].nearest(picture, NEIGHBOURS, stop.is_set)
+        of = entry.run or entry.reference
+        if of not in self._neighbours:
+            self._neighbours = {of: Neighbours(training_data(self._ddpm.home, of))}
+        return self._neighbours[of].nearest(picture, NEIGHBOURS, stop.is_set)

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.packed import Packed, open_packed
-from engine.home import Home
+from engine.errors import UserError
+from engine.home import Home, is_export
 from engine.runs.pictures import pictures_of
 from engine.runs.record import load_run
+from engine.runs.trained import find_trained
 
 EDGE = 16
 CHUNK = 2048
@@ -30,12 +32,17 @@ class Neighbour:
     picture: NDArray[np.uint8]
 
 
-def training_data(home: Home, run: str) -> Packed:
-    """The packed pictures that this run began with, also where its data set holds others by now.
+def training_data(home: Home, of: str) -> Packed:
+    """The packed pictures that this run, or the run of this exported folder, began with, also where its data set holds
+    others by now.
 
     Raises DdpmError where they are gone.
     """
-    return open_packed(pictures_of(home, load_run(home, run)))
+    if not of:
+        raise UserError("the set does not say to which folder its checkpoint was exported")
+    return open_packed(
+        find_trained(home, of).pictures(home) if is_export(of) else pictures_of(home, load_run(home, of))
+    )
 
 
 class Neighbours:

@@ -1,4 +1,5 @@
-"""Sample sets and previews of all runs, as the gallery lists them. Imports NumPy: after the first paint only."""
+"""Sample sets and previews of all runs, and sample sets of exported checkpoints, as the gallery lists them. Imports
+NumPy: after the first paint only."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,12 +20,14 @@ from engine.home import Home, RunFolder, SampleFolder
 class Entry:
     """One line of the gallery: a sample set, or (sample "") a run's previews over its epochs.
 
+    run: "" where the set was drawn from an exported checkpoint · path: the set's folder, None for previews ·
     facts: sample.json as it is · spacing: of the timesteps, where it is not the one that the sampler has by itself ·
     problem: why the set cannot be shown · previews: (step, file), oldest first.
     """
 
     run: str
     sample: str = ""
+    path: Path | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     spacing: str = ""
     problem: str = ""
@@ -35,9 +38,21 @@ class Entry:
         return f"{self.run}/{self.sample}"
 
     @property
+    def called(self) -> str:
+        """As people are told of it: below the home where it is no run's."""
+        return self.key if self.run else f"samples/{self.sample}"
+
+    @property
     def step(self) -> int | None:
         step = self.facts.get("checkpoint")
         return step if isinstance(step, int) else None
+
+    @property
+    def reference(self) -> str:
+        """What it was drawn from: RUN@STEP or the exported folder; "" where that is not known."""
+        if self.run:
+            return self.run if self.step is None else f"{self.run}@{self.step}"
+        return str(self.facts.get("export") or "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,22 +78,28 @@ class GalleryReader:
         self._all: tuple[Entry, ...] = ()
 
     def read(self, runs: Sequence[str]) -> tuple[Entry, ...]:
-        """Of these runs, newest run first, each one's newest set first. The same object where nothing changed."""
+        """Of these runs, newest run first, each one's newest set first; then of exported checkpoints. The same object
+        where nothing changed."""
         known, self._known = self._known, {}
-        for name in runs:
-            run = RunFolder(self.home.runs / name)
-            now = stamp(run.samples, run.previews)
+        for name in ("", *runs):
+            folders = self._folders(name)
+            now = stamp(*folders)
             before = known.get(name)
-            self._known[name] = before if before and before[0] == now else (now, _entries(run))
-        found = tuple(entry for name in reversed(runs) for entry in self._known[name][1])
+            self._known[name] = before if before and before[0] == now else (now, _entries(name, *folders))
+        found = tuple(entry for name in (*reversed(runs), "") for entry in self._known[name][1])
         if [id(e) for e in found] != [id(e) for e in self._all]:
             self._all = found
         return self._all
 
+    def _folders(self, run: str) -> tuple[Path, ...]:
+        """Of its samples and previews; of exported checkpoints' samples for ""."""
+        folder = RunFolder(self.home.runs / run)
+        return (folder.samples, folder.previews) if run else (self.home.samples,)
 
-def _entries(run: RunFolder) -> tuple[Entry, ...]:
+
+def _entries(run: str, samples: Path, previews: Path | None = None) -> tuple[Entry, ...]:
     found: list[Entry] = []
-    for path in sorted(_inside(run.samples), reverse=True):
+    for path in sorted(_inside(samples), reverse=True):
         if not path.is_dir() or path.name.startswith("."):
             continue
         folder = SampleFolder(path)
@@ -87,15 +108,15 @@ def _entries(run: RunFolder) -> tuple[Entry, ...]:
             if not isinstance(facts, dict):
                 raise ValueError("not a table")
         except (OSError, ValueError) as error:
-            found.append(Entry(run.name, path.name, problem=f"{folder.record.name} cannot be read ({error})"))
+            problem = f"{folder.record.name} cannot be read ({error})"
+            found.append(Entry(run, path.name, path, problem=problem))
             continue
         problem = "" if folder.pictures.is_file() else f"{folder.pictures.name} is missing"
-        found.append(Entry(run.name, path.name, facts, _own_spacing(facts), problem))
-    sheets = sorted(
-        (int(p.stem), p) for p in _inside(run.previews) if p.suffix == ".png" and p.stem.isdecimal()
-    )
+        found.append(Entry(run, path.name, path, facts, _own_spacing(facts), problem))
+    inside = _inside(previews) if previews else ()
+    sheets = sorted((int(p.stem), p) for p in inside if p.suffix == ".png" and p.stem.isdecimal())
     if sheets:
-        found.append(Entry(run.name, previews=tuple(sheets)))
+        found.append(Entry(run, previews=tuple(sheets)))
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from ddpm_tui.words import number
-from engine.home import RunFolder
+from engine.home import ExportPlace, RunFolder
 from engine.runs.evaluations import USUAL, Score, read_evaluations, standing
 
 
@@ -31,7 +31,7 @@ def newest_scores(run: RunFolder, step: int | None = None) -> Scores:
     return Scores(at, standing(e for e in found if e.checkpoint == at), tuple(problems))
 
 
-def scores_of_set(run: RunFolder, facts: Mapping[str, Any]) -> dict[str, Score]:
+def scores_of_set(run: RunFolder | ExportPlace, facts: Mapping[str, Any]) -> dict[str, Score]:
     """The newest scores of samples drawn from a sample set's checkpoint in the set's way; where there are none, of
     samples drawn in whatever way, else all that the checkpoint has. facts: sample.json."""
     step = facts.get("checkpoint")
@@ -39,6 +39,8 @@ def scores_of_set(run: RunFolder, facts: Mapping[str, Any]) -> dict[str, Score]:
         return {}
     ways: tuple[dict[str, Score], ...] = ({}, {}, {})
     for evaluation in sorted(read_evaluations(run, step), key=lambda e: e.order):
+        if isinstance(run, ExportPlace) and evaluation.weights_sha256 != facts.get("weights_sha256"):
+            continue  # of another export
         for name, score in evaluation.scores.items():
             ways[2][name] = score
             if score.sampler is not None:

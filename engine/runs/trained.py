@@ -74,7 +74,7 @@ class Trained:
         try:
             return packed_for(home, self.profile.data.model_dump(), {"data": self.of.data}, self.place.name)
         except UserError as error:
-            what = f"scoring {self.reference} needs the pictures that it learned from: {error.what}"
+            what = f"the pictures that {self.reference} learned from are needed: {error.what}"
             raise UserError(what, error.hint) from None
 
 

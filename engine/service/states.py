@@ -2,11 +2,10 @@
 
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum, StrEnum
-from pathlib import PurePath
 from typing import Any
 
 from engine.errors import UserError
-from engine.home import is_export
+from engine.home import short_reference
 
 
 class State(StrEnum):
@@ -156,7 +155,5 @@ def title(kind: str, run: str | None, args: dict[str, Any]) -> str:
     if kind == "train":
         return f"train {run} to epoch {args.get('to_epoch')}"
     target = args.get("checkpoint") or run or args.get("dataset") or ""
-    if is_export(target):
-        target = f"…/{PurePath(target).name}"
     count = f", {args['n']} pictures" if kind == "sample" and args.get("n") else ""
-    return f"{kind} {target}{count}".strip()
+    return f"{kind} {short_reference(target)}{count}".strip()

@@ -9,7 +9,7 @@ import numpy as np
 
 from ddpm_tui.state.reading import RunReader
 from ddpm_tui.state.snapshot import Engine, Snapshot
-from engine.home import Home, RunFolder
+from engine.home import ExportPlace, Home, RunFolder, SampleFolder
 from engine.profile import Profile
 from engine.runs.checkpoints import Manifest, publish
 from engine.runs.record import create_run, freeze
@@ -42,9 +42,11 @@ def make_run(home: Home, name: str, steps: tuple[int, ...] = (100, 200, 300), si
     return run
 
 
-def make_samples(run: RunFolder, sample_id: str = "000001", n: int = 6, kept: int = 2) -> None:
-    """A sample set with the denoising of its first pictures."""
-    folder = run.sample(sample_id)
+def make_samples(
+    run: RunFolder | ExportPlace, sample_id: str = "000001", n: int = 6, kept: int = 2, **more: object
+) -> None:
+    """A sample set with the denoising of its first pictures; `more` goes into its record."""
+    folder = SampleFolder(run.samples / sample_id)
     folder.path.mkdir(parents=True)
     pictures = np.stack([face(i) for i in range(n)])
     np.save(folder.pictures, pictures)
@@ -60,7 +62,7 @@ def make_samples(run: RunFolder, sample_id: str = "000001", n: int = 6, kept: in
         "sampler": "ddim",
     }
     facts |= {"steps": 10, "seed": 3, "weights": "ema", "created": "2025-11-22T11:00:00+00:00"}
-    folder.record.write_text(json.dumps(facts))
+    folder.record.write_text(json.dumps(facts | more))
 
 
 def snapshot(home: Path) -> Snapshot:

@@ -8,8 +8,9 @@ import pytest
 
 from ddpm_tui.state.previews import moment
 from ddpm_tui.state.scores import scores_of_set
-from engine.home import Home
+from engine.home import ExportPlace, Home
 from engine.runs.evaluations import write_evaluation
+from engine.runs.trash import list_trash
 from tests.ddpm_tui.fakes import empty, make_app
 from tests.ddpm_tui.screens.homes import make_run, make_samples, snapshot, text, until
 from tests.engine.runs.test_evaluations import SWD
@@ -164,6 +165,70 @@ async def test_delete_and_undo(home):
         await until(pilot, lambda: app.screen.query_one("#sets").keys == ["faces-1/"])
         await pilot.press("u")
         await until(pilot, lambda: app.screen.query_one("#sets").keys == ["faces-1/000001", "faces-1/"])
+
+
+@pytest.fixture
+def exported(home):
+    """A set of an exported checkpoint beside that of the run."""
+    make_samples(
+        ExportPlace(home, "far-1"), "000009", export="/else/where/faces", weights_sha256="5a", steps=20
+    )
+    return "/000009"
+
+
+async def test_sets_of_exported_checkpoints_stand_below_those_of_runs(home, exported):
+    app, run = opened(home, (120, 30))
+    async with run as pilot:
+        await show(app, pilot)
+        sets = app.screen.query_one("#sets")
+        assert sets.keys == ["faces-1/000001", "faces-1/", exported]
+        sets.move_to(exported)
+        await until(pilot, lambda: "far-1@200, exported to /else/where/faces" in " ".join(text(app).split()))
+        assert "…/faces" in text(app)
+        assert len(app.screen.query_one("#grid").pictures) == 6
+        await pilot.press("f")
+        await until(pilot, lambda: "an exported checkpoint has no previews" in text(app))
+        await pilot.press("space")
+        await until(pilot, lambda: app.screen.view.mode == "large" and player(app).frame == 2)
+        await pilot.press("n")
+        await until(pilot, lambda: "/else/where/faces holds no exported checkpoint" in text(app))
+        assert not app.faults
+
+
+async def test_a_set_of_an_exported_checkpoint_is_deleted_and_comes_back(home, exported):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        sets = app.screen.query_one("#sets")
+        sets.move_to(exported)
+        await pilot.press("d")
+        await until(pilot, lambda: exported not in sets.keys)
+        assert [t.label for t in list_trash(home)] == ["samples/000009"]
+        await pilot.press("u")
+        await until(pilot, lambda: sets.key == exported)
+        assert list_trash(home) == []
+
+
+async def test_draw_again_asks_for_the_same_folder(home, exported):
+    app, run = opened(home)
+    async with run as pilot:
+        app.store.link.answers["add"] = {"job": {"id": "000007"}, "says": [], "added": True}
+        await show(app, pilot)
+        app.screen.query_one("#sets").move_to(exported)
+        await pilot.press("s")
+        await until(pilot, lambda: "the exported folder of this set" in text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: any(not a.get("dry_run") for a in app.store.link.asked("add")))
+        assert app.store.link.asked("add")[-1]["args"]["checkpoint"] == "/else/where/faces"
+
+
+def test_scores_beside_a_set_are_those_of_the_same_exported_weights(home, exported):
+    place = ExportPlace(home, "far-1")
+    for number, digest, value in ((1, "5a", 15.0), (2, "6b", 99.0)):
+        score = {"sliced_wasserstein": replace(SWD, value=value)}
+        write_evaluation(place, 200, 2.0, "ema", score, f"00000{number}-a", None, digest)
+    facts = json.loads((home.samples / "000009" / "sample.json").read_text())
+    assert scores_of_set(place, facts)["sliced_wasserstein"].value == 15.0
 
 
 async def test_draw_again_asks_for_the_same_checkpoint(home):

@@ -117,7 +117,7 @@ def test_an_exported_checkpoint_has_its_runs_scores(
     tiny.work(job)
     result = read_result(job)
     assert result is not None
-    assert result.message.startswith(f"scoring {folder} needs the pictures that it learned from: no data set")
+    assert result.message.startswith(f"the pictures that {folder} learned from are needed: no data set")
     assert "data add" in (result.hint or "")
 
 

@@ -54,7 +54,9 @@ def test_an_export_knows_which_pictures_it_learned_from(home: Home, pictures: Pa
     assert exported.pictures(home) == own.pictures(home)
 
     elsewhere = Home(tmp_path / "elsewhere").create()
-    with pytest.raises(UserError, match=r"scoring .*/out needs the pictures .*: no data set named 'dots'"):
+    with pytest.raises(
+        UserError, match=r"the pictures that .*/out learned from .*: no data set named 'dots'"
+    ):
         exported.pictures(elsewhere)
     add_source(elsewhere, pictures, "dots")
     assert exported.pictures(elsewhere).path.name == own.pictures(home).path.name
