@@ -17,11 +17,12 @@ from engine.service.states import job_number
 
 
 @click.command()
-@click.argument("ids", nargs=-1, required=True, shell_complete=complete.jobs)
+@click.argument("ids", nargs=-1, shell_complete=complete.jobs)
 @click.option("--timeout", type=float, metavar="SECONDS", help="Give up after so long (exit code 1).")
 @click.option("--quiet", "-q", is_flag=True)
 def wait(ids: tuple[str, ...], timeout: float | None, quiet: bool) -> None:
-    """Wait until jobs are over. The exit code is the job's; of several, the first that is not 0.
+    """Wait until jobs are over; without IDs, all that work or wait for their turn now. The exit code is the job's; of
+    several, the first that is not 0.
 
     A job that needs you ends the waiting too: with 1 where it is held, with 73 where the disk was full.
     """
@@ -30,6 +31,9 @@ def wait(ids: tuple[str, ...], timeout: float | None, quiet: bool) -> None:
     while True:
         try:
             with ensure_engine(Home.find()) as client:
+                ids = ids or tuple(
+                    job["id"] for job in client.request("list")["jobs"] if job["state"] in _COMING
+                )
                 jobs = [client.request("show", id=name) for name in ids]
                 client.request("subscribe", topics=["jobs"])
                 codes = _wait(client, {job["id"]: job for job in jobs}, end, told, quiet)
@@ -62,6 +66,10 @@ def _wait(
                 raise SystemExit(1)
             if any(e["event"] != "job" or e["job"]["id"] in jobs for e in client.events(left)):
                 break
+
+
+_COMING = ("queued", "starting", "running", "interrupted")
+"""What comes to an end without anybody's doing."""
 
 
 def _at_rest(job: dict[str, Any]) -> bool:

@@ -248,7 +248,15 @@ def resolve(home: Home, reference: str) -> tuple[RunFolder, CheckpointInfo]:
     elif which.isdecimal():
         chosen = next((c for c in found if c.step == int(which)), None)
     elif which[:1] == "e" and which[1:].isdecimal():
-        chosen = next((c for c in whole if c.whole().whole_epoch and c.whole().epoch == int(which[1:])), None)
+        ends = {c.whole().epoch: c for c in whole if c.whole().whole_epoch}
+        chosen = ends.get(int(which[1:]))
+        if chosen is None:
+            # A step of that number would be another time in training: no "did you mean".
+            kept = f"kept are those of epochs {', '.join(map(str, ends))}" if ends else "none is kept"
+            raise UserError(
+                f"no checkpoint of {name!r} named {which!r}, the end of epoch {which[1:]}",
+                f"{kept}; see `checkpoints list {name}`",
+            )
     else:
         chosen = next((c for c in found if which in c.tags), None)
     if chosen is None:

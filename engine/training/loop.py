@@ -90,6 +90,12 @@ class Trainer:
             f"run {self.s.run.name}: epoch {state.step / self.per_epoch:.2f} → {to_epoch} "
             f"({max(0, target - state.step):,} steps of {self.batch} pictures)"
         )
+        planned, warmup = self.s.horizon_epochs * self.per_epoch, self.profile.optim.warmup_steps
+        if not first and warmup > planned / 3:
+            self.work.say(
+                f"warning: the learning rate warms up for {warmup:,} steps, and the profile plans {planned:,}: "
+                "little will be learned; set optim.warmup_steps lower or training.epochs higher"
+            )
         try:
             while state.step < target and not self.work.stopping:
                 self._one_step()

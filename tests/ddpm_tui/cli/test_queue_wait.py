@@ -1,5 +1,6 @@
 """`queue wait` ends as the job does, with the same codes as a job in the foreground."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,3 +49,18 @@ def test_giving_up_is_a_failure(engine: Callable[[str], Service]) -> None:
     job = service.request("train", target="r", to_epoch=2)["job"]["id"]
     waited = service.command_line("queue", "wait", job, "-q", "--timeout", "0.5", check=False)
     assert (waited.returncode, waited.stdout, waited.stderr) == (1, "", "")
+
+
+def test_without_ids_all_that_work_or_wait_are_waited_for(engine: Callable[[str], Service]) -> None:
+    service = engine("failed")
+    assert service.command_line("queue", "wait", "--timeout", "30").stderr == ""
+    service.request("hold_queue", on=True)
+    jobs = [service.request("add", kind="sample", args={})["job"]["id"] for _ in range(3)]
+    service.request("pause", ids=jobs[:1])
+    command = [sys.executable, "-m", "ddpm_tui.cli.main", "queue", "wait", "--timeout", "30"]
+    with service.surroundings(), subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stderr is not None
+        assert [waiting.stderr.readline().split()[:2] for _ in range(2)] == [["2", "queued"], ["3", "queued"]]
+        service.request("hold_queue", on=False)
+        assert waiting.wait(timeout=60) == 1
+    assert [service.job(job)["state"] for job in jobs] == ["paused", "failed", "failed"]

@@ -115,3 +115,17 @@ def test_stopped_at_an_epochs_end_its_checkpoint_keeps_its_score(
     assert info.best
     assert info.whole().eps_error is not None
     assert info.whole().train_loss is not None
+
+
+def test_a_warm_up_that_is_most_of_the_training_is_said(home: Home, dots: Path) -> None:
+    def said(name: str, steps: int) -> str:
+        run, lines = make_run(home, name, optim={"warmup_steps": steps}), []
+        work = working(home, run)
+        trainer = Trainer(work, open_session(work, run))
+        work.stop("SIGTERM")
+        with work.also_saying(lines.append):
+            trainer.train(4)
+        return "\n".join(lines)
+
+    assert "warms up for 30 steps, and the profile plans 28: little will be learned" in said("slow", 30)
+    assert "warms up" not in said("fine", 5)
