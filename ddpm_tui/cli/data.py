@@ -140,7 +140,7 @@ def _described(source: Any) -> str:
 
 def _pack(name: str, pixels: int, recipe: str, limit: int | None, quiet: bool) -> dict[str, Any]:
     from ddpm_tui.cli.foreground import run_job
-    from engine.data.catalog import load_manifest
+    from engine.data.manifest import load_manifest
     from engine.home import PackedFolder
 
     args = {"dataset": name, "size": pixels, "recipe": recipe, "limit": limit}
@@ -205,7 +205,8 @@ def show(name: str, as_json: bool) -> None:
 @click.pass_context
 def verify(ctx: click.Context, name: str, as_json: bool) -> None:
     """Read every byte that is packed and compare; see whether the originals have changed. Exit code 1 if not whole."""
-    from engine.data.catalog import check_source, load_source, packed_folders, verify_packed
+    from engine.data.catalog import check_source, load_source, packed_folders
+    from engine.data.manifest import verify_packed
 
     source = load_source(home(), name)
     changed = check_source(home(), name) if source.kind != "built-in" else None

@@ -130,7 +130,8 @@ def typed(key: str, text: str) -> Any:
 
 def counted(home: Home, profile: Profile) -> list[tuple[str, str]]:
     """What can be told without the model: levels, pictures, steps, chunks, the last learning rate."""
-    from engine.data.catalog import load_manifest, packed_folder
+    from engine.data.catalog import packed_folder
+    from engine.data.manifest import load_manifest
 
     data, training = profile.data, profile.training
     levels = [

@@ -13,8 +13,9 @@ from typing import Any
 
 from engine.bench.options import Options
 from engine.bench.subject import waiter
-from engine.data.catalog import is_whole, packed_folder
+from engine.data.catalog import packed_folder
 from engine.data.job import pack_for
+from engine.data.manifest import is_whole
 from engine.data.packed import Packed, open_packed
 from engine.errors import UserError
 from engine.evaluation.score import Wanted, score

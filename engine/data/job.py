@@ -1,7 +1,7 @@
 """The jobs of this room: packing a data set once, and fetching the one that can be fetched."""
 
-from engine.data.catalog import load_manifest
 from engine.data.celeba import NAME, download_celeba
+from engine.data.manifest import load_manifest
 from engine.data.packing import PackingStoppedError, pack
 from engine.errors import UserError
 from engine.home import PackedFolder

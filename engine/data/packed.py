@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.catalog import PackedManifest, load_manifest, quick_problems
+from engine.data.manifest import PackedManifest, load_manifest, quick_problems
 from engine.data.split import HELD_OUT, TEST, TRAIN
 from engine.errors import DamagedError
 from engine.home import PackedFolder

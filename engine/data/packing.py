@@ -16,9 +16,10 @@ from typing import Final
 
 from engine import failpoints, files
 from engine.data import catalog
-from engine.data.catalog import PackedManifest, Source
+from engine.data.catalog import Source
 from engine.data.decoder import Block, Decoder, Result, Task
 from engine.data.journal import Journal, Progress
+from engine.data.manifest import PackedManifest, is_whole
 from engine.data.pool import DecoderPool, available_cores
 from engine.data.scan import Listing
 from engine.data.split import HELD_OUT, TEST, TRAIN, Partition, assign, choose
@@ -94,11 +95,11 @@ def pack(
     """
     source = catalog.load_source(home, dataset)
     folder = catalog.packed_folder(home, dataset, size, recipe, limit)
-    if catalog.is_whole(folder):
+    if is_whole(folder):
         return folder
     home.create()
     with _wait_for_lock(folder, dataset, report, should_stop) as lock:
-        if catalog.is_whole(folder):
+        if is_whole(folder):
             return folder
         lock.describe(f"process {os.getpid()}, which packs {dataset}")
         plan = _plan(source, size, recipe, limit)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from engine.data.catalog import is_whole
 from engine.data.job import pack_for
+from engine.data.manifest import is_whole
 from engine.data.packed import open_packed
 from engine.errors import UserError
 from engine.evaluation.kept import Kept

@@ -7,7 +7,8 @@ nothing.
 from collections.abc import Mapping
 from typing import Any
 
-from engine.data.catalog import is_whole, load_source, open_source, packed_folder, place_of
+from engine.data.catalog import load_source, open_source, packed_folder, place_of
+from engine.data.manifest import is_whole
 from engine.errors import DdpmError, UserError
 from engine.home import Home, PackedFolder
 from engine.runs.record import RunRecord, load_run, run_names

@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from engine.data.catalog import load_manifest, packed_folder
+from engine.data.catalog import packed_folder
+from engine.data.manifest import load_manifest
 from engine.errors import DamagedError, DdpmError
 from engine.home import Home
 from engine.jobs import EXIT_DONE, Result

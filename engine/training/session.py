@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from engine.data.catalog import is_whole
 from engine.data.job import pack_for
+from engine.data.manifest import is_whole
 from engine.data.packed import Packed, open_packed
 from engine.diffusion.schedule import Schedule
 from engine.errors import UserError

@@ -5,7 +5,8 @@ from pathlib import Path
 from PIL import Image
 
 from ddpm_tui.state.previews import training_faces
-from engine.data.catalog import add_source, load_manifest
+from engine.data.catalog import add_source
+from engine.data.manifest import load_manifest
 from engine.data.packing import pack
 from engine.home import Home
 from engine.profiles_store import build_profile

@@ -11,6 +11,7 @@ import pytest
 
 from engine import files
 from engine.data import catalog
+from engine.data.manifest import is_whole, load_manifest, verify_packed
 from engine.data.packing import pack
 from engine.errors import BusyError, DamagedError, UserError
 from engine.home import Home
@@ -202,7 +203,7 @@ def test_removing_keeps_the_pictures_and_uses_the_trash(home: Home, tmp_path: Pa
     restore(list_trash(home)[0])  # one brings back all
     assert list_trash(home) == []
     assert catalog.load_source(home, "cats").pictures == 3
-    assert catalog.is_whole(packed)
+    assert is_whole(packed)
     catalog.remove_source(home, "cats")
     packed.path.mkdir()  # packed again in the meantime
     restore(find_trashed(home, "cats", "data"))
@@ -232,7 +233,9 @@ def test_listing_what_is_packed(home: Home, tmp_path: Path) -> None:
     assert catalog.packed_folders(home, "dogs") == []
 
 
-@pytest.mark.parametrize("harm", ["none", "flip", "short", "missing", "unreadable", "split", "manifest"])
+@pytest.mark.parametrize(
+    "harm", ["none", "flip", "short", "missing", "unreadable", "split", "manifest", "no pictures"]
+)
 def test_verify_finds_what_was_harmed(home: Home, tmp_path: Path, harm: str) -> None:
     catalog.add_source(home, fill(tmp_path / "cats", 5))
     folder = pack(home, "cats", 8, "whole")
@@ -254,7 +257,11 @@ def test_verify_finds_what_was_harmed(home: Home, tmp_path: Path, harm: str) -> 
         folder.split.write_bytes(b"\0" * 5)
     elif harm == "manifest":
         folder.manifest.write_text("{}")
-    problems = catalog.verify_packed(folder)
+    elif harm == "no pictures":
+        said = json.loads(folder.manifest.read_bytes())
+        del said["files"]["pictures.u8"]
+        folder.manifest.write_text(json.dumps(said))
+    problems = verify_packed(folder)
     named = {
         "flip": "pictures.u8 is altered",
         "short": "pictures.u8 has 959 bytes instead of 960",
@@ -262,6 +269,7 @@ def test_verify_finds_what_was_harmed(home: Home, tmp_path: Path, harm: str) -> 
         "unreadable": "pictures.u8: Is a directory",
         "split": "split.u8",
         "manifest": "manifest.json",
+        "no pictures": "manifest.json",
     }
     assert (problems == []) if harm == "none" else any(named[harm] in problem for problem in problems)
 
@@ -277,8 +285,8 @@ def test_added_pictures_are_noticed_and_taken_only_when_asked(home: Home, tmp_pa
         pack(home, "cats", 16, "whole")
     catalog.add_source(home, folder)
     newer = pack(home, "cats", 8, "whole")
-    assert catalog.load_manifest(newer).count == 6
-    assert catalog.load_manifest(packed).count == 4
+    assert load_manifest(newer).count == 6
+    assert load_manifest(packed).count == 4
     shutil.rmtree(folder)
     assert pack(home, "cats", 8, "whole") == newer  # packed pictures need no source
 

@@ -18,6 +18,7 @@ import pytest
 from engine import files
 from engine.data import catalog
 from engine.data.decode import decode
+from engine.data.manifest import verify_packed
 from engine.data.packed import open_packed
 from engine.data.packing import PackingStoppedError, pack
 from engine.errors import DdpmError, DiskFullError, UserError
@@ -81,7 +82,7 @@ def test_every_picture_is_where_it_belongs(home: Home, pictures: Path) -> None:
     ]
     assert [done for done, _, _ in told] == [0, 64, 128, 192, 256, 300]
     assert {total for _, total, _ in told} == {COUNT}
-    assert catalog.verify_packed(packed.folder) == []
+    assert verify_packed(packed.folder) == []
     assert sorted(digests(packed.folder)) == ["broken.txt", "manifest.json", "pictures.u8", "split.u8"]
 
 
@@ -245,7 +246,7 @@ def test_a_second_packer_waits_and_then_has_it_too(home: Home, pictures: Path) -
         pack(home, "cats", SIZE, "box128", should_stop=lambda: True)
     lock.release()
     waiter.join(60)
-    assert catalog.verify_packed(folder) == []
+    assert verify_packed(folder) == []
 
 
 def test_two_real_packers_at_once(home: Home, pictures: Path, undisturbed: dict[str, str]) -> None:

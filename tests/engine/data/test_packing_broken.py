@@ -7,6 +7,7 @@ import pytest
 from engine.data import catalog, packing
 from engine.data.decode import MAX_BYTES
 from engine.data.decoder import Block, Decoder, Task
+from engine.data.manifest import load_manifest
 from engine.data.packing import pack
 from engine.errors import UserError
 from engine.home import Home
@@ -18,7 +19,7 @@ def test_one_percent_may_be_broken_and_no_more(home: Home, tmp_path: Path) -> No
     for number in (3, 4):
         (folder / f"{number:06d}.jpg").write_bytes(b"")
     catalog.add_source(home, folder)
-    assert catalog.load_manifest(pack(home, "cats", 8, "whole")).broken == 2
+    assert load_manifest(pack(home, "cats", 8, "whole")).broken == 2
     (folder / "000005.jpg").write_bytes(small_jpeg(5)[:200])
     catalog.add_source(home, folder)
     with pytest.raises(
@@ -36,7 +37,7 @@ def test_one_percent_may_be_broken_and_no_more(home: Home, tmp_path: Path) -> No
     (folder / "000005.jpg").write_bytes(small_jpeg(5))
     (folder / "000004.jpg").write_bytes(small_jpeg(4))
     catalog.add_source(home, folder)
-    assert catalog.load_manifest(pack(home, "cats", 8, "whole")).broken == 1
+    assert load_manifest(pack(home, "cats", 8, "whole")).broken == 1
 
 
 def test_a_wholly_broken_source_stops_early(home: Home, tmp_path: Path) -> None:

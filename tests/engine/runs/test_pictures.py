@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine.data.catalog import add_source, load_manifest, remove_source
+from engine.data.catalog import add_source, remove_source
+from engine.data.manifest import load_manifest
 from engine.data.packing import pack
 from engine.errors import UserError
 from engine.home import Home

@@ -1,0 +1,121 @@
+"""What one packed folder holds, and whether all of it is there. Knows nothing of where its pictures came from.
+
+Needs neither NumPy nor Pillow: a list of data sets reads manifests alone.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engine import files
+from engine.errors import DamagedError
+from engine.home import PackedFolder
+
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class PackedManifest:
+    """What a packed folder holds. Written last: a folder with a manifest is whole. Holds no times, so
+    packing the same pictures twice gives the same bytes."""
+
+    dataset: str
+    size: int
+    recipe: str
+    """'drawn' for the built-in faces"""
+    resampling: str
+    limit: int | None
+    fingerprint: str
+    source: str
+    """the path they came from"""
+    count: int
+    train: int
+    held_out: int
+    test: int
+    split_by: str
+    """'partition' or 'name' (about 2 % held out by a hash of the name)"""
+    broken: int
+    celeba_shaped: int
+    """pictures on which a CelebA recipe's own box was used; the others gave their largest centred square"""
+    enlarged: int
+    """pictures whose crop was smaller than `size`"""
+    files: dict[str, dict[str, Any]]
+    """name → {"size", "sha256"}"""
+    format: int = FORMAT
+
+    @property
+    def identity(self) -> str:
+        """Stands for the packed bytes: a run that keeps it can tell whether it still trains on the same
+        pictures."""
+        return str(self.files["pictures.u8"]["sha256"])
+
+
+def load_manifest(folder: PackedFolder) -> PackedManifest:
+    """Raises DamagedError where it is missing, unreadable or from a newer version."""
+    content = files.read_json(folder.manifest, "the manifest of a packed data set")
+    try:
+        if int(content["format"]) > FORMAT:
+            raise DamagedError(
+                f"{folder.path} was packed by a newer ddpm-tui", "update ddpm-tui, or pack it again"
+            )
+        manifest = PackedManifest(**content)
+        if "pictures.u8" not in manifest.files:
+            raise KeyError("pictures.u8")
+    except (TypeError, KeyError, ValueError) as error:
+        raise DamagedError(
+            f"the manifest of a packed data set is damaged: {folder.manifest}",
+            "delete the folder; it is packed again",
+        ) from error
+    return manifest
+
+
+def quick_problems(folder: PackedFolder, manifest: PackedManifest) -> list[str]:
+    """Files that are missing or have the wrong length; reads none of them."""
+    found = []
+    for name, facts in manifest.files.items():
+        try:
+            size = (folder.path / name).stat().st_size
+        except OSError as error:
+            found.append(f"{folder.path / name}: {error.strerror}")
+            continue
+        if size != facts["size"]:
+            found.append(f"{folder.path / name} has {size:,} bytes instead of {facts['size']:,}")
+    return found
+
+
+def is_whole(folder: PackedFolder) -> bool:
+    """Whether it is packed to the end and all of it is there; reads no picture."""
+    try:
+        return folder.manifest.exists() and not quick_problems(folder, load_manifest(folder))
+    except DamagedError:
+        return False  # derived data: it is simply packed again
+
+
+def verify_packed(folder: PackedFolder) -> list[str]:
+    """Everything that is wrong with a packed folder, one line each: files, lengths, SHA-256, counts. Reads
+    it all."""
+    try:
+        manifest = load_manifest(folder)
+    except DamagedError as error:
+        return [str(error)]
+    found = quick_problems(folder, manifest)
+    if found:
+        return found
+    for name, facts in manifest.files.items():
+        try:
+            with open(folder.path / name, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            return [f"{folder.path / name}: {error.strerror}"]
+        if digest != facts["sha256"]:
+            found.append(f"{folder.path / name} is altered (SHA-256 differs)")
+    bytes_each = 3 * manifest.size * manifest.size
+    if manifest.files["pictures.u8"]["size"] != manifest.count * bytes_each:
+        found.append(
+            f"{folder.pictures} does not hold {manifest.count:,} pictures of {manifest.size}×{manifest.size}"
+        )
+    split = folder.split.read_bytes()
+    counts = tuple(split.count(code) for code in (0, 1, 2))
+    if len(split) != manifest.count or counts != (manifest.train, manifest.held_out, manifest.test):
+        found.append(f"{folder.split} does not agree with the manifest")
+    return found
