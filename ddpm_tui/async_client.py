@@ -69,12 +69,8 @@ class AsyncClient:
             self._waiting.pop(number, None)
 
     async def close(self) -> None:
-        writer, self._writer = self._writer, None
-        for reply in self._waiting.values():
-            if not reply.done():
-                reply.set_exception(NotRunningError("the engine went away", "it is tried again"))
+        writer = self._let_go()
         if writer is not None:
-            writer.close()
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(writer.wait_closed(), 1.0)
 
@@ -117,10 +113,15 @@ class AsyncClient:
                         reply.set_result(message.get("result"))
                     else:
                         reply.set_exception(error_from_wire(message.get("error")))
+        self._let_go()
+        await events.put(None)
+
+    def _let_go(self) -> asyncio.StreamWriter | None:
+        """No connection any more, of which who waits for a reply hears. Returns the writer that is closing, if any."""
         writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
         for reply in self._waiting.values():
             if not reply.done():
                 reply.set_exception(NotRunningError("the engine went away", "it is tried again"))
-        await events.put(None)
+        if writer is not None:
+            writer.close()
+        return writer

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 DEMO = "demo"
 CHART_BYTES = 2500
-"""What a painting of the chart costs, about; what it really cost is counted."""
+CELL_BYTES, FACES_BYTES = 20, 1000
+"""What a painting of the chart costs, and of faces for each cell and all together, about; what it really cost is
+counted."""
 
 
 class DashboardScreen(BaseScreen):
@@ -240,7 +242,7 @@ class DashboardScreen(BaseScreen):
         if newest == self._preview:
             return
         cells = self._grid.size.width * self._grid.size.height
-        if self._preview is not None and not self.ddpm.may_write(20 * cells + 40 * CHART_BYTES // 100):
+        if self._preview is not None and not self.ddpm.may_write(CELL_BYTES * cells + FACES_BYTES):
             return
         self._preview = newest
         self.beside(partial(self._load_faces, newest, curves.previews[-1], run), "faces")

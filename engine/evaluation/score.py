@@ -231,6 +231,7 @@ class _Scoring:
         train.on_read = lambda count: None
         sheet = memorisation.closest_pairs(found, samples, known, PAIRS)
         self.found.pairs = sheet.transpose(1, 2, 0).repeat(PAIRS_SCALE, 0).repeat(PAIRS_SCALE, 1)
+        # Its fingerprint stands for the packed bytes and for which pictures were held out, as both decide the ratio.
         trained = Reference(self.packed.manifest.dataset, "train", len(train), held_out.reference.fingerprint)
         nearest = np.sort(found.sample_nearest)[:PAIRS]
         self._keep(

@@ -179,7 +179,7 @@ def _record(folder: RunFolder) -> RunRecord:
     if version > FORMAT:
         raise UserError(
             f"run {folder.name!r} was written by a newer ddpm-tui (format {version}, this one reads {FORMAT})",
-            "update ddpm-tui: pipx upgrade ddpm-tui",
+            "update ddpm-tui",
         )
     try:
         lineage = data["lineage"]

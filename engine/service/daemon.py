@@ -87,9 +87,11 @@ class Daemon:
         await self.server.start()
         reach("service.listening")
         ready()
-        recovering = loop.create_task(self._recover_and_run())
-        watching = loop.create_task(self.live.run())
-        guarding = loop.create_task(self._guard_place())
+        recovering = loop.create_task(self._recover_and_run(), name="starting jobs")
+        telling = loop.create_task(self.live.run(), name="telling subscribers")
+        guarding = loop.create_task(self._guard_place(), name="guarding its place")
+        for task in (recovering, telling, guarding):
+            task.add_done_callback(_log_failure)
         await self._stop.wait()
         log.info("stopping; %d workers", self.engine.supervisor.worker_count)
         self.engine.stop()
@@ -97,7 +99,7 @@ class Daemon:
             await self._until_idle()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(recovering, 10.0)
-        watching.cancel()
+        telling.cancel()
         guarding.cancel()
         await self.engine.supervisor.close()
         await self.server.close()
@@ -132,6 +134,11 @@ class Daemon:
                 log.warning("the socket's name was taken away; binding it again")
                 with contextlib.suppress(OSError):
                     await self.server.restart()
+
+
+def _log_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("%s failed", task.get_name(), exc_info=error)
 
 
 def _manager() -> dict[str, str]:

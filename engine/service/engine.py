@@ -176,8 +176,10 @@ class Engine:
             if job.state is State.QUEUED:
                 return
         after = State.QUEUED if disk else State.FAILED
-        await self.supervisor.persist(
-            lambda: self.queue.transition(job, [job.state], after, what, slot=None, ended=time.time())
+        await self._unless_stale(
+            self.supervisor.persist(
+                lambda: self.queue.transition(job, [job.state], after, what, slot=None, ended=time.time())
+            )
         )
 
     async def _find_worker(self, job: Job, folder: JobFolder) -> None:

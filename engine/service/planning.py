@@ -160,13 +160,7 @@ def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> T
             last if last and queued > to_epoch else None
         )
         if same is not None:
-            already = (
-                f"{run} is queued to epoch {_target(same)} already (job {job_number(same.id)}, {same.state}): "
-                "nothing is added"
-            )
-            if same.state in ("paused", "held"):
-                already += f"; `queue resume {job_number(same.id)}` lets it go on"
-            return TrainPlan(run, _target(same), job=same.id, says=(already,))
+            return _is_queued(run, same)
         if reached and reached.epoch >= to_epoch:
             raise UserError(
                 f"run {run!r} is at epoch {here:g} already",
@@ -197,8 +191,7 @@ def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainP
         raise UsageError("a branch that is to be made is trained to an epoch", "give to_epoch")
     for job in jobs:
         if job.run == name and job.kind == "train" and not job.over and _target(job) >= request.to_epoch:
-            already = f"{name} is queued to epoch {_target(job)} already (job {job_number(job.id)}): nothing is added"
-            return TrainPlan(name, _target(job), job=job.id, says=(already,))
+            return _is_queued(name, job)
     base, checkpoint = _checkpoint(home, jobs, beginning.checkpoint)
     branch_profile(
         read_record(runs.find(home, base)).profile, list(beginning.changes)
@@ -206,6 +199,15 @@ def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainP
     says = f"{name}: a branch of {beginning.checkpoint}, to epoch {request.to_epoch}"
     branch = Beginning(checkpoint, beginning.changes).to_args()
     return TrainPlan(name, request.to_epoch, says=(says,), branch=branch)
+
+
+def _is_queued(run: str, job: Job) -> TrainPlan:
+    """Nothing is to be done: a job takes the run as far as was asked, or further."""
+    number = job_number(job.id)
+    already = f"{run} is queued to epoch {_target(job)} already (job {number}, {job.state}): nothing is added"
+    if job.state in (State.PAUSED, State.HELD):
+        already += f"; `queue resume {number}` lets it go on"
+    return TrainPlan(run, _target(job), job=job.id, says=(already,))
 
 
 def _target(job: Job) -> int:

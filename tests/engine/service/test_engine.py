@@ -10,9 +10,10 @@ from engine.home import JobFolder
 from engine.jobs import new_job_folder, read_spec
 from engine.service import engine as module
 from engine.service.engine import Engine
-from engine.service.launcher import LocalWorker, take_lock
+from engine.service.launcher import LaunchError, LocalWorker, take_lock
 from engine.service.queue import Queue
 from engine.service.rebuild import new_job
+from engine.service.states import State
 
 from .support import make_home
 
@@ -63,3 +64,14 @@ async def test_a_lock_that_is_free_again_at_once_leaves_no_job_behind(
     await running
     await engine.supervisor.close()
     queue.close()
+
+
+async def test_a_job_that_is_cancelled_while_it_cannot_be_started_stays_cancelled(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    queue = Queue.open(home)
+    engine = Engine(home, queue, Notebook(), ("cpu",))
+    job = await queue.add(lambda: new_job(read_spec(new_job_folder(home, "sample", None, {})), 1.0))
+    await queue.transition(job, [State.QUEUED], State.CANCELLED, "cancelled")
+    await engine._not_started(job, LaunchError("the folder of job 000001 is gone"))
+    queue.close()
+    assert queue.jobs[job.id].state is State.CANCELLED

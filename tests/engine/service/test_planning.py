@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -228,9 +229,10 @@ def test_a_branch_of_a_run_that_is_still_to_be_trained(home: Home) -> None:
     make_run(home, planned)
     assert not home.run("later").path.exists()
     # Asked for again while it waits.
-    assert (
-        plan(home, "later", train(1, 4), train(2, 6, run="later"), to_epoch=6, branch=begins).job == "000002"
-    )
+    paused = replace(train(2, 6, run="later"), state=State.PAUSED)
+    again = plan(home, "later", train(1, 4), paused, to_epoch=6, branch=begins)
+    assert again.job == "000002"
+    assert again.says[0].endswith("`queue resume 2` lets it go on")
     # Its samples can be queued behind it, before anything of it is there.
     args = {"checkpoint": "later@e6"}
     assert plan_job(home, [train(2, 6, run="later")], "sample", args) == ("later", args)
