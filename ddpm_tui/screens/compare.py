@@ -22,7 +22,8 @@ from ddpm_tui.words import plural
 from engine.errors import UserError
 
 if TYPE_CHECKING:
-    from ddpm_tui.screens.compare_views import CompareView, CurvesView, FacesView
+    from ddpm_tui.screens.compare_base import CompareView
+    from ddpm_tui.screens.compare_views import CurvesView, FacesView
     from ddpm_tui.state.comparing import Subject
 
 VIEWS = ("curves", "profiles", "faces", "samples", "figures")
@@ -101,7 +102,7 @@ class CompareScreen(BaseScreen):
 
     async def _bring_views(self) -> None:
         def load() -> Any:
-            from ddpm_tui.screens import compare_tables, compare_views  # noqa: F401
+            from ddpm_tui.screens import compare_views
 
             return compare_views
 

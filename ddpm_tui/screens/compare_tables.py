@@ -10,7 +10,7 @@ from typing import Any
 from rich.cells import cell_len
 from textual.containers import VerticalScroll
 
-from ddpm_tui.screens.compare_views import CompareView
+from ddpm_tui.screens.compare_base import CompareView
 from ddpm_tui.state import comparing
 from ddpm_tui.state.comparing import Cell, Subject
 from ddpm_tui.state.snapshot import Snapshot

@@ -1,16 +1,10 @@
 """What sits on a face: eyes, brows, nose, mouth, beard, glasses, cheeks, lines."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from engine.data.faces.canvas import Plane, both, box, curve, ellipse, mix, union
 from engine.data.faces.palette import EYES, HAIRS, INK, LENS, LIPS, METAL, TEETH, WHITE_OF_EYE, Colour
-
-if TYPE_CHECKING:
-    from engine.data.faces.painter import Portrait
+from engine.data.faces.portrait import Portrait
 
 EYE_X, EYE_Y = 0.205, -0.02
 MOUTH_Y = 0.35

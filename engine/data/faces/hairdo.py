@@ -1,17 +1,11 @@
 """Hair behind and before the head, and hats on top of it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.faces.canvas import Plane, both, box, ellipse, mix, union
 from engine.data.faces.palette import CLOTHES, HAIRS, INK
-
-if TYPE_CHECKING:
-    from engine.data.faces.painter import Portrait
+from engine.data.faces.portrait import Portrait
 
 WHITE = np.ones(3, np.float32)
 WARM_SHINE = np.array([1.0, 0.93, 0.85], np.float32)
