@@ -7,7 +7,7 @@ from engine.data.faces import features, hairdo
 from engine.data.faces.attributes import Attributes
 from engine.data.faces.canvas import box, ellipse, mix
 from engine.data.faces.palette import BACKGROUNDS, CLOTHES, GOLD, INK
-from engine.data.faces.portrait import Portrait
+from engine.data.faces.portrait import WARM_DARK, Portrait
 
 
 def draw_face(attributes: Attributes, size: int) -> NDArray[np.uint8]:

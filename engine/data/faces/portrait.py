@@ -14,8 +14,8 @@ WARM_LIGHT = np.array([1.0, 0.95, 0.86], np.float32)
 
 
 class Portrait:
-    """`x`, `y` are turned and moved with the head; `fx` also with its
-    yaw, for what sits on the face; `in_shadow` and `in_light` are how a head-shaped solid is lit."""
+    """`x`, `y` are turned and moved with the head; `fx` also with its yaw, for what sits on the face; `in_shadow` and
+    `in_light` are how a head-shaped solid is lit."""
 
     def __init__(self, attributes: Attributes, size: int) -> None:
         self.a = attributes
