@@ -1,13 +1,14 @@
 """Deleting is moving to $DDPM_HOME/trash with a note of where it came from; `purge` is what frees the space."""
 
+import shlex
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engine.errors import DamagedError, UserError, unknown
-from engine.files import FileLock, fsync_folder, read_json, write_json
+from engine.errors import DamagedError, DiskFullError, UserError, unknown
+from engine.files import FileLock, disk_errors, fsync_folder, read_json, write_json
 from engine.home import CheckpointFolder, Home, RunFolder
 
 Kind = Literal["run", "checkpoint", "samples", "data", "profile"]
@@ -31,10 +32,20 @@ class Trashed:
 def discard(home: Home, kind: Kind, label: str, path: Path, group: str = "") -> Trashed:
     """Move a run, checkpoint, sample set, data set or profile to the trash. Same file system, so one rename."""
     home.create()
-    place = _place(home)
     origin = str(path.relative_to(home.root))
     note = {"kind": kind, "label": label, "origin": origin, "deleted": time.time(), "group": group}
-    write_json(place / NOTE, note)
+    try:
+        with disk_errors(home.trash):
+            place = _place(home)
+        try:
+            write_json(place / NOTE, note)
+        except DiskFullError:
+            place.rmdir()
+            raise
+    except DiskFullError as error:
+        raise DiskFullError(
+            error.what, f"`rm -r {shlex.quote(str(path))}` deletes it at once and for good, and makes room"
+        ) from None
     try:
         path.rename(place / path.name)
     except FileNotFoundError:

@@ -1,16 +1,26 @@
 """Deleting moves, restoring moves back, purging destroys, and nothing is written over."""
 
+import errno
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
-from engine.errors import BusyError, UserError
+from engine.errors import BusyError, DiskFullError, UserError
 from engine.files import FileLock
 from engine.home import Home
 from engine.runs.checkpoints import list_checkpoints
 from engine.runs.record import run_names
-from engine.runs.trash import discard_checkpoint, discard_run, find_trashed, list_trash, purge, restore
+from engine.runs.trash import (
+    discard,
+    discard_checkpoint,
+    discard_run,
+    find_trashed,
+    list_trash,
+    purge,
+    restore,
+)
 from tests.torchless import trained_run
 
 
@@ -30,6 +40,25 @@ def test_a_checkpoint_and_back(home: Home) -> None:
     assert [c.step for c in list_checkpoints(run)] == [14]
     restore(find_trashed(home, "r@7", "checkpoint"))
     assert [c.step for c in list_checkpoints(run)] == [7, 14]
+
+
+@pytest.mark.parametrize("refusing", ["mkdir", "open"])
+def test_a_disk_without_room_for_a_note_leaves_a_way_out(
+    home: Home, monkeypatch: pytest.MonkeyPatch, refusing: str
+) -> None:
+    run = trained_run(home, "r", 1)
+
+    def full(path: Path, *_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "mkdir", full) if refusing == "mkdir" else disk.setattr("os.fsync", full)
+        disk.setattr(Home, "create", lambda home: home)
+        with pytest.raises(
+            DiskFullError, match=f"no room to write .* — `rm -r {run.path}` deletes it at once"
+        ):
+            discard(home, "run", "r", run.path)
+    assert (run_names(home), list(home.trash.iterdir())) == (["r"], [])
 
 
 def test_what_is_in_use_stays(home: Home) -> None:
