@@ -38,10 +38,10 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         "programs": list(programs(machine := torch_facts())),
         "devices": list(devices(machine)),
         "terminal": list(terminal()),
-        "state": list(state(home())),
-        "runs and data": list(runs(home())),
-        "engine": _engine(home()),
-        "profiles": list(profiles(home())),
+        "state": _readable(state(home())),
+        "runs and data": _readable(runs(home())),
+        "engine": _readable(_engine(home())),
+        "profiles": _readable(profiles(home())),
     }
     failed = any(f.level == "problem" for findings in sections.values() for f in findings)
     if as_json:
@@ -60,6 +60,19 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
             if finding.hint:
                 say(f"{'':>8}  → {finding.hint}")
     ctx.exit(int(failed))
+
+
+def _readable(findings: Iterator[Finding]) -> list[Finding]:
+    """A section as far as it goes: what cannot be read is a finding, not the end of all others."""
+    found: list[Finding] = []
+    try:
+        for finding in findings:
+            found.append(finding)
+    except OSError as error:
+        what = f"{error.filename} cannot be read ({(error.strerror or str(error)).lower()})"
+        mend = "set DDPM_HOME to a folder you own" if isinstance(error, PermissionError) else ""
+        found.append(Finding("problem", what, mend))
+    return found
 
 
 def programs(machine: dict[str, Any]) -> Iterator[Finding]:
@@ -181,10 +194,12 @@ def state(where: Home) -> Iterator[Finding]:
         probe.write_bytes(b"")
         probe.unlink()
         yield Finding("ok", f"state is kept in {where.root}")
-    except (DdpmError, OSError) as error:
-        yield Finding(
-            "problem", f"{where.root} cannot be written ({error})", "set DDPM_HOME to a folder you own"
-        )
+    except DdpmError as error:
+        yield Finding("problem", error.what, error.hint or "")
+        return
+    except OSError as error:
+        what = f"cannot write to {where.root} ({error.strerror or error})"
+        yield Finding("problem", what, "set DDPM_HOME to a folder you own, on a disk with room")
         return
     yield from (
         Finding("warning", problem, "mend or delete it") for problem in read_settings(where.settings)[1]
@@ -237,10 +252,10 @@ def _unused(what: str, path: Path) -> Finding:
     )
 
 
-def _engine(where: Home) -> list[Finding]:
+def _engine(where: Home) -> Iterator[Finding]:
     from engine.service.doctor_facts import findings
 
-    return findings(where)
+    yield from findings(where)
 
 
 def profiles(where: Home) -> Iterator[Finding]:

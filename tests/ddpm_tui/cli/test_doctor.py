@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -138,9 +139,27 @@ def test_little_room_is_warned_of(home: Home, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_home_that_cannot_be_written(home: Home) -> None:
     (home.root / "file").touch()
-    (finding,) = doctor.state(Home(home.root / "file" / "below"))
-    assert finding.level == "problem"
-    assert "set DDPM_HOME" in finding.what + finding.hint
+    below = home.root / "file" / "below"
+    (finding,) = doctor.state(Home(below))
+    assert (finding.level, finding.what) == ("problem", f"cannot write to {below} (Not a directory)")
+    assert finding.hint == "set DDPM_HOME to a folder you own, on a disk with room"
+
+
+def test_the_home_of_somebody_else(home: Home, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "torch_facts", lambda: MACHINE)
+    iterdir = Path.iterdir
+
+    def refuse(path: Path) -> Iterator[Path]:
+        if path == home.runs:  # root may read everything, so chmod alone would prove nothing
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    ended = cli("doctor")
+    assert (ended.code, ended.err) == (1, "")
+    assert f" problem  {home.runs} cannot be read (permission denied)\n" in ended.out
+    assert "set DDPM_HOME to a folder you own" in ended.out
+    assert "profiles" in ended.out.splitlines()
 
 
 def test_what_cannot_be_read_and_what_nobody_uses(home: Home, pictures: Path, tmp_path: Path) -> None:
