@@ -114,6 +114,11 @@ def open_screen(low_bandwidth: bool = False, mouse: bool = True) -> None:
             "the screen needs a terminal, and standard input or output is none",
             "over ssh use `ssh -t`; for scripts there are commands: see ddpm-tui --help",
         )
+    if (term := os.environ.get("TERM")) in ("dumb", "unknown"):
+        raise UserError(
+            f"the screen needs a terminal that moves its cursor, and TERM={term} says that this one cannot",
+            "if it can, TERM=xterm ddpm-tui; for plain lines there are commands: see ddpm-tui --help",
+        )
     from ddpm_tui.guard import guarded
 
     def screen() -> int:

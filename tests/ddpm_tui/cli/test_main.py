@@ -1,5 +1,6 @@
 """The entry: help at once and true, errors in one line, exit codes, a terminal that is not there."""
 
+import io
 import os
 import pty
 import shlex
@@ -137,6 +138,22 @@ def test_the_screen_needs_a_terminal(cli: Cli) -> None:
     assert ended.code == 1
     assert "the screen needs a terminal" in ended.error
     assert "ssh -t" in ended.error
+
+
+def test_the_screen_needs_a_cursor_that_moves(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Tty(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("ddpm_tui.guard.guarded", lambda screen: 0)
+    monkeypatch.setattr("sys.stdin", Tty())
+    monkeypatch.setattr("sys.stdout", Tty())
+    monkeypatch.setenv("TERM", "dumb")
+    ended = cli()
+    assert ended.code == 1
+    assert "TERM=dumb says that this one cannot" in ended.error
+    monkeypatch.setenv("TERM", "xterm")
+    assert cli().code == 0
 
 
 def test_a_missing_module_is_not_offered() -> None:
