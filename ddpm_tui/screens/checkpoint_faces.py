@@ -33,7 +33,8 @@ class _Wanted:
 class CheckpointFaces(Vertical):
     """Empty until `bring`; then the faces of one preview sheet, as many as are worth showing in its room.
 
-    Previews come with epochs. A checkpoint made between them has the newest one before it, which is said.
+    Previews come with epochs. A checkpoint made between them has the newest one before it, which is said; one that a
+    branch begins with has its parent's.
     """
 
     def __init__(self) -> None:
@@ -94,23 +95,30 @@ class CheckpointFaces(Vertical):
         moment.display = bool(text)
 
     async def _load(self, wanted: _Wanted) -> None:
-        from ddpm_tui.state.previews import load_faces, newest_preview, worth_showing
+        from ddpm_tui.state.previews import epoch_of, load_faces, moment, shown_preview, worth_showing
 
         assert self._grid is not None
         await asyncio.sleep(0.05)  # while one goes through the list, nothing is read
-        step = await asyncio.to_thread(newest_preview, wanted.run, wanted.step)
-        earlier = step is not None and step != wanted.step
-        self._say(f"preview of {wanted.moment(step)}" if step is not None and earlier else "")
-        if step is None:
+        home, runs = self._screen.ddpm.home, self._screen.snapshot
+        found = await asyncio.to_thread(shown_preview, home, runs, wanted.run.name, wanted.step)
+        if found is None:
+            self._say("")
             self._grid.empty = "no preview yet"
             self._grid.show(())
             return
+        run, step = found
+        path = run.preview(step)
+        if run != wanted.run:
+            words = f"parent's faces, {moment(step, await asyncio.to_thread(epoch_of, path))[1]}"
+        else:
+            words = f"preview of {wanted.moment(step)}" if step != wanted.step else ""
+        self._say(words)
         try:
-            faces = await asyncio.to_thread(load_faces, wanted.run.preview(step), wanted.size)
+            faces = await asyncio.to_thread(load_faces, path, wanted.size)
         except DdpmError as error:
             self._grid.empty = error.what
             self._grid.show(())
             return
-        width, height = self.content_size.width - 2, self.content_size.height - earlier
+        width, height = self.content_size.width - 2, self.content_size.height - bool(words)
         count = worth_showing(len(faces), faces[0].shape[1], width, height)
         self._grid.show(faces[:count])

@@ -5,6 +5,7 @@ while the link's budget allows it; text always goes out.
 """
 
 import asyncio
+import contextlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from ddpm_tui.widgets.jobs import EventList, JobPanel, QueueSummary
 from ddpm_tui.widgets.meters import MeterPanel
 from ddpm_tui.widgets.rows import Line
 from engine.errors import DdpmError
+from engine.home import Home
 from engine.service.states import State
 
 if TYPE_CHECKING:
@@ -235,7 +237,7 @@ class DashboardScreen(BaseScreen):
                 wait.update("faces come with the first epoch" if self._run else "no faces yet")
                 self.query_one("#faces").border_title = " faces "
             if run is not None and self._learns is None:
-                self.beside(partial(self._load_training_faces, run), "faces")
+                self.beside(partial(self._load_stand_ins, run), "faces")
             return
         self._learns = None
         newest = curves.preview_paths[-1]
@@ -247,14 +249,13 @@ class DashboardScreen(BaseScreen):
         self._preview = newest
         self.beside(partial(self._load_faces, newest, curves.previews[-1], run), "faces")
 
-    async def _load_training_faces(self, run: RunView) -> None:
-        """Until the first preview: what the run learns from, so that one sees at once what it is about."""
-        from ddpm_tui.state.previews import training_faces
-
-        faces = await asyncio.to_thread(training_faces, self.ddpm.home, run.name)
+    async def _load_stand_ins(self, run: RunView) -> None:
+        """Until the first preview: what a branch's parent drew where it branched, or what the run learns from, so that
+        one sees at once what it is about."""
+        faces, title = await asyncio.to_thread(_stand_ins, self.ddpm.home, self.snapshot, run)
         if faces and self._preview is None and run.name == self._run:
             self._learns, self._faces = run.name, faces
-            self.query_one("#faces").border_title = " training faces, no previews yet "
+            self.query_one("#faces").border_title = title
             self._show_faces()
 
     async def _load_faces(self, path: str, step: int, run: RunView | None) -> None:
@@ -364,6 +365,20 @@ def _epochs_by_step(curves: Any) -> dict[int, float]:
     epochs = curves.epochs
     pairs = zip(epochs.get("step", ()), epochs.get("epoch", ()), strict=True)
     return {int(step): float(epoch) for step, epoch in pairs}
+
+
+def _stand_ins(home: Home, snapshot: Snapshot, run: RunView) -> tuple[list[Any], str]:
+    """Faces to show for a run that has no preview yet, and what they are."""
+    from ddpm_tui.state.previews import epoch_of, load_faces, moment, shown_preview, training_faces
+
+    found = shown_preview(home, snapshot, run.name)
+    if found is not None:
+        parent, step = found
+        path = parent.preview(step)
+        with contextlib.suppress(DdpmError):
+            faces = load_faces(path, run.setting("data", "size"))
+            return faces, f" parent's faces, {moment(step, epoch_of(path))[1]} "
+    return training_faces(home, run.name), " training faces, no previews yet "
 
 
 def _import_drawing() -> None:

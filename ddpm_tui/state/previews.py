@@ -1,12 +1,14 @@
 """Preview sheets as faces: one file holds the same seeds at one step. Imported after the first paint."""
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddpm_tui.draw.show import load_picture
+from ddpm_tui.state.snapshot import Snapshot
 from engine.errors import DdpmError
 from engine.home import Home, RunFolder
 
@@ -53,6 +55,25 @@ def newest_preview(run: RunFolder, step: int) -> int | None:
     except OSError:
         return None
     return max((int(s) for s in stems if s.isdecimal() and int(s) <= step), default=None)
+
+
+def shown_preview(
+    home: Home, runs: Snapshot, run: str, step: int | None = None
+) -> tuple[RunFolder, int] | None:
+    """The run and the step of what shows how a run draws at `step` (now, where none is given): its newest preview; of a
+    branch that has none yet, the newest of its parent up to where it branched. None where there is none."""
+    at, asked = sys.maxsize if step is None else step, set[str]()
+    while run not in asked:
+        asked.add(run)
+        folder = RunFolder(home.runs / run)
+        found = newest_preview(folder, at)
+        if found is not None:
+            return folder, found
+        view = runs.run(run)
+        if view is None or view.parent is None or view.parent_step is None:
+            break
+        run, at = view.parent, min(at, view.parent_step)
+    return None
 
 
 def training_faces(home: Home, run: str, count: int = 16) -> list[Pixels]:

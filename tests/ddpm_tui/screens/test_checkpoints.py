@@ -6,7 +6,8 @@ import pytest
 
 from engine.errors import UserError
 from engine.home import Home
-from engine.runs.checkpoints import list_checkpoints, read_tags, set_tag
+from engine.runs.branch import branch_run
+from engine.runs.checkpoints import list_checkpoints, read_tags, resolve, set_tag
 from engine.runs.evaluations import Reference, Score, write_evaluation
 from engine.runs.record import load_run, run_names
 from engine.runs.trash import list_trash
@@ -127,6 +128,16 @@ async def test_a_checkpoint_between_epochs_shows_the_newest_preview_before_it(ho
         run.preview(200).unlink()
         await pilot.press("j")
         await until(pilot, lambda: "no preview yet" in text(app))
+
+
+async def test_a_branch_without_previews_shows_its_parents_up_to_where_it_began(home):
+    branch_run(home, home.run("faces-1"), resolve(home, "faces-1@200")[1], [], "twig")
+    async with shown(home, (100, 30)) as (app, pilot):
+        await until(pilot, lambda: "▀" in text(app))
+        assert "parent's faces" not in text(app)
+        app.screen.query_one("#runs").move_to("twig")
+        await until(pilot, lambda: "parent's faces, epoch 2" in text(app) and "▀" in text(app))
+        assert not app.faults
 
 
 async def test_tag_is_given_and_taken_back(home):

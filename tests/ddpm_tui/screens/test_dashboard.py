@@ -306,6 +306,37 @@ async def test_until_the_first_preview_the_training_faces_are_shown(tmp_path: Pa
     assert not app.faults
 
 
+async def test_a_branch_shows_its_parents_preview_until_its_own(tmp_path: Path) -> None:
+    snapshot = filled(tmp_path)
+    for step in (3900, 4100):  # before and after the branch
+        said = PngInfo()
+        said.add_text("epoch", str(step // 100))
+        path = tmp_path / f"runs/celeba32-1/previews/{step:08d}.png"
+        save_grid(path)
+        with Image.open(path) as sheet:
+            sheet.save(path, pnginfo=said)
+    (tmp_path / "runs/celeba32-1/previews/00004000.png").unlink()
+    twig = RunView("twig", parent="celeba32-1", parent_step=4000, profile=snapshot.runs[0].profile)
+    running = job(1, State.RUNNING, run="twig", progress=training(epoch=10.1, to_epoch=50))
+    app = make_app(tmp_path, replace(snapshot, runs=(*snapshot.runs, twig), jobs=(running,)))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, FaceGrid)
+        for _ in range(600):
+            if "parent's faces, epoch 39" in screen_text(app):
+                break
+            await pilot.pause(0.1)
+        assert "parent's faces, epoch 39" in screen_text(app)
+        assert len(app.screen.query_one(FaceGrid).pictures) > 1
+        own = replace(curves("twig"), previews=(5200,), preview_paths=(str(path),))
+        app.store.set(replace(app.snapshot, curves={"twig": own}))  # type: ignore[attr-defined]
+        for _ in range(600):
+            if "faces after epoch 41" in screen_text(app):
+                break
+            await pilot.pause(0.1)
+        assert "parent's faces" not in screen_text(app)
+    assert not app.faults
+
+
 async def test_pictures_that_repaint_by_themselves_wait_for_the_budget(tmp_path: Path) -> None:
     snapshot = filled(tmp_path)
     app: DdpmApp = make_app(tmp_path, snapshot)
