@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,18 @@ def test_folders_that_hold_no_whole_export(elsewhere: Home, tmp_path: Path) -> N
     export.folder.profile.unlink()
     with pytest.raises(UserError, match="cannot read"):
         read_export(export.folder.path)
+
+
+def test_the_script_of_the_page_draws_what_the_program_draws(
+    elsewhere: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[3].joinpath("docs", "engine.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    made: dict[str, Any] = {}
+    exec(script.replace("DIR", "exported"), made)
+    here = drawn(
+        elsewhere, None, checkpoint=str(tmp_path / "exported"), sampler="dpmpp", steps=20, spacing="logsnr"
+    )
+    assert made["pictures"].shape == (16, 16, 16, 3)
+    assert np.abs(made["pictures"][:2].astype(int) - pictures(here)).max() <= 1
