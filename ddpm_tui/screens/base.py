@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.screen import ModalScreen, Screen
 from textual.worker import Worker, WorkerState
 
-from ddpm_tui.keymap import bindings
+from ddpm_tui.keymap import BY_ID, bindings
 from ddpm_tui.state.snapshot import Snapshot
 from ddpm_tui.widgets.abstract import Abstract
 from ddpm_tui.widgets.bars import FootBar, TopBar
@@ -35,7 +35,11 @@ class TooSmall(Rows):
     def lines(self, width: int, height: int) -> list[Line]:
         wide, tall = SMALLEST
         now = self.app.size
-        text = [f"{now.width}×{now.height} is too small", f"needs {wide}×{tall} or more", "q quits"]
+        text = [
+            f"{now.width}×{now.height} is too small",
+            f"needs {wide}×{tall} or more",
+            f"{cast('DdpmApp', self.app).key('app.quit')} quits",
+        ]
         above = max(0, (height - len(text)) // 2)
         return [[""]] * above + [[" " * max(0, (width - len(t)) // 2), (t, "warn")] for t in text]
 
@@ -199,6 +203,10 @@ class Dialog(Sturdy, ModalScreen[Result]):
     @property
     def ddpm(self) -> "DdpmApp":
         return cast("DdpmApp", self.app)
+
+    def keys_line(self, *said: tuple[str, str]) -> str:
+        """What a box says of its keys: (an id of the keymap, or a key that is always the same; what it does) each."""
+        return "   ".join(f"{self.ddpm.key(key) if key in BY_ID else key} {does}" for key, does in said)
 
     def action_close(self) -> None:
         self.dismiss(None)

@@ -48,7 +48,10 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
             yield Static("changes, as section.key=value with blanks between", classes="hint", markup=False)
             yield Input("", id="changes", compact=True)
             yield Static("", id="says", classes="hint", markup=False)
-            yield Static("enter do it   tab next field   esc leave it", classes="keys", markup=False)
+            keys = self.keys_line(
+                ("dialog.accept", "do it"), ("tab", "next field"), ("dialog.close", "leave it")
+            )
+            yield Static(keys, classes="keys", markup=False)
 
     async def on_mount(self) -> None:
         for box in self.query(Input):
@@ -170,7 +173,8 @@ class Details(Dialog[None]):
                 yield Static(self._info.problem, classes="hint bad", markup=False)
             with VerticalScroll(id="all-facts"):
                 yield Facts([*facts_of(self._info), *self._scores])
-            yield Static("↑↓ scroll   esc leave it", classes="keys", markup=False)
+            keys = self.keys_line(("↑↓", "scroll"), ("dialog.close", "leave it"))
+            yield Static(keys, classes="keys", markup=False)
 
     def action_accept(self) -> None:
         self.dismiss(None)

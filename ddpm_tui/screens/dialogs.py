@@ -25,7 +25,8 @@ class Confirm(Dialog[bool]):
             yield Static(self._question, classes="question", markup=False)
             if self._consequence:
                 yield Static(self._consequence, classes="hint", markup=False)
-            yield Static(f"y {self._yes}    n leave it", classes="keys", markup=False)
+            keys = self.keys_line(("confirm.yes", self._yes), ("confirm.no", "leave it"))
+            yield Static(keys, classes="keys", markup=False)
 
     def action_answer(self, yes: bool) -> None:
         self.dismiss(yes)
@@ -56,7 +57,8 @@ class Ask(Dialog[str]):
             field.cursor_blink = False
             yield field
             yield Static(self._hint, classes="hint", id="hint", markup=False)
-            yield Static("enter do it    esc leave it", classes="keys", markup=False)
+            keys = self.keys_line(("enter", "do it"), ("dialog.close", "leave it"))
+            yield Static(keys, classes="keys", markup=False)
 
     def _problem(self, value: str) -> str:
         try:

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from textual.widgets import Static
-
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.forms import Field, Form, priority_field, with_turn
 from ddpm_tui.state.snapshot import RunView
@@ -60,8 +58,9 @@ class EvaluateForm(Form):
     async def on_mount(self) -> None:
         self.query_one(Table).columns = COLUMNS
         await super().on_mount()
-        keys = f"{self.ddpm.key('measures.toggle')} in or out   enter do it   tab next field   esc leave it"
-        self.query_one(".keys", Static).update(keys)
+
+    def keys_said(self) -> list[tuple[str, str]]:
+        return [("measures.toggle", "in or out"), *super().keys_said()]
 
     async def options(self) -> Sequence[Row]:
         return self._rows()

@@ -91,8 +91,12 @@ class Form(Dialog[dict[str, Any]], Abstract):
                         box.styles.width = field.width
                         yield box
             yield Static("", id="says", classes="hint", markup=False)
-            find = "type to find   " if self.FINDS else ""
-            yield Static(f"{find}enter do it   tab next field   esc leave it", classes="keys", markup=False)
+            yield Static(self.keys_line(*self.keys_said()), classes="keys", markup=False)
+
+    def keys_said(self) -> list[tuple[str, str]]:
+        """See `keys_line`."""
+        find = [("type", "to find")] if self.FINDS else []
+        return [*find, ("dialog.accept", "do it"), ("tab", "next field"), ("dialog.close", "leave it")]
 
     async def on_mount(self) -> None:
         rows = await self.options()
@@ -180,7 +184,8 @@ class Form(Dialog[dict[str, Any]], Abstract):
 
     async def _say(self, number: int) -> None:
         await asyncio.sleep(0.1)  # while somebody types, nothing is asked
-        text, bad = "nothing has that name: backspace or esc goes back" if self._find else "", False
+        back = f"nothing has that name: backspace or {self.ddpm.key('dialog.close')} goes back"
+        text, bad = back if self._find else "", False
         chosen = self.query_one(Table).key
         if chosen is not None:
             try:

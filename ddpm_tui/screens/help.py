@@ -27,8 +27,9 @@ class Help(Dialog[None]):
                     yield Static(_TITLES.get(name, name.capitalize()), classes="heading", markup=False)
                     for key, text in keys:
                         yield Static(f"  {key:<12} {text}", markup=False)
+            back = self.keys_line(("dialog.close", "back"))
             yield Static(
-                "esc back    other keys: keymap.toml in the data folder", classes="keys", markup=False
+                f"{back}    other keys: keymap.toml in the data folder", classes="keys", markup=False
             )
 
 

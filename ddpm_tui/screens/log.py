@@ -89,7 +89,7 @@ class LogView(Dialog[None]):
                 f"log of job {job_number(self._folder.id)}: {self._title}", classes="question", markup=False
             )
             yield LogLines()
-            yield Static("esc back", classes="keys", markup=False)
+            yield Static(self.keys_line(("dialog.close", "back")), classes="keys", markup=False)
 
     async def on_mount(self) -> None:
         self.set_interval(1.0, self._look)

@@ -68,16 +68,18 @@ class ProfileForm(Dialog[str]):
             field.cursor_blink = False
             yield field
             yield Static("", id="says", classes="hint", markup=False)
-            yield Static("", classes="keys", markup=False)
+            keys = self.keys_line(
+                ("↑↓", "choose"),
+                ("form.next_choice", "next choice"),
+                ("form.save", "save"),
+                ("form.estimate", "measure"),
+                ("form.leave", "leave"),
+            )
+            yield Static(keys, classes="keys", markup=False)
 
     def on_mount(self) -> None:
         from ddpm_tui.state.profile_facts import settings
 
-        key = self.ddpm.key
-        self.query_one(".keys", Static).update(
-            f"↑↓ choose   {key('form.next_choice')} next choice   {key('form.save')} save   "
-            f"{key('form.estimate')} measure   {key('form.leave')} leave"
-        )
         self._settings = settings()
         self.query_one(Table).can_focus = False
         self._show()
