@@ -401,10 +401,12 @@ class Home:
 
 @dataclass(frozen=True)
 class ExportPlace:
-    """Where a home keeps what it makes of an exported checkpoint of run `name`: all exports share it."""
+    """Where a home keeps what it makes of an exported checkpoint of run `name`. All exports share it; the SHA-256 of
+    the weights tells whose a thing is."""
 
     home: Home
     name: str
+    sha256: str
 
     @property
     def samples(self) -> Path:

@@ -21,6 +21,7 @@ from ddpm_tui.cli.common import (
 )
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.words import number, plural, size
+from engine.home import ExportPlace, is_export
 
 
 @click.group(cls=NounGroup)
@@ -75,13 +76,16 @@ def list_(run: str, as_json: bool) -> None:
 
 
 @checkpoints.command()
-@click.argument("reference", metavar="RUN@WHICH", shell_complete=complete.references)
+@click.argument("reference", metavar="RUN@WHICH|DIR", shell_complete=complete.trained)
 @json_option
 def show(reference: str, as_json: bool) -> None:
-    """One checkpoint: what it holds and how good it was."""
+    """One checkpoint, of a run or in the folder it was exported to: what it holds and how good it was."""
     from engine.runs.checkpoints import resolve
     from engine.runs.evaluations import scores_at
 
+    if is_export(reference):
+        _show_export(reference, as_json)
+        return
     run, info = resolve(home(), reference)
     m = info.whole()
     scores = scores_at(run, info.step, complain=note)
@@ -106,6 +110,31 @@ def show(reference: str, as_json: bool) -> None:
     )
     for name, entry in m.files.items():
         say(f"  {name}  {size(entry['size'])}  {entry['sha256'][:16]}…")
+    if scores:
+        say("")
+        print_facts([(name, score.line()) for name, score in scores.items()])
+
+
+def _show_export(folder: str, as_json: bool) -> None:
+    from engine.runs.evaluations import scores_at
+    from engine.runs.export import read_export
+
+    export = read_export(Path(folder))
+    scores = scores_at(ExportPlace(home(), export.run, export.sha256), export.step, complain=note)
+    epoch = round(export.epochs, 4)
+    if as_json:
+        facts = {"run": export.run, "step": export.step, "epoch": epoch, "weights": export.weights}
+        measured = {name: asdict(score) for name, score in scores.items()}
+        print_json({**facts, "sha256": export.sha256, "folder": str(export.folder.path), "scores": measured})
+        return
+    print_facts(
+        [
+            ("checkpoint", f"{export.run}@{export.step}, exported"),
+            ("epoch", f"{round(epoch, 2):g}"),
+            ("weights", f"{export.weights}  {export.sha256[:16]}…"),
+            ("folder", str(export.folder.path)),
+        ]
+    )
     if scores:
         say("")
         print_facts([(name, score.line()) for name, score in scores.items()])

@@ -24,9 +24,7 @@ def trainable(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
 
 
 def references(___: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """RUN, and behind the @ its steps and tags; folders where a path is begun."""
-    if is_export(incomplete):
-        return [CompletionItem(incomplete, type="dir")]
+    """RUN, and behind the @ its steps and tags."""
     name, at, _ = incomplete.partition("@")
     if not at:
         return _starting(_run_names(), incomplete)
@@ -41,6 +39,13 @@ def references(___: click.Context, __: click.Parameter, incomplete: str) -> list
     steps = [str(int(folder)) for folder in _folders(str(run.checkpoints)) if folder.isdigit()]
     known = ["latest", "best", *tags, *steps] if steps else []
     return _starting([f"{name}@{word}" for word in known], incomplete)
+
+
+def trained(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What can be drawn from: references, and folders where a path is begun."""
+    if is_export(incomplete):
+        return [CompletionItem(incomplete, type="dir")]
+    return references(context, parameter, incomplete)
 
 
 def jobs(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:

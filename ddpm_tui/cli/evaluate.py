@@ -71,7 +71,7 @@ def _absolute(_: click.Context, __: click.Parameter, value: str | None) -> str |
 
 
 @click.command()
-@click.argument("reference_", metavar="RUN[@WHICH]|DIR", shell_complete=complete.references)
+@click.argument("reference_", metavar="RUN[@WHICH]|DIR", shell_complete=complete.trained)
 @measure_options
 @device_option
 @json_option

@@ -85,7 +85,7 @@ def stages(run: str, epochs: list[int] | None, dpi: int | None, out: str, **how:
 
 
 @figure.command()
-@click.argument("reference", metavar="RUN[@WHICH]|DIR", shell_complete=complete.references)
+@click.argument("reference", metavar="RUN[@WHICH]|DIR", shell_complete=complete.trained)
 @set_option
 @caption_option
 @_options(64, 8, 4, ("How many.", "Pictures in a row."))
@@ -104,7 +104,7 @@ def grid(
 
 
 @figure.command()
-@click.argument("reference", metavar="RUN[@WHICH]|DIR", shell_complete=complete.references)
+@click.argument("reference", metavar="RUN[@WHICH]|DIR", shell_complete=complete.trained)
 @set_option
 @caption_option
 @_options(4, 9, 4, ("Samples, down.", "Steps of the denoising, across."))

@@ -71,7 +71,7 @@ def train(
 @click.argument(
     "checkpoint",
     metavar="RUN[@STEP|@TAG|@latest|@best]|DIR",
-    shell_complete=complete.references,
+    shell_complete=complete.trained,
     callback=_named,
 )
 @drawing_options
@@ -103,7 +103,7 @@ def sample(
 @click.argument(
     "checkpoint",
     metavar="RUN[@STEP|@TAG|@latest|@best]|DIR",
-    shell_complete=complete.references,
+    shell_complete=complete.trained,
     callback=_named,
 )
 @measure_options

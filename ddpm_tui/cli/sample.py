@@ -120,7 +120,7 @@ def drawing_args(count: int, trajectory: str | None, trajectory_of: int, **optio
 
 
 @click.command()
-@click.argument("reference", metavar="RUN[@WHICH]|DIR", shell_complete=complete.references)
+@click.argument("reference", metavar="RUN[@WHICH]|DIR", shell_complete=complete.trained)
 @drawing_options
 @click.option("--show", is_flag=True, help="Print the pictures in the terminal as half blocks.")
 @device_option

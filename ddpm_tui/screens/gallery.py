@@ -168,9 +168,8 @@ class GalleryScreen(BaseScreen):
         def load() -> "dict[str, Score]":
             from ddpm_tui.state.scores import scores_of_set
 
-            home = self.ddpm.home
-            run = str(entry.facts.get("run", ""))
-            place = home.run(entry.run) if entry.run else ExportPlace(home, run)
+            home, run, digest = self.ddpm.home, entry.facts.get("run"), entry.facts.get("weights_sha256")
+            place = home.run(entry.run) if entry.run else ExportPlace(home, str(run), str(digest))
             return scores_of_set(place, entry.facts)
 
         await asyncio.sleep(0.05)  # while one goes through the list, nothing is read

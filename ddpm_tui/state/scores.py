@@ -39,8 +39,6 @@ def scores_of_set(run: RunFolder | ExportPlace, facts: Mapping[str, Any]) -> dic
         return {}
     ways: tuple[dict[str, Score], ...] = ({}, {}, {})
     for evaluation in sorted(read_evaluations(run, step), key=lambda e: e.order):
-        if isinstance(run, ExportPlace) and evaluation.weights_sha256 != facts.get("weights_sha256"):
-            continue  # of another export
         for name, score in evaluation.scores.items():
             ways[2][name] = score
             if score.sampler is not None:

@@ -84,7 +84,7 @@ def run_evaluation(work: Work) -> Result:
         work.report("writing")
         evaluation = write_evaluation(
             trained.place, trained.step, trained.epochs, settings.weights, found.scores,
-            f"{work.spec.id}-{int(work.spec.created):x}", _png(found.pairs), trained.sha256(settings.weights),
+            f"{work.spec.id}-{int(work.spec.created):x}", _png(found.pairs),
         )  # fmt: skip
         kept.clear()
     finally:

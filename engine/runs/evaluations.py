@@ -183,7 +183,7 @@ class Score:
 @dataclass(frozen=True)
 class Evaluation:
     """One file of scores. pairs: the picture of the closest pairs, where memorisation was measured · weights_sha256: of
-    the file of the weights, None where training scored them itself."""
+    an exported checkpoint, which its run and step alone do not name."""
 
     id: str
     run: str
@@ -229,13 +229,13 @@ def write_evaluation(
     scores: Mapping[str, Score],
     evaluation_id: str,
     pairs: bytes | None = None,
-    weights_sha256: str | None = None,
 ) -> Evaluation:
     """Store scores durably: readers meet all of it or nothing. The same id at the same step is replaced.
 
     pairs: a PNG. Raises DiskFullError.
     """
     target = evaluation_file(run, checkpoint, evaluation_id)
+    digest = run.sha256 if isinstance(run, ExportPlace) else None
     picture = _pairs_of(target)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     content = {
@@ -246,7 +246,7 @@ def write_evaluation(
         "epoch": round(epoch, 4),
         "created": created,
         "weights": weights,
-        "weights_sha256": weights_sha256,
+        "weights_sha256": digest,
         "scores": {name: score_to_wire(score) for name, score in scores.items()},
     }
     with disk_errors(target):
@@ -259,7 +259,7 @@ def write_evaluation(
         write_json(target, content)
     return Evaluation(
         evaluation_id, run.name, checkpoint, epoch, created, weights, dict(scores), target,
-        picture if pairs is not None else None, weights_sha256,
+        picture if pairs is not None else None, digest,
     )  # fmt: skip
 
 
@@ -324,8 +324,8 @@ def score_from_wire(name: str, entry: Mapping[str, Any]) -> Score:
 def read_evaluations(
     run: RunFolder | ExportPlace, step: int | None = None, complain: Callable[[str], None] = lambda text: None
 ) -> list[Evaluation]:
-    """Every evaluation of a run (of one checkpoint, if given), by checkpoint and then oldest first; `complain` hears of
-    unreadable ones."""
+    """Every evaluation of a run (of one checkpoint, if given) or of an export, by checkpoint and then oldest first;
+    `complain` hears of unreadable ones."""
     try:
         paths = [p for p in run.evaluations.iterdir() if p.suffix == ".json" and not p.name.startswith(".")]
     except OSError:
@@ -338,6 +338,8 @@ def read_evaluations(
             found.append(read_evaluation(path))
         except (DamagedError, UserError) as error:
             complain(str(error))
+    if isinstance(run, ExportPlace):
+        found = [e for e in found if e.weights_sha256 == run.sha256]
     return sorted(found, key=lambda e: (e.checkpoint, e.order))
 
 
@@ -357,7 +359,7 @@ def standing(evaluations: Iterable[Evaluation]) -> dict[str, Score]:
 
 
 def scores_at(
-    run: RunFolder, step: int, complain: Callable[[str], None] = lambda text: None
+    run: RunFolder | ExportPlace, step: int, complain: Callable[[str], None] = lambda text: None
 ) -> dict[str, Score]:
     """The standing score of each name that a checkpoint has; `complain` hears of files that cannot be read."""
     return standing(read_evaluations(run, step, complain))

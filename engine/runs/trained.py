@@ -85,7 +85,7 @@ def find_trained(home: Home, reference: str) -> Trained:
     """
     if is_export(reference):
         export = read_export(Path(reference))
-        place = ExportPlace(home, export.run)
+        place = ExportPlace(home, export.run, export.sha256)
         return Trained(str(export.folder.path), place, export.step, export.epochs, export.profile, export)
     run, info = resolve(home, reference)
     epochs = info.whole().epochs_seen

@@ -3,13 +3,18 @@
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.data.catalog import add_source
 from engine.home import Home
+from engine.runs.checkpoints import resolve
 from engine.runs.evaluations import Reference, Score, read_evaluations, write_evaluation
+from engine.runs.export import export_checkpoint
+from engine.runs.trained import find_trained
 from tests.ddpm_tui.cli.conftest import Cli
+from tests.engine.runs.test_evaluations import SWD
 from tests.engine.service.support import Service
 from tests.tiny import job, make_run, work
 from tests.torchless import trained_run
@@ -52,6 +57,39 @@ def test_a_run_that_is_not_there(cli: Cli) -> None:
     ended = cli("evaluate", "nobody")
     assert ended.code == 1
     assert "nobody" in ended.error
+
+
+def test_an_exported_folder_is_queued_by_its_whole_path(
+    home: Home, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine works in another folder than the person."""
+    run = trained_run(home, "r", 1)
+    export_checkpoint(run, resolve(home, "r")[1], tmp_path / "out")
+    monkeypatch.chdir(tmp_path)
+    asked = []
+
+    def request(_: Home, do: str, **args: Any) -> dict[str, Any]:
+        asked.append((args["kind"], args["args"]["checkpoint"]))
+        return {"says": [], "job": None, "added": False}
+
+    monkeypatch.setattr("ddpm_tui.cli.queue_add.insistent_request", request)
+    assert cli("queue", "sample", "./out").code == 0
+    assert cli("queue", "evaluate", "out/").code == 0
+    assert asked == [("sample", str(tmp_path / "out")), ("evaluate", str(tmp_path / "out"))]
+
+
+def test_checkpoints_show_has_the_scores_of_an_exported_folder(home: Home, cli: Cli, tmp_path: Path) -> None:
+    run = trained_run(home, "r", 1)
+    export_checkpoint(run, resolve(home, "r")[1], tmp_path / "out")
+    place = find_trained(home, str(tmp_path / "out")).place
+    write_evaluation(place, 7, 1.0, "ema", {"sliced_wasserstein": SWD}, "a")
+    shown = " ".join(cli("checkpoints", "show", str(tmp_path / "out")).out.split())
+    assert "r@7, exported" in shown
+    assert SWD.line() in shown
+    facts = cli("checkpoints", "show", str(tmp_path / "out"), "--json").json
+    assert (facts["run"], facts["step"], facts["weights"]) == ("r", 7, "ema")
+    assert facts["scores"]["sliced_wasserstein"]["value"] == SWD.value
+    assert "sliced" not in cli("checkpoints", "show", "r@7").out
 
 
 def test_runs_show_has_the_newest_scores_of_each_measure(home: Home, cli: Cli) -> None:

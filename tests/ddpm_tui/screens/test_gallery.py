@@ -171,7 +171,7 @@ async def test_delete_and_undo(home):
 def exported(home):
     """A set of an exported checkpoint beside that of the run."""
     make_samples(
-        ExportPlace(home, "far-1"), "000009", export="/else/where/faces", weights_sha256="5a", steps=20
+        ExportPlace(home, "far-1", "5a"), "000009", export="/else/where/faces", weights_sha256="5a", steps=20
     )
     return "/000009"
 
@@ -223,12 +223,12 @@ async def test_draw_again_asks_for_the_same_folder(home, exported):
 
 
 def test_scores_beside_a_set_are_those_of_the_same_exported_weights(home, exported):
-    place = ExportPlace(home, "far-1")
-    for number, digest, value in ((1, "5a", 15.0), (2, "6b", 99.0)):
+    one, other = ExportPlace(home, "far-1", "5a"), ExportPlace(home, "far-1", "6b")
+    for number, place, value in ((1, one, 15.0), (2, other, 99.0)):
         score = {"sliced_wasserstein": replace(SWD, value=value)}
-        write_evaluation(place, 200, 2.0, "ema", score, f"00000{number}-a", None, digest)
+        write_evaluation(place, 200, 2.0, "ema", score, f"00000{number}-a")
     facts = json.loads((home.samples / "000009" / "sample.json").read_text())
-    assert scores_of_set(place, facts)["sliced_wasserstein"].value == 15.0
+    assert scores_of_set(one, facts)["sliced_wasserstein"].value == 15.0
 
 
 async def test_draw_again_asks_for_the_same_checkpoint(home):

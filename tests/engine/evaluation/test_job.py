@@ -104,11 +104,11 @@ def test_an_exported_checkpoint_has_its_runs_scores(
     assert result is not None
     assert known is not None
     assert result.outcome == "done", result
-    place = ExportPlace(home, "r")
-    (found,) = read_evaluations(place)
+    digest = read_export(folder).sha256
+    (found,) = read_evaluations(ExportPlace(home, "r", digest))
     assert found.id.startswith(job.id)
     assert found.path.parent == home.root / "evaluations"
-    assert found.weights_sha256 == read_export(folder).sha256
+    assert not read_evaluations(ExportPlace(home, "r", "another"))
     same = ({k: s["value"] for k, s in r.extra["evaluation"]["scores"].items()} for r in (result, known))
     assert next(same) == next(same)
 
