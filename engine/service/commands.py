@@ -304,13 +304,16 @@ class Commands:
         """End the service. With `jobs`, workers are asked to checkpoint first and their jobs go back to the
         queue; without, they work on and the next service finds them."""
         asked = []
-        if args.flag("jobs"):
-            self.stops_jobs = True
-            self.engine.stop()
-            for job in [job for job in self.queue.jobs.values() if job.live and job.intent is None]:
-                await self.engine.supervisor.ask(job, Intent.STOP)
-                asked.append(job.id)
-        self._stop()
+        try:
+            if args.flag("jobs"):
+                self.engine.stop()
+                for job in [job for job in self.queue.jobs.values() if job.live and job.intent is None]:
+                    with contextlib.suppress(StaleError):  # it has just ended by itself
+                        await self.engine.supervisor.ask(job, Intent.STOP)
+                        asked.append(job.id)
+                self.stops_jobs = True
+        finally:
+            self._stop()  # nothing is started any more, so nothing is left to stay for
         return {"workers": self.engine.supervisor.worker_count, "stopped": asked}
 
     async def _each(self, args: "Arguments", change: Callable[[Job], Awaitable[Job]]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from engine.service.launcher import LocalLauncher
 from engine.service.queue import Queue
 from engine.service.server import Client
 from engine.service.states import Intent, Job, State
-from engine.service.store import Store
+from engine.service.store import Store, UnwritableError
 
 from .support import make_home
 
@@ -94,3 +94,34 @@ async def test_a_wish_that_is_being_written_while_the_worker_dies_is_granted(
     assert answer["error"] is None
     now = desk.queue.jobs[job.id]
     assert (now.state, now.intent) == (state, None)
+
+
+async def test_a_stop_with_all_jobs_that_meets_an_end_stops_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the engine would go on without starting anything."""
+    stopped: list[bool] = []
+    monkeypatch.setattr(desk.commands, "_stop", lambda: stopped.append(True))
+    job = await desk.start(await desk.job())
+    over = desk.queue.transition(job, [State.STARTING], State.FAILED, "it broke")
+    _, answer = await asyncio.gather(over, desk.ask("stop", jobs=True))
+    assert answer["stopped"] == []
+    assert stopped
+
+
+async def test_a_stop_that_cannot_be_written_waits_for_no_worker(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were not asked to end, so they would not; the next engine finds them."""
+    stopped: list[bool] = []
+    monkeypatch.setattr(desk.commands, "_stop", lambda: stopped.append(True))
+
+    def full(*_: Any, **__: Any) -> Job:
+        raise UnwritableError("queue.db cannot be written (disk full)", "free some space")
+
+    await desk.start(await desk.job())
+    monkeypatch.setattr(Store, "update", full)
+    with pytest.raises(UnwritableError):
+        await desk.ask("stop", jobs=True)
+    assert stopped
+    assert not desk.commands.stops_jobs
