@@ -29,6 +29,8 @@ from engine.service.live import Live
 from engine.service.protocol import encode, error_to_wire
 from engine.service.queue import Queue
 from engine.service.server import Server
+from engine.service.states import Intent
+from engine.service.store import StaleError, UnwritableError
 
 log = logging.getLogger(__name__)
 
@@ -95,10 +97,10 @@ class Daemon:
         await self._stop.wait()
         log.info("stopping; %d workers", self.engine.supervisor.worker_count)
         self.engine.stop()
+        with contextlib.suppress(TimeoutError):  # a start that is under way is recorded first
+            await asyncio.wait_for(recovering, 10.0)
         if self.commands.stops_jobs:
             await self._until_idle()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(recovering, 10.0)
         telling.cancel()
         guarding.cancel()
         await self.engine.supervisor.close()
@@ -114,8 +116,14 @@ class Daemon:
         await self.engine.run()
 
     async def _until_idle(self) -> None:
-        """Until every worker that was asked to end has ended; each is killed when it takes too long."""
-        while self.engine.supervisor.worker_count:
+        """Until every worker has ended; who was just starting when the others were asked is asked now, and each is
+        killed when it takes too long."""
+        supervisor = self.engine.supervisor
+        while supervisor.worker_count:
+            for job in list(self.queue.jobs.values()):
+                if job.live and job.intent is None and supervisor.has_worker(job):
+                    with contextlib.suppress(StaleError, UnwritableError):
+                        await supervisor.ask(job, Intent.STOP)
             await asyncio.sleep(0.1)
 
     def _is_homeless(self) -> bool:
