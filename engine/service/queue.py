@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -110,12 +111,17 @@ class Queue:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def add(self, make: Callable[[], Job]) -> Job:
-        """Make the job's folder (in the thread) and its row."""
+        """Make the job's folder (in the thread) and its row; neither where the row cannot be written."""
 
         def work() -> Job:
             job = make()
             reach("service.folder_made")
-            return self._mended(lambda: self._store.insert(job))
+            try:
+                return self._mended(lambda: self._store.insert(job))
+            except DdpmError:
+                # Who asked hears that it failed; the next engine would take up a folder without a row.
+                shutil.rmtree(self.home.job(job.id).path, ignore_errors=True)
+                raise
 
         return self._tell(await self._safely(work))
 

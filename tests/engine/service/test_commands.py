@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from engine.jobs import list_job_folders
 from engine.service.commands import Commands
 from engine.service.engine import Engine
 from engine.service.launcher import LocalLauncher
@@ -38,6 +39,11 @@ class Desk:
         return await self.queue.transition(
             job, [State.QUEUED], State.STARTING, "starting", attempt=job.attempt + 1, slot="cpu"
         )
+
+
+def full(*_: Any, **__: Any) -> Job:
+    """Instead of a method of the Store that writes."""
+    raise UnwritableError("queue.db cannot be written (disk full)", "free some space")
 
 
 @pytest.fixture
@@ -115,13 +121,21 @@ async def test_a_stop_that_cannot_be_written_waits_for_no_worker(
     """They were not asked to end, so they would not; the next engine finds them."""
     stopped: list[bool] = []
     monkeypatch.setattr(desk.commands, "_stop", lambda: stopped.append(True))
-
-    def full(*_: Any, **__: Any) -> Job:
-        raise UnwritableError("queue.db cannot be written (disk full)", "free some space")
-
     await desk.start(await desk.job())
     monkeypatch.setattr(Store, "update", full)
     with pytest.raises(UnwritableError):
         await desk.ask("stop", jobs=True)
     assert stopped
     assert not desk.commands.stops_jobs
+
+
+async def test_a_job_that_could_not_be_written_does_not_come_up_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next engine takes up every job's folder that has no row; of this one the client heard that it failed."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "insert", full)
+        with pytest.raises(UnwritableError):
+            await desk.job()
+    assert list_job_folders(desk.queue.home) == []
+    assert (await desk.job()).id == "000001"
