@@ -153,7 +153,9 @@ class DdpmApp(App[None]):
         self.store.start(self._publish)
 
     def _publish(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
+        before, self.snapshot = self.snapshot.engine.problem, snapshot
+        if snapshot.engine.problem not in ("", before):
+            self.say(snapshot.engine.problem, "bad")
 
     async def on_unmount(self) -> None:
         if self._estimator is not None:
@@ -187,6 +189,10 @@ class DdpmApp(App[None]):
         """Something that should not happen did: a line for the person, the rest for the log."""
         if isinstance(error, DdpmError):
             self.say(str(error), "bad")
+            return
+        if isinstance(error, OSError) and error.filename is not None:  # a disk's trouble, no bug of ours
+            log.warning("%s failed", where, exc_info=error)
+            self.say(f"{(error.strerror or str(error)).lower()}: {error.filename}", "bad")
             return
         self.faults.append(f"{where}: {error!r}")
         log.error("%s failed", where, exc_info=error)

@@ -24,6 +24,7 @@ class AsyncClient:
         self.home = home
         self.name = name
         self._writer: asyncio.StreamWriter | None = None
+        self._trouble = NotRunningError("the engine is not connected", "it is tried again every few seconds")
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
 
@@ -34,7 +35,11 @@ class AsyncClient:
         this side was too slow and events were dropped. Then "job", "waits", "progress", "run" and "engine"
         events. Ends, or raises DdpmError, when the engine goes away.
         """
-        reader = await self._connect()
+        try:
+            reader = await self._connect()
+        except DdpmError as error:
+            self._trouble = NotRunningError(error.what, error.hint)
+            raise
         events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(10_000)
         reading = asyncio.get_running_loop().create_task(self._read(reader, events))
         try:
@@ -50,9 +55,9 @@ class AsyncClient:
                 await reading
 
     async def request(self, do: str, **args: Any) -> Any:
-        """One request. Raises the engine's error, NotRunningError where nothing is connected."""
+        """One request. Raises the engine's error, NotRunningError with the reason where nothing is connected."""
         if self._writer is None:
-            raise NotRunningError("the engine is not connected", "it is tried again every few seconds")
+            raise self._trouble
         self._number += 1
         number = self._number
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

@@ -10,12 +10,15 @@ import pytest
 from textual.events import Resize
 from textual.geometry import Size
 
+from ddpm_tui.async_client import AsyncClient
+from ddpm_tui.client import NotRunningError
 from ddpm_tui.draw.terminal import Depth, Terminal
 from ddpm_tui.keymap import BY_ID, SCREENS
 from ddpm_tui.screens.help import Help, key_groups
 from ddpm_tui.state.snapshot import Engine
 from ddpm_tui.widgets.bars import FootBar, live_keys
-from engine.errors import UserError
+from engine.errors import DdpmError, UserError
+from engine.home import Home
 from tests.ddpm_tui.fakes import empty, filled, make_app
 from tests.ddpm_tui.screens.homes import until
 
@@ -252,6 +255,38 @@ async def test_the_engine_going_away_and_coming_back_is_shown(tmp_path: Path) ->
         app.store.set(snapshot)  # type: ignore[attr-defined]
         await pilot.pause()
         assert "1 running, 3 waiting" in screen_text(app)
+
+
+async def test_why_the_engine_is_away_or_in_trouble_is_said(tmp_path: Path) -> None:
+    snapshot = filled(tmp_path)
+    app = make_app(tmp_path, snapshot)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await pilot.pause()
+        for link in ("disconnected", "connected"):
+            engine = Engine(link, f"{link}: no room on the disk")  # type: ignore[arg-type]
+            app.store.set(replace(snapshot, engine=engine))  # type: ignore[attr-defined]
+            await pilot.pause()
+            assert f"{link}: no room on the disk" in screen_text(app)
+        app.report(OSError(30, "Read-only file system", "/home/tags.json"), "the app")
+        await pilot.pause()
+        assert "read-only file system: /home/tags.json" in screen_text(app)
+    assert app.faults == []
+
+
+async def test_what_is_asked_of_an_engine_that_cannot_start_is_refused_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    home = Home(tmp_path / "a file")
+    home.root.touch()
+    client = AsyncClient(home)
+    with pytest.raises(NotRunningError, match="the engine is not connected"):
+        await client.request("pause", ids=["1"])
+    with pytest.raises(DdpmError) as why:
+        await anext(client.listen())
+    with pytest.raises(NotRunningError) as refused:
+        await client.request("pause", ids=["1"])
+    assert str(refused.value) == str(why.value)
+    assert str(home.root) in refused.value.what
 
 
 async def test_messages_give_the_keys_back_after_a_while(tmp_path: Path) -> None:
