@@ -128,15 +128,17 @@ def new_job_folder(
     device: str = "auto",
     foreground: bool = False,
     queue: dict[str, Any] | None = None,
+    above: int = 0,
 ) -> JobFolder:
     """Make a job's folder with a fresh id and its spec in it, durably; one counter gives all ids.
 
-    The folder appears whole or not at all: it is renamed into place, and the rename fails where another
-    process took the id first. Raises DiskFullError.
+    The folder appears whole or not at all: it is renamed into place, and the rename fails where another process took
+    the id first. `above`: ids up to this one are taken, whether there are folders for them or not. Raises
+    DiskFullError.
     """
     home.jobs.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = home.jobs / f".new-{uuid.uuid4().hex[:12]}"
-    number = _highest_id(home) + 1
+    number = max(above, _highest_id(home)) + 1
     try:
         with disk_errors(home.jobs):
             temporary.mkdir(mode=0o700)

@@ -198,7 +198,8 @@ class Commands:
         token: str | None,
     ) -> Job:
         extra = {"after": list(after), "priority": priority.name.lower(), "token": token}
-        folder = new_job_folder(self.home, kind, run, args, device, queue=extra)
+        last = max((int(job_id) for job_id in self.queue.jobs if job_id.isdecimal()), default=0)
+        folder = new_job_folder(self.home, kind, run, args, device, queue=extra, above=last)
         return new_job(read_spec(folder), entry_rank(self.queue.jobs.values(), priority))
 
     # Changing.

@@ -1,6 +1,7 @@
 """Requests that meet the service's own changes half-way."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,3 +140,10 @@ async def test_a_job_that_could_not_be_written_does_not_come_up_later(
             await desk.job()
     assert list_job_folders(desk.queue.home) == []
     assert (await desk.job()).id == "000001"
+
+
+async def test_a_number_is_not_given_again_where_its_folder_was_deleted(desk: Desk) -> None:
+    job = await desk.job()
+    await desk.queue.in_thread(lambda: None)  # its note is written
+    shutil.rmtree(desk.queue.home.job(job.id).path)
+    assert (await desk.job()).id == "000002"
