@@ -17,7 +17,8 @@ from typing import Any, Literal, TypeVar
 
 from engine.errors import DamagedError, DiskFullError
 from engine.files import disk_errors, fsync_folder, is_locked, read_json, write_json
-from engine.home import Home, JobFolder
+from engine.folders import JobFolder
+from engine.home import Home
 
 FORMAT = 1
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any, TextIO
 
 from engine.errors import DdpmError
-from engine.home import Home, JobFolder
+from engine.folders import JobFolder
+from engine.home import Home
 from engine.jobs import JobSpec, Phase, Progress, write_progress
 
 

@@ -20,7 +20,8 @@ from types import FrameType
 from engine.errors import BusyError, DamagedError, DdpmError, DiskFullError
 from engine.failpoints import reach
 from engine.files import FileLock, disk_errors
-from engine.home import Home, JobFolder
+from engine.folders import JobFolder
+from engine.home import Home
 from engine.jobs import (
     EXIT_DISK_FULL,
     EXIT_FAILED,

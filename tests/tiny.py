@@ -6,7 +6,8 @@ import subprocess
 import sys
 from typing import Any
 
-from engine.home import Home, JobFolder, RunFolder
+from engine.folders import JobFolder, RunFolder
+from engine.home import Home
 from engine.jobs import new_job_folder
 from engine.profiles_store import build_profile
 from engine.runs.record import create_run

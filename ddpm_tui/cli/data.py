@@ -141,7 +141,7 @@ def _described(source: Any) -> str:
 def _pack(name: str, pixels: int, recipe: str, limit: int | None, quiet: bool) -> dict[str, Any]:
     from ddpm_tui.cli.foreground import run_job
     from engine.data.manifest import load_manifest
-    from engine.home import PackedFolder
+    from engine.folders import PackedFolder
 
     args = {"dataset": name, "size": pixels, "recipe": recipe, "limit": limit}
     result = run_job(

@@ -18,7 +18,8 @@ import click
 from ddpm_tui.cli.common import drop_output, note, print_json_line
 from ddpm_tui.cli.views import Quiet, View, choose
 from engine.errors import DdpmError
-from engine.home import Home, JobFolder
+from engine.folders import JobFolder
+from engine.home import Home
 from engine.jobs import EXIT_QUIT, EXIT_STOPPED, Result, new_job_folder, read_progress, read_result
 from engine.service.launcher import LocalLauncher, LocalWorker
 

@@ -16,7 +16,7 @@ MOST_COMPARED = 15
 """Epochs in a table."""
 
 if TYPE_CHECKING:
-    from engine.home import RunFolder
+    from engine.folders import RunFolder
     from engine.runs.evaluations import Score
 
 

@@ -177,7 +177,7 @@ def show_pictures(result: Result) -> None:
 
     from ddpm_tui.draw.layout import grid_layout
     from ddpm_tui.draw.show import print_faces
-    from engine.home import SampleFolder
+    from engine.folders import SampleFolder
 
     pictures = np.load(SampleFolder(Path(result.extra["folder"])).pictures, mmap_mode="r")
     height, width = pictures.shape[1:3]

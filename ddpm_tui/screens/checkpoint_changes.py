@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.home import RunFolder
+from engine.folders import RunFolder
 
 if TYPE_CHECKING:
     from ddpm_tui.app import DdpmApp

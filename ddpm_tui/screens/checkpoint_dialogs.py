@@ -17,7 +17,8 @@ from ddpm_tui.screens.dialogs import Ask, Confirm
 from ddpm_tui.widgets.rows import Line, Rows, fact_lines
 from ddpm_tui.words import learning_rate, plural, size
 from engine.errors import DdpmError, UserError
-from engine.home import Home, RunFolder, check_name
+from engine.folders import RunFolder
+from engine.home import Home, check_name
 
 if TYPE_CHECKING:
     from engine.runs.checkpoints import CheckpointInfo

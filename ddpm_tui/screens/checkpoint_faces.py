@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from engine.errors import DdpmError
-from engine.home import RunFolder
+from engine.folders import RunFolder
 
 if TYPE_CHECKING:
     from ddpm_tui.screens.base import BaseScreen

@@ -9,7 +9,7 @@ from ddpm_tui.screens.checkpoint_dialogs import scores_of
 from ddpm_tui.screens.checkpoint_rows import about_lines, full_lines
 from ddpm_tui.state.snapshot import RunView, Snapshot
 from ddpm_tui.widgets.sheet import Sheet
-from engine.home import RunFolder
+from engine.folders import RunFolder
 
 if TYPE_CHECKING:
     from ddpm_tui.screens.base import BaseScreen

@@ -34,7 +34,7 @@ from ddpm_tui.widgets.filter import FilterLine
 from ddpm_tui.widgets.rows import Line
 from ddpm_tui.widgets.table import Table
 from engine.errors import UserError
-from engine.home import RunFolder
+from engine.folders import RunFolder
 
 if TYPE_CHECKING:
     from engine.runs.checkpoints import CheckpointInfo

@@ -16,7 +16,7 @@ from textual.widgets import Static
 
 from ddpm_tui.words import number
 from engine.errors import DdpmError, UserError
-from engine.home import SampleFolder
+from engine.folders import SampleFolder
 
 if TYPE_CHECKING:
     from ddpm_tui.app import DdpmApp

@@ -11,7 +11,7 @@ from textual.widgets import Static
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
 from ddpm_tui.widgets.rows import Line, Rows, scrollbar, spread
-from engine.home import JobFolder
+from engine.folders import JobFolder
 from engine.service.states import job_number
 
 TAIL = 256 << 10

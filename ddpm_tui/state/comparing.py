@@ -16,7 +16,8 @@ from ddpm_tui.state import scores
 from ddpm_tui.state.curves import RunCurves
 from ddpm_tui.state.studies import gather, within
 from ddpm_tui.words import number
-from engine.home import Home, RunFolder
+from engine.folders import RunFolder
+from engine.home import Home
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.home import RunFolder
+from engine.folders import RunFolder
 from engine.runs.metrics import Metrics
 
 Columns = Mapping[str, NDArray[np.float64]]

@@ -8,7 +8,7 @@ from ddpm_tui.state.reading import stamp
 from ddpm_tui.state.snapshot import RunView
 
 if TYPE_CHECKING:
-    from engine.home import RunFolder
+    from engine.folders import RunFolder
     from engine.runs.checkpoints import CheckpointInfo
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ddpm_tui.draw.show import load_picture
 from ddpm_tui.state.snapshot import Snapshot
 from engine.errors import DdpmError
-from engine.home import Home, RunFolder
+from engine.folders import RunFolder
+from engine.home import Home
 
 Pixels = NDArray[np.uint8]
 

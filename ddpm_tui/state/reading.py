@@ -12,7 +12,8 @@ from typing import Any
 
 from ddpm_tui.state.snapshot import RunView
 from engine.errors import DdpmError
-from engine.home import NAME, Home, RunFolder, shipped_profiles
+from engine.folders import RunFolder
+from engine.home import NAME, Home, shipped_profiles
 from engine.jobs import JobSpec, list_job_folders, read_spec
 from engine.service.states import Intent, Job, Priority, State
 

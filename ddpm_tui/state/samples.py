@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ddpm_tui.state.reading import stamp
 from engine.errors import DamagedError
-from engine.home import Home, RunFolder, SampleFolder
+from engine.folders import RunFolder, SampleFolder
+from engine.home import Home
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from ddpm_tui.words import number
-from engine.home import ExportPlace, RunFolder
+from engine.folders import RunFolder
+from engine.home import ExportPlace
 from engine.runs.evaluations import USUAL, Score, read_evaluations, standing
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ddpm_tui.words import duration
-from engine.home import RunFolder
+from engine.folders import RunFolder
 from engine.runs.evaluations import SAMPLED, read_evaluations
 
 

@@ -17,7 +17,8 @@ import torch
 
 from engine.bench.options import Options
 from engine.bench.timing import in_turns
-from engine.home import Home, RunFolder
+from engine.folders import RunFolder
+from engine.home import Home
 from engine.runs.checkpoints import Manifest, list_checkpoints, prunable
 from engine.runs.metrics import Metrics, MetricsWriter
 from engine.service.states import Job, State

@@ -21,7 +21,8 @@ from engine.data.manifest import PackedManifest, load_manifest
 from engine.data.recipes import RESAMPLING, check_recipe
 from engine.data.scan import Listing, scan
 from engine.errors import BusyError, DamagedError, UserError, unknown
-from engine.home import NAME, Home, PackedFolder, SourceFolder, check_name
+from engine.folders import PackedFolder, SourceFolder
+from engine.home import NAME, Home, check_name
 
 FORMAT: Final = 1
 

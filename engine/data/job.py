@@ -4,7 +4,7 @@ from engine.data.celeba import NAME, download_celeba
 from engine.data.manifest import load_manifest
 from engine.data.packing import PackingStoppedError, pack
 from engine.errors import UserError
-from engine.home import PackedFolder
+from engine.folders import PackedFolder
 from engine.jobs import EXIT_DONE, Result
 from engine.work import Stopped, Work
 

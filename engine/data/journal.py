@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 
 from engine import failpoints, files
 from engine.data.decoder import Result
-from engine.home import PackedFolder
+from engine.folders import PackedFolder
 
 
 @dataclass

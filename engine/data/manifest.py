@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from engine import files
 from engine.errors import DamagedError
-from engine.home import PackedFolder
+from engine.folders import PackedFolder
 
 FORMAT: Final = 1
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engine.data.manifest import PackedManifest, load_manifest, quick_problems
 from engine.data.split import HELD_OUT, TEST, TRAIN
 from engine.errors import DamagedError
-from engine.home import PackedFolder
+from engine.folders import PackedFolder
 
 
 @dataclass(frozen=True)

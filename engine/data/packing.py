@@ -1,7 +1,7 @@
 """Packing: every picture of a data set decoded, cropped and scaled once into one uint8 file.
 
 Can be killed at any point and goes on from the last finished block with the same bytes as if undisturbed.
-Needs no torch. Knows folders only through `engine.home`, sources only through `engine.data.catalog`.
+Needs no torch. Knows folders only through `engine.folders`, sources only through `engine.data.catalog`.
 
 While it works, the folder holds the growing pictures and a journal of finished blocks with their checksums;
 the manifest is written last and makes the folder whole.
@@ -25,7 +25,8 @@ from engine.data.scan import Listing
 from engine.data.split import HELD_OUT, TEST, TRAIN, Partition, assign, choose
 from engine.errors import DdpmError, UserError
 from engine.files import FileLock
-from engine.home import Home, PackedFolder
+from engine.folders import PackedFolder
+from engine.home import Home
 
 Report = Callable[[int, int, str], None]
 """Called with (pictures done, pictures in all, what is going on)."""

@@ -13,7 +13,7 @@ from PIL import Image
 from engine.errors import UserError
 from engine.figures.sheet import MARGIN, Picture, labelled_sheet
 from engine.figures.stages import preview_paths, read_preview
-from engine.home import RunFolder, SampleFolder
+from engine.folders import RunFolder, SampleFolder
 
 
 @dataclass(frozen=True)

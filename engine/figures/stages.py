@@ -10,7 +10,7 @@ from PIL import Image
 
 from engine.errors import DamagedError, UserError
 from engine.figures.sheet import MARGIN, Picture, labelled_sheet
-from engine.home import RunFolder
+from engine.folders import RunFolder
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Any
 from engine.errors import DamagedError, UsageError, UserError
 from engine.failpoints import reach
 from engine.files import write_json
-from engine.home import Home, RunFolder
+from engine.folders import RunFolder
+from engine.home import Home
 from engine.runs.checkpoints import CheckpointInfo, resolve, verify
 from engine.runs.record import (
     Lineage,

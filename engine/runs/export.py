@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from engine.errors import DamagedError, UserError
 from engine.files import read_json
-from engine.home import ExportFolder, RunFolder
+from engine.folders import ExportFolder, RunFolder
 from engine.profile import Profile
 from engine.profiles_store import read_profile, to_toml
 from engine.runs.checkpoints import CheckpointInfo, sha256

@@ -10,7 +10,8 @@ from typing import Any
 from engine.data.catalog import load_source, open_source, packed_folder, place_of
 from engine.data.manifest import is_whole
 from engine.errors import DdpmError, UserError
-from engine.home import Home, PackedFolder
+from engine.folders import PackedFolder
+from engine.home import Home
 from engine.runs.record import RunRecord, load_run, run_names
 from engine.runs.trash import list_trash
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from engine.home import ExportPlace, Home, PackedFolder, RunFolder, is_export
+from engine.folders import PackedFolder, RunFolder
+from engine.home import ExportPlace, Home, is_export
 from engine.profile import Profile
 from engine.runs.checkpoints import CheckpointInfo, resolve
 from engine.runs.export import Export, read_export

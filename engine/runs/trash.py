@@ -9,7 +9,8 @@ from typing import Literal
 
 from engine.errors import DamagedError, DiskFullError, UserError, unknown
 from engine.files import FileLock, disk_errors, fsync_folder, read_json, write_json
-from engine.home import CheckpointFolder, Home, RunFolder
+from engine.folders import CheckpointFolder, RunFolder
+from engine.home import Home
 
 Kind = Literal["run", "checkpoint", "samples", "data", "profile"]
 NOTE = "trash.json"

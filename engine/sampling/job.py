@@ -14,7 +14,7 @@ from PIL import Image
 from engine.errors import UserError
 from engine.failpoints import reach
 from engine.files import disk_errors, write_json
-from engine.home import SampleFolder
+from engine.folders import SampleFolder
 from engine.jobs import EXIT_DONE, Result
 from engine.runs.trained import Trained, find_trained
 from engine.sampling.drawing import Drawn, batch_that_fits, draw

@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable
 
 from engine.errors import DamagedError, DdpmError
 from engine.failpoints import reach
-from engine.home import Home, JobFolder
+from engine.folders import JobFolder
+from engine.home import Home
 from engine.jobs import clear_result, read_progress
 from engine.service import machine, runs
 from engine.service.launcher import Launcher, take_lock

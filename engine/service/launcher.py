@@ -18,7 +18,8 @@ from typing import Protocol
 
 from engine.errors import DdpmError
 from engine.files import FileLock, is_locked
-from engine.home import Home, JobFolder
+from engine.folders import JobFolder
+from engine.home import Home
 from engine.service import processes
 from engine.service.spawn import python_path
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import DamagedError, UserError
-from engine.home import Home, JobFolder
+from engine.folders import JobFolder
+from engine.home import Home
 from engine.jobs import JobSpec, is_running, list_job_folders, read_result, read_spec
 from engine.service.states import ENDED, LIVE, Job, Priority, State
 

@@ -4,7 +4,8 @@ Works with and without a service: who still needs a run stands in the queue's da
 """
 
 from engine.errors import BusyError, DamagedError
-from engine.home import Home, RunFolder
+from engine.folders import RunFolder
+from engine.home import Home
 from engine.runs.record import find_run, rename_run
 from engine.runs.trash import Trashed, discard_run
 from engine.service.rebuild import jobs_from_folders

@@ -10,7 +10,8 @@ from typing import Any
 
 from engine.errors import DamagedError, UserError, damaged_run, unknown
 from engine.files import is_locked, lock_holder, read_json
-from engine.home import NAME, Home, RunFolder
+from engine.folders import RunFolder
+from engine.home import NAME, Home
 
 
 @dataclass(frozen=True)

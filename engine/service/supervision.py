@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from engine.failpoints import reach
-from engine.home import Home, JobFolder
+from engine.folders import JobFolder
+from engine.home import Home
 from engine.jobs import Result, read_result
 from engine.service import runs
 from engine.service.launcher import Launcher, Worker

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from engine.errors import DamagedError, UserError
-from engine.home import Home, RunFolder
+from engine.folders import RunFolder
+from engine.home import Home
 from engine.profiles_store import diff_profiles
 from engine.runs.branch import Beginning
 from engine.runs.checkpoints import CheckpointInfo, list_checkpoints

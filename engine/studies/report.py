@@ -21,7 +21,8 @@ from engine.figures.saving import save_figure
 from engine.figures.sheet import Picture, labelled_sheet
 from engine.figures.stages import preview_paths, read_preview
 from engine.files import disk_errors, write_text
-from engine.home import Home, RunFolder
+from engine.folders import RunFolder
+from engine.home import Home
 from engine.runs.evaluations import read_evaluations
 from engine.runs.metrics import read_metrics
 from engine.runs.record import run_names

@@ -4,7 +4,7 @@ import os
 
 from engine.errors import BusyError
 from engine.files import FileLock
-from engine.home import RunFolder
+from engine.folders import RunFolder
 from engine.jobs import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED, Result
 from engine.runs.branch import Beginning
 from engine.runs.record import find_run

@@ -10,7 +10,7 @@ from torch import Tensor
 from engine.errors import DamagedError, DdpmError
 from engine.failpoints import reach
 from engine.files import disk_errors, require_free
-from engine.home import CheckpointFolder
+from engine.folders import CheckpointFolder
 from engine.runs.checkpoints import (
     Manifest,
     list_checkpoints,

@@ -11,7 +11,7 @@ from engine.data.packed import Packed, open_packed
 from engine.diffusion.schedule import Schedule
 from engine.errors import UserError
 from engine.files import write_json
-from engine.home import RunFolder
+from engine.folders import RunFolder
 from engine.profile import Profile
 from engine.runs.checkpoints import Manifest, newest_whole, remove_leftovers
 from engine.runs.pictures import pictures_of

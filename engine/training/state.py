@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from engine.errors import DamagedError, UserError
-from engine.home import CheckpointFolder
+from engine.folders import CheckpointFolder
 from engine.models.config import UNetConfig
 from engine.models.unet import UNet
 from engine.profile import OptimSection, Profile

@@ -11,7 +11,8 @@ import pytest
 from engine import jobs
 from engine.errors import DamagedError, DiskFullError
 from engine.files import FileLock
-from engine.home import Home, JobFolder
+from engine.folders import JobFolder
+from engine.home import Home
 from engine.jobs import (
     Progress,
     Result,

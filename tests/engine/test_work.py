@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.home import Home, JobFolder
+from engine.folders import JobFolder
+from engine.home import Home
 from engine.jobs import new_job_folder, read_progress, read_spec
 from engine.work import Stopped, Work
 

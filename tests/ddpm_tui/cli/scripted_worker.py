@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from engine.home import JobFolder
+from engine.folders import JobFolder
 from engine.jobs import Progress, Result, read_spec, write_progress, write_result
 
 act = os.environ["DDPM_ACT"]

@@ -14,7 +14,8 @@ import pytest
 from ddpm_tui.cli import doctor
 from engine.data import packing
 from engine.data.catalog import add_source
-from engine.home import Home, PackedFolder
+from engine.folders import PackedFolder
+from engine.home import Home
 from engine.runs.record import freeze
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.torchless import trained_run

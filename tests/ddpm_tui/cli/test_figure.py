@@ -9,7 +9,8 @@ from PIL import Image
 
 from engine.data.catalog import add_source
 from engine.figures.grid import sample_sets
-from engine.home import Home, SampleFolder
+from engine.folders import SampleFolder
+from engine.home import Home
 from engine.profiles_store import load_profile
 from engine.runs.checkpoints import resolve
 from engine.runs.export import export_checkpoint, read_export

@@ -9,7 +9,8 @@ import numpy as np
 
 from ddpm_tui.state.reading import RunReader
 from ddpm_tui.state.snapshot import Engine, Snapshot
-from engine.home import ExportPlace, Home, RunFolder, SampleFolder
+from engine.folders import RunFolder, SampleFolder
+from engine.home import ExportPlace, Home
 from engine.profile import Profile
 from engine.runs.checkpoints import Manifest, publish
 from engine.runs.record import create_run, freeze

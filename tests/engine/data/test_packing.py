@@ -22,7 +22,8 @@ from engine.data.manifest import verify_packed
 from engine.data.packed import open_packed
 from engine.data.packing import PackingStoppedError, pack
 from engine.errors import DdpmError, DiskFullError, UserError
-from engine.home import Home, PackedFolder
+from engine.folders import PackedFolder
+from engine.home import Home
 from tests.engine.data.odd_pictures import fill, small_jpeg
 
 SIZE = 16

@@ -14,7 +14,8 @@ from engine.data.catalog import add_source
 from engine.data.packed import open_packed
 from engine.evaluation.extractors import Inception
 from engine.evaluation.job import GOES_ON
-from engine.home import ExportPlace, Home, JobFolder, RunFolder
+from engine.folders import JobFolder, RunFolder
+from engine.home import ExportPlace, Home
 from engine.jobs import Result, new_job_folder, read_result
 from engine.runs.evaluations import PLAIN_MEASURES, read_evaluations
 from engine.runs.export import export_checkpoint, read_export

@@ -11,7 +11,7 @@ from PIL import Image
 from engine.errors import UserError
 from engine.figures.grid import choose_set, compared, denoising, sample_sets, samples
 from engine.figures.sheet import GAP, MARGIN
-from engine.home import RunFolder
+from engine.folders import RunFolder
 from tests.engine.figures.test_stages import make_run
 
 

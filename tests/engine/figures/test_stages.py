@@ -8,7 +8,7 @@ import pytest
 from engine.errors import DamagedError, UserError
 from engine.figures.sheet import GAP, MARGIN
 from engine.figures.stages import read_preview, stages
-from engine.home import RunFolder
+from engine.folders import RunFolder
 from engine.sampling.sheets import grid, save_png
 
 

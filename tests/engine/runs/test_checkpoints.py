@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from engine import files
 from engine.errors import DamagedError, UserError
-from engine.home import CheckpointFolder, Home
+from engine.folders import CheckpointFolder
+from engine.home import Home
 from engine.runs.checkpoints import (
     CheckpointInfo,
     Manifest,

@@ -10,7 +10,8 @@ import pytest
 
 from engine.errors import BusyError, DamagedError, UserError
 from engine.files import FileLock, write_json
-from engine.home import Home, RunFolder
+from engine.folders import RunFolder
+from engine.home import Home
 from engine.profile import Profile
 from engine.profiles_store import override_profile
 from engine.runs.branch import branch_run

@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from engine.errors import DamagedError, UserError
-from engine.home import CheckpointFolder, Home, SampleFolder
+from engine.folders import CheckpointFolder, SampleFolder
+from engine.home import Home
 from engine.jobs import Result, new_job_folder, read_result, read_spec
 from engine.models.unet import UNet
 from engine.runs.checkpoints import Manifest, publish, resolve

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from engine.failpoints import reach
 from engine.files import FileLock, write_json
-from engine.home import Home, JobFolder
+from engine.folders import JobFolder
+from engine.home import Home
 from engine.jobs import Progress, Result, read_spec, write_progress, write_result
 
 STEPS_PER_EPOCH = 4

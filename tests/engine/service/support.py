@@ -14,7 +14,8 @@ from typing import Any
 
 from ddpm_tui.client import Client, NotRunningError, ensure_engine, insistent_request
 from engine.files import is_locked
-from engine.home import Home, RunFolder
+from engine.folders import RunFolder
+from engine.home import Home
 from engine.jobs import read_progress
 from engine.service import processes
 

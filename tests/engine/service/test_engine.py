@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.files import FileLock
-from engine.home import JobFolder
+from engine.folders import JobFolder
 from engine.jobs import new_job_folder, read_spec
 from engine.service import engine as module
 from engine.service.engine import Engine

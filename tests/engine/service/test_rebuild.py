@@ -4,7 +4,8 @@ import json
 import pytest
 
 from engine.files import FileLock, write_json
-from engine.home import Home, JobFolder
+from engine.folders import JobFolder
+from engine.home import Home
 from engine.jobs import Result, new_job_folder, write_result
 from engine.service.queue import Queue
 from engine.service.rebuild import jobs_from_folders

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.home import Home, JobFolder
+from engine.folders import JobFolder
+from engine.home import Home
 from engine.service.queue import Queue
 from engine.service.states import Job, State
 from engine.service.supervision import Supervisor

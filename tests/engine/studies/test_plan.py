@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from engine.errors import UserError
-from engine.home import Home, RunFolder
+from engine.folders import RunFolder
+from engine.home import Home
 from engine.runs.metrics import MetricsWriter
 from engine.runs.record import run_names
 from engine.studies import report

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.home import CheckpointFolder
+from engine.folders import CheckpointFolder
 from engine.models.unet import UNet
 from engine.profiles_store import build_profile
 from engine.training import muon

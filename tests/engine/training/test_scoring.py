@@ -9,7 +9,8 @@ import torch
 
 from engine.data.catalog import add_source
 from engine.errors import UserError
-from engine.home import Home, RunFolder
+from engine.folders import RunFolder
+from engine.home import Home
 from engine.jobs import read_spec
 from engine.profiles_store import build_profile
 from engine.runs.evaluations import read_evaluations

@@ -9,7 +9,8 @@ import pytest
 
 from engine.data.catalog import add_source
 from engine.errors import UserError
-from engine.home import Home, RunFolder
+from engine.folders import RunFolder
+from engine.home import Home
 from engine.jobs import read_spec
 from engine.runs.checkpoints import list_checkpoints
 from engine.training.loop import Trainer
