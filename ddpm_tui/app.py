@@ -156,6 +156,8 @@ class DdpmApp(App[None]):
         before, self.snapshot = self.snapshot.engine.problem, snapshot
         if snapshot.engine.problem not in ("", before):
             self.say(snapshot.engine.problem, "bad")
+        elif before and not snapshot.engine.problem:
+            self.say("the engine works again")
 
     async def on_unmount(self) -> None:
         if self._estimator is not None:

@@ -150,7 +150,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 130
     except OSError as error:
         if error.filename is not None:
-            hint = "`ddpm-tui doctor` says what to mend" if isinstance(error, PermissionError) else None
+            not_ours = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+            hint = "`ddpm-tui doctor` says what to mend" if not_ours else None
             return _complain(f"{error.filename}: {(error.strerror or str(error)).lower()}", hint, 1)
         if isinstance(error, BrokenPipeError):  # met while flushing
             _drop_output()

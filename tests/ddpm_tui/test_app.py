@@ -267,6 +267,9 @@ async def test_why_the_engine_is_away_or_in_trouble_is_said(tmp_path: Path) -> N
             app.store.set(replace(snapshot, engine=engine))  # type: ignore[attr-defined]
             await pilot.pause()
             assert f"{link}: no room on the disk" in screen_text(app)
+        app.store.set(snapshot)  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert "the engine works again" in screen_text(app)
         app.report(OSError(30, "Read-only file system", "/home/tags.json"), "the app")
         await pilot.pause()
         assert "read-only file system: /home/tags.json" in screen_text(app)

@@ -100,6 +100,11 @@ def test_misuse_is_one_line_and_code_2(cli: Cli, arguments: list[str], line: str
             1,
             "error: /x: permission denied — `ddpm-tui doctor` says what to mend",
         ),
+        (
+            OSError(30, "Read-only file system", "/x"),
+            1,
+            "error: /x: read-only file system — `ddpm-tui doctor` says what to mend",
+        ),
     ],
 )
 def test_what_a_command_raises(
