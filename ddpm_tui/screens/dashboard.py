@@ -372,7 +372,8 @@ def _stand_ins(home: Home, snapshot: Snapshot, run: RunView) -> tuple[list[Any],
     from ddpm_tui.state.previews import epoch_of, load_faces, moment, shown_preview, training_faces
 
     found = shown_preview(home, snapshot, run.name)
-    if found is not None:
+    # A preview of its own that the Snapshot has not heard of yet comes with the next one.
+    if found is not None and found[0].name != run.name:
         parent, step = found
         path = parent.preview(step)
         with contextlib.suppress(DdpmError):
