@@ -5,6 +5,7 @@ terminal app uses `ddpm_tui.async_client`.
 """
 
 import contextlib
+import errno
 import select
 import socket
 import time
@@ -113,7 +114,7 @@ class Client:
                 raise ProtocolError("the engine sent a line that is too long")
             received = self._socket.recv(1 << 18)
             if not received:
-                raise ConnectionResetError(104, "the connection was closed")
+                raise ConnectionResetError(errno.ECONNRESET, "the connection was closed")
             self._buffer += received
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
@@ -140,11 +141,11 @@ def _connect(connection: socket.socket, path: Path) -> None:
             time.sleep(0.01 * (attempt + 1))
         except OSError as error:
             if "too long" in str(error):
-                raise FileNotFoundError(2, "no engine has been started here") from None
+                raise FileNotFoundError(errno.ENOENT, "no engine has been started here") from None
             raise
         else:
             return
-    raise ConnectionRefusedError(111, "the engine is too busy to connect")
+    raise ConnectionRefusedError(errno.ECONNREFUSED, "the engine is too busy to connect")
 
 
 def ensure_engine(home: Home, name: str = "cli") -> Client:

@@ -151,15 +151,7 @@ class JobPanel(Rows):
         line: list[Piece] = []
         for label, text in facts:
             if text and length(line) + len(label) + len(text) + 3 <= width:
-                line += (
-                    [("   " if line else "") + label, text]
-                    if not label
-                    else [
-                        ("   " if line else "", ""),
-                        (label, "dim"),
-                        text,
-                    ]
-                )
+                line += ["   " if line else "", (label, "dim"), text]
         return line
 
 

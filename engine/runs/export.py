@@ -38,14 +38,14 @@ def export_checkpoint(
 ) -> Path:
     """Write model.safetensors, profile.toml and export.json (what it is, its hash, how to draw from it) to `target`.
 
-    `target` is made; raises UserError where it has something in it or cannot be written, or where the weights
-    are not the bytes the manifest promises; DamagedError for a checkpoint that is not whole.
+    `target` is made; raises UserError where it has something in it or cannot be written, DamagedError for a checkpoint
+    that is not whole, also where the weights are not the bytes that the manifest promises.
     """
     manifest = info.whole()
     source = info.folder.ema if weights == "ema" else info.folder.model
     digest = manifest.files[source.name]["sha256"]
     if sha256(source) != digest:
-        raise UserError(f"{source} has been altered", "export another checkpoint")
+        raise DamagedError(f"{source} has been altered (SHA-256 differs)", "export another checkpoint")
     record = read_record(run)
     profile = record.profile
     facts = {

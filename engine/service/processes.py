@@ -28,7 +28,7 @@ def start_time(pid: int) -> str | None:
 def is_zombie(pid: int) -> bool:
     """Whether the process has ended and waits only for its parent to notice."""
     fields = _stat(pid) if PROC else None
-    return bool(fields) and fields is not None and fields[0] == "Z"
+    return fields is not None and fields[:1] == ["Z"]
 
 
 def _stat(pid: int) -> list[str] | None:

@@ -116,6 +116,6 @@ def test_exports_that_cannot_be(home: Home) -> None:
     with pytest.raises(UserError, match="cannot write to"):
         export_checkpoint(run, info, home.root / "file" / "out")
     run.checkpoint(7).ema.write_bytes(b"\0" * info.whole().files["ema.safetensors"]["size"])
-    with pytest.raises(UserError, match="has been altered"):
+    with pytest.raises(DamagedError, match="has been altered"):
         export_checkpoint(run, info, home.root / "other")
     assert not (home.root / "other").exists()
