@@ -46,10 +46,10 @@ class DiskFullError(DdpmError):
     exit_code = 73
 
 
-def damaged_run(name: str, what: str) -> DamagedError:
-    """The error for a run whose record cannot be used; `what` says why."""
-    way_out = f"bring it back from a copy, or `ddpm-tui runs delete {name}` moves the run to the trash"
-    return DamagedError(what, way_out)
+def damaged_run(name: str, what: str, hint: str | None = None) -> DamagedError:
+    """The error for a run whose record cannot be used; `what` says why, `hint` what to do where that is known."""
+    give_up = f"bring it back from a copy, or `ddpm-tui runs delete {name}` moves the run to the trash"
+    return DamagedError(what, hint or give_up)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

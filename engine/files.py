@@ -79,7 +79,8 @@ def read_json(path: Path, what: str) -> Any:
     except (ValueError, UnicodeDecodeError) as error:
         raise DamagedError(f"{what} is not readable JSON: {path} ({error})") from None
     except OSError as error:
-        raise DamagedError(f"{what} cannot be read: {path} ({error.strerror})") from None
+        mend = "check its permissions" if isinstance(error, PermissionError) else None
+        raise DamagedError(f"{what} cannot be read: {path} ({error.strerror})", mend) from None
 
 
 MAKE_ROOM = "free some space (checkpoints prune, trash purge) and resume"

@@ -9,6 +9,7 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
+from ddpm_tui.words import plural
 
 
 def measure_options(command: Any) -> Any:
@@ -111,4 +112,4 @@ def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> Non
         print_json(evaluation)
         return
     print_facts([("kept", evaluation["path"]), ("closest pairs", evaluation["pairs"] or "")])
-    say(f"{len(evaluation['scores'])} scores of {trained.name} in {result.extra['seconds']:.1f} s")
+    say(f"{plural(len(evaluation['scores']), 'score')} of {trained.name} in {result.extra['seconds']:.1f} s")

@@ -164,7 +164,8 @@ def load_source(home: Home, name: str) -> Source:
                 "there is no data set named 'celeba' yet",
                 "`ddpm-tui data add PATH` takes its folder or zip, `ddpm-tui data add celeba` downloads it",
             )
-        raise unknown("data set", name, _names(home), "add it with `ddpm-tui data add PATH`")
+        named = f" --name {name}" if NAME.fullmatch(name) else ""
+        raise unknown("data set", name, _names(home), f"add it with `ddpm-tui data add PATH{named}`")
     content = files.read_json(record, f"the record of data set {name!r}")
     if isinstance(content, dict) and int(content.get("format", 0)) > FORMAT:
         raise UserError(f"{record} was written by a newer ddpm-tui", "update ddpm-tui")

@@ -169,7 +169,7 @@ def read_record(folder: RunFolder) -> RunRecord:
     try:
         return _record(folder)
     except DamagedError as error:
-        raise damaged_run(folder.name, error.what) from None
+        raise damaged_run(folder.name, error.what, error.hint) from None
 
 
 def _record(folder: RunFolder) -> RunRecord:

@@ -35,7 +35,7 @@ def run_facts(folder: RunFolder) -> RunFacts:
             wanted = str(kind)
         return RunFacts(int(training.get("chunk_epochs", 25)), wanted)
     except DamagedError as error:
-        raise damaged_run(folder.name, error.what) from None
+        raise damaged_run(folder.name, error.what, error.hint) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise damaged_run(folder.name, f"{what} is not a run record: {folder.record}") from None
 

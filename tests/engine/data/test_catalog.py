@@ -211,7 +211,7 @@ def test_removing_keeps_the_pictures_and_uses_the_trash(home: Home, tmp_path: Pa
     catalog.remove_source(home, "cats")
     with pytest.raises(UserError, match="built in"):
         catalog.remove_source(home, "faces")
-    with pytest.raises(UserError, match="no data set named 'cats'"):
+    with pytest.raises(UserError, match=r"no data set named 'cats'.*`ddpm-tui data add PATH --name cats`"):
         catalog.remove_source(home, "cats")
 
 

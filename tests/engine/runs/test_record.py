@@ -54,6 +54,20 @@ def test_a_copy_by_hand_under_an_impossible_name_is_pointed_out_and_keeps_nobody
         load_run(home, "r (copy)")
 
 
+def test_a_record_that_others_own_is_no_reason_to_delete_the_run(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_run(home, "r", Profile(), "one")
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)  # root may read everything
+    for read in (load_run, lambda home, name: run_facts(home.run(name))):
+        with pytest.raises(DamagedError, match=r"run\.json \(Permission denied\) — check its permissions$"):
+            read(home, "r")
+
+
 def test_a_taken_name_leaves_the_run_alone(home: Home) -> None:
     create_run(home, "r", Profile(), "one")
     with pytest.raises(UserError, match="already a run named 'r'"):
