@@ -124,9 +124,10 @@ class Server:
             log.exception("a client's connection failed")
         finally:
             self.clients.discard(client)
-            self._tasks.discard(task)
             self.subscribed()
-            await _last_words(client, sender)
+            with contextlib.suppress(asyncio.CancelledError):
+                await _last_words(client, sender)
+            self._tasks.discard(task)
 
     async def _converse(self, client: Client) -> None:
         greeted = False

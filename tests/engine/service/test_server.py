@@ -236,3 +236,26 @@ def test_wire_forms() -> None:
     assert str(error_from_wire(wire)) == "a — b"
     with pytest.raises(VersionError, match="engine stop"):
         check_hello({"hello": {"protocol": 0}}, "engine")
+
+
+async def test_closing_waits_for_those_who_are_just_leaving(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the end of the loop cancels them, which the log of a service that was stopped calls an error."""
+    heard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    leaving = asyncio.Event()
+
+    async def last_words(*_: object) -> None:
+        leaving.set()
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(server_module, "_last_words", last_words)
+    peer = await Peer.connect(server)
+    await peer.line()
+    peer.writer.close()
+    await leaving.wait()
+    await asyncio.wait_for(server.close(), 20)
+    await asyncio.sleep(0)
+    assert not [task for task in asyncio.all_tasks() if "_connected" in repr(task)]
+    assert not heard
