@@ -153,8 +153,9 @@ def _changed(path: Path) -> float:
 
 def find_run(home: Home, name: str) -> RunFolder:
     """The folder of a run that exists. Raises UserError with the nearest name."""
-    check_name("run", name)
     if name not in (names := run_names(home)):
+        if "/" not in name and (home.runs / name).is_dir():
+            check_name("run", name)  # there, and misnamed
         raise unknown("run", name, names, "see `runs list`, or start one with `train`")
     return home.run(name)
 
