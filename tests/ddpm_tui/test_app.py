@@ -99,28 +99,6 @@ async def test_footer_help_and_palette_agree_with_the_keymap(tmp_path: Path) -> 
         assert type(app.screen).__name__ == "TrainForm"
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("[queue\n", "cannot be read"),
-        ('[queue]\nad = "p"\n', "queue.ad is no action (did you mean queue.add?)"),
-        ('[queue]\nadd = "hyper+p"\n', "'hyper+p' is not a key"),
-        ('[queue]\nadd = "x"\n', "'x' is already queue.cancel"),
-        ("[queue]\nadd = 7\n[app]\nhelp = []\n", "(and 1 more)"),
-    ],
-)
-async def test_a_bad_keymap_is_one_clear_notice(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "keymap.toml").write_text(text)
-    app = make_app(tmp_path, empty())
-    async with app.run_test(size=(120, 24)) as pilot:
-        await pilot.pause()
-        if "7" not in text:
-            assert said in screen_text(app)
-        await pilot.press("2")
-        await pilot.pause()
-        assert app.screen.name == "queue"
-
-
 async def test_undo_takes_the_last_change_back_and_says_so(tmp_path: Path) -> None:
     app = make_app(tmp_path, empty())
     done = []
@@ -402,8 +380,3 @@ async def test_the_palette_runs_what_the_key_runs(tmp_path: Path) -> None:
         assert app.store.link.asked("cancel") == [{"ids": ["000012"]}]  # type: ignore[attr-defined]
         await pilot.press("ctrl+p")
         await until(pilot, lambda: type(app.screen).__name__ == "CommandPalette")
-
-
-def test_every_screen_has_a_key_and_every_key_a_sentence() -> None:
-    assert [BY_ID[f"app.{name}"].keys for name in SCREENS] == list("123456")
-    assert all(key.help and key.label and key.keys for key in BY_ID.values())

@@ -1,11 +1,22 @@
-"""The app with its queue shown, for the tests of that screen and of the forms over it."""
+"""The app with a screen shown: until its pictures are there, or with its queue as a context."""
 
 from pathlib import Path
 from typing import Any
 
+from textual.pilot import Pilot
+
 from ddpm_tui.widgets.table import Table
 from tests.ddpm_tui.fakes import make_app
 from tests.ddpm_tui.test_app import screen_text
+
+
+async def settled(pilot: Pilot[None], *wanted: type) -> None:
+    """Until the pictures are there: they come after the first paint."""
+    for _ in range(1200):
+        await pilot.pause(0.05)
+        if all(pilot.app.screen.query(kind) for kind in wanted):
+            break
+    await pilot.pause(0.1)
 
 
 class Opened:

@@ -18,7 +18,7 @@ from engine.profiles_store import override_profile
 from engine.runs.evaluations import write_evaluation
 from engine.runs.record import create_run
 from tests.ddpm_tui.fakes import empty, face, filled, make_app
-from tests.ddpm_tui.screens.test_dashboard import settled
+from tests.ddpm_tui.screens.shown import settled
 from tests.ddpm_tui.screens.test_queue import Opened
 from tests.engine.runs.test_evaluations import SWD
 

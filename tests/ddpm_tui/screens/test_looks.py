@@ -18,7 +18,7 @@ from tests.ddpm_tui.fakes import FULL, NOW, curves, empty, filled, job, make_app
 from tests.ddpm_tui.screens.homes import make_run, make_samples, until
 from tests.ddpm_tui.screens.homes import snapshot as read_home
 from tests.ddpm_tui.screens.homes import text as screen_text
-from tests.ddpm_tui.screens.test_dashboard import settled
+from tests.ddpm_tui.screens.shown import settled
 
 PLAIN = Terminal(Depth.ANSI256, unicode=False, braille=False, tty=True)
 
