@@ -201,9 +201,10 @@ def state(where: Home) -> Iterator[Finding]:
         what = f"cannot write to {where.root} ({error.strerror or error})"
         yield Finding("problem", what, "set DDPM_HOME to a folder you own, on a disk with room")
         return
-    yield from (
-        Finding("warning", problem, "mend or delete it") for problem in read_settings(where.settings)[1]
-    )
+    settings, problems = read_settings(where.settings)
+    yield from (Finding("warning", problem, "mend or delete it") for problem in problems)
+    if settings.on_end:
+        yield Finding("ok", f"when a job ends: {settings.on_end}")
     free = free_bytes(where.root)
     if free < LOW_DISK:
         yield Finding("warning", f"{size(free)} free there", "checkpoints prune, trash purge")

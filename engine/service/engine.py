@@ -177,11 +177,12 @@ class Engine:
             if job.state is State.QUEUED:
                 return
         after = State.QUEUED if disk else State.FAILED
-        await self._unless_stale(
-            self.supervisor.persist(
-                lambda: self.queue.transition(job, [job.state], after, what, slot=None, ended=time.time())
+        with contextlib.suppress(StaleError):
+            self.supervisor.tell(
+                await self.supervisor.persist(
+                    lambda: self.queue.transition(job, [job.state], after, what, slot=None, ended=time.time())
+                )
             )
-        )
 
     async def _find_worker(self, job: Job, folder: JobFolder) -> None:
         """A queued job's lock is taken: a worker lives that the database does not know of."""

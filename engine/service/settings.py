@@ -17,7 +17,8 @@ class QueueSettings:
     on_crash: what becomes of a job whose worker crashed · crash_limit: crashes in a row (without a new
     checkpoint between) that hold it · devices: the slots, one job each; repeat a name for two jobs on one
     device; empty: what the machine has · stop_grace_s: seconds a worker has to checkpoint before it is
-    killed · retry_delay_s: seconds before an interrupted job starts again.
+    killed · retry_delay_s: seconds before an interrupted job starts again · on_end: a shell command for each job
+    that has ended, see `engine.service.notices`; empty: none.
     """
 
     on_crash: Choice = "requeue"
@@ -25,6 +26,7 @@ class QueueSettings:
     devices: tuple[str, ...] = ()
     stop_grace_s: float = 600.0
     retry_delay_s: float = 2.0
+    on_end: str = ""
 
 
 def read_settings(path: Path) -> tuple[QueueSettings, list[str]]:
@@ -61,6 +63,9 @@ def _check(key: str, value: Any) -> tuple[str, Any]:
         return (
             "" if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else "at least 1"
         ), value
+    if key == "on_end":
+        good = isinstance(value, str) and "\0" not in value
+        return ("" if good else "a shell command, as text"), value
     if key == "devices":
         good = isinstance(value, list) and all(isinstance(v, str) and is_slot(v) for v in value)
         return ("" if good else 'a list of "cpu", "cuda:0", …'), tuple(value) if good else ()

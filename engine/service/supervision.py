@@ -18,6 +18,7 @@ from engine.home import Home
 from engine.jobs import Result, read_result
 from engine.service import runs
 from engine.service.launcher import Launcher, Worker
+from engine.service.notices import Notices, is_told
 from engine.service.queue import Queue
 from engine.service.scheduling import fits
 from engine.service.settings import QueueSettings, read_settings
@@ -56,6 +57,7 @@ class Supervisor:
         self.slots: tuple[str, ...] = ()
         self.not_before: dict[str, float] = {}
         self._found_slots = found_slots
+        self._notices = Notices(home)
         self._workers: dict[str, Worker] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -147,6 +149,7 @@ class Supervisor:
             self.not_before[job.id] = time.monotonic() + PATIENCE_S
         done = await self.persist(lambda: self._judge(job.id, end))
         log.info("job %s: %s (%s)", done.id, done.state, done.reason)
+        self.tell(done)
         if done.state is State.INTERRUPTED:
             await self._after_interruption(done)
 
@@ -200,9 +203,18 @@ class Supervisor:
         )
         self.not_before[job.id] = time.monotonic() + self.settings.retry_delay_s
         with contextlib.suppress(StaleError):
-            await self.persist(
-                lambda: self.queue.transition(job, [State.INTERRUPTED], state, reason, hint=hint)
+            self.tell(
+                await self.persist(
+                    lambda: self.queue.transition(job, [State.INTERRUPTED], state, reason, hint=hint)
+                )
             )
+
+    def tell(self, job: Job) -> None:
+        """Let the user's command know of a job that has come to its end, now that this is recorded."""
+        if is_told(job):
+            self.read_settings()  # it may have been set while the job worked
+            if self.settings.on_end:
+                self._notices.tell(job, self.settings.on_end)
 
     # Asking workers.
 

@@ -190,6 +190,12 @@ def test_what_cannot_be_read_and_what_nobody_uses(home: Home, pictures: Path, tm
     assert any(str(home.settings) in f.what for f in doctor.state(home) if f.level == "warning")
 
 
+def test_the_command_for_ended_jobs_is_said(home: Home) -> None:
+    assert not any("when a job ends" in f.what for f in doctor.state(home))
+    home.settings.write_text("[queue]\non_end = 'notify-send \"$DDPM_TITLE\"'\n")
+    assert 'when a job ends: notify-send "$DDPM_TITLE"' in [f.what for f in doctor.state(home)]
+
+
 @pytest.mark.slow
 def test_on_this_machine(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the real worker asked for torch's facts, from a folder in which the packages are not."""

@@ -16,10 +16,11 @@ def test_no_file_is_all_defaults(tmp_path: Path) -> None:
 
 
 def test_values(tmp_path: Path) -> None:
-    text = '[queue]\non_crash = "hold"\ncrash_limit = 5\ndevices = ["cuda:1", "cpu"]\nstop_grace_s = 1\n[ui]\nx = 1\n'
+    text = '[queue]\non_crash = "hold"\ncrash_limit = 5\ndevices = ["cuda:1", "cpu"]\nstop_grace_s = 1\n'
+    text += 'on_end = "true"\n[ui]\nx = 1\n'
     settings, problems = read(tmp_path, text)
     assert problems == []
-    assert settings == QueueSettings("hold", 5, ("cuda:1", "cpu"), 1.0)
+    assert settings == QueueSettings("hold", 5, ("cuda:1", "cpu"), 1.0, on_end="true")
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,7 @@ def test_values(tmp_path: Path) -> None:
         ("crash_limit = true", "at least 1"),
         ('devices = ["gpu"]', "cuda:0"),
         ("retry_delay_s = -1", "seconds"),
+        ('on_end = ["mail", "me"]', "shell command"),
         ("on_crahs = 1", "did you mean on_crash"),
     ],
 )
