@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ddpm_tui.cli import complete, queue_add, queue_watch
+from ddpm_tui.cli import complete, queue_add, queue_status, queue_watch
 from ddpm_tui.cli.common import json_option, note, print_json, say
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.queue_text import details, listing, remark
@@ -23,15 +23,28 @@ def queue() -> None:
     """Jobs in the background: training chunks, sampling; whatever dies, they go on."""
 
 
-for command in (queue_add.train, queue_add.sample, queue_add.evaluate, queue_watch.wait, queue_watch.logs):
+for command in (
+    queue_add.train,
+    queue_add.sample,
+    queue_add.evaluate,
+    queue_status.status,
+    queue_watch.wait,
+    queue_watch.logs,
+):
     queue.add_command(command)
 
 
 @queue.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also all that are over.")
+@click.option("--watch", is_flag=True, help="Draw it anew every two seconds, until Ctrl-C.")
 @json_option
-def list_(everything: bool, as_json: bool) -> None:
+def list_(everything: bool, watch: bool, as_json: bool) -> None:
     """The last jobs that are over, then what works, then what waits, in the order in which it starts."""
+    if watch:
+        if as_json:
+            raise UsageError("--watch draws for people, --json does not", "give one of the two")
+        queue_watch.watch_list(everything)
+        return
     answer = insistent_request(Home.find(), "list", all=everything)
     if as_json:
         print_json(answer)

@@ -85,22 +85,27 @@ INTENTS = {
 def progress(wire: dict[str, Any] | None) -> str:
     """One line about a living worker: "epoch 12.40 of 50, 131 pictures/s, 1 h 12 min left"; where it has gone
     silent, since when instead of how fast."""
-    if not wire:
+    now = told(wire)
+    if now is None:
         return ""
-    told = Progress(**{key: value for key, value in wire.items() if key in _FIELDS})
-    parts = [told.phase]
-    if told.epoch is not None and told.to_epoch:
-        parts.append(f"epoch {told.epoch:.2f} of {told.to_epoch:g}")
-    elif told.total:
-        parts.append(f"{told.done:,} of {told.total:,} {told.unit}".rstrip())
-    if silent := silence(told, time.time()):
+    parts = [now.phase]
+    if now.epoch is not None and now.to_epoch:
+        parts.append(f"epoch {now.epoch:.2f} of {now.to_epoch:g}")
+    elif now.total:
+        parts.append(f"{now.done:,} of {now.total:,} {now.unit}".rstrip())
+    if silent := silence(now, time.time()):
         parts.append(silent)
     else:
-        if told.images_per_s:
-            parts.append(f"{told.images_per_s:.3g} pictures/s")
-        if told.eta_s:
-            parts.append(f"{duration(told.eta_s)} left")
+        if now.images_per_s:
+            parts.append(f"{now.images_per_s:.3g} pictures/s")
+        if now.eta_s:
+            parts.append(f"{duration(now.eta_s)} left")
     return ", ".join(part for part in parts if part)
+
+
+def told(wire: dict[str, Any] | None) -> Progress | None:
+    """What a worker told last, as the engine passes it on; what a newer engine adds is left out."""
+    return Progress(**{key: value for key, value in wire.items() if key in _FIELDS}) if wire else None
 
 
 _FIELDS = {field.name for field in fields(Progress)}

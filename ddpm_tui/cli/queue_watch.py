@@ -1,6 +1,9 @@
-"""`ddpm-tui queue wait|logs`: staying with a job until it is over, through restarts of the engine."""
+"""`ddpm-tui queue wait|logs` and `list --watch`: staying with jobs, through restarts of the engine."""
 
 import contextlib
+import os
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -8,8 +11,8 @@ from typing import Any
 import click
 
 from ddpm_tui.cli import complete
-from ddpm_tui.cli.common import note, say
-from ddpm_tui.cli.queue_text import remark
+from ddpm_tui.cli.common import note, printable, say
+from ddpm_tui.cli.queue_text import listing, remark
 from ddpm_tui.client import Client, NotRunningError, ensure_engine, insistent_request
 from engine.home import Home
 from engine.jobs import EXIT_DISK_FULL
@@ -66,6 +69,37 @@ def _wait(
                 raise SystemExit(1)
             if any(e["event"] != "job" or e["job"]["id"] in jobs for e in client.events(left)):
                 break
+
+
+WATCH_S = 2.0
+"""Between two drawings of a watched list."""
+
+
+def watch_list(everything: bool) -> None:
+    """Draw the list in place until Ctrl-C. Printed once, with a word about it, where it cannot be drawn over."""
+    home = Home.find()
+    answer = insistent_request(home, "list", all=everything)
+    if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+        note("--watch needs a terminal that can be drawn over: the list is printed once")
+        say("\n".join(listing(answer, 1000)))
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
+        trouble = ""
+        while True:
+            head = [time.strftime("%H:%M:%S") + (trouble or "  every 2 s; Ctrl-C ends it")]
+            lines = head + listing(answer, shutil.get_terminal_size((120, 24)).columns)
+            live.update(Text.from_ansi(printable("\n".join(lines))), refresh=True)
+            time.sleep(WATCH_S)
+            try:  # only asked, never started: who stops the engine while this runs means it
+                with Client(home) as client:
+                    answer, trouble = client.request("list", all=everything), ""
+            except NotRunningError:
+                trouble = "  ! no engine answers; this is what the last one said"
 
 
 _COMING = ("queued", "starting", "running", "interrupted")

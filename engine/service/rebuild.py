@@ -17,8 +17,17 @@ from engine.folders import JobFolder
 from engine.home import Home
 from engine.jobs import JobSpec, is_running, list_job_folders, read_result, read_spec
 from engine.service.states import ENDED, LIVE, Job, Priority, State
+from engine.service.store import read_jobs
 
 log = logging.getLogger(__name__)
+
+
+def jobs_on_disk(home: Home) -> list[Job]:
+    """The queue as last written, whether a service lives or not; of a damaged database, what the job folders tell."""
+    try:
+        return read_jobs(home.queue_db)
+    except (FileNotFoundError, DamagedError):
+        return list(jobs_from_folders(home, ()))
 
 
 def jobs_from_folders(home: Home, known: Container[str]) -> Iterator[Job]:

@@ -3,14 +3,13 @@
 Works with and without a service: who still needs a run stands in the queue's database.
 """
 
-from engine.errors import BusyError, DamagedError
+from engine.errors import BusyError
 from engine.folders import RunFolder
 from engine.home import Home
 from engine.runs.record import find_run, rename_run
 from engine.runs.trash import Trashed, discard_run
-from engine.service.rebuild import jobs_from_folders
+from engine.service.rebuild import jobs_on_disk
 from engine.service.states import Job, job_number, title
-from engine.service.store import read_jobs
 
 NAMED = 3
 """Jobs that a refusal describes; of more it says how many."""
@@ -30,7 +29,7 @@ def discard(home: Home, run: RunFolder) -> Trashed:
 
 
 def _refuse_while_needed(home: Home, run: str, done: str) -> None:
-    needed = [job for job in _jobs(home) if not job.over and _names(job, run)]
+    needed = [job for job in jobs_on_disk(home) if not job.over and _names(job, run)]
     if not needed:
         return
     said = [
@@ -42,13 +41,6 @@ def _refuse_while_needed(home: Home, run: str, done: str) -> None:
         f"run {run!r} cannot be {done} while the queue has work for it: job {', '.join(said)}",
         f"wait for it, or first: ddpm-tui queue cancel {' '.join(job_number(job.id) for job in needed)}",
     )
-
-
-def _jobs(home: Home) -> list[Job]:
-    try:
-        return read_jobs(home.queue_db)
-    except (FileNotFoundError, DamagedError):
-        return list(jobs_from_folders(home, ()))
 
 
 def _names(job: Job, run: str) -> bool:

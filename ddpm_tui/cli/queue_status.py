@@ -1,0 +1,88 @@
+"""`ddpm-tui queue status`: the queue in one line. It starts nothing, so that a status bar may ask all day."""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from ddpm_tui.cli.common import say
+from ddpm_tui.cli.queue_text import told
+from ddpm_tui.client import Client
+from ddpm_tui.silence import silence
+from ddpm_tui.words import left, number
+from engine.errors import DdpmError
+from engine.files import is_locked
+from engine.home import Home
+from engine.jobs import read_progress
+from engine.service.states import title
+
+
+@click.command()
+def status() -> None:
+    """What runs, how far it is and how many wait, in one line: for a status bar or a prompt.
+
+    Says "idle" where nothing runs. Starts no engine; without one it says what is on the disk.
+
+    \b
+    tmux: set -g status-interval 5; set -g status-right-length 90
+          set -g status-right '#(ddpm-tui queue status)'
+    """
+    home = Home.find()
+    try:
+        with Client(home) as client:
+            answer = client.request("list")
+        say(status_line(answer["jobs"], answer["on_hold"], True))
+    except DdpmError:  # there is none, it hangs, or it is of another version
+        say(status_line(_on_disk(home), False, False))
+
+
+def _on_disk(home: Home) -> list[dict[str, Any]]:
+    """Jobs as the engine would answer, as far as the line needs it. A worker lives where it holds its job's lock."""
+    from engine.service.rebuild import jobs_on_disk
+
+    found = []
+    for job in jobs_on_disk(home):
+        wire = {**job.to_wire(), "title": title(job.kind, job.run, job.args)}
+        folder = home.job(job.id)
+        if job.live:
+            wire["state"] = "running" if is_locked(folder.lock) else "interrupted"
+            progress = read_progress(folder)
+            wire["progress"] = asdict(progress) if progress else None
+        found.append(wire)
+    return found
+
+
+def status_line(jobs: list[dict[str, Any]], on_hold: bool, engine: bool) -> str:
+    """ "celeba32-1 epoch 12.4/50, loss 0.0312, 2 h 05 min left, 3 waiting". engine: whether one answers."""
+    states = [job["state"] for job in jobs]
+    waiting = states.count("queued") + states.count("interrupted")
+    parts = [_at_work(job) for job in jobs if job["state"] in ("running", "starting")] or ["idle"]
+    if waiting:
+        parts.append(f"{waiting} waiting" + ("" if engine else " for the engine"))
+    if held := states.count("held"):
+        parts.append(f"{held} held")
+    if on_hold:
+        parts.append("queue on hold")
+    return ", ".join(parts)
+
+
+def _at_work(job: dict[str, Any]) -> str:
+    name = job["run"] if job["kind"] == "train" else job["title"]
+    progress = told(job.get("progress"))
+    if progress is None:
+        return f"{name} starting"
+    parts = [f"{name} {progress.phase}"]
+    if progress.epoch is not None and progress.to_epoch:
+        parts = [f"{name} epoch {progress.epoch:.1f}/{progress.to_epoch:g}"]
+    elif progress.total:
+        parts = [f"{name} {progress.done}/{progress.total}"]
+    if silent := silence(progress, time.time()):
+        return ", ".join([*parts, silent])
+    if progress.loss is not None:
+        parts.append(f"loss {number(progress.loss)}")
+    elif progress.images_per_s:
+        parts.append(f"{number(progress.images_per_s)}/s")
+    if progress.eta_s:
+        parts.append(f"{left(progress.eta_s)} left")
+    return ", ".join(parts)
