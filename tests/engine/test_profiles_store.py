@@ -40,6 +40,12 @@ def test_shipped_profiles_are_usable_and_described(home: Home, name: str) -> Non
     assert parse_profile(to_toml(profile), name) == profile
 
 
+def test_a_folder_of_a_few_hundred_pictures_is_past_its_warm_up_early_on(home: Home) -> None:
+    profile = load_profile(home, "folder")
+    planned = profile.training.epochs * (400 // profile.training.batch_size)
+    assert profile.optim.warmup_steps <= planned / 10
+
+
 def test_the_papers_numbers(home: Home) -> None:
     small, large = load_profile(home, "celeba32-paper"), load_profile(home, "celeba64-paper")
     assert (small.data.size, large.data.size) == (32, 64)
