@@ -28,7 +28,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def many_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """150 of them: enough for more than one to be held out, which scoring needs."""
+    """150 of them: enough that 2 % of them are more than one."""
     return _dots(tmp_path_factory.mktemp("many"), 150)
 
 

@@ -188,7 +188,10 @@ def show(name: str, as_json: bool) -> None:
             ("pictures", f"{source.pictures:,}"),
             ("bytes", size(source.total_bytes) if source.total_bytes else ""),
             ("CelebA", "yes" if source.celeba else ""),
-            ("split by", source.partition or ("" if source.kind == "built-in" else "name: 2 % held out")),
+            (
+                "split by",
+                source.partition or ("" if source.kind == "built-in" else "name: 2 % held out, at least 2"),
+            ),
             ("changed", problem or ""),
         ]
     )

@@ -15,6 +15,8 @@ HELD_OUT: Final = 1
 TEST: Final = 2
 
 HELD_OUT_SHARE: Final = 0.02
+FEWEST_HELD_OUT: Final = 2
+"""No score can be taken of fewer; held out even where that is more than the share, if as many are left to train."""
 
 
 class Partition:
@@ -43,8 +45,8 @@ def assign(names: Sequence[str], partition: Partition | None) -> tuple[bytearray
     """One of TRAIN, HELD_OUT, TEST for each name, and whether the partition was used.
 
     A partition that names none of the pictures is not theirs. Pictures it does not name train. About 2 % are
-    held out where there is no partition (or it holds none of these out); at least one, and at least one
-    trains.
+    held out where there is no partition (or it holds none of these out); at least two where two are left to
+    train, else one, and at least one trains.
 
     Raises ValueError for fewer than two names.
     """
@@ -58,8 +60,10 @@ def assign(names: Sequence[str], partition: Partition | None) -> tuple[bytearray
         for index in training:
             if _lot(names[index], b"held-out") < HELD_OUT_SHARE:
                 split[index] = HELD_OUT
-        if HELD_OUT not in split:
-            split[min(training, key=_key(names, b"held-out"))] = HELD_OUT
+        fewest = FEWEST_HELD_OUT if len(training) >= 2 * FEWEST_HELD_OUT else 1
+        if split.count(HELD_OUT) < fewest:
+            for index in nsmallest(fewest, training, key=_key(names, b"held-out")):
+                split[index] = HELD_OUT
     if TRAIN not in split and not used:
         split[max(range(len(names)), key=_key(names, b"held-out"))] = TRAIN
     return split, used

@@ -44,7 +44,12 @@ def test_both_sides_have_someone(names: list[str]) -> None:
 def test_someone_is_on_each_side_even_against_the_odds(monkeypatch: pytest.MonkeyPatch, share: float) -> None:
     monkeypatch.setattr(split_module, "HELD_OUT_SHARE", share)
     split, _ = assign(NAMES[:5], None)
-    assert sorted(split) == ([0, 0, 0, 0, 1] if share == 0 else [0, 1, 1, 1, 1])
+    assert sorted(split) == ([0, 0, 0, 1, 1] if share == 0 else [0, 1, 1, 1, 1])
+
+
+@pytest.mark.parametrize(("pictures", "held_out"), [(2, 1), (3, 1), (4, 2), (5, 2), (60, 2)])
+def test_small_sets_hold_out_as_many_as_a_score_needs(pictures: int, held_out: int) -> None:
+    assert assign(NAMES[100 : 100 + pictures], None)[0].count(HELD_OUT) == held_out
 
 
 @given(SETS, st.randoms())

@@ -1,6 +1,7 @@
 """Scores that training takes of itself: with their terms, within their time, and without a trace in the run's bits."""
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,7 +94,9 @@ def test_a_score_is_stored_with_its_terms(home: Home) -> None:
 
 def test_nothing_is_drawn_where_nothing_can_be_compared(tmp_path: Path, pictures: Path) -> None:
     home = Home(tmp_path / "home").create()
-    add_source(home, pictures, "dots")  # too few for two to be held out
+    folder = Path(shutil.copytree(pictures, tmp_path / "dots"))
+    (folder / "list_eval_partition.txt").write_text("000.png 1\n001.png 0\n")  # one is held out
+    add_source(home, folder, "dots")
     case = Case(home)
     calls = calls_of(case)
     case.score(after=1000)
