@@ -154,6 +154,14 @@ def _pack(name: str, pixels: int, recipe: str, limit: int | None, quiet: bool) -
     return {"folder": str(folder.path), **asdict(manifest)}
 
 
+REFUSED = "refused for broken pictures, which are named in"
+
+
+def _refused(folder: Any) -> bool:
+    """Whether nothing of it was kept but the names of the broken pictures."""
+    return folder.report.exists() and not any(folder.path.glob(f"{folder.pictures.name}*"))
+
+
 def _print_packed(folder: Any, manifest: Any) -> None:
     crop = "" if manifest.recipe == "drawn" else f", crop {manifest.recipe}"
     say(
@@ -199,7 +207,11 @@ def show(name: str, as_json: bool) -> None:
         if manifest:
             _print_packed(folder, manifest)
         else:
-            say(f"{'damaged' if folder.manifest.exists() else 'unfinished'}: {folder.path}")
+            say(
+                f"{REFUSED} {folder.report}"
+                if _refused(folder)
+                else f"{'damaged' if folder.manifest.exists() else 'unfinished'}: {folder.path}"
+            )
 
 
 @data.command()
@@ -237,7 +249,12 @@ def verify(ctx: click.Context, name: str, as_json: bool) -> None:
             f"{folder.path.name}: {'damaged; delete the folder and it is packed again' if problems else 'whole'}"
         )
     for folder in unfinished:
-        say(f"{folder.path.name}: unfinished; packing goes on when it is asked for again")
+        way_on = (
+            f"{REFUSED} {folder.report}"
+            if _refused(folder)
+            else "unfinished; packing goes on when it is asked for again"
+        )
+        say(f"{folder.path.name}: {way_on}")
     if not folders:
         say(f"{name} is not packed yet")
     ctx.exit(int(failed))

@@ -8,6 +8,7 @@ packed into a new folder.
 """
 
 import re
+import shutil
 import unicodedata
 import uuid
 from collections.abc import Callable
@@ -92,12 +93,25 @@ def add_source(
         leave_out_broken=leave_out_broken,
     )
     folder = home.source(chosen)
-    if folder.record.exists():
-        _check_same(load_source(home, chosen), source)
+    before = load_source(home, chosen) if folder.record.exists() else source
+    _check_same(before, source)
     home.create()
     folder.path.mkdir(parents=True, exist_ok=True)
     files.write_json(folder.record, asdict(source))
+    if before.fingerprint != source.fingerprint:
+        _drop_unfinished(home, chosen)
     return source
+
+
+def _drop_unfinished(home: Home, name: str) -> None:
+    """Packing that was begun, or refused for broken pictures, when the source was another never comes to its end."""
+    for folder, _ in packed_folders(home, name, whole_only=False):
+        if folder.manifest.exists():
+            continue
+        lock = files.FileLock.try_acquire(folder.lock)
+        if lock is not None:  # else it is being packed, and its packer is still at the older pictures
+            with lock:
+                shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def _check_same(old: Source, new: Source) -> None:

@@ -97,6 +97,26 @@ def test_unfinished_packing_is_no_damage(home: Home, cli: Cli, pictures: Path) -
     assert "damaged: " in cli("data", "show", "dots").out
 
 
+def test_what_was_refused_for_broken_pictures_is_gone_when_they_are(
+    home: Home, cli: Cli, tmp_path: Path
+) -> None:
+    folder = tmp_path / "half"
+    folder.mkdir()
+    for index in range(20):
+        Image.new("RGB", (8, 8), (index, 0, 0)).save(folder / f"{index:03d}.png")
+    (folder / "torn.png").write_bytes((folder / "000.png").read_bytes()[:40])
+    assert "more than 1 %" in cli("data", "add", str(folder), "--size", "8").err
+    shown, verified = cli("data", "show", "half").out, cli("data", "verify", "half").out
+    assert "unfinished" not in shown + verified
+    assert f"refused for broken pictures, which are named in {home.data}" in shown
+    assert "refused for broken pictures" in verified
+
+    (folder / "torn.png").unlink()
+    assert cli("data", "add", str(folder), "--size", "8").code == 0
+    assert len(cli("data", "show", "half", "--json").json["packed"]) == 1
+    assert cli("data", "verify", "half").out.count("\n") == 1
+
+
 def test_a_few_broken_pictures_are_named(home: Home, cli: Cli, tmp_path: Path) -> None:
     folder = tmp_path / "mostly"
     folder.mkdir()
