@@ -29,7 +29,7 @@ SECTIONS: dict[str, dict[str, Lazy]] = {
         "queue": Lazy(_CLI + "queue", "queue", "Jobs that run one after the other and outlive the login."),
     },
     "What there is": {
-        "runs": Lazy(_CLI + "runs", "runs", "Runs: list, show, compare, branch, rename, delete, restore."),
+        "runs": Lazy(_CLI + "runs", "runs", "Runs: list, show, compare, metrics, branch, rename and more."),
         "checkpoints": Lazy(
             _CLI + "checkpoints", "checkpoints", "Checkpoints: list, verify, tag, prune, export and more."
         ),

@@ -164,6 +164,27 @@ def show(run: str, as_json: bool) -> None:
         print_facts([(f"{score.name} @{step}", score.line()) for step, score in scores])
 
 
+@runs.command()
+@click.argument("run", shell_complete=complete.runs)
+def metrics(run: str) -> None:
+    """A run's curves as CSV on standard output: a line for each logged step and for each epoch.
+
+    The columns are those of metrics.jsonl, and `kind` says which of the two a line is; what it has no number for is
+    left empty. Of a branch, what its parent had learned before it stands first. It can be read while the run trains.
+
+    \b
+    ddpm-tui runs metrics celeba32-1 > curves.csv
+    """
+    from engine.runs.metrics import as_csv, read_rows
+    from engine.runs.record import find_run
+
+    folder = find_run(home(), run)
+    rows, corrupt = read_rows(folder.metrics)
+    click.echo(as_csv(rows), nl=False)
+    if corrupt:
+        note(f"{plural(corrupt, 'line')} of {folder.metrics} cannot be read and are left out")
+
+
 def _newest_scores(folder: "RunFolder", most: int = 3) -> list[tuple[int, "Score"]]:
     """Of each measure the scores of the `most` newest checkpoints that have it, with their steps, oldest first."""
     from engine.runs.evaluations import read_evaluations

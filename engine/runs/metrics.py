@@ -3,6 +3,7 @@
 A torn last line is left for the next look; a line that is not JSON is counted and skipped.
 """
 
+import csv
 import io
 import json
 import math
@@ -134,9 +135,8 @@ class Metrics:
         self._tables = _tables()
 
     def _take(self, content: bytes) -> None:
-        rows = parse_lines(content)
-        good = [row for row in rows if isinstance(row, dict) and _has_its_place(row)]
-        self.corrupt_lines += len(rows) - len(good)
+        good, corrupt = _good_rows(content)
+        self.corrupt_lines += corrupt
         self.events += [row for row in good if row.get("kind") == "event"]
         for kind, table in self._tables.items():
             table.add([row for row in good if row.get("kind") == kind])
@@ -144,6 +144,13 @@ class Metrics:
 
 def _tables() -> dict[str, _Table]:
     return {"train": _Table(TRAIN_FIELDS), "epoch": _Table(EPOCH_FIELDS)}
+
+
+def _good_rows(content: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The rows of whole lines, and how many lines are none."""
+    rows = parse_lines(content)
+    good = [row for row in rows if isinstance(row, dict) and _has_its_place(row)]
+    return good, len(rows) - len(good)
 
 
 def _has_its_place(row: dict[str, Any]) -> bool:
@@ -180,3 +187,34 @@ def read_metrics(path: Path) -> Metrics:
     metrics = Metrics(path)
     metrics.poll()
     return metrics
+
+
+def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Every row of a curve as it stands in the file, in its order, and how many lines cannot be read. A torn last line
+    is not there yet; no file is no rows."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return [], 0
+    rows, corrupt = _good_rows(content[: content.rfind(b"\n") + 1])
+    return [row for row in rows if row.get("kind") in ("train", "epoch")], corrupt
+
+
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    """Rows of `read_rows` under a head: kind, the fields of both kinds, and bands_1 … where a row has bands. What a row
+    has no number for is an empty cell."""
+    names = list(dict.fromkeys(("kind", *TRAIN_FIELDS, *EPOCH_FIELDS)))
+    most = max((len(_bands(row)) for row in rows), default=0)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*names, *(f"bands_{number}" for number in range(1, most + 1))])
+    for row in rows:
+        cells = [*(row.get(name) for name in names[1:]), *_bands(row)]
+        cells += [None] * (len(names) - 1 + most - len(cells))
+        writer.writerow([row["kind"], *("" if math.isnan(_number(cell)) else cell for cell in cells)])
+    return text.getvalue()
+
+
+def _bands(row: dict[str, Any]) -> list[Any]:
+    bands = row.get("bands")
+    return bands if isinstance(bands, list) else []

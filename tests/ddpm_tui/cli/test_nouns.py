@@ -51,6 +51,39 @@ def test_a_copy_by_hand_under_an_impossible_name_hides_no_run(there: Home, cli: 
     assert "r (copy)" in cli("doctor", "--json").out
 
 
+def test_the_curves_as_csv(home: Home, cli: Cli) -> None:
+    run = trained_run(home, "r", 2)
+    with run.metrics.open("a") as file:
+        file.write("garbage\n")
+        file.write('{"kind":"event","step":15,"what":"x"}\n')
+        file.write('{"kind":"train","epoch":2.1,"loss":0.3}\n')  # says not where it belongs
+        file.write('{"kind":"train","step":20,"epoch":2.5,"images":80,"loss":null,"lr":1e-05,"more":1}\n')
+        file.write('{"kind":"epoch","step":21,"epoch":3,"eps_error":0.125,"bands":[0.5,null,"x"]}\n')
+        file.write('{"kind":"train","step":30,"epoch":3.5,"lo')
+    shown = cli("runs", "metrics", "r")
+    assert shown.code == 0
+    head, *lines = shown.out.splitlines()
+    assert head == (
+        "kind,step,epoch,images,loss,lr,grad_norm,bad,time,images_per_s,"
+        "train_loss,val_loss,eps_error,seconds,bands_1,bands_2,bands_3"
+    )
+    assert lines == [
+        "train,7,1,56,1.0,0.001,0.5,0,,,,,,,,,",
+        "epoch,7,1,56,,0.001,,,,,1.0,1.1,0.1,0.1,,,",
+        "train,14,2,112,0.5,0.001,0.5,0,,,,,,,,,",
+        "epoch,14,2,112,,0.001,,,,,0.5,0.55,0.25,0.1,,,",
+        "train,20,2.5,80,,1e-05,,,,,,,,,,,",
+        "epoch,21,3,,,,,,,,,,0.125,,0.5,,",
+    ]
+    assert shown.err == f"2 lines of {run.metrics} cannot be read and are left out\n"
+
+
+def test_a_run_without_curves_is_a_head_alone(home: Home, cli: Cli) -> None:
+    make_run(home, "r")
+    shown = cli("runs", "metrics", "r")
+    assert (shown.code, shown.err, len(shown.out.splitlines())) == (0, "", 1)
+
+
 def test_no_runs_yet(cli: Cli) -> None:
     shown = cli("runs", "list")
     assert (shown.code, shown.out) == (0, "")
