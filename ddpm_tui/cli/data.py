@@ -159,7 +159,11 @@ REFUSED = "refused for broken pictures, which are named in"
 
 def _refused(folder: Any) -> bool:
     """Whether nothing of it was kept but the names of the broken pictures."""
-    return folder.report.exists() and not any(folder.path.glob(f"{folder.pictures.name}*"))
+    return (
+        not folder.manifest.exists()
+        and folder.report.exists()
+        and not any(folder.path.glob(f"{folder.pictures.name}*"))
+    )
 
 
 def _print_packed(folder: Any, manifest: Any) -> None:
