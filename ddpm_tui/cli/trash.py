@@ -23,7 +23,18 @@ def list_(as_json: bool) -> None:
 
     found = list_trash(home())
     if as_json:
-        print_json([{"id": t.id, "kind": t.kind, "what": t.label, "deleted": t.deleted} for t in found])
+        print_json(
+            [
+                {
+                    "id": t.id,
+                    "kind": t.kind,
+                    "what": t.label,
+                    "deleted": t.deleted,
+                    "bytes": size_of(t.path),
+                }
+                for t in found
+            ]
+        )
     elif not found:
         note("the trash is empty")
     else:

@@ -253,6 +253,7 @@ def test_trash(there: Home, cli: Cli) -> None:
     cli("checkpoints", "delete", "r@14")
     listed = cli("trash", "list", "--json").json
     assert [(row["what"], row["kind"]) for row in listed] == [("r@14", "checkpoint"), ("r@7", "checkpoint")]
+    assert listed[0]["bytes"] > 0
     assert "r@7" in cli("trash", "list").out
     assert cli("trash", "restore").out.startswith("r@14 is back")
     assert cli("trash", "restore", "r@7").code == 0
