@@ -106,7 +106,10 @@ def show(name: str, overrides: tuple[str, ...], as_json: bool) -> None:
     "--from", "base", metavar="PROFILE", shell_complete=complete.profiles, help="Start from this profile."
 )
 @set_option
-def new(name: str, base: str | None, overrides: tuple[str, ...]) -> None:
+@click.option(
+    "--description", metavar="TEXT", help="What it is, for the list. [default: what it was made from]"
+)
+def new(name: str, base: str | None, overrides: tuple[str, ...], description: str | None) -> None:
     """Make a profile of your own: a copy of another one, or of the defaults, with changes."""
     from engine.profile import Profile
     from engine.profiles_store import (
@@ -125,18 +128,29 @@ def new(name: str, base: str | None, overrides: tuple[str, ...]) -> None:
             f"there is already a profile of yours named {name!r}", f"ddpm-tui profiles edit {name}"
         )
     if base is None:
-        text = to_toml(override_profile(Profile(), list(overrides)))
+        after = override_profile(Profile(), list(overrides))
+        words = _made_from("the defaults", diff_profiles(Profile(), after))
+        text = to_toml(after.model_copy(update={"description": description or words}))
     else:
         before, after = load_profile(home(), base), load_profile(home(), base, list(overrides))
         plain = after.to_dict()
-        changes = {}
-        for key, _, _ in diff_profiles(before, after):
+        differ = diff_profiles(before, after)
+        changes: dict[str, Any] = {"description": description or _made_from(base, differ)}
+        for key, _, _ in differ:
             section, _, field = key.partition(".")
             changes[key] = plain[section].get(field)
         text = edit_toml(find_profile(home(), base).path.read_text(encoding="utf-8"), changes)
     save_profile(home(), name, text)
     say(f"{path}")
     note(f"change it with: ddpm-tui profiles edit {name}")
+
+
+def _made_from(base: str, changes: list[tuple[str, Any, Any]]) -> str:
+    """What a copy is, for the description of what it was copied from would be untrue of it."""
+    from engine.profiles_store import value_text
+
+    parts = [f"{key}={value_text(after, 'none')}" for key, _, after in changes]
+    return f"{base} with {' '.join(parts)}" if parts else f"a copy of {base}"
 
 
 @profiles.command()
@@ -147,6 +161,7 @@ def edit(name: str) -> None:
     A shipped profile is copied to your own profiles first.
     """
     from ddpm_tui.editor import edited
+    from engine.files import write_text
     from engine.home import is_file_name
     from engine.profiles_store import ProfileError, find_profile, parse_profile, save_profile
 
@@ -166,13 +181,16 @@ def edit(name: str) -> None:
                 note(f"error: {problem.text(str(path))}")
             if sys.stdin.isatty() and click.confirm("Edit it again?", default=True, err=True):
                 continue
-            raise UserError(f"{path} was not changed", "the edited text had the problems above") from None
+            kept = path.with_name(f"{path.name}.edited")
+            home().create()
+            write_text(kept, text)
+            raise UserError(
+                f"{path} was not changed", f"the edited text, with the problems above, is in {kept}"
+            ) from None
         break
     if path == home().user_profile(file.name):
         save_profile(home(), file.name, text)
     else:
-        from engine.files import write_text
-
         write_text(path, text)
     say(str(path))
 

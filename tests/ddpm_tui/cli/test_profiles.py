@@ -99,6 +99,18 @@ def test_edit_copies_a_shipped_profile(
     assert load_profile(home, "celeba32").training.epochs == 77
 
 
+def test_a_copy_says_what_it_was_made_from(home: Home, cli: Cli) -> None:
+    cli("profiles", "new", "slow", "--from", "demo", "--set", "optim.lr=1e-4", "--set", "data.flip=false")
+    cli("profiles", "new", "same", "--from", "demo")
+    cli("profiles", "new", "own", "--from", "demo", "--description", "for the attic")
+    cli("profiles", "new", "bare", "--set", "optim.lr=1e-4")
+    said = {p["name"]: p["description"] for p in cli("profiles", "list", "--json").json}
+    assert set(said["slow"].removeprefix("demo with ").split()) == {"optim.lr=0.0001", "data.flip=false"}
+    assert (said["same"], said["own"]) == ("a copy of demo", "for the attic")
+    assert said["bare"] == "the defaults with optim.lr=0.0001"
+    assert "# " in home.user_profile("slow").read_text()
+
+
 def test_edit_refuses_what_is_wrong_and_changes_nothing(
     home: Home, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +119,9 @@ def test_edit_refuses_what_is_wrong_and_changes_nothing(
     assert ended.code == 1
     assert "magic: unknown key" in ended.err
     assert "was not changed" in ended.err.splitlines()[-1]
+    kept = home.profiles / "demo.toml.edited"
+    assert str(kept) in ended.err
+    assert kept.read_text().endswith("magic = 3\n")
     assert not home.user_profile("demo").exists()
 
 
