@@ -1,6 +1,7 @@
 """Dialogs of the checkpoints screen: questions, branching with changes checked while one types, all facts of one."""
 
 import asyncio
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,7 +99,7 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
         try:
             name, _, changes = self._answer()
         except DdpmError as error:
-            self._say(str(error), bad=True)
+            self._say(_here(error), bad=True)
         else:
             self._say(f"{name}: " + ("; ".join(changes) or "nothing changes"))
 
@@ -118,9 +119,14 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
         try:
             name, overrides, _ = self._answer()
         except DdpmError as error:
-            self._say(str(error), bad=True)
+            self._say(_here(error), bad=True)
         else:
             self.dismiss((name, overrides))
+
+
+def _here(error: DdpmError) -> str:
+    """The error without the command line's option: here changes are typed bare."""
+    return re.sub(r"--set:? ", "", str(error))
 
 
 def tag_question(run: RunFolder, info: "CheckpointInfo") -> Ask:

@@ -169,6 +169,10 @@ async def test_branch_refuses_what_the_weights_do_not_allow_while_one_types(home
         await until(pilot, lambda: "0.001 → 0.0001" in text(app))
         app.screen.query_one("#changes").value = "model.width=64"
         await until(pilot, lambda: "cannot change in a branch" in text(app))
+        assert "--set" not in text(app)
+        app.screen.query_one("#changes").value = "lr"
+        await until(pilot, lambda: "'lr' is not section.key=value" in text(app))
+        assert "--set" not in text(app)
         await pilot.press("enter", "escape")
         assert run_names(home) == ["faces-1"]
 
