@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from engine.folders import PackedFolder, RunFolder
+from engine.folders import ExportFolder, PackedFolder, RunFolder
 from engine.home import ExportPlace, Home, is_export
 from engine.profile import Profile
 from engine.runs.checkpoints import CheckpointInfo, resolve
@@ -88,6 +88,11 @@ def find_trained(home: Home, reference: str) -> Trained:
         export = read_export(Path(reference))
         place = ExportPlace(home, export.run, export.sha256)
         return Trained(str(export.folder.path), place, export.step, export.epochs, export.profile, export)
-    run, info = resolve(home, reference)
+    try:
+        run, info = resolve(home, reference)
+    except UserError as error:
+        if ExportFolder(Path(reference)).record.is_file():
+            raise UserError(error.what, f"the exported checkpoint in this folder is ./{reference}") from None
+        raise
     epochs = info.whole().epochs_seen
     return Trained(f"{run.name}@{info.step}", run, info.step, epochs, read_record(run).profile, info)

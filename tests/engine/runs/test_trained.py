@@ -40,6 +40,14 @@ def test_both_addresses_mean_the_same_weights(home: Home, tmp_path: Path) -> Non
     assert own.drew({"checkpoint": 14})
 
 
+def test_an_exported_folder_given_as_a_run_is_told_from_one(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"no run named 'out'.*this folder is \./out$"):
+        find_trained(home, "out")
+
+
 def test_an_export_has_only_its_own_weights(home: Home, tmp_path: Path) -> None:
     exported = find_trained(home, str(tmp_path / "out"))
     assert exported.settings({"steps": 5, "n": 3}).weights == "raw"
