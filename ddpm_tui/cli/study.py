@@ -67,7 +67,7 @@ def list_(as_json: bool) -> None:
         print_json(found)
     else:
         rows = [(s["name"], s["title"], str(len(s["variants"])), s["full"], s["small"]) for s in found]
-        print_table(["study", "what", "variants", "done", "small"], rows)
+        print_table(["STUDY", "WHAT", "VARIANTS", "DONE", "SMALL"], rows)
     for name, why in broken:
         note(f"{name}: {why}")
 
@@ -102,7 +102,7 @@ def show(name: str, small: bool, as_json: bool) -> None:
         ]
     )
     print_table(
-        ["job", "run", "what", "done"], [(s.kind, s.run, _what(s), "yes" if s.done else "") for s in found]
+        ["JOB", "RUN", "WHAT", "DONE"], [(s.kind, s.run, _what(s), "yes" if s.done else "") for s in found]
     )
 
 
@@ -262,7 +262,7 @@ def report(name: str, small: bool, out: str | None, as_json: bool) -> None:
         return
     columns = list(dict.fromkeys(c for o in made.outcomes for c in o.figures))
     print_table(
-        ["variant", *columns],
+        ["VARIANT", *columns],
         [(o.variant, *(spread(o.figures.get(c, [])) for c in columns)) for o in made.outcomes],
     )
     for line in made.missing:
