@@ -53,12 +53,15 @@ def _check_settings(_: click.Context, __: click.Parameter, given: tuple[str, ...
 
 
 def device_option(function: _F) -> _F:
+    from ddpm_tui.cli import complete
+
     return click.option(
         "--device",
         default="auto",
         show_default=True,
         metavar="auto|cpu|cuda:N",
         callback=_check_device,
+        shell_complete=complete.devices,
         help="Where to compute.",
     )(function)
 

@@ -70,6 +70,10 @@ def datasets(_: click.Context, __: click.Parameter, incomplete: str) -> list[Com
     return _starting(["faces", *named], incomplete)
 
 
+def devices(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return _starting(["auto", "cpu", "cuda"], incomplete)
+
+
 def measures(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The last of a list parted by commas."""
     from engine.runs.evaluations import MEASURES

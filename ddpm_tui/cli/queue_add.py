@@ -21,7 +21,12 @@ def common_options(command: Any) -> Any:
     for option in (
         json_option,
         click.option("--dry-run", is_flag=True, help="Say what would be added, and add nothing."),
-        click.option("--device", metavar="auto|cpu|cuda:N", help="Where it runs. [default: auto]"),
+        click.option(
+            "--device",
+            metavar="auto|cpu|cuda:N",
+            shell_complete=complete.devices,
+            help="Where it runs. [default: auto]",
+        ),
         click.option("--priority", type=click.Choice(["normal", "high", "now"]), help="Who goes first."),
         click.option(
             "--after",

@@ -73,6 +73,8 @@ def test_names(home: Home, pictures: Path) -> None:
         "val_loss,fid",
         "val_loss,frechet",
     ]
+    assert completed(home, "sample", "celeba32-1", "--device", "") == ["auto", "cpu", "cuda"]
+    assert completed(home, "queue", "train", "demo", "--device", "c") == ["cpu", "cuda"]
     assert completed(home, "queue", "evaluate", "celeba32-1", "--measures", "kid,k") == []
 
 
