@@ -103,9 +103,17 @@ def drawing_options(command: Any) -> Any:
     return command
 
 
-def drawing_args(count: int, trajectory: str | None, trajectory_of: int, **options: Any) -> dict[str, Any]:
+def drawing_args(
+    count: int, trajectory: str | None, trajectory_of: int, usual_sampler: str | None = None, **options: Any
+) -> dict[str, Any]:
     """The args of a sampling job from `drawing_options` and what it draws from. Raises UsageError for those that
-    exclude each other."""
+    exclude each other. usual_sampler: the profile's, where it is known."""
+    sampler = options["sampler"] or usual_sampler
+    for name, only in (("eta", "ddim"), ("variance", "ddpm")):
+        if options[name] is not None and sampler not in (None, only):
+            raise UsageError(
+                f"--{name} does nothing with the sampler {sampler}", f"give --sampler {only}, or leave it out"
+            )
     if trajectory and not trajectory_of:
         raise UsageError("--trajectory needs pictures", "leave --trajectory-of 0 out")
     if options["out"] is not None:
@@ -148,7 +156,12 @@ def sample(reference: str, count: int, show: bool, device: str, as_json: bool, *
         home(),
         "sample",
         trained.run,
-        drawing_args(count, **options, checkpoint=trained.reference),
+        drawing_args(
+            count,
+            **options,
+            usual_sampler=trained.profile.sampling.sampler,
+            checkpoint=trained.reference,
+        ),
         device=device,
         quiet=as_json,
         go_on=shlex.join(["ddpm-tui", *sys.argv[1:]]),
