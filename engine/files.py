@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.errors import BusyError, DamagedError, DiskFullError
+from engine.errors import BusyError, DiskFullError
 
 
 def fsync_folder(folder: Path) -> None:
@@ -54,7 +54,7 @@ def write_text(path: Path, content: str, *, durable: bool = True) -> None:
 
 
 def write_json(path: Path, content: Any, *, durable: bool = True) -> None:
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(without_nan(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     # The bytes of a path that are no UTF-8 become \udcXX, which JSON reads back as they were.
     write_bytes(path, text.encode("utf-8", "backslashreplace"), durable=durable)
 
@@ -68,19 +68,6 @@ def without_nan(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return without_nan(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def read_json(path: Path, what: str) -> Any:
-    """Parse `path`. Raises DamagedError naming `what` and the file where it is missing or not JSON."""
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise DamagedError(f"{what} is missing: {path}") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DamagedError(f"{what} is not readable JSON: {path} ({error})") from None
-    except OSError as error:
-        mend = "check its permissions" if isinstance(error, PermissionError) else None
-        raise DamagedError(f"{what} cannot be read: {path} ({error.strerror})", mend) from None
 
 
 MAKE_ROOM = "free some space (checkpoints prune, trash purge) and resume"

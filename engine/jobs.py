@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from engine.errors import DamagedError, DiskFullError
-from engine.files import disk_errors, fsync_folder, is_locked, read_json, write_json
+from engine.files import disk_errors, fsync_folder, is_locked, write_json
 from engine.folders import JobFolder
 from engine.home import Home
+from engine.records import read_json
 
 FORMAT = 1
 

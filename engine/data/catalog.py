@@ -24,6 +24,7 @@ from engine.data.scan import Listing, scan
 from engine.errors import BusyError, DamagedError, UserError, unknown
 from engine.folders import PackedFolder, SourceFolder
 from engine.home import NAME, Home, check_name
+from engine.records import read_json
 
 FORMAT: Final = 1
 
@@ -180,7 +181,7 @@ def load_source(home: Home, name: str) -> Source:
             )
         named = f" --name {name}" if NAME.fullmatch(name) else ""
         raise unknown("data set", name, _names(home), f"add it with `ddpm-tui data add PATH{named}`")
-    content = files.read_json(record, f"the record of data set {name!r}")
+    content = read_json(record, f"the record of data set {name!r}")
     if isinstance(content, dict) and int(content.get("format", 0)) > FORMAT:
         raise UserError(f"{record} was written by a newer ddpm-tui", "update ddpm-tui")
     try:

@@ -7,9 +7,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-from engine import files
 from engine.errors import DamagedError
 from engine.folders import PackedFolder
+from engine.records import read_json
 
 FORMAT: Final = 1
 
@@ -52,7 +52,7 @@ class PackedManifest:
 
 def load_manifest(folder: PackedFolder) -> PackedManifest:
     """Raises DamagedError where it is missing, unreadable or from a newer version."""
-    content = files.read_json(folder.manifest, "the manifest of a packed data set")
+    content = read_json(folder.manifest, "the manifest of a packed data set")
     try:
         if int(content["format"]) > FORMAT:
             raise DamagedError(

@@ -16,9 +16,10 @@ from typing import Any
 
 from engine.errors import DamagedError, DdpmError, UserError, unknown
 from engine.failpoints import reach
-from engine.files import FileLock, disk_errors, fsync_folder, read_json, write_json
+from engine.files import FileLock, disk_errors, fsync_folder, write_json
 from engine.folders import CheckpointFolder, RunFolder
 from engine.home import Home, check_name
+from engine.records import read_json
 from engine.runs.record import find_run
 
 FORMAT = 1

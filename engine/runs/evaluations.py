@@ -19,9 +19,10 @@ from typing import Any, Literal
 
 from engine.errors import DamagedError, UserError, unknown
 from engine.failpoints import reach
-from engine.files import disk_errors, is_locked, read_json, without_nan, write_bytes, write_json
+from engine.files import disk_errors, is_locked, without_nan, write_bytes, write_json
 from engine.folders import RunFolder
 from engine.home import ExportPlace
+from engine.records import read_json
 
 FORMAT = 1
 

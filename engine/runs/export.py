@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import DamagedError, UserError
-from engine.files import read_json
 from engine.folders import ExportFolder, RunFolder
 from engine.profile import Profile
 from engine.profiles_store import read_profile, to_toml
+from engine.records import read_json
 from engine.runs.checkpoints import CheckpointInfo, sha256
 from engine.runs.record import read_record
 

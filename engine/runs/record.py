@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import DamagedError, UserError, damaged_run, unknown
-from engine.files import FileLock, disk_errors, fsync_folder, read_json, write_json
+from engine.files import FileLock, disk_errors, fsync_folder, write_json
 from engine.folders import RunFolder
 from engine.home import NAME, NAME_RULE, Home, check_name
 from engine.profile import Profile
 from engine.profiles_store import build_profile, diff_profiles, override_profile, value_text
+from engine.records import read_json
 
 FORMAT = 1
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from engine.errors import DamagedError, DiskFullError, UserError, unknown
-from engine.files import FileLock, disk_errors, fsync_folder, read_json, write_json
+from engine.files import FileLock, disk_errors, fsync_folder, write_json
 from engine.folders import CheckpointFolder, RunFolder
 from engine.home import Home
+from engine.records import read_json
 
 Kind = Literal["run", "checkpoint", "samples", "data", "profile"]
 NOTE = "trash.json"

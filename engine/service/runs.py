@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import DamagedError, UserError, damaged_run, unknown
-from engine.files import is_locked, lock_holder, read_json
+from engine.files import is_locked, lock_holder
 from engine.folders import RunFolder
 from engine.home import NAME, Home
+from engine.records import read_json
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import BusyError, DamagedError, DiskFullError
+from engine.errors import BusyError, DiskFullError
 from engine.files import (
     FileLock,
     disk_errors,
     free_bytes,
     is_locked,
     lock_holder,
-    read_json,
     require_free,
     write_bytes,
     write_json,
@@ -75,23 +74,6 @@ def test_a_full_disk_is_named(tmp_path: Path, number: int) -> None:
 def test_other_errors_of_the_system_pass(tmp_path: Path) -> None:
     with pytest.raises(PermissionError), disk_errors(tmp_path):
         raise PermissionError(errno.EACCES, "denied")
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [(None, "is missing"), (b"{", "is not readable JSON"), (b"\xff\xfe", "is not readable JSON")],
-)
-def test_reading_says_what_is_wrong_and_where(tmp_path: Path, content: bytes | None, words: str) -> None:
-    path = tmp_path / "note.json"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(DamagedError, match=f"the note {words}.*note.json"):
-        read_json(path, "the note")
-
-
-def test_a_folder_in_a_files_place(tmp_path: Path) -> None:
-    with pytest.raises(DamagedError, match="cannot be read"):
-        read_json(tmp_path, "the note")
 
 
 def test_space_is_asked_of_the_nearest_folder_that_exists(tmp_path: Path) -> None:

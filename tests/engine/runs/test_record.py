@@ -59,10 +59,10 @@ def test_a_record_that_others_own_is_no_reason_to_delete_the_run(
 ) -> None:
     create_run(home, "r", Profile(), "one")
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, limit: int) -> bytes:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)  # root may read everything
+    monkeypatch.setattr("engine.records.read_bytes", refuse)  # root may read everything
     for read in (load_run, lambda home, name: run_facts(home.run(name))):
         with pytest.raises(DamagedError, match=r"run\.json \(Permission denied\) — check its permissions$"):
             read(home, "r")
