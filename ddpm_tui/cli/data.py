@@ -129,12 +129,19 @@ def _download(quiet: bool) -> None:
     run_job(home(), "fetch", None, {"dataset": "celeba"}, quiet=quiet, go_on="ddpm-tui data add celeba")
 
 
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".parquet", ".tfrecord")
+
+
 def _described(source: Any) -> str:
+    from engine.data.left_out import LeftOut
+
     parts = [f"{source.name}: {plural(source.pictures, 'picture')} in {source.path}"]
     if source.celeba:
         parts.append("CelebA" + (", split by its partition file" if source.partition else ""))
-    if source.ignored:
-        parts.append(f"{plural(source.ignored, 'other file')} left out")
+    if source.left_out:
+        left_out = LeftOut.from_json(source.left_out)
+        parts.append(f"left out: {left_out.in_words()}")
+        parts += [f"{kind.example} is not looked into" for kind in left_out if kind.label in ARCHIVES]
     return "; ".join(parts)
 
 

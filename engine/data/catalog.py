@@ -12,9 +12,9 @@ import shutil
 import unicodedata
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from engine import files
 from engine.data.manifest import FORMAT as PACKED_FORMAT
@@ -27,6 +27,10 @@ from engine.home import NAME, Home, check_name
 from engine.records import read_json
 
 FORMAT: Final = 1
+
+BROKEN_SHARE: Final = 0.01
+"""More pictures than this that cannot be read are an error, unless the data set was added so that all may be left
+out."""
 
 FACES: Final = "faces"
 FACES_COUNT: Final = 10_000
@@ -56,6 +60,8 @@ class Source:
     """the partition file that decides who trains, where there is one"""
     ignored: int = 0
     """files that are not pictures by their name"""
+    left_out: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """these and pictures that are not used by kind, see `engine.data.left_out`"""
     leave_out_broken: bool = False
     """whether any number of broken pictures may be left out"""
     format: int = FORMAT
@@ -78,6 +84,7 @@ def add_source(
     if name is not None:
         _check_dataset_name(name)
     listing = scan(where)
+    _check_readable(listing, leave_out_broken)
     if len(listing.names) < 2:
         raise _too_few(where, listing)
     chosen = name or _derived_name(where, listing)
@@ -91,6 +98,7 @@ def add_source(
         celeba=listing.celeba,
         partition=listing.partition_at,
         ignored=listing.ignored,
+        left_out=listing.left_out.to_json(),
         leave_out_broken=leave_out_broken,
     )
     folder = home.source(chosen)
@@ -123,6 +131,23 @@ def _check_same(old: Source, new: Source) -> None:
     raise UserError(
         f"the data set {old.name!r} named {old.path}, which is gone, and {new.path} holds other pictures",
         f"give another name with --name, or first `ddpm-tui data remove {old.name}`",
+    )
+
+
+def _check_readable(listing: Listing, leave_out_broken: bool) -> None:
+    """Raise UserError for a zip of pictures that want another program: more than 1 % of them, or all."""
+    locked = listing.unreadable.total
+    few = leave_out_broken or locked <= BROKEN_SHARE * (locked + len(listing.names))
+    if not locked or (few and len(listing.names) > 1):
+        return
+    kind = next(iter(listing.unreadable)).label
+    why = " (Windows does that above 2 GB)" if "Deflate64" in kind else ""
+    how_many = (
+        "every picture" if not listing.names else f"{locked:,} of {locked + len(listing.names):,} pictures"
+    )
+    raise UserError(
+        f"{how_many} in {listing.path} {'is' if not listing.names else 'are'} {kind}{why}",
+        f"unpack it{' with its password' if kind == 'encrypted' else ''} and add the folder",
     )
 
 

@@ -31,9 +31,6 @@ from engine.home import Home
 Report = Callable[[int, int, str], None]
 """Called with (pictures done, pictures in all, what is going on)."""
 
-BROKEN_SHARE: Final = 0.01
-"""More broken pictures than this are an error, unless the data set was added so that all may be left out."""
-
 BLOCK_BYTES: Final = 1 << 20
 BLOCK_PICTURES: Final = 64
 
@@ -186,7 +183,7 @@ def _results(
 
 def _check_broken(plan: _Plan, journal: Journal, progress: Progress) -> None:
     """More than 1 % broken is an error, as soon as it is certain. The report stays, the pixels go."""
-    if plan.source.leave_out_broken or len(progress.broken) <= plan.total * BROKEN_SHARE:
+    if plan.source.leave_out_broken or len(progress.broken) <= plan.total * catalog.BROKEN_SHARE:
         return
     place, reason = next(iter(progress.broken))
     first = f"the first is {plan.name(place)!r}: {reason}"

@@ -14,7 +14,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final, Literal
 
-from engine.data import zips
+from engine.data import unpack, zips
+from engine.data.left_out import LeftOut
 from engine.errors import UserError
 
 ENDINGS: Final = frozenset(
@@ -42,6 +43,10 @@ class Listing:
     """zip only: offset, stored, size, method, crc of each"""
     ignored: int
     """other files, hidden ones not counted"""
+    left_out: LeftOut
+    """the same by kind, and pictures that are not used"""
+    unreadable: LeftOut
+    """pictures of a zip that cannot be read from it, by what keeps them"""
     archive: str | None
     """a zip among those other files: it is not looked into"""
     total_bytes: int
@@ -83,21 +88,29 @@ def _listing(path: Path, kind: Kind) -> Listing:
     names: list[str] = []
     columns = [array("q") for _ in range(5 if kind == "zip" else 1)]
     ignored = 0
+    left_out, unreadable = LeftOut(), LeftOut()
     archive: str | None = None
     partition_name: str | None = None
     for name, facts in _folder_files(path) if kind == "folder" else _zip_files(path):
         last = name[name.rfind("/") + 1 :].lower()
-        if last[last.rfind(".") :] in ENDINGS:
+        ending = last[last.rfind(".") :] if "." in last else "no ending"
+        if ending in ENDINGS:
+            if kind == "zip" and (obstacle := unpack.obstacle(facts[3])):
+                (left_out if facts[3] == unpack.LINK else unreadable).add(obstacle, name)
+                continue
             names.append(name)
             for column, fact in zip(columns, facts, strict=True):
                 column.append(fact)
             continue
         ignored += 1
+        if last not in PARTITIONS:
+            left_out.add(ending, name)
         if last.endswith(".zip"):
             archive = min(archive or name, name)
         if last in PARTITIONS and (partition_name is None or len(name) < len(partition_name)):
             partition_name = name
-    names, columns = _sorted(names, columns)
+    names, columns = _sorted(names, columns, left_out)
+    left_out.merge(unreadable)
     shared = _shared_folders(names)
     if shared:
         names = [name[len(shared) :] for name in names]
@@ -111,6 +124,8 @@ def _listing(path: Path, kind: Kind) -> Listing:
         shared=shared,
         places=columns if kind == "zip" else [],
         ignored=ignored,
+        left_out=left_out,
+        unreadable=unreadable,
         archive=archive,
         total_bytes=sum(sizes),
         celeba=celeba,
@@ -120,13 +135,16 @@ def _listing(path: Path, kind: Kind) -> Listing:
     )
 
 
-def _sorted(names: list[str], columns: list["array[int]"]) -> tuple[list[str], list["array[int]"]]:
+def _sorted(
+    names: list[str], columns: list["array[int]"], left_out: LeftOut
+) -> tuple[list[str], list["array[int]"]]:
     """By name; of equal names (a zip may hold two) the last one. Arrays, because an object a number adds up."""
     order = array("q", sorted(range(len(names)), key=names.__getitem__))
     kept = array("q")
     for index in order:
         if kept and names[kept[-1]] == names[index]:
             kept.pop()
+            left_out.add("same names", names[index])
         kept.append(index)
     return [names[index] for index in kept], [array("q", map(column.__getitem__, kept)) for column in columns]
 

@@ -2,17 +2,20 @@
 number.
 
 The standard `zipfile` keeps some 0.6 KB an entry in every process that opens the archive; here the list of
-contents is walked once and an entry is two dozen bytes that say where to read. Stored and deflated entries,
-zip64 included. Knows nothing of pictures.
+contents is walked once and an entry is two dozen bytes that say where to read. zip64 included, and what tools
+without it write: counts and offsets that have wrapped. Knows nothing of pictures.
 """
 
 import os
+import stat
 import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
+from engine.data import unpack
+from engine.data.entry_names import entry_name, extra_fields
 from engine.errors import UserError
 
 _END = struct.Struct("<4s4H2LH")
@@ -22,6 +25,7 @@ _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _UTF8: Final = 0x800
 _ENCRYPTED: Final = 0x1
+_FULL_32: Final = 1 << 32
 _LARGEST: Final = (1 << 63) - 2
 """Bytes unpacked: what the system's own numbers hold, with one more to see whether there is more."""
 
@@ -37,7 +41,7 @@ class Entry(NamedTuple):
     size: int
     """bytes unpacked"""
     method: int
-    """0 stored, 8 deflated, −1 encrypted"""
+    """0 stored, 8 deflated, …; negative for an encrypted entry or a link, see `engine.data.unpack`"""
     crc: int
 
 
@@ -48,7 +52,8 @@ class UnreadableEntryError(Exception):
 def entries(path: Path) -> Iterator[Entry]:
     """The files of a zip (no folders) in the order of its list of contents.
 
-    Raises UserError where the file is no zip, is cut off, or is a web page that was saved in its place.
+    Raises UserError if the file is no zip, is cut off, is one part of a split zip, or is a web page that was saved
+    in its place.
     """
     try:
         with open(path, "rb") as file:
@@ -60,40 +65,75 @@ def entries(path: Path) -> Iterator[Entry]:
 
 
 def _walk(path: Path, file: IO[bytes]) -> Iterator[Entry]:
+    """Goes by the length of the list of contents: macOS writes the number of its entries modulo 65,536."""
     length = file.seek(0, os.SEEK_END)
     if not length:
         raise UserError(f"{path} is empty", "download or copy it again")
-    start, count, shift = _find_contents(path, file, length)
-    file.seek(start)
-    for _ in range(count):
+    start, end, shift = _find_contents(path, file, length)
+    wraps, shift = (shift >> 32, 0) if shift and shift % _FULL_32 == 0 else (0, shift)
+    last = 0
+    at = file.seek(start)
+    while at < end:
         header = file.read(_CENTRAL.size)
         if len(header) < _CENTRAL.size or header[:4] != b"PK\x01\x02":
             raise _damaged(path)
-        fields = _CENTRAL.unpack(header)
-        flags, method, crc, stored, size = fields[3], fields[4], fields[7], fields[8], fields[9]
-        name_length, extra_length, comment_length, offset = fields[10], fields[11], fields[12], fields[16]
-        tail = file.read(name_length + extra_length + comment_length)
-        raw = tail[:name_length]
-        if 0xFFFFFFFF in (stored, size, offset):
-            size, stored, offset = _wide(tail[name_length : name_length + extra_length], size, stored, offset)
-        if offset + shift + stored > length or size > _LARGEST:
+        entry, raw, tail_length = _entry(file, header)
+        at += _CENTRAL.size + tail_length
+        place = entry.offset + shift
+        if wraps:
+            place = last = _unwrapped(path, file.fileno(), place, raw, last, wraps)
+        if place + entry.stored > length or entry.size > _LARGEST or at > end:
             raise _damaged(path)
-        name = raw.decode("utf-8" if flags & _UTF8 else "cp437", errors="replace")
-        if name.endswith("/"):
-            continue
-        yield Entry(name, offset + shift, stored, size, -1 if flags & _ENCRYPTED else method, crc)
+        if entry.name:
+            yield entry._replace(offset=place) if place != entry.offset else entry
+
+
+def _entry(file: IO[bytes], header: bytes) -> tuple[Entry, bytes, int]:
+    """What one header of the list of contents says, the name as it stands there, and the length of what follows the
+    header."""
+    fields = _CENTRAL.unpack(header)
+    flags, method, crc, stored, size = fields[3], fields[4], fields[7], fields[8], fields[9]
+    name_length, extra_length, comment_length, offset = fields[10], fields[11], fields[12], fields[16]
+    tail_length = name_length + extra_length + comment_length
+    tail = file.read(tail_length)
+    raw, extra = tail[:name_length], tail[name_length : name_length + extra_length]
+    if 0xFFFFFFFF in (stored, size, offset):
+        size, stored, offset = _wide(extra, size, stored, offset)
+    name = entry_name(raw, bool(flags & _UTF8), extra)
+    mode = fields[15] >> 16
+    if stat.S_ISDIR(mode):
+        name = ""
+    if stat.S_ISLNK(mode):
+        method = unpack.LINK
+    elif flags & _ENCRYPTED:
+        method = unpack.ENCRYPTED
+    return Entry(name, offset, stored, size, method, crc), raw, tail_length
+
+
+def _unwrapped(path: Path, descriptor: int, offset: int, raw: bytes, last: int, wraps: int) -> int:
+    """Where an entry is in a zip of more than 4 GiB whose offsets are written modulo 2³²: the first place behind
+    the last one, else the first of all, at which its own header stands."""
+    places = [offset + turn * _FULL_32 for turn in range(wraps + 1)]
+    for place in sorted(places, key=lambda place: place < last):
+        local = os.pread(descriptor, _LOCAL.size + len(raw), place)
+        if local[:4] == b"PK\x03\x04" and local[_LOCAL.size :] == raw:
+            return place
+    raise _damaged(path)
 
 
 def _find_contents(path: Path, file: IO[bytes], length: int) -> tuple[int, int, int]:
-    """Where the list of contents starts, its number of entries, and the length of what stands before the
-    zip."""
+    """Where the list of contents starts and ends, and the length of what stands before the zip."""
     tail_start = max(0, length - (1 << 16) - _END.size - 64)
     file.seek(tail_start)
     tail = file.read()
     at = _find_end(tail)
     if at < 0:
         raise _no_zip(path, file)
-    _, _, _, _, count, size, offset, _ = _END.unpack_from(tail, at)
+    _, disk, _, _, _, size, offset, _ = _END.unpack_from(tail, at)
+    if 0 < disk < 0xFFFF:
+        raise UserError(
+            f"{path} is the last part of a split zip", "join its parts, or unpack it and add the folder"
+        )
     end = tail_start + at
     locator = at - _LOCATOR64.size
     if locator >= 0 and tail[locator : locator + 4] == b"PK\x06\x07":
@@ -102,7 +142,7 @@ def _find_contents(path: Path, file: IO[bytes], length: int) -> tuple[int, int, 
             file.seek(max(0, place))
             record = file.read(_END64.size)
             if len(record) == _END64.size and record[:4] == b"PK\x06\x06":
-                count, size, offset = _END64.unpack(record)[7:10]
+                size, offset = _END64.unpack(record)[8:10]
                 end = place
                 break
         else:
@@ -110,7 +150,7 @@ def _find_contents(path: Path, file: IO[bytes], length: int) -> tuple[int, int, 
     shift = end - size - offset
     if shift < 0:
         raise _damaged(path)
-    return offset + shift, count, shift
+    return offset + shift, end, shift
 
 
 def _find_end(tail: bytes) -> int:
@@ -129,17 +169,14 @@ def _find_end(tail: bytes) -> int:
 
 def _wide(extra: bytes, size: int, stored: int, offset: int) -> tuple[int, int, int]:
     """Replace the fields that did not fit into 32 bits by those of the zip64 extra field."""
-    at = 0
-    while at + 4 <= len(extra):
-        kind, length = struct.unpack_from("<HH", extra, at)
+    for kind, content in extra_fields(extra):
         if kind == 1:
-            wide = iter(struct.unpack_from(f"<{length // 8}Q", extra, at + 4))
+            wide = iter(struct.unpack_from(f"<{len(content) // 8}Q", content))
             full = 0xFFFFFFFF
             size = next(wide, size) if size == full else size
             stored = next(wide, stored) if stored == full else stored
             offset = next(wide, offset) if offset == full else offset
             break
-        at += 4 + length
     return size, stored, offset
 
 
@@ -167,24 +204,22 @@ def read_entry(descriptor: int, offset: int, stored: int, size: int, method: int
 
     Raises UnreadableEntryError with the reason.
     """
-    if method == -1:
-        raise UnreadableEntryError("is encrypted in the zip")
-    if method not in (0, 8):
-        raise UnreadableEntryError(f"is compressed in the zip by method {method}, which is not supported")
+    if reason := unpack.obstacle(method):
+        raise UnreadableEntryError(f"cannot be read from the zip: {reason}")
     # Name and extra field of the local header are nearly always short: one call reads all.
     chunk = os.pread(descriptor, _LOCAL.size + 512 + stored, offset)
     if len(chunk) < _LOCAL.size or chunk[:4] != b"PK\x03\x04":
         raise UnreadableEntryError("is not where the zip's list of contents says")
-    name_length, extra_length = _LOCAL.unpack_from(chunk)[9:11]
+    fields = _LOCAL.unpack_from(chunk)
+    name_length, extra_length = fields[9:11]
     start = _LOCAL.size + name_length + extra_length
     body = chunk[start : start + stored]
     if len(body) < stored:
         body = os.pread(descriptor, stored, offset + start)
-    if method == 8:
-        try:
-            body = zlib.decompressobj(-15).decompress(body, size + 1)
-        except zlib.error as error:
-            raise UnreadableEntryError(f"cannot be unpacked from the zip ({error})") from None
+    try:
+        body = unpack.unpack(method, fields[2], body, size)
+    except ValueError as error:
+        raise UnreadableEntryError(f"cannot be unpacked from the zip ({error})") from None
     if len(body) != size or zlib.crc32(body) != crc:
         raise UnreadableEntryError("is damaged in the zip (checksum differs)")
     return body

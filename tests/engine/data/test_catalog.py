@@ -16,7 +16,7 @@ from engine.data.packing import pack
 from engine.errors import BusyError, DamagedError, UserError
 from engine.home import Home
 from engine.runs.trash import find_trashed, list_trash, restore
-from tests.engine.data.odd_pictures import fill
+from tests.engine.data.odd_pictures import fill, small_jpeg
 
 
 def test_names_are_derived(home: Home, tmp_path: Path) -> None:
@@ -298,3 +298,32 @@ def test_listing_data_sets_needs_nothing_heavy() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def locked_zip(path: Path, count: int, locked: int) -> Path:
+    """`count` pictures, the first `locked` of them encrypted by what the zip's list of contents says."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(count):
+            archive.writestr(f"{number:04d}.jpg", small_jpeg(number))
+    content = bytearray(path.read_bytes())
+    at = 0
+    for _ in range(locked):
+        at = content.find(b"PK\x01\x02", at) + 8
+        content[at] |= 1
+    path.write_bytes(content)
+    return path
+
+
+def test_a_zip_that_cannot_be_read_is_refused_before_it_is_packed(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"every picture in .*a\.zip is encrypted — unpack it with its password"
+    ):
+        catalog.add_source(home, locked_zip(tmp_path / "a.zip", 4, 4))
+    with pytest.raises(UserError, match="every picture"):
+        catalog.add_source(home, tmp_path / "a.zip", leave_out_broken=True)
+    with pytest.raises(UserError, match=r"2 of 100 pictures in .*b\.zip are encrypted"):
+        catalog.add_source(home, locked_zip(tmp_path / "b.zip", 100, 2))
+    assert catalog.add_source(home, tmp_path / "b.zip", leave_out_broken=True).pictures == 98
+    source = catalog.add_source(home, locked_zip(tmp_path / "c.zip", 200, 2))
+    assert source.pictures == 198
+    assert source.left_out == {"encrypted": {"count": 2, "example": "0000.jpg"}}

@@ -169,3 +169,44 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "scandir", refuse)  # root may read everything, so chmod alone would prove nothing
     with pytest.raises(UserError, match=r"locked cannot be read: Permission denied.*permissions"):
         scan(tmp_path / "a")
+
+
+def test_what_is_left_out_is_named_by_kind(tmp_path: Path) -> None:
+    fill(tmp_path / "pics", 3)
+    for name in ("a.heic", "b.HEIC", "notes", "list_eval_partition.txt"):
+        (tmp_path / "pics" / name).write_bytes(b"x")
+    assert scan(tmp_path / "pics").left_out.in_words() == ".heic 2, no ending 1"
+    path = zipped(tmp_path / "pics", tmp_path / "a.zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        link = zipfile.ZipInfo("pics/link.jpg")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "000000.jpg")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("pics/000001.jpg", small_jpeg(5))
+    assert scan(path).left_out.in_words() == ".heic 2, links 1, no ending 1, same names 1"
+    assert len(scan(path).names) == 3
+
+
+def test_names_of_zips_as_other_tools_write_them(tmp_path: Path) -> None:
+    """All of them are the same pictures as those of the folder."""
+    folder = fill(tmp_path / "img_align_celeba", 3)
+    (folder / "list_eval_partition.txt").write_bytes(PARTITION)
+    for pattern in (
+        "./CelebA/img_align_celeba/{}",
+        "CelebA\\img_align_celeba\\{}",
+        "C:\\img_align_celeba\\{}",
+    ):
+        path = tmp_path / "back.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in folder.iterdir():
+                info = zipfile.ZipInfo("x")
+                info.filename = pattern.format(file.name)
+                archive.writestr(info, file.read_bytes())
+            info = zipfile.ZipInfo("x")
+            info.filename = "__MACOSX" + pattern[pattern.index("img") - 1] + "._000001.jpg"
+            archive.writestr(info, b"\0\5\x16\7")
+        listing = scan(path)
+        assert listing.names == scan(folder).names
+        assert listing.celeba
+        assert listing.partition == PARTITION
+        assert not listing.left_out

@@ -1,5 +1,6 @@
 """The zip reader against the standard library's writer, and against what goes wrong."""
 
+import lzma
 import os
 import struct
 import zipfile
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.data import zips
+from engine.data import unpack, zips
 from engine.errors import UserError
 
 NAMES = st.lists(
@@ -148,15 +149,97 @@ def test_altered_bytes_are_noticed(tmp_path: Path, method: int) -> None:
         only(path)
 
 
-def test_other_compression_and_encryption_are_named(tmp_path: Path) -> None:
-    with pytest.raises(zips.UnreadableEntryError, match="method 12"):
-        only(make(tmp_path / "a.zip", 1, zipfile.ZIP_BZIP2))
+def test_deflate64_and_encryption_are_named(tmp_path: Path) -> None:
     path = make(tmp_path / "b.zip", 1)
     content = bytearray(path.read_bytes())
     content[content.rfind(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(content)
     with pytest.raises(zips.UnreadableEntryError, match="encrypted"):
         only(path)
+    content[content.rfind(b"PK\x01\x02") + 8] ^= 1
+    content[content.rfind(b"PK\x01\x02") + 10] = 9
+    path.write_bytes(content)
+    with pytest.raises(zips.UnreadableEntryError, match="Deflate64"):
+        only(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_of_the_standard_library_are_read_and_checked(tmp_path: Path, method: int) -> None:
+    path = make(tmp_path / "a.zip", 3, method)
+    with zipfile.ZipFile(path) as archive:
+        assert contents(path) == {name: archive.read(name) for name in archive.namelist() if name[-1] != "/"}
+    (entry, *_) = zips.entries(path)
+    content = bytearray(path.read_bytes())
+    content[entry.offset + 30 + len(entry.name) + 20] ^= 0x40
+    path.write_bytes(content)
+    with pytest.raises(zips.UnreadableEntryError, match=r"damaged|unpacked"):
+        contents(path)
+    with open(path, "rb") as file, pytest.raises(zips.UnreadableEntryError):
+        zips.read_entry(file.fileno(), entry.offset, entry.stored, 10, entry.method, entry.crc)
+
+
+def test_lzma_without_an_end_mark_in_the_data(tmp_path: Path) -> None:
+    """As 7-Zip writes it: the length of the list of contents says where it ends."""
+    text = b"so much of the same " * 50
+    alone = lzma.compress(text, lzma.FORMAT_ALONE)  # properties, unpacked length, data
+    header = lzma._encode_filter_properties({"id": lzma.FILTER_LZMA1})
+    assert len(header) == 5
+    body = b"\x18\x05\x05\x00" + alone[:5] + alone[13:]
+    assert unpack.unpack(unpack.LZMA, 2, body, len(text)) == text  # Python's marks the end
+    raw = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1, "dict_size": 1 << 16}])
+    marked = raw.compress(text) + raw.flush()
+    properties = b"\x18\x05\x05\x00" + b"\x5d" + struct.pack("<L", 1 << 16)
+    assert unpack.unpack(unpack.LZMA, 0, properties + marked, len(text)) == text
+
+
+def test_a_count_that_has_wrapped(tmp_path: Path) -> None:
+    """macOS writes the number of files modulo 65,536 and no zip64 record."""
+    path = make(tmp_path / "a.zip", 70)
+    content = bytearray(path.read_bytes())
+    at = content.rfind(b"PK\x05\x06")
+    struct.pack_into("<HH", content, at + 8, 6, 6)
+    path.write_bytes(content)
+    assert len(contents(path)) == 70
+
+
+@pytest.mark.parametrize("before", [1, 2])
+def test_offsets_that_have_wrapped(tmp_path: Path, before: int) -> None:
+    """A zip of more than 4 GiB from a tool without zip64 has its offsets modulo 2³²."""
+    whole = make(tmp_path / "a.zip", 4)
+    content = bytearray(whole.read_bytes())
+    expected = contents(whole)
+    entries = list(zips.entries(whole))
+    cut = entries[2].offset  # the first two lie before the large gap, the others behind it
+    gap = before << 32
+    end = content.rfind(b"PK\x05\x06")
+    path = tmp_path / "large.zip"
+    with open(path, "wb") as file:
+        file.write(content[:cut])
+        file.seek(cut + gap)  # a hole: takes no room on the disk
+        file.write(content[cut:])
+    assert path.stat().st_blocks * 512 < 1 << 20
+    assert end
+    assert contents(path) == expected
+
+
+def test_a_part_of_a_split_zip_says_so(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.zip")
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<HH", content, content.rfind(b"PK\x05\x06") + 4, 2, 2)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="split zip"):
+        list(zips.entries(path))
+
+
+def test_links_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    info = zipfile.ZipInfo("a.jpg")
+    info.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(info, "elsewhere/b.jpg")
+    (entry,) = zips.entries(path)
+    assert entry.method == unpack.LINK
+    assert unpack.obstacle(entry.method) == "links"
 
 
 def test_an_entry_that_unpacks_to_more_than_it_says_is_refused(tmp_path: Path) -> None:
