@@ -15,7 +15,6 @@ from engine.service.engine import Engine
 from engine.service.planning import KINDS, TrainRequest, check_after, make_run, plan_job, plan_training
 from engine.service.queue import Queue
 from engine.service.rebuild import new_job
-from engine.service.scheduling import entry_rank, rank_before
 from engine.service.server import Client
 from engine.service.settings import is_slot
 from engine.service.states import ENDED, LIVE, Intent, Job, Priority, State, job_number, title
@@ -200,7 +199,7 @@ class Commands:
         extra = {"after": list(after), "priority": priority.name.lower(), "token": token}
         last = max((int(job_id) for job_id in self.queue.jobs if job_id.isdecimal()), default=0)
         folder = new_job_folder(self.home, kind, run, args, device, queue=extra, above=last)
-        return new_job(read_spec(folder), entry_rank(self.queue.jobs.values(), priority))
+        return new_job(read_spec(folder))
 
     # Changing.
 
@@ -234,9 +233,10 @@ class Commands:
     async def _back(self, job: Job, states: list[State], reason: str) -> Job:
         """To the queue with a clean slate; a predecessor that will never be done is not waited for again."""
         after = tuple(a for a in job.after if a in self.queue.jobs and not _lost(self.queue.jobs[a]))
-        rank = entry_rank(self.queue.jobs.values(), job.priority) if job.over else job.rank
         self.engine.supervisor.not_before.pop(job.id, None)
-        changes = {"crashes": 0, "mark": None, "hint": "", "after": after, "rank": rank, "ended": None}
+        changes = {"crashes": 0, "mark": None, "hint": "", "after": after, "ended": None}
+        if job.over:
+            return await self.queue.bring_back(job, states, reason, **changes)
         return await self.queue.transition(job, states, State.QUEUED, reason, **changes)
 
     async def do_cancel(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
@@ -278,7 +278,7 @@ class Commands:
             raise UserError(
                 f"job {job_number(over[0].id)} is {over[0].state}", "only waiting jobs have a place"
             )
-        ids = [job.id for job in jobs]
+        ids = list(dict.fromkeys(job.id for job in jobs))
         where = args.text("where")
         active = [job for job in self.queue.ordered() if not job.over and job.id not in ids]
         if where == "first":
@@ -297,8 +297,7 @@ class Commands:
                     f"job {job_number(target.id)} is not waiting", "name a job that is still to come"
                 )
             before = target.id
-        ranks = rank_before(self.queue.jobs.values(), ids, before)
-        moved = await self.queue.set_ranks(dict(zip(ids, ranks, strict=True)))
+        moved = await self.queue.move(ids, before)
         return [{"job": self.wire(job), "error": None} for job in moved]
 
     async def do_stop(self, _: Client, args: "Arguments") -> dict[str, Any]:

@@ -6,10 +6,9 @@ thread, noted in the job's folder, and only then told to the listeners.
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -111,19 +110,20 @@ class Queue:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def add(self, make: Callable[[], Job]) -> Job:
-        """Make the job's folder (in the thread) and its row; neither where the row cannot be written."""
+        """Make the job's folder (in the thread) and its row, which enters the order by its priority; neither if the row
+        cannot be written."""
 
-        def work() -> Job:
+        def work() -> list[Job]:
             job = make()
             reach("service.folder_made")
             try:
-                return self._mended(lambda: self._store.insert(job))
-            except DdpmError:
+                return self._mended(lambda: self._store.enter(job))
+            except Exception:
                 # Who asked hears that it failed; the next engine would take up a folder without a row.
                 shutil.rmtree(self.home.job(job.id).path, ignore_errors=True)
                 raise
 
-        return self._tell(await self._safely(work))
+        return await self._change_order(work)
 
     async def transition(
         self, job: Job, before: Iterable[State], to: State, reason: str, **changes: Any
@@ -146,17 +146,22 @@ class Queue:
             await self._safely(lambda: self._mended(lambda: self._store.update(job, wanted, **changes)))
         )
 
-    async def set_ranks(self, ranks: dict[str, float]) -> list[Job]:
-        """Move jobs; ranks are spread out again before floats run out of room between two."""
-        changed = await self._safely(lambda: self._mended(lambda: self._store.set_ranks(ranks)))
+    async def bring_back(self, job: Job, before: Iterable[State], reason: str, **changes: Any) -> Job:
+        """See Store.bring_back."""
+        states = list(before)
+        return await self._change_order(lambda: self._store.bring_back(job, states, reason, **changes))
+
+    async def move(self, ids: Sequence[str], before: str | None) -> list[Job]:
+        """See Store.move. Returns the moved jobs."""
+        await self._change_order(lambda: self._store.move(ids, before))
+        return [self.jobs[job_id] for job_id in ids]
+
+    async def _change_order(self, work: Callable[[], list[Job]]) -> Job:
+        """Do what may give several jobs another rank; returns the first of them."""
+        changed = await self._safely(lambda: self._mended(work))
         for job in changed:
             self._tell(job)
-        active = [job for job in self.ordered() if not job.over]
-        if any(b.rank - a.rank < 1e-6 for a, b in itertools.pairwise(active)):
-            spread = {job.id: float(number) for number, job in enumerate(active, 1)}
-            for job in await self._safely(lambda: self._mended(lambda: self._store.set_ranks(spread))):
-                self._tell(job)
-        return [self.jobs[job.id] for job in changed]
+        return self.jobs[changed[0].id]
 
     async def set_on_hold(self, on_hold: bool) -> None:
         await self._safely(lambda: self._mended(lambda: self._store.set_meta(HOLD, "1" if on_hold else "0")))

@@ -44,7 +44,7 @@ def jobs_from_folders(home: Home, known: Container[str]) -> Iterator[Job]:
             yield job_from_folder(folder, spec, float(number))
 
 
-def new_job(spec: JobSpec, rank: float) -> Job:
+def new_job(spec: JobSpec, rank: float = 0.0) -> Job:
     """The first row of a job, from its spec."""
     extra = spec.queue
     try:

@@ -5,8 +5,10 @@ Training makes room only between its chunks (or, for priority `now`, at its next
 the border, this module only says who waits for whom.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from engine.service.states import Job, Priority, State, job_number
 
@@ -137,24 +139,45 @@ def fits(slot: str, wanted: str, slots: Sequence[str]) -> bool:
     return slot == wanted
 
 
-def entry_rank(jobs: Iterable[Job], priority: int) -> float:
-    """Where a new job enters: last, or with a priority before every job that has less and is not over."""
-    active = [job for job in jobs if not job.over]
-    behind = [job.rank for job in active if job.priority < priority]
-    if not behind:
-        return max((job.rank for job in active), default=0.0) + 1.0
-    border = min(behind)
-    ahead = max((job.rank for job in active if job.rank < border), default=border - 2.0)
-    return (ahead + border) / 2
+GAP = 1 << 20
+"""Between the ranks of two neighbours, so that most moves change one row only."""
+
+EXACT = 1 << 52
+"""Whole numbers up to here are themselves in the database's REAL column, and so are those between two of them."""
 
 
-def rank_before(jobs: Iterable[Job], moved: Sequence[str], before: str | None) -> list[float]:
-    """Ranks that put `moved`, in this order, just before job `before` (None: last)."""
-    ranks = sorted(job.rank for job in jobs if not job.over and job.id not in moved)
-    if before is None:
-        top = ranks[-1] if ranks else 0.0
-        return [top + 1.0 + i for i in range(len(moved))]
-    border = next(job.rank for job in jobs if job.id == before)
-    low = max((r for r in ranks if r < border), default=border - 1.0 - len(moved))
-    step = (border - low) / (len(moved) + 1)
-    return [low + step * (i + 1) for i in range(len(moved))]
+class Place(NamedTuple):
+    """Where a job that is not over stands in the order."""
+
+    id: str
+    rank: float
+    priority: int
+
+
+def entry_before(line: Sequence[Place], priority: int) -> str | None:
+    """The job before which a new one enters: the first that has less priority; None: it enters last."""
+    return next((place.id for place in line if place.priority < priority), None)
+
+
+def new_ranks(line: Sequence[Place], moved: Sequence[str], before: str | None) -> dict[str, float]:
+    """Ranks that put `moved`, in this order, just before job `before` (None: last); `line` is in order.
+
+    Ranks are whole numbers, so that the order is exact however often jobs are moved: if there is no whole number left
+    between two neighbours, or `line` has ranks of an older version, everybody gets a new one.
+    """
+    others = [place for place in line if place.id not in moved]
+    at = next((i for i, place in enumerate(others) if place.id == before), len(others))
+    ranks = [place.rank for place in others]
+    if _are_sound(ranks):
+        low = int(ranks[at - 1]) if at else int(ranks[0]) - GAP * (len(moved) + 1) if ranks else 0
+        step = GAP if at == len(ranks) else (int(ranks[at]) - low) // (len(moved) + 1)
+        found = [low + step * (i + 1) for i in range(len(moved))]
+        if step and _are_sound(found):
+            return dict(zip(moved, map(float, found), strict=True))
+    ids = [place.id for place in others]
+    return {job_id: float(GAP * i) for i, job_id in enumerate([*ids[:at], *moved, *ids[at:]], 1)}
+
+
+def _are_sound(ranks: Sequence[float]) -> bool:
+    whole = all(abs(rank) < EXACT and rank == int(rank) for rank in ranks)
+    return whole and all(a < b for a, b in itertools.pairwise(ranks))

@@ -89,7 +89,8 @@ class Priority(IntEnum):
 class Job:
     """One row of the queue.
 
-    rank: position; smaller goes first · attempt: workers started so far · slot: the device it was given ·
+    rank: position, a whole number; smaller goes first · attempt: workers started so far · slot: the device that
+    it was given ·
     pid, pid_started: the worker, with the start time that makes a pid unique · crashes: in a row, without
     progress between · mark: the run's newest step when it last crashed · after: ids it waits for · token:
     the request that made it, so that a repeated request makes no second one · reason, hint: why it is in

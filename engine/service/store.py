@@ -11,14 +11,15 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from engine.errors import BusyError, DamagedError, DdpmError, DiskFullError, UserError
 from engine.files import fsync_folder
-from engine.service.states import ALLOWED, Event, Intent, Job, Priority, State
+from engine.service.scheduling import Place, entry_before, new_ranks
+from engine.service.states import ALLOWED, ENDED, Event, Intent, Job, Priority, State
 
 SCHEMA = 1
 APPLICATION = 0x44445054
@@ -122,10 +123,7 @@ class Store:
     def insert(self, job: Job) -> Job:
         """Add a row. Raises BusyError where the id or the token is already there."""
         with self._transaction():
-            try:
-                self._insert(job)
-            except sqlite3.IntegrityError as error:
-                raise BusyError(f"job {job.id} is already in the queue ({error})") from None
+            self._insert_new(job)
         return job
 
     def transition(
@@ -144,17 +142,8 @@ class Store:
         another writer was first, UnwritableError where nothing could be written, ValueError for a transition that
         does not exist.
         """
-        allowed = [state for state in before if to in ALLOWED[state]]
-        if not allowed:
-            raise ValueError(f"no transition from {[str(s) for s in before]} to {to}")
         with self._transaction():
-            current = self._current(job, allowed)
-            if same_intent and current.intent is not job.intent:
-                raise StaleError(f"something else is wanted of job {job.id} in the meantime")
-            new = replace(current, state=to, reason=reason, **changes)
-            self._write(new)
-            self._event(new, current.state, reason)
-        return new
+            return self._change_state(job, before, to, reason, same_intent=same_intent, **changes)
 
     def update(self, job: Job, states: Iterable[State], **changes: Any) -> Job:
         """Change columns without changing the state, under the same comparison."""
@@ -163,17 +152,26 @@ class Store:
             self._write(new)
         return new
 
-    def set_ranks(self, ranks: dict[str, float]) -> list[Job]:
-        """Move jobs in the order; all of them or none."""
+    def enter(self, job: Job) -> list[Job]:
+        """Add a row where its priority puts it in the order: `job`, then those that got another rank for it. Raises
+        BusyError as `insert` does."""
         with self._transaction():
-            self._connection.executemany(
-                "UPDATE jobs SET rank = ? WHERE id = ?", [(rank, job_id) for job_id, rank in ranks.items()]
-            )
-            marks = ",".join("?" * len(ranks))
-            rows = self._connection.execute(
-                f"SELECT * FROM jobs WHERE id IN ({marks})", tuple(ranks)
-            ).fetchall()
-        return [_job(row) for row in rows]
+            self._insert_new(job)
+            return self._enter(job)
+
+    def bring_back(self, job: Job, before: Iterable[State], reason: str, **changes: Any) -> list[Job]:
+        """A job that is over goes back to the queue and enters the order anew. As `transition` and `enter`."""
+        with self._transaction():
+            return self._enter(self._change_state(job, before, State.QUEUED, reason, **changes))
+
+    def move(self, ids: Sequence[str], before: str | None) -> list[Job]:
+        """Put jobs just before another one, or last; returns them, then those that got another rank for it. Raises
+        StaleError if the other one is over by now."""
+        with self._transaction():
+            line = self._line()
+            if before is not None and all(place.id != before for place in line):
+                raise StaleError(f"job {before} is over by now")
+            return self._place(line, ids, before)
 
     # Inside a transaction.
 
@@ -196,11 +194,64 @@ class Store:
         run(f"PRAGMA application_id = {APPLICATION}")
         run(f"PRAGMA user_version = {SCHEMA}")
 
+    def _insert_new(self, job: Job) -> None:
+        try:
+            self._insert(job)
+        except sqlite3.IntegrityError as error:
+            raise BusyError(f"job {job.id} is already in the queue ({error})") from None
+
     def _insert(self, job: Job) -> None:
         names = ", ".join(f'"{name}"' for name in _COLUMNS)
         marks = ", ".join("?" * len(_COLUMNS))
         self._connection.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", _row(job))
         self._event(job, "", job.reason or "queued")
+
+    def _change_state(
+        self,
+        job: Job,
+        before: Iterable[State],
+        to: State,
+        reason: str,
+        *,
+        same_intent: bool = False,
+        **changes: Any,
+    ) -> Job:
+        allowed = [state for state in before if to in ALLOWED[state]]
+        if not allowed:
+            raise ValueError(f"no transition from {[str(s) for s in before]} to {to}")
+        current = self._current(job, allowed)
+        if same_intent and current.intent is not job.intent:
+            raise StaleError(f"something else is wanted of job {job.id} in the meantime")
+        new = replace(current, state=to, reason=reason, **changes)
+        self._write(new)
+        self._event(new, current.state, reason)
+        return new
+
+    def _enter(self, job: Job) -> list[Job]:
+        line = [place for place in self._line() if place.id != job.id]
+        return self._place(line, [job.id], entry_before(line, job.priority))
+
+    def _line(self) -> list[Place]:
+        """Every job that is not over, in order."""
+        marks = ",".join("?" * len(ENDED))
+        rows = self._connection.execute(
+            f"SELECT id, rank, priority FROM jobs WHERE state NOT IN ({marks}) ORDER BY rank, id",
+            tuple(ENDED),
+        )
+        return [Place(*row) for row in rows]
+
+    def _place(self, line: Sequence[Place], ids: Sequence[str], before: str | None) -> list[Job]:
+        """Write the new ranks; returns the rows that changed, those of `ids` first and in their order."""
+        ranks = new_ranks(line, ids, before)
+        self._connection.executemany(
+            "UPDATE jobs SET rank = ? WHERE id = ?", [(rank, job_id) for job_id, rank in ranks.items()]
+        )
+        first = [*ids, *(job_id for job_id in ranks if job_id not in ids)]
+        rows = (
+            self._connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
+            for job_id in first
+        )
+        return [_job(row) for row in rows if row is not None]
 
     def _current(self, job: Job, states: list[State]) -> Job:
         row = self._connection.execute(

@@ -135,7 +135,7 @@ async def test_a_job_that_could_not_be_written_does_not_come_up_later(
 ) -> None:
     """The next engine takes up every job's folder that has no row; of this one the client heard that it failed."""
     with monkeypatch.context() as patched:
-        patched.setattr(Store, "insert", full)
+        patched.setattr(Store, "enter", full)
         with pytest.raises(UnwritableError):
             await desk.job()
     assert list_job_folders(desk.queue.home) == []

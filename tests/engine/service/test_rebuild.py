@@ -95,7 +95,7 @@ def test_a_queue_on_hold_stays_on_hold(home: Home, lost: str, on_hold: bool) -> 
         await queue.set_on_hold(on_hold)
         if lost == "damaged while open":
             home.queue_db.write_bytes(b"no database at all" * 1000)
-            await queue.set_ranks({"000001": 3.0})
+            await queue.move(["000001"], None)
 
     queue = Queue.open(home)
     asyncio.run(hold(queue))

@@ -1,10 +1,12 @@
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.service.scheduling import Plan, entry_rank, fits, in_order, plan, rank_before
+from engine.service.scheduling import GAP, Place, Plan, entry_before, fits, in_order, new_ranks, plan
 from engine.service.states import Job, Priority, State
 
 
@@ -134,27 +136,45 @@ def test_a_job_says_when_the_training_makes_room_for_it() -> None:
     assert decide(running(1), now).waits == {"000005": "starts when job 1 has written a checkpoint"}
 
 
+def line(*jobs: Job) -> list[Place]:
+    return [Place(j.id, j.rank, j.priority) for j in in_order(jobs)]
+
+
 def test_a_priority_enters_before_normal_jobs_and_after_its_equals() -> None:
     jobs = [running(1), job(2), job(3)]
-    first = job(4, "sample", priority=Priority.HIGH, rank=entry_rank(jobs, Priority.HIGH))
-    second = job(5, "sample", priority=Priority.HIGH, rank=entry_rank([*jobs, first], Priority.HIGH))
-    last = job(6, rank=entry_rank([*jobs, first, second], Priority.NORMAL))
-    assert [j.id[-1] for j in in_order([*jobs, first, second, last])] == ["4", "5", "1", "2", "3", "6"]
+    for number, priority in ((4, Priority.HIGH), (5, Priority.HIGH), (6, Priority.NORMAL)):
+        new = f"{number:06d}"
+        ranks = new_ranks(line(*jobs), [new], entry_before(line(*jobs), priority))
+        jobs = [replace(j, rank=ranks.get(j.id, j.rank)) for j in jobs]
+        jobs.append(job(number, "sample", priority=priority, rank=ranks[new]))
+    assert [j.id[-1] for j in in_order(jobs)] == ["4", "5", "1", "2", "3", "6"]
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=4, unique=True), st.integers(1, 9))
-def test_moving_keeps_the_order_of_everyone_else(moved: list[int], before: int) -> None:
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=4, unique=True), st.sampled_from([None, *range(1, 10)])
+)
+def test_moving_keeps_the_order_of_everyone_else(moved: list[int], before: int | None) -> None:
     jobs = [job(n) for n in range(1, 10)]
     if before in moved:
         return
     ids = [f"{n:06d}" for n in moved]
-    ranks = dict(zip(ids, rank_before(jobs, ids, f"{before:06d}"), strict=True))
+    ranks = new_ranks(line(*jobs), ids, None if before is None else f"{before:06d}")
     order = [j.id for j in in_order(replace(j, rank=ranks.get(j.id, j.rank)) for j in jobs)]
     others = [j.id for j in jobs if j.id not in ids]
-    at = others.index(f"{before:06d}")
+    at = len(others) if before is None else others.index(f"{before:06d}")
     assert order == [*others[:at], *ids, *others[at:]]
 
 
-def test_moving_last() -> None:
-    jobs = [job(n) for n in range(1, 4)]
-    assert rank_before(jobs, ["000001"], None)[0] > 3.0
+@pytest.mark.parametrize(
+    "ranks", [(0.1, 0.2, 0.3), (1.0, 1.0, 1.0), (math.nan, 1.0, math.inf), (1e300, 2e300, 3e300)]
+)
+def test_ranks_that_are_no_whole_numbers_are_made_anew(ranks: tuple[float, ...]) -> None:
+    old = [Place(name, rank, Priority.NORMAL) for name, rank in zip("abc", ranks, strict=True)]
+    made = new_ranks(old, ["d"], "b")
+    assert sorted(made, key=made.__getitem__) == ["a", "d", "b", "c"]
+    assert all(rank.is_integer() for rank in made.values())
+
+
+def test_a_move_changes_one_row_as_a_rule() -> None:
+    jobs = line(*(job(n, rank=float(n * GAP)) for n in range(1, 1000)))
+    assert len(new_ranks(jobs, ["000500"], "000001")) == len(new_ranks(jobs, ["000500"], "000007")) == 1
