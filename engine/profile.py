@@ -17,9 +17,22 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 SamplerName = Literal["ddpm", "ddim", "dpmpp"]
 SpacingName = Literal["auto", "trailing", "linspace", "leading", "logsnr"]
 
-Positive = Annotated[int, Field(gt=0)]
-Count = Annotated[int, Field(ge=0)]
-Rate = Annotated[float, Field(gt=0, le=10)]
+# Every number has a lower and an upper end: far outside what trains, and inside what can be computed with.
+MOST = 1_000_000_000
+"""The largest count of pictures, steps or epochs."""
+MOST_CHANNELS = 8192
+"""Of a feature map, a head or a group norm."""
+MOST_LEVELS = 10
+MOST_ENTRIES = 10_000
+"""In a list of epochs or of learning rates."""
+
+Positive = Annotated[int, Field(gt=0, le=MOST)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Channels = Annotated[int, Field(gt=0, le=MOST_CHANNELS)]
+Pictures = Annotated[int, Field(gt=0, le=1_000_000)]
+"""That are computed at once, or in one step."""
+Rate = Annotated[float, Field(ge=1e-12, le=10)]
+Beta = Annotated[float, Field(ge=1e-12, lt=1)]
 
 AUTO_ATTENTION_PIXELS = 16
 """Where attention sits when the profile says "auto": feature maps of at most this many pixels a side."""
@@ -32,7 +45,9 @@ class Section(BaseModel):
 class DataSection(Section):
     """Which pictures, at which size."""
 
-    dataset: str = Field("faces", description="name from `data list`; 'faces' is built in")
+    dataset: str = Field(
+        "faces", min_length=1, max_length=80, description="name from `data list`; 'faces' is built in"
+    )
     size: Annotated[int, Field(ge=8, le=512)] = Field(32, description="pixels a side")
     recipe: Recipe = Field("center178", description="crop, named; stored with the data and with every score")
     flip: bool = Field(True, description="mirror pictures at random while training")
@@ -45,21 +60,23 @@ class ModelSection(Section):
     """The UNet. Its width is set here, not by the picture size."""
 
     block: Literal["resnet", "convnext"] = "resnet"
-    width: Positive = Field(32, description="channels at full resolution")
-    multipliers: tuple[Positive, ...] = Field((1, 2, 4), description="channels per level, in widths")
-    blocks_per_level: Positive = 2
-    attention: Literal["auto"] | tuple[Attention, ...] = Field(
+    width: Channels = Field(32, description="channels at full resolution")
+    multipliers: tuple[Annotated[int, Field(gt=0, le=256)], ...] = Field(
+        (1, 2, 4), max_length=MOST_LEVELS, description="channels per level, in widths"
+    )
+    blocks_per_level: Annotated[int, Field(gt=0, le=64)] = 2
+    attention: Literal["auto"] | Annotated[tuple[Attention, ...], Field(max_length=MOST_LEVELS)] = Field(
         "auto", description="per level: none, softmax or linear; auto = softmax at 16 px and below"
     )
     attention_middle: Attention = "softmax"
-    head_dim: Positive = 32
-    groups: Positive = Field(8, description="groups of each group norm")
+    head_dim: Channels = 32
+    groups: Channels = Field(8, description="groups of each group norm")
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     narrow_up: bool = Field(
         False,
         description="a level on the way up already narrows to the next one's channels, as the notebook's",
     )
-    embedding_dim: Positive | None = Field(
+    embedding_dim: Annotated[int, Field(gt=0, le=4 * MOST_CHANNELS)] | None = Field(
         None, description="width of the time embedding; absent = 4 × width"
     )
 
@@ -81,8 +98,8 @@ class DiffusionSection(Section):
     beta_scaling: BetaScaling = Field(
         "steps", description="'steps' multiplies both β ends by 1000/T; 'none' is the paper as run"
     )
-    beta_start: Annotated[float, Field(gt=0, lt=1)] = 1e-4
-    beta_end: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    beta_start: Beta = 1e-4
+    beta_end: Beta = 0.02
     zero_terminal_snr: bool = False
 
 
@@ -91,7 +108,7 @@ class ObjectiveSection(Section):
 
     prediction: Literal["eps", "x0", "v"] = "v"
     loss: Literal["huber", "l1", "l2"] = "l2"
-    min_snr_gamma: Annotated[float, Field(gt=0)] | None = Field(
+    min_snr_gamma: Annotated[float, Field(ge=1e-6, le=1e6)] | None = Field(
         None, description="min-SNR-γ weighting; absent = none"
     )
 
@@ -111,19 +128,21 @@ class OptimSection(Section):
     )
     lr: Rate = 1e-3
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    eps: Annotated[float, Field(gt=0)] = 1e-8
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = 0.0
+    eps: Annotated[float, Field(ge=1e-30, le=1)] = 1e-8
     schedule: Literal["constant", "cosine", "step"] = "cosine"
     warmup_steps: Count = 200
     horizon_epochs: Positive | None = Field(
         None,
         description="where cosine reaches final_lr; frozen when the run starts; absent = training.epochs",
     )
-    final_lr: Annotated[float, Field(ge=0)] = Field(
+    final_lr: Annotated[float, Field(ge=0, le=10)] = Field(
         0.0, description="what cosine decays to, and what every later epoch uses"
     )
-    lr_steps: tuple[LrStep, ...] = Field((), description="for schedule = 'step'")
-    clip_norm: Annotated[float, Field(ge=0)] = Field(1.0, description="largest gradient norm; 0 = off")
+    lr_steps: tuple[LrStep, ...] = Field((), max_length=MOST_ENTRIES, description="for schedule = 'step'")
+    clip_norm: Annotated[float, Field(ge=0, le=1e9)] = Field(
+        1.0, description="largest gradient norm; 0 = off"
+    )
 
 
 class TrainingSection(Section):
@@ -131,22 +150,30 @@ class TrainingSection(Section):
 
     epochs: Positive = Field(150, description="the run's length when nothing else is said")
     chunk_epochs: Positive = Field(25, description="epochs of one training chunk")
-    batch_size: Positive = Field(64, description="pictures per optimizer step")
-    micro_batch: Literal["auto"] | Positive = Field("auto", description="pictures per forward pass")
+    batch_size: Pictures = Field(64, description="pictures per optimizer step")
+    micro_batch: Literal["auto"] | Pictures = Field("auto", description="pictures per forward pass")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    ema_halflife: Positive = Field(44_000, description="in pictures; 44,000 is about 0.999 at batch 64")
-    ema_warmup: Annotated[float, Field(gt=0, le=1)] = Field(
+    ema_halflife: Annotated[int, Field(gt=0, le=1000 * MOST)] = Field(
+        44_000, description="in pictures; 44,000 is about 0.999 at batch 64"
+    )
+    ema_warmup: Annotated[float, Field(ge=1e-9, le=1)] = Field(
         0.05, description="half-life is at most this fraction of the pictures seen"
     )
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$")
     precision: Precision = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
-    threads: Literal["auto"] | Positive = Field("auto", description="CPU threads of the worker")
+    threads: Literal["auto"] | Annotated[int, Field(gt=0, le=4096)] = Field(
+        "auto", description="CPU threads of the worker"
+    )
     channels_last: Literal["auto"] | bool = "auto"
     activation_checkpointing: bool = Field(False, description="recompute activations: less memory, slower")
-    checkpoint_minutes: Annotated[float, Field(gt=0)] = Field(5.0, description="between rolling checkpoints")
+    checkpoint_minutes: Annotated[float, Field(ge=1e-9, le=1e6)] = Field(
+        5.0, description="between rolling checkpoints"
+    )
     keep_epochs: tuple[Positive, ...] = Field(
-        (1, 5, 7, 10, 15), description="epochs whose checkpoint is kept besides chunk ends, best and tagged"
+        (1, 5, 7, 10, 15),
+        max_length=MOST_ENTRIES,
+        description="epochs whose checkpoint is kept besides chunk ends, best and tagged",
     )
     keep_last: Positive = Field(2, description="rolling checkpoints that are kept")
     log_every: Positive = Field(10, description="steps per line of metrics")
@@ -177,7 +204,7 @@ class SamplingSection(Section):
 class Profile(Section):
     """Everything that decides a run."""
 
-    description: str = ""
+    description: str = Field("", max_length=10_000)
     data: DataSection = DataSection()
     model: ModelSection = ModelSection()
     diffusion: DiffusionSection = DiffusionSection()
@@ -218,6 +245,11 @@ class Profile(Section):
             )
         for multiplier, attention in zip(model.multipliers, self.attention, strict=True):
             channels = model.width * multiplier
+            if channels > MOST_CHANNELS:
+                raise _at(
+                    "model.width",
+                    f"{channels:,} channels ({model.width} × {multiplier}) are more than {MOST_CHANNELS:,}",
+                )
             if channels % model.groups:
                 raise _at(
                     "model.groups",
@@ -301,3 +333,10 @@ class _at(ValueError):  # noqa: N801 - reads as `raise _at(key, what, hint)`
         super().__init__(what)
         self.key = key
         self.hint = hint
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    name: field.annotation
+    for name, field in Profile.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+}

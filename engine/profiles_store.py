@@ -3,20 +3,27 @@
 User profiles in $DDPM_HOME/profiles win over the shipped ones of the same name. Knows nothing of runs.
 """
 
+import datetime
 import json
-import re
-import tomllib
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import tomlkit
 from pydantic import BaseModel, ValidationError
 
-from engine.errors import UserError, nearest, unknown
+from engine.errors import UserError, unknown
 from engine.files import write_text
 from engine.home import Home, is_file_name, shipped_profiles
-from engine.profile import Profile
+from engine.overrides import apply_override
+from engine.profile import SECTIONS, Profile
+from engine.profile_problems import Problem, line_of, problems_of, short, too_long_number
+from engine.profile_problems import ProfileError as ProfileError
+from engine.records import is_text, loads_toml, read_text
+
+ENDING = ".toml"
 
 
 @dataclass(frozen=True)
@@ -28,53 +35,52 @@ class ProfileFile:
     origin: Literal["user", "shipped"]
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong with a profile. `key` is dotted ('optim.lr'); `line` counts from 1."""
-
-    key: str
-    message: str
-    hint: str = ""
-    line: int | None = None
-
-    def text(self, source: str = "") -> str:
-        place = source + (f":{self.line}" if self.line else "")
-        words = ": ".join(part for part in (place, self.key, self.message) if part)
-        return f"{words} ({self.hint})" if self.hint else words
-
-
-class ProfileError(UserError):
-    """A profile that cannot be used; `problems` has every reason, the message the first one."""
-
-    def __init__(self, source: str, problems: list[Problem]) -> None:
-        first, rest = problems[0], len(problems) - 1
-        more = f"; and {rest} more problem{'s' * (rest > 1)}: see `profiles validate`" if rest else ""
-        super().__init__(first.text(source) + more)
-        self.source = source
-        self.problems = problems
-
-
 def list_profiles(home: Home) -> list[ProfileFile]:
-    """Every profile by name; a user's hides the shipped one of the same name."""
-    found = {path.stem: ProfileFile(path.stem, path, "shipped") for path in shipped_profiles().glob("*.toml")}
-    if home.profiles.is_dir():
-        found |= {path.stem: ProfileFile(path.stem, path, "user") for path in home.profiles.glob("*.toml")}
+    """Every profile by name; a user's hides the shipped one of the same name. None of them is read."""
+    found = {path.stem: ProfileFile(path.stem, path, "shipped") for path in _files(shipped_profiles())}
+    found |= {path.stem: ProfileFile(path.stem, path, "user") for path in _files(home.profiles)}
     return [found[name] for name in sorted(found)]
+
+
+def _files(folder: Path) -> list[Path]:
+    """A folder that cannot be listed has none."""
+    try:
+        return [folder / name for name in os.listdir(folder) if name.endswith(ENDING) and name[0] != "."]
+    except OSError:
+        return []
 
 
 def find_profile(home: Home, name: str) -> ProfileFile:
     """A profile by name, or a TOML file by path (`is_file_name`)."""
-    if is_file_name(name):
-        path = Path(name).expanduser()
-        if not path.is_file():
+    profiles = {profile.name: profile for profile in list_profiles(home)}
+    path = Path(name).expanduser()
+    if is_file_name(name) and (path.exists() or name not in profiles):
+        if not path.exists():
+            named = name.removesuffix(ENDING)
+            hint = "give a name from `profiles list` or an existing .toml"
             raise UserError(
-                f"no profile file at {path}", "give a name from `profiles list` or an existing .toml"
+                f"no profile file at {path}",
+                f"the profile is called {named!r}" if named in profiles else hint,
             )
         return ProfileFile(path.stem, path, "user")
-    profiles = {profile.name: profile for profile in list_profiles(home)}
     if name not in profiles:
         raise unknown("profile", name, profiles, "see `profiles list`")
     return profiles[name]
+
+
+def check_new_name(home: Home, name: str) -> Path:
+    """Where a new profile of that name goes. Raises UserError where the user has one, or none can be called so."""
+    if name.lower().endswith(ENDING):
+        stem = name[: -len(ENDING)]
+        raise UserError(
+            f"a profile is named without {ENDING}: {name!r}", f"call it {stem!r}" if stem else None
+        )
+    path = home.user_profile(name)
+    if path.exists() or path.is_symlink():
+        raise UserError(
+            f"there is already a profile of yours named {name!r}", f"ddpm-tui profiles edit {name}"
+        )
+    return path
 
 
 def load_profile(home: Home, name: str, overrides: list[str] | None = None) -> Profile:
@@ -84,21 +90,32 @@ def load_profile(home: Home, name: str, overrides: list[str] | None = None) -> P
 
 def read_profile(path: Path, overrides: list[str] | None = None) -> Profile:
     """`load_profile` of a file."""
-    return parse_profile(_read(path), str(path), overrides)
+    return parse_profile(profile_text(path), str(path), overrides)
+
+
+def profile_text(path: Path) -> str:
+    """The text of a profile's file. Raises ProfileError where it is none, in one line that names the file."""
+    try:
+        return read_text(path)
+    except OSError as error:
+        raise ProfileError(str(path), [Problem("", f"cannot be read ({error.strerror or error})")]) from None
+    except ValueError as error:
+        raise ProfileError(str(path), [Problem("", str(error), "is it really a profile?")]) from None
 
 
 def parse_profile(text: str, source: str, overrides: list[str] | None = None) -> Profile:
     """TOML text to a Profile; `source` names it in errors; `overrides` are 'section.key=value'."""
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError(source, [Problem("", f"not valid TOML: {error}")]) from None
+        data = loads_toml(text)
+    except ValueError as error:
+        problem = too_long_number(text) if "digits" in str(error) else None
+        raise ProfileError(source, [problem or Problem("", str(error))]) from None
     for override in overrides or []:
         apply_override(data, override)
     try:
         return build_profile(data, source, text)
     except ProfileError as error:
-        given = {o.partition("=")[0].strip(): o for o in overrides or []}
+        given = {o.partition("=")[0].strip(): short(o) for o in overrides or []}
         blamed, problems = given.get(error.problems[0].key), [replace(p, line=None) for p in error.problems]
         if blamed is None:
             if not given or not _stands(text, source):
@@ -120,12 +137,31 @@ def _stands(text: str, source: str) -> bool:
 
 def build_profile(data: dict[str, Any], source: str, text: str = "") -> Profile:
     """Plain data to a Profile; `text` (its TOML, if any) gives line numbers to the errors."""
+    odd = [Problem(key, why, line=line_of(text, key)) for key, why in _no_json(data)]
+    if odd:
+        raise ProfileError(source, odd)
     try:
         # JSON mode keeps types strict and still takes arrays for tuples.
-        return Profile.model_validate_json(json.dumps(data, default=str))
+        return Profile.model_validate_json(json.dumps(data))
     except ValidationError as error:
-        problems = [_problem(item, text) for item in error.errors(include_url=False)]
-        raise ProfileError(source, problems) from None
+        raise ProfileError(source, problems_of(error, text)) from None
+    except ValueError as error:  # a whole number of thousands of digits
+        raise ProfileError(source, [Problem("", str(error))]) from None
+
+
+def _no_json(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """(key, why) for what TOML and a command line have and a profile has not: dates, times and bytes that are no
+    text."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _no_json(item, f"{key}.{name}" if key else name)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _no_json(item, key)
+    elif isinstance(value, datetime.date | datetime.time):
+        yield key, "is a date; a text stands in quotes"
+    elif isinstance(value, str) and not is_text(value):
+        yield key, "is not UTF-8 text"
 
 
 def override_profile(profile: Profile, overrides: list[str], source: str = "--set") -> Profile:
@@ -134,45 +170,6 @@ def override_profile(profile: Profile, overrides: list[str], source: str = "--se
     for override in overrides:
         apply_override(data, override)
     return build_profile(data, source)
-
-
-def split_override(override: str) -> tuple[str, str, str]:
-    """Section, key and value of 'section.key=value', whatever they are. Raises UserError where it is nothing of that
-    shape."""
-    key, equals, value = override.partition("=")
-    parts = key.strip().split(".")
-    if not equals or len(parts) != 2 or not all(parts):
-        raise UserError(f"--set {override!r} is not section.key=value", "for example --set optim.lr=1e-4")
-    return parts[0], parts[1], value
-
-
-def apply_override(data: dict[str, Any], override: str) -> None:
-    """Put one 'section.key=value' into plain profile data. The value is TOML, else a bare string."""
-    section, name, value = split_override(override)
-    if section not in SECTIONS:
-        raise unknown("profile section", section, SECTIONS)
-    if name not in SECTIONS[section].model_fields:
-        raise unknown(f"key in [{section}]", name, SECTIONS[section].model_fields)
-    try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()
-    if isinstance(parsed, str) and parsed in ("none", "None") and None in _allowed_none(section, name):
-        data.get(section, {}).pop(name, None)
-        return
-    if isinstance(parsed, int) and not isinstance(parsed, bool) and _is_float(section, name):
-        parsed = float(parsed)
-    table = data.setdefault(section, {})
-    if not isinstance(table, dict):
-        raise UserError(f"[{section}] is not a table", "write it as [section]")
-    table[name] = parsed
-
-
-SECTIONS: dict[str, type[BaseModel]] = {
-    name: field.annotation
-    for name, field in Profile.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-}
 
 
 def diff_profiles(a: Profile, b: Profile) -> list[tuple[str, Any, Any]]:
@@ -244,92 +241,19 @@ def edit_toml(text: str, changes: dict[str, Any]) -> str:
 
 
 def save_profile(home: Home, name: str, text: str) -> Path:
-    """Validate TOML text and write it as the user's profile `name`."""
-    path = home.create().user_profile(name)
+    """Validate TOML text and write it as the user's profile `name`. Returns its path."""
+    path = home.user_profile(name)
     parse_profile(text, str(path))
-    write_text(path, text)
+    home.create()
+    write_profile(path, text)
     return path
 
 
-def _read(path: Path) -> str:
+def write_profile(path: Path, text: str) -> None:
+    """Replace a profile's file; of a link its target, which may stand in a folder under version control."""
     try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8 text", "is it really a profile?") from None
+        write_text(path.resolve(), text)
     except OSError as error:
-        raise UserError(f"cannot read {path} ({error.strerror})") from None
-
-
-def _problem(item: Any, text: str) -> Problem:
-    """One pydantic error in the words of profiles."""
-    location = [
-        part for part in item["loc"] if not (isinstance(part, str) and ("[" in part or part in _TAGS))
-    ]
-    context = item.get("ctx", {})
-    error = context.get("error")
-    kind = item["type"]
-    hint = ""
-    if kind == "value_error" and getattr(error, "key", None):
-        key, message, hint = error.key, str(error), error.hint
-    else:
-        key = ".".join(str(part) for part in location)
-        message = item["msg"][:1].lower() + item["msg"][1:]
-        if kind == "extra_forbidden":
-            section = str(location[0])
-            known = SECTIONS[section].model_fields if len(location) > 1 and section in SECTIONS else SECTIONS
-            close = nearest(str(location[-1]), known)
-            message = "unknown key" if len(location) > 1 else "unknown section"
-            hint = f"did you mean {close!r}?" if close else "known: " + ", ".join(known)
-        elif kind in ("model_type", "model_attributes_type", "dict_type"):
-            message = "must be a table"
-            hint = f"write it as [{key}]" if len(location) == 1 else ""
-        elif not isinstance(item.get("input"), dict | list):
-            message = f"{item.get('input')!r}: {message}"
-            if kind == "literal_error":
-                allowed = _literals(location)
-                close = nearest(str(item["input"]), allowed)
-                hint = f"did you mean {close!r}?" if close else ""
-    return Problem(key, message, hint, _line_of(text, key))
-
-
-_TAGS = {"literal['auto']", "constrained-int", "bool", "float", "int", "str", "tuple"}
-
-
-def _literals(location: list[Any]) -> list[str]:
-    if len(location) < 2 or location[0] not in SECTIONS:
-        return []
-    field = SECTIONS[location[0]].model_fields.get(str(location[1]))
-    return [str(value) for value in _flatten(field.annotation)] if field else []
-
-
-def _flatten(annotation: Any) -> list[Any]:
-    arguments = get_args(annotation)
-    return [v for a in arguments for v in (_flatten(a) if get_args(a) else [a]) if isinstance(v, str)]
-
-
-def _allowed_none(section: str, name: str) -> tuple[Any, ...]:
-    arguments = get_args(SECTIONS[section].model_fields[name].annotation)
-    return (None,) if type(None) in arguments else ()
-
-
-def _is_float(section: str, name: str) -> bool:
-    annotation = SECTIONS[section].model_fields[name].annotation
-    return annotation is float or float in get_args(annotation)
-
-
-def _line_of(text: str, dotted: str) -> int | None:
-    """The line of 'section.key' in TOML text, as an editor counts; the section's where the key is absent."""
-    section, _, rest = dotted.partition(".")
-    key = rest.split(".")[0]
-    current, section_line = "", None
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[\[?\s*([\w.-]+)\s*\]", line)
-        if header:
-            current = header[1]
-            if current == section:
-                section_line = number
-        elif (current == section and key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line)) or (
-            not current and re.match(rf"\s*{re.escape(section)}\s*=", line)
-        ):
-            return number
-    return section_line
+        raise UserError(f"cannot write {path} ({error.strerror or error})", "check its permissions") from None
+    except RuntimeError:  # Python 3.11 and 3.12: a link that leads to itself
+        raise UserError(f"cannot write {path} (it is a link to itself)", "remove it") from None

@@ -42,7 +42,7 @@ def set_option(function: _F) -> _F:
 def _check_settings(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
     """The shape alone; what a section, a key and a value may be is the profile's business."""
     if given:
-        from engine.profiles_store import split_override
+        from engine.overrides import split_override
 
         for override in given:
             try:

@@ -87,7 +87,7 @@ def measures(_: click.Context, __: click.Parameter, incomplete: str) -> list[Com
 
 def settings(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """section.key= of a profile."""
-    from engine.profiles_store import SECTIONS
+    from engine.profile import SECTIONS
 
     keys = [f"{section}.{key}=" for section, model in SECTIONS.items() for key in model.model_fields]
     return _starting(keys, incomplete)
@@ -95,7 +95,8 @@ def settings(_: click.Context, __: click.Parameter, incomplete: str) -> list[Com
 
 def _profile_names() -> list[str]:
     folders = (shipped_profiles(), Home.find().profiles)
-    return sorted({path.stem for folder in folders for path in folder.glob("*.toml")})
+    names = {name for folder in folders for name in _folders(str(folder))}
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
 def _run_names() -> list[str]:

@@ -88,14 +88,15 @@ def list_(as_json: bool) -> None:
 @json_option
 def show(name: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """One profile as TOML: the file as it is, or with --set in full."""
-    from engine.profiles_store import find_profile, load_profile, to_toml
+    from engine.profiles_store import find_profile, parse_profile, profile_text, to_toml
 
     file = find_profile(home(), name)
-    profile = load_profile(home(), name, list(overrides))
+    text = profile_text(file.path)
+    profile = parse_profile(text, str(file.path), list(overrides))
     if as_json:
         print_json({"name": file.name, "path": str(file.path), "profile": profile.to_dict()})
     else:
-        say(to_toml(profile).rstrip() if overrides else file.path.read_text(encoding="utf-8").rstrip())
+        say(to_toml(profile).rstrip() if overrides else text.rstrip())
     for warning in profile.warnings():
         note(f"warning: {warning}")
 
@@ -113,33 +114,34 @@ def new(name: str, base: str | None, overrides: tuple[str, ...], description: st
     """Make a profile of your own: a copy of another one, or of the defaults, with changes."""
     from engine.profile import Profile
     from engine.profiles_store import (
+        check_new_name,
         diff_profiles,
         edit_toml,
         find_profile,
-        load_profile,
         override_profile,
+        parse_profile,
+        profile_text,
         save_profile,
         to_toml,
     )
 
-    path = home().user_profile(name)
-    if path.exists():
-        raise UserError(
-            f"there is already a profile of yours named {name!r}", f"ddpm-tui profiles edit {name}"
-        )
+    path = check_new_name(home(), name)
     if base is None:
         after = override_profile(Profile(), list(overrides))
         words = _made_from("the defaults", diff_profiles(Profile(), after))
         text = to_toml(after.model_copy(update={"description": description or words}))
     else:
-        before, after = load_profile(home(), base), load_profile(home(), base, list(overrides))
+        source = find_profile(home(), base).path
+        text = profile_text(source)
+        before = parse_profile(text, str(source))
+        after = parse_profile(text, str(source), list(overrides))
         plain = after.to_dict()
         differ = diff_profiles(before, after)
         changes: dict[str, Any] = {"description": description or _made_from(base, differ)}
         for key, _, _ in differ:
             section, _, field = key.partition(".")
             changes[key] = plain[section].get(field)
-        text = edit_toml(find_profile(home(), base).path.read_text(encoding="utf-8"), changes)
+        text = edit_toml(text, changes)
     save_profile(home(), name, text)
     say(f"{path}")
     note(f"change it with: ddpm-tui profiles edit {name}")
@@ -162,12 +164,17 @@ def edit(name: str) -> None:
     """
     from ddpm_tui.editor import edited
     from engine.files import write_text
-    from engine.home import is_file_name
-    from engine.profiles_store import ProfileError, find_profile, parse_profile, save_profile
+    from engine.profiles_store import (
+        ProfileError,
+        find_profile,
+        parse_profile,
+        profile_text,
+        write_profile,
+    )
 
     file = find_profile(home(), name)
-    before = text = file.path.read_text(encoding="utf-8")
-    path = file.path if is_file_name(name) else home().user_profile(file.name)
+    before = text = profile_text(file.path)
+    path = home().user_profile(file.name) if file.origin == "shipped" else file.path
     while True:
         found = edited(text, ".toml")
         if found is None or found == before:
@@ -188,10 +195,9 @@ def edit(name: str) -> None:
                 f"{path} was not changed", f"the edited text, with the problems above, is in {kept}"
             ) from None
         break
-    if path == home().user_profile(file.name):
-        save_profile(home(), file.name, text)
-    else:
-        write_text(path, text)
+    if file.origin == "shipped":
+        home().create()
+    write_profile(path, text)
     say(str(path))
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ddpm_tui.editor import edited
 from engine.errors import UserError
-from engine.home import check_name
 
 if TYPE_CHECKING:
     from ddpm_tui.app import DdpmApp
@@ -23,16 +22,16 @@ class Changes:
 
     def check_free(self, name: str) -> None:
         """Raise UserError where the user has such a profile, or none can be called so."""
-        if self.app.home.user_profile(check_name("profile", name)).exists():
-            raise UserError(f"you have a profile {name!r} already", "choose another name")
+        from engine.profiles_store import check_new_name
+
+        check_new_name(self.app.home, name)
 
     async def save(self, name: str, text: str) -> None:
         """As the user's profile `name`, new or in place of what it was. Raises ProfileError."""
-        from engine.files import write_text
-        from engine.profiles_store import save_profile
+        from engine.profiles_store import profile_text, save_profile, write_profile
 
         path = self.app.home.user_profile(name)
-        before = path.read_text(encoding="utf-8") if path.exists() else None
+        before = profile_text(path) if path.exists() else None
         await asyncio.to_thread(save_profile, self.app.home, name, text)
         self.app.say(f"saved {name}; {self.app.key('profiles.train')} trains it")
 
@@ -40,7 +39,7 @@ class Changes:
             if before is None:
                 path.unlink(missing_ok=True)
             else:
-                write_text(path, before)
+                write_profile(path, before)
             self.changed(name)
 
         self.app.undo.push(f"{name} is as it was", back)
@@ -62,11 +61,12 @@ class Changes:
     def edit(self, entry: "Entry") -> str | None:
         """A copy of it in the user's editor, which has the terminal meanwhile. Returns a text that can be saved, None
         where nothing was changed. Raises UserError; what was typed wrongly is kept as a draft."""
-        from engine.profiles_store import ProfileError, parse_profile
+        from engine.profiles_store import ProfileError, parse_profile, profile_text
 
+        before = profile_text(entry.path)
         try:
             with self.app.suspend():
-                text = edited(entry.text, ".toml")
+                text = edited(before, ".toml")
         finally:
             self.app.action_redraw()
         if text is None:

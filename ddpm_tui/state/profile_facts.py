@@ -10,8 +10,9 @@ from ddpm_tui.words import duration, learning_rate, number, rate, size
 from engine.errors import DdpmError, UserError
 from engine.home import Home
 from engine.jobs import new_job_folder, read_result
-from engine.profile import Profile
-from engine.profiles_store import SECTIONS, ProfileError, list_profiles, parse_profile
+from engine.overrides import typed_value
+from engine.profile import SECTIONS, Profile
+from engine.profiles_store import ProfileError, list_profiles, parse_profile, profile_text
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,9 @@ class ProfileReader:
 
 
 def _read(name: str, path: Path, own: bool) -> Entry:
+    text = ""
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        return Entry(name, path, own, problems=(f"{path.name} is not UTF-8 text",))
-    except OSError as error:
-        return Entry(name, path, own, problems=(f"{path.name} cannot be read ({error.strerror})",))
-    try:
+        text = profile_text(path)
         return Entry(name, path, own, text, parse_profile(text, str(path)))
     except ProfileError as error:
         return Entry(name, path, own, text, problems=tuple(p.text(path.name) for p in error.problems))
@@ -110,22 +107,14 @@ def get(profile: Profile, key: str) -> Any:
 
 
 def typed(key: str, text: str) -> Any:
-    """What was typed as a plain value for `edit_toml`; None for nothing."""
-    import tomllib
-
+    """What was typed as a plain value for `edit_toml`; None for nothing. Raises ProfileError."""
     text = text.strip()
     if key == "description":
         return text
     if not text:
         return None
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
     section, _, name = key.partition(".")
-    annotation = SECTIONS[section].model_fields[name].annotation
-    wants_float = annotation is float or float in get_args(annotation)
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) and wants_float else value
+    return typed_value(section, name, text)
 
 
 def counted(home: Home, profile: Profile) -> list[tuple[str, str]]:

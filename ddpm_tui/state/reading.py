@@ -5,7 +5,6 @@ What the service says wins over what is read here; this is what an app without a
 
 import json
 import os
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from engine.errors import DdpmError
 from engine.folders import RunFolder
 from engine.home import NAME, Home, shipped_profiles
 from engine.jobs import JobSpec, list_job_folders, read_spec
+from engine.records import loads_toml, read_text
 from engine.service.states import Intent, Job, Priority, State
 
 _JOB_FIELDS = {f.name for f in fields(Job)}
@@ -151,7 +151,7 @@ def profile_names(home: Home) -> list[ProfileName]:
             continue
         for path in paths:
             try:
-                said = tomllib.loads(path.read_text(encoding="utf-8")).get("description", "")
+                said = loads_toml(read_text(path)).get("description", "")
                 found[path.stem] = ProfileName(path.stem, path, own, str(said))
             except (OSError, ValueError) as error:
                 found[path.stem] = ProfileName(path.stem, path, own, problem=str(error))

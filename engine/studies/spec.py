@@ -4,7 +4,6 @@ Knows no runs and no jobs. Overrides are checked when the study is read, each va
 """
 
 import itertools
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,10 +13,11 @@ from engine.errors import UserError, nearest, unknown
 from engine.home import NAME, Home, is_file_name, shipped_profiles
 from engine.profile import Profile
 from engine.profiles_store import load_profile
+from engine.records import loads_toml, read_text
 from engine.runs.evaluations import MEASURES
 from engine.sampling_settings import Settings
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Kind = Literal["train", "branch", "sample"]
 STUDY_MEASURES = tuple(name for name in MEASURES if name != "frechet")
 """A study names each by itself, and gives no extractor of the user's."""
@@ -45,9 +45,11 @@ class Plan(BaseModel):
     base: str
     set: tuple[str, ...] = ()
     epochs: Count
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
+    seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1, max_length=1000)
+    ] = (0, 1, 2)
     measures: tuple[str, ...] = ("sliced_wasserstein",)
-    samples: Annotated[int, Field(ge=2)] = 2000
+    samples: Annotated[int, Field(ge=2, le=1_000_000)] = 2000
     sheet_epochs: tuple[Count, ...] = ()
     branch_epoch: Count | None = None
 
@@ -134,9 +136,11 @@ def load_study(home: Home, name: str) -> Study:
             raise unknown("study", name, paths, "see `study list`")
         path = paths[name]
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
+        data = loads_toml(read_text(path))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
     try:
         study = Study.model_validate({**data, "name": path.stem, "source": str(path)})
         for small in (False, True):

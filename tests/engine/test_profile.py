@@ -27,7 +27,7 @@ IMPOSSIBLE = [
         "diffusion.zero_terminal_snr",
         "division by zero",
     ),
-    ({"optim": {"lr": 0.0}}, "optim.lr", "greater than 0"),
+    ({"optim": {"lr": 0.0}}, "optim.lr", "greater than or equal to 0.000000000001"),
     ({"optim": {"lr": float("nan")}}, "optim.lr", "finite number"),
     ({"optim": {"eps": float("inf")}}, "optim.eps", "finite number"),
     ({"optim": {"weight_decay": float("inf")}}, "optim.weight_decay", "finite number"),

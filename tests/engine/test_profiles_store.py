@@ -7,11 +7,10 @@ import pytest
 
 from engine.errors import UserError
 from engine.home import Home, shipped_profiles
-from engine.profile import Profile
+from engine.overrides import apply_override
+from engine.profile import SECTIONS, Profile
 from engine.profiles_store import (
-    SECTIONS,
     ProfileError,
-    apply_override,
     diff_profiles,
     edit_toml,
     find_profile,
@@ -104,7 +103,7 @@ def test_problems_say_file_line_and_key(text: str, said: str) -> None:
 
 def test_a_file_that_is_not_text(home: Home) -> None:
     (home.profiles / "odd.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="not UTF-8"):
+    with pytest.raises(UserError, match="it is UTF-16 text"):
         load_profile(home, "odd")
 
 

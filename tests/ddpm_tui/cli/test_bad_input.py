@@ -83,7 +83,7 @@ CASES: list[tuple[str, int, str]] = [
     ("profiles show wrong-type", 1, "wrong-type.toml:2: training.batch_size: '64': input should be a valid integer"),
     ("profiles show wrong-size", 1, "wrong-size.toml:2: data.size: 30 does not divide by 4, which 3 levels"),
     ("train no-steps", 1, "no-steps.toml:2: diffusion.steps: 0: input should be greater than or equal to 1"),
-    ("profiles show binary", 1, "binary.toml is not UTF-8 text"),
+    ("profiles show binary", 1, "binary.toml: line 1 is not UTF-8 text"),
     ("train fine --set optim.lr", 2, "--set 'optim.lr' is not section.key=value"),
     ("train fine --set foo", 2, "--set 'foo' is not section.key=value — for example --set optim.lr=1e-4"),
     ("demo --set =3", 2, "--set '=3' is not section.key=value"),
