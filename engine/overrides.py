@@ -1,5 +1,6 @@
 """Changes to a profile as they are typed: 'section.key=value' on a command line, in a study or in a form."""
 
+import re
 from typing import Any, Literal, get_args, get_origin
 
 from engine.errors import UserError, unknown
@@ -9,6 +10,8 @@ from engine.records import loads_toml
 
 LONGEST = 10_000
 """Characters of one override."""
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 
 
 def split_override(override: str) -> tuple[str, str, str]:
@@ -55,6 +58,8 @@ def typed_value(section: str, name: str, text: str) -> Any:
     except ValueError as error:
         if _is_text(section, name) or "not valid TOML" in str(error):
             return text
+        if _WHOLE.fullmatch(text):
+            return int(text)  # refused with the key's own limit
         raise _refused(section, name, str(error)) from None
     value = table["value"] if len(table) == 1 else text
     return value if isinstance(value, str) or not _is_text(section, name) else text

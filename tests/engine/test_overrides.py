@@ -83,6 +83,8 @@ def test_a_value_without_end_is_one_short_line(key: str, value: str) -> None:
 def test_a_limit_is_named_with_key_and_value() -> None:
     with pytest.raises(ProfileError, match=r"model\.width: 8193: input should be less than or equal to 8192"):
         override_profile(Profile(), ["model.width=8193"])
+    with pytest.raises(ProfileError, match=r"model\.width: 8000000000000000000000: input .* equal to 8192"):
+        override_profile(Profile(), ["model.width=8000000000000000000000"])
     with pytest.raises(ProfileError, match=r"model\.width: 16,384 channels \(4096 × 4\) are more than 8,192"):
         override_profile(Profile(), ["model.width=4096"])
     with pytest.raises(ProfileError, match=r"'auto' or less than or equal to 1000000"):

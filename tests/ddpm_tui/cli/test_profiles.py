@@ -183,3 +183,159 @@ def test_delete_refuses_shipped_and_unknown_ones_before_it_touches_any(home: Hom
     assert unknown.code == 1
     assert "celeba32" in unknown.err
     assert home.user_profile("mine").exists()
+
+
+# Names with an ending.
+
+
+@pytest.mark.parametrize("name", ["mine.toml", "mine.TOML"])
+def test_a_profile_is_named_without_the_ending(home: Home, cli: Cli, name: str) -> None:
+    refused = cli("profiles", "new", name)
+    assert (refused.code, refused.error.endswith("— call it 'mine'")) == (1, True)
+    assert list(home.profiles.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "call", ["profiles show", "profiles edit", "profiles estimate", "train", "profiles delete"]
+)
+def test_a_profile_of_that_name_is_pointed_at(home: Home, cli: Cli, call: str) -> None:
+    cli("profiles", "new", "mine")
+    assert "'mine'" in cli(*call.split(), "mine.toml").error
+
+
+def test_a_profile_that_was_named_with_the_ending_can_be_reached(
+    home: Home, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home.profiles / "old.toml.toml").write_text("[data]\nsize = 16\n")
+    assert "size = 16" in cli("profiles", "show", "old.toml").out
+    editor(tmp_path, monkeypatch, "sed -i 's/16/32/' \"$1\"")
+    assert cli("profiles", "edit", "old.toml").code == 0
+    assert load_profile(home, "old.toml").data.size == 32
+    assert cli("profiles", "new", "better", "--from", "old.toml").code == 0
+    assert cli("profiles", "delete", "old.toml").code == 0
+
+
+def test_a_file_whose_name_no_profile_could_have_is_edited_in_its_place(
+    home: Home, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = home.profiles / "my own.toml"
+    path.write_text("[data]\nsize = 16\n")
+    editor(tmp_path, monkeypatch, "sed -i 's/16/32/' \"$1\"")
+    assert cli("profiles", "edit", "my own").code == 0
+    assert path.read_text() == "[data]\nsize = 32\n"
+
+
+# Files that are none.
+
+ODD = {
+    "latin1": "# Gr\u00fc\u00dfe\n[optim]\nlr = 1e-3\n".encode("latin-1"),
+    "utf16": "[optim]\nlr = 1e-3\n".encode("utf-16"),
+    "nul": b"[optim]\nlr = 1e-3\0\n",
+    "digits": b"[training]\nepochs = " + b"9" * 5000,
+    "hexadecimal": b"[training]\nepochs = 0x" + b"f" * 5000,
+    "brackets": b"description = " + b"[" * 3000,
+    "braces": b"description = " + b"{a=" * 3000,
+    "keys": b"[a" + b".a" * 5000 + b"]\nx = 1",
+    "dotted": b"a" + b".a" * 5000 + b" = 1",
+    "date": b"[data]\ndataset = 2024-01-01\n",
+    "no-date": b"[data]\ndataset = 2024-13-41\n",
+    "twice": b"[optim]\nlr = 1e-3\nlr = 1e-4\n",
+    "long-key": b"[optim]\n" + b"k" * 100_000 + b" = 1\n",
+    "long-text": b"[data]\ndataset = '" + b"k" * 100_000 + b"'\n",
+    "large": b"# " + b"x" * (2 << 20),
+}
+
+
+def _spoil(home: Home) -> None:
+    for name, content in ODD.items():
+        (home.profiles / f"{name}.toml").write_bytes(content)
+    os.mkfifo(home.profiles / "pipe.toml")
+    (home.profiles / "folder.d.toml").mkdir()
+    (home.profiles / "loop.toml").symlink_to("loop.toml")
+    (home.profiles / "dead.toml").symlink_to("nowhere")
+    (home.profiles / "endless.toml").symlink_to("/dev/zero")
+
+
+NO_TEXT = ("latin1", "utf16", "large", "pipe", "folder.d", "loop", "dead", "endless")
+BAD = [*ODD, "pipe", "folder.d", "loop", "dead", "endless"]
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_an_odd_file_is_one_line(home: Home, cli: Cli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    _spoil(home)
+    monkeypatch.setenv("EDITOR", "true")
+    commands = ["profiles show", "train", "profiles new x --from"]
+    if name in NO_TEXT:  # what is wrong with a text is what an editor is for
+        commands.append("profiles edit")
+    for command in commands:
+        ended = cli(*command.split(), name)
+        assert ended.code == 1, command
+        assert f"{name}.toml" in ended.error, command
+        assert len(ended.error) < 700, command
+    validated = cli("profiles", "validate", name)
+    assert validated.code == 1
+    assert all(len(line) < 700 for line in validated.err.splitlines())
+    assert not home.user_profile("x").exists()
+
+
+def test_odd_files_do_not_take_the_others_down(home: Home, cli: Cli) -> None:
+    from ddpm_tui.cli.complete import _profile_names
+    from ddpm_tui.cli.doctor import profiles as looked_at
+    from ddpm_tui.state.profile_facts import ProfileReader
+    from ddpm_tui.state.reading import profile_names
+
+    _spoil(home)
+    good = {"demo", "celeba32"}
+    listed = {entry["name"]: entry.get("problem", "") for entry in cli("profiles", "list", "--json").json}
+    assert {name for name, problem in listed.items() if problem} == set(BAD)
+    assert good <= set(listed)
+    validated = cli("profiles", "validate", "--json")
+    assert {e["name"] for e in validated.json if e["problems"]} == set(BAD)
+    assert sum(finding.level == "problem" for finding in looked_at(home)) == len(BAD)
+    assert good <= set(_profile_names())
+    shown = {entry.name: entry.problems for entry in ProfileReader(home).read()}
+    assert {name for name, problems in shown.items() if problems} >= {*ODD, "pipe", "folder.d", "endless"}
+    assert good <= set(shown)
+    assert good <= {entry.name for entry in profile_names(home)}
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf[optim]\nlr = 1e-4\n", b"[optim]\r\nlr = 1e-4\r\n"])
+def test_a_byte_order_mark_and_dos_lines_are_taken(
+    home: Home, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    (home.profiles / "bom.toml").write_bytes(content)
+    assert cli("profiles", "validate", "bom").out == "bom: fine\n"
+    assert cli("profiles", "new", "copy", "--from", "bom", "--set", "data.size=64").code == 0
+    assert load_profile(home, "copy").optim.lr == 1e-4
+    editor(tmp_path, monkeypatch, "sed -i 's/1e-4/1e-5/' \"$1\"")
+    assert cli("profiles", "edit", "bom").code == 0
+    assert load_profile(home, "bom").optim.lr == 1e-5
+
+
+# Links.
+
+
+@pytest.mark.parametrize("by", ["name", "path"])
+def test_editing_a_link_changes_what_it_points_to(
+    home: Home, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    target = tmp_path / "dotfiles" / "mine.toml"
+    target.parent.mkdir()
+    target.write_text("[data]\nsize = 16\n")
+    link = home.profiles / "mine.toml"
+    link.symlink_to(target)
+    editor(tmp_path, monkeypatch, "sed -i 's/16/32/' \"$1\"")
+    assert cli("profiles", "edit", "mine" if by == "name" else str(link)).code == 0
+    assert link.is_symlink()
+    assert target.read_text() == "[data]\nsize = 32\n"
+
+
+def test_new_does_not_write_through_a_dead_link(home: Home, cli: Cli, tmp_path: Path) -> None:
+    (home.profiles / "mine.toml").symlink_to(tmp_path / "elsewhere.toml")
+    assert "already a profile of yours named 'mine'" in cli("profiles", "new", "mine").error
+    assert not (tmp_path / "elsewhere.toml").exists()
+
+
+def test_a_description_that_is_no_text(home: Home, cli: Cli) -> None:
+    assert "description: is not UTF-8 text" in cli("profiles", "new", "x", "--description", "gr\udcfcn").error
+    assert not home.user_profile("x").exists()
