@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ddpm_tui.cli.common import device_option, home, json_option, note, print_json, say
+from ddpm_tui.cli.common import device_option, home, json_option, note, print_json, say_text
 
 
 @click.command()
@@ -98,4 +98,4 @@ def bench(
     if as_json:
         print_json(found)
     else:
-        say(page)
+        say_text(page)

@@ -5,14 +5,22 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from engine.errors import UsageError, UserError
 from engine.home import Home
+from engine.text import visible, visible_json, visible_lines
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+Piece = str | tuple[str, str]
+"""Text, or (text, style): a colour that click knows, or "bold"."""
+Line = Sequence[Piece]
 
 json_option: Callable[[_F], _F] = click.option(
     "--json", "as_json", is_flag=True, help="Print facts as JSON on standard output."
@@ -96,16 +104,38 @@ def home() -> Home:
 
 def print_json(facts: Any) -> None:
     """One JSON value, indented, on standard output."""
-    click.echo(json.dumps(facts, indent=1, ensure_ascii=not _can_write("ᾱ×–"), default=str))
+    document = json.dumps(facts, indent=1, ensure_ascii=not _can_write("ᾱ×–"), default=str)
+    click.echo(visible_json(document))
 
 
 def print_json_line(facts: dict[str, Any]) -> None:
     click.echo(json.dumps(facts, separators=(",", ":"), default=str))
 
 
-def say(text: str, nl: bool = True) -> None:
-    """A line for people on standard output, in what its encoding can show."""
-    click.echo(printable(text), nl=nl)
+def say(*pieces: Piece) -> None:
+    """One line for people on standard output, in what its encoding can show; control characters are written out."""
+    click.echo("".join(_styled(printable(text), style) for text, style in map(_pair, pieces)))
+
+
+def say_text(text: str) -> None:
+    """A text of several lines on standard output, control characters written out."""
+    click.echo(_encodable(visible_lines(text), sys.stdout))
+
+
+def plain(line: Line) -> str:
+    """What a line says, without its styles."""
+    return "".join(text for text, _ in map(_pair, line))
+
+
+def rich_line(line: Line) -> "Text":
+    """A line for rich, which knows by itself what colours there may be."""
+    from rich.text import Text
+
+    return Text.assemble(*((printable(text), style) for text, style in map(_pair, line)))
+
+
+def _pair(piece: Piece) -> tuple[str, str]:
+    return (piece, "") if isinstance(piece, str) else piece
 
 
 def drop_output() -> None:
@@ -117,8 +147,7 @@ def drop_output() -> None:
 
 def note(text: str) -> None:
     """A line for people on stderr, where standard output belongs to a program."""
-    encoding = sys.stderr.encoding or "utf-8"
-    click.echo(_plain(text).encode(encoding, "replace").decode(encoding), err=True)
+    click.echo(_encodable(visible(text), sys.stderr), err=True)
 
 
 _PLAIN = str.maketrans(
@@ -127,21 +156,18 @@ _PLAIN = str.maketrans(
 )
 
 
-def _plain(text: str) -> str:
-    encoding = sys.stderr.encoding or "utf-8"
+def printable(text: str) -> str:
+    """`text` as a line of standard output: control characters written out, in what its encoding can show."""
+    return _encodable(visible(text), sys.stdout)
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    encoding = stream.encoding or "utf-8"
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        return text.translate(_PLAIN)
+        return text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
     return text
-
-
-def printable(text: str) -> str:
-    """`text` as standard output's encoding can show it."""
-    if _can_write(text):
-        return text
-    encoding = sys.stdout.encoding or "utf-8"
-    return text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
 
 
 def _can_write(text: str) -> bool:
@@ -159,6 +185,8 @@ def print_table(
     if sys.stdout.isatty():
         _rich_table(columns, rows, right)
         return
+    columns = [visible(column) for column in columns]
+    rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(len(c), *(len(row[i]) for row in rows), 0) for i, c in enumerate(columns)]
     for row in [columns, *rows]:
         cells = [
@@ -186,13 +214,13 @@ def _rich_table(
     Console(highlight=False, width=width).print(table)
 
 
-def styled(text: str, colour: str | None = None, bold: bool = False) -> str:
+def _styled(text: str, style: str) -> str:
     """`text` for standard output as it is: plain where that is no terminal, without colours where NO_COLOR is set."""
-    if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+    if not style or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         return text
-    if os.environ.get("NO_COLOR"):
-        colour = None
-    return click.style(text, fg=colour, bold=bold or None) if colour or bold else text
+    if style == "bold":
+        return click.style(text, bold=True)
+    return text if os.environ.get("NO_COLOR") else click.style(text, fg=style)
 
 
 def print_facts(pairs: Sequence[tuple[str, str]]) -> None:
@@ -209,4 +237,4 @@ def confirm(question: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(f"{question} — nobody can be asked here", "say --yes")
-    click.confirm(printable(question), abort=True, err=True)
+    click.confirm(_encodable(visible(question), sys.stderr), abort=True, err=True)

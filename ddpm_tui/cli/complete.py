@@ -8,6 +8,7 @@ from click.shell_completion import CompletionItem
 
 from engine.errors import UserError
 from engine.home import Home, is_export, shipped_profiles
+from engine.text import visible
 
 
 def profiles(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -60,7 +61,7 @@ def jobs(_: click.Context, __: click.Parameter, incomplete: str) -> list[Complet
             words = f"{note['state']}: {note['kind']} {note['run'] or ''}"
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        items.append(CompletionItem(job_number(job_id), help=words))
+        items.append(CompletionItem(job_number(job_id), help=visible(words)))
     return items
 
 
@@ -111,4 +112,5 @@ def _folders(path: str) -> list[str]:
 
 
 def _starting(names: list[str], incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    """What can be typed: a name with control characters would be written to the terminal by the shell."""
+    return [CompletionItem(name) for name in names if name.startswith(incomplete) and name == visible(name)]

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ddpm_tui.cli.common import home, json_option, print_json, say, styled, version
+from ddpm_tui.cli.common import home, json_option, print_json, say, version
 from ddpm_tui.words import plural, size
 from engine.home import Home
 from engine.service.doctor_facts import Finding
@@ -53,10 +53,10 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         )
         ctx.exit(int(failed))
     for name, findings in sections.items():
-        say(styled(name, bold=True))
+        say((name, "bold"))
         for finding in findings:
             mark, colour = MARKS[finding.level]
-            say(f"{styled(f'{mark:>8}', colour)}  {finding.what}")
+            say((f"{mark:>8}", colour), f"  {finding.what}")
             if finding.hint:
                 say(f"{'':>8}  → {finding.hint}")
     ctx.exit(int(failed))

@@ -5,13 +5,12 @@ torch stays in the worker. Ctrl-C reaches only us; it is passed on once, and the
 
 import re
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -226,7 +225,7 @@ def _judge(
         raise click.exceptions.Exit(1 if result is None else result.exit_code or 1)
     if result is not None:
         raise JobFailedError(result.message, result.hint, result.exit_code or 1)
-    _print_tail(folder, sys.stderr)
+    _print_tail(folder)
     raise JobFailedError(
         f"the worker of job {folder.id} {_death(code)} (its words are above and in {folder.log})",
         f"nothing before the last checkpoint is lost: {go_on}" if go_on else None,
@@ -241,10 +240,10 @@ def _death(code: int | None) -> str:
     return f"ended with code {code} and said nothing"
 
 
-def _print_tail(folder: JobFolder, stream: TextIO) -> None:
+def _print_tail(folder: JobFolder) -> None:
     try:
         lines = folder.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
     except OSError:
         return
     for line in lines:
-        print(f"  {line}", file=stream)
+        note(f"  {line.expandtabs()}")

@@ -2,7 +2,7 @@
 
 import click
 
-from ddpm_tui.cli.common import home, json_option, note, print_json, print_table, say
+from ddpm_tui.cli.common import home, json_option, note, print_json, print_table, say, say_text
 
 
 @click.command()
@@ -35,5 +35,5 @@ def _markdown(rows: list[tuple[str, str, str]]) -> None:
     for name, pressed, does in rows:
         if name.partition(".")[0] != group:
             group = name.partition(".")[0]
-            say(f"\n## {group}\n\n| keys | id | does |\n| --- | --- | --- |")
+            say_text(f"\n## {group}\n\n| keys | id | does |\n| --- | --- | --- |")
         say(f"| {' '.join(f'`{key}`' for key in pressed.split(', '))} | {name} | {does} |")

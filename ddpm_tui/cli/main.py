@@ -8,6 +8,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from types import TracebackType
 from typing import Any, NoReturn
 
 import click
@@ -166,7 +167,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> NoReturn:
     """The console script."""
     _open_closed_streams()
+    sys.excepthook = _say_fault
     sys.exit(run())
+
+
+def _say_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A bug of ours, with all there is to say of it but control characters."""
+    import traceback
+
+    from engine.text import visible_lines
+
+    with contextlib.suppress(OSError):
+        click.echo(visible_lines("".join(traceback.format_exception(kind, error, trace)).rstrip()), err=True)
 
 
 def _open_closed_streams() -> None:

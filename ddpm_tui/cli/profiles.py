@@ -15,6 +15,7 @@ from ddpm_tui.cli.common import (
     print_json,
     print_table,
     say,
+    say_text,
     set_option,
 )
 from ddpm_tui.cli.lazy import NounGroup
@@ -96,7 +97,7 @@ def show(name: str, overrides: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         print_json({"name": file.name, "path": str(file.path), "profile": profile.to_dict()})
     else:
-        say(to_toml(profile).rstrip() if overrides else text.rstrip())
+        say_text(to_toml(profile).rstrip() if overrides else text.rstrip())
     for warning in profile.warnings():
         note(f"warning: {warning}")
 

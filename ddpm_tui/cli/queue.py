@@ -50,7 +50,8 @@ def list_(everything: bool, watch: bool, as_json: bool) -> None:
         print_json(answer)
         return
     width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 1000
-    say("\n".join(listing(answer, width)))
+    for line in listing(answer, width):
+        say(*line)
 
 
 @queue.command()
@@ -62,7 +63,8 @@ def show(job: str, as_json: bool) -> None:
     if as_json:
         print_json(answer)
     else:
-        say("\n".join(details(answer)))
+        for line in details(answer):
+            say(line)
 
 
 @queue.command()

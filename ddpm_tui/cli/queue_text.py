@@ -1,16 +1,15 @@
 """How jobs read in a terminal's lines. Plain dictionaries from the engine in, text out; nothing is fetched here."""
 
-import os
 import time
 from dataclasses import fields
 from typing import Any
 
-import click
-
+from ddpm_tui.cli.common import Line
 from ddpm_tui.silence import silence
 from ddpm_tui.words import duration
 from engine.jobs import Progress
 from engine.service.states import ENDED, LIVE, job_number
+from engine.text import visible
 
 COLOURS = {
     "running": "green",
@@ -25,31 +24,25 @@ COLOURS = {
 }
 
 
-def paint(text: str, state: str) -> str:
-    if os.environ.get("NO_COLOR"):
-        return text
-    return click.style(text, fg=COLOURS.get(state))
-
-
-def listing(answer: dict[str, Any], width: int) -> list[str]:
+def listing(answer: dict[str, Any], width: int) -> list[Line]:
     """The table of `queue list`, one job a line, cut to `width` columns."""
-    lines = [f"! {problem}" for problem in answer["problems"]]
+    lines: list[Line] = [[f"! {problem}"] for problem in answer["problems"]]
     if answer["on_hold"]:
-        lines.append("The queue is on hold: nothing new starts (`queue resume` releases it).")
+        lines.append(["The queue is on hold: nothing new starts (`queue resume` releases it)."])
     # What works stands before what waits, also where that comes first by its priority.
     jobs = sorted(answer["jobs"], key=lambda job: (job["state"] not in ENDED, job["state"] not in LIVE))
     if not jobs:
-        return [*lines, "The queue is empty. `ddpm-tui queue train PROFILE` adds a training."]
+        return [*lines, ["The queue is empty. `ddpm-tui queue train PROFILE` adds a training."]]
     if answer["hidden"]:
-        lines.append(f"({answer['hidden']} older jobs are over; --all shows them)")
+        lines.append([f"({answer['hidden']} older jobs are over; --all shows them)"])
     number = max(2, *(len(job_number(job["id"])) for job in jobs))
-    name = min(44, max(len(_name(job)) for job in jobs))
+    name = min(44, max(len(visible(_name(job))) for job in jobs))
     for job in jobs:
         state = job["state"] + ("…" if job.get("intent") else "")
-        head = f"{job_number(job['id']):>{number}}  {state:<11}  {_cut(_name(job), name):<{name}}  "
-        tail = _cut(remark(job), max(10, width - len(head)))
-        line = f"{head}{tail}".rstrip()
-        lines.append(line.replace(f"{state:<11}", paint(f"{state:<11}", job["state"]), 1))
+        head = f"{job_number(job['id']):>{number}}  "
+        rest = f"  {_cut(_name(job), name):<{name}}  "
+        tail = _cut(remark(job), max(10, width - len(head) - 11 - len(rest)))
+        lines.append([head, (f"{state:<11}", COLOURS.get(job["state"], "")), f"{rest}{tail}".rstrip()])
     return lines
 
 
@@ -154,5 +147,5 @@ def moment(seconds: float | None) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    text = " ".join(text.split())
+    text = visible(" ".join(text.split()))
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"

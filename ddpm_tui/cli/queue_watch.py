@@ -2,16 +2,18 @@
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ddpm_tui.cli import complete
-from ddpm_tui.cli.common import note, printable, say
+from ddpm_tui.cli.common import Line, note, rich_line, say
 from ddpm_tui.cli.queue_text import listing, remark
 from ddpm_tui.client import Client, NotRunningError, ensure_engine, insistent_request
 from engine.home import Home
@@ -71,6 +73,8 @@ def _wait(
                 break
 
 
+ASK_S = 1.0
+"""Between two questions whether the job whose log is followed is over."""
 WATCH_S = 2.0
 """Between two drawings of a watched list."""
 
@@ -81,7 +85,8 @@ def watch_list(everything: bool) -> None:
     answer = insistent_request(home, "list", all=everything)
     if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         note("--watch needs a terminal that can be drawn over: the list is printed once")
-        say("\n".join(listing(answer, 1000)))
+        for line in listing(answer, 1000):
+            say(*line)
         return
     from rich.console import Console
     from rich.live import Live
@@ -91,9 +96,9 @@ def watch_list(everything: bool) -> None:
     with Live(console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
         trouble = ""
         while True:
-            head = [time.strftime("%H:%M:%S") + (trouble or "  every 2 s; Ctrl-C ends it")]
-            lines = head + listing(answer, shutil.get_terminal_size((120, 24)).columns)
-            live.update(Text.from_ansi(printable("\n".join(lines))), refresh=True)
+            head: Line = [time.strftime("%H:%M:%S") + (trouble or "  every 2 s; Ctrl-C ends it")]
+            lines = [head, *listing(answer, shutil.get_terminal_size((120, 24)).columns)]
+            live.update(Text("\n").join(map(rich_line, lines)), refresh=True)
             time.sleep(WATCH_S)
             try:  # only asked, never started: who stops the engine while this runs means it
                 with Client(home) as client:
@@ -144,24 +149,36 @@ def _is_over(home: Home, job_id: str) -> bool:
 def follow_file(path: Path, lines: int, over: Any) -> None:
     """Print the last `lines` of a file; with `over`, go on until it says True and nothing new is there."""
     position = 0
+    held = b""
     with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         content = file.read()
         position = len(content)
-        for line in content.decode(errors="replace").splitlines()[-lines:]:
-            say(line)
+        _say_log(content.splitlines()[-lines:])
     looked = time.monotonic()
     while over is not None:
         fresh = b""
         with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
             if file.seek(0, 2) < position:
-                position = 0  # the log was begun anew
+                position, held = 0, b""  # the log was begun anew
             file.seek(position)
             fresh = file.read()
             position += len(fresh)
         if fresh:
-            say(fresh.decode(errors="replace"), nl=False)
-        elif time.monotonic() - looked > 1.0:
+            # A line that is not yet whole may end within a character.
+            *whole, held = _LINE_END.split(held + fresh)
+            _say_log(whole)
+            sys.stdout.flush()
+        elif time.monotonic() - looked > ASK_S:
             if over():
+                _say_log([held] if held else [])
                 return
             looked = time.monotonic()
         time.sleep(0.2)
+
+
+_LINE_END = re.compile(rb"\r?\n|\r(?!\n|$)")
+
+
+def _say_log(lines: Iterable[bytes]) -> None:
+    for line in lines:
+        say(line.decode(errors="replace").expandtabs())

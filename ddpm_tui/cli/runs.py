@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ddpm_tui.cli import complete
-from ddpm_tui.cli.common import home, json_option, note, print_facts, print_json, print_table, say, set_option
+from ddpm_tui.cli.common import (
+    home,
+    json_option,
+    note,
+    print_facts,
+    print_json,
+    print_table,
+    say,
+    say_text,
+    set_option,
+)
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.words import number, plural, size
 from engine.errors import DdpmError
@@ -180,7 +190,7 @@ def metrics(run: str) -> None:
 
     folder = find_run(home(), run)
     rows, corrupt = read_rows(folder.metrics)
-    click.echo(as_csv(rows), nl=False)
+    say_text(as_csv(rows).removesuffix("\n"))
     if corrupt:
         note(f"{plural(corrupt, 'line')} of {folder.metrics} cannot be read and are left out")
 

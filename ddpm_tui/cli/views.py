@@ -110,7 +110,7 @@ class Terminal:
             completed=progress.done,
             total=progress.total or None,
             description=_phase(progress),
-            facts="  ".join(facts(progress)),
+            facts=printable("  ".join(facts(progress))),
         )
 
     def line(self, text: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ddpm_tui.cli.common import plain
 from ddpm_tui.cli.queue_text import details, listing
 from ddpm_tui.silence import silence
 from tests.ddpm_tui.fakes import NOW, training
@@ -16,10 +17,9 @@ def _answer(*jobs: tuple[str, str]) -> dict[str, Any]:
     return {"problems": [], "on_hold": False, "hidden": 0, "jobs": rows}
 
 
-def test_what_is_over_then_what_works_then_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
+def test_what_is_over_then_what_works_then_what_waits() -> None:
     answer = _answer(("urgent", "queued"), ("old", "done"), ("at work", "running"), ("later", "held"))
-    assert [line.split()[0] for line in listing(answer, 80)] == ["2", "3", "1", "4"]
+    assert [plain(line).split()[0] for line in listing(answer, 80)] == ["2", "3", "1", "4"]
 
 
 def test_a_worker_that_stopped_talking_has_no_speed_and_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,12 +27,12 @@ def test_a_worker_that_stopped_talking_has_no_speed_and_no_end(monkeypatch: pyte
     told = asdict(training(time=NOW - 45.4, images_per_s=70.2, eta_s=2.0))
     answer = _answer(("train r-1", "running"))
     answer["jobs"][0] |= {"progress": told | {"of a newer engine": 1}, "slot": "cpu"}
-    line = listing(answer, 200)[0]
+    line = plain(listing(answer, 200)[0])
     assert "training, epoch 12.44 of 25, no sign of life for 45 s on cpu" in line
     assert "pictures/s" not in line
     assert "left" not in line
     answer["jobs"][0]["progress"] = told | {"time": NOW - 5}
-    assert "70.2 pictures/s, 2 s left on cpu" in listing(answer, 200)[0]
+    assert "70.2 pictures/s, 2 s left on cpu" in plain(listing(answer, 200)[0])
 
 
 @pytest.mark.parametrize(
