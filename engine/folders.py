@@ -4,6 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def is_number(name: str) -> bool:
+    """Whether a folder's name is the number of a job or of a step."""
+    return name.isascii() and name.isdigit() and len(name) <= 15
+
+
 @dataclass(frozen=True)
 class CheckpointFolder:
     """checkpoints/<step>: weights and optimizer state as safetensors, the rest in the manifest."""

@@ -14,9 +14,14 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 NAME_RULE = "use letters, digits, '.', '_' and '-' (at most 80, starting with a letter or digit)"
 
 
+def is_name(name: str) -> bool:
+    """Whether `name` can be a folder here."""
+    return NAME.fullmatch(name) is not None
+
+
 def check_name(kind: str, name: str) -> str:
     """Return `name` if it can be a folder here; raise UserError otherwise."""
-    if not NAME.fullmatch(name):
+    if not is_name(name):
         raise UserError(f"{name!r} cannot name a {kind}", NAME_RULE)
     return name
 

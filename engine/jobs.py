@@ -11,15 +11,16 @@ import os
 import shutil
 import time
 import uuid
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from engine.errors import DamagedError, DiskFullError
-from engine.files import disk_errors, fsync_folder, is_locked, write_json
-from engine.folders import JobFolder
-from engine.home import Home
-from engine.records import read_json
+from engine.errors import DamagedError, DiskFullError, UsageError, UserError
+from engine.files import disk_errors, fsync_folder, is_locked, without_nan, write_json
+from engine.folders import JobFolder, is_number
+from engine.home import NAME_RULE, Home, is_name
+from engine.records import DEPTH, loads_json, read_json
+from engine.typed import AtLeast, Count, Fits, check_format, typed
 
 FORMAT = 1
 
@@ -62,15 +63,59 @@ class JobSpec:
     reads it · created: wall clock, seconds.
     """
 
-    id: str
+    id: Annotated[str, Fits(is_number, "a job's number")]
     kind: str
-    run: str | None
+    run: Annotated[str, Fits(is_name, f"a name ({NAME_RULE})")] | None
     device: str = "auto"
     foreground: bool = False
     args: dict[str, Any] = field(default_factory=dict)
     queue: dict[str, Any] = field(default_factory=dict)
     created: float = 0.0
     format: int = FORMAT
+
+
+SPEC_LIMIT = 16 << 10
+"""Bytes of a queued job's specification. A listing has those of all jobs on one line."""
+
+
+@dataclass(frozen=True)
+class JobArgs:
+    """What the args of any kind of job may hold under these names, and of which type; other names are the kind's own
+    business."""
+
+    to_epoch: Annotated[int, AtLeast(1)] | None = None
+    branch: dict[str, Any] | None = None
+    checkpoint: str | None = None
+    dataset: str | None = None
+    size: Annotated[int, AtLeast(1)] | None = None
+    recipe: str | None = None
+    limit: Annotated[int, AtLeast(1)] | None = None
+    n: Count | None = None
+    batch: Count | None = None
+    sampler: str | None = None
+    steps: int | None = None
+    spacing: str | None = None
+    eta: float | None = None
+    variance: str | None = None
+    clip: bool | None = None
+    weights: str | None = None
+    seed: int | None = None
+    trajectory: Count | None = None
+    scale: Count | None = None
+    measures: tuple[str, ...] | None = None
+    extractor: str | None = None
+    inception_weights: str | None = None
+    reference: str | None = None
+    profile: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class QueueWishes:
+    """What `JobSpec.queue` holds."""
+
+    token: Annotated[str, Fits(lambda token: len(token) <= 200, "at most 200 letters")] | None = None
+    after: tuple[str, ...] = ()
+    priority: str = "normal"
 
 
 @dataclass(frozen=True)
@@ -119,7 +164,7 @@ class Result:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-_Record = TypeVar("_Record", JobSpec, Progress, Result)
+_Record = TypeVar("_Record", Progress, Result)
 
 
 def new_job_folder(
@@ -136,8 +181,9 @@ def new_job_folder(
 
     The folder appears whole or not at all: it is renamed into place, and the rename fails where another process took
     the id first. `above`: ids up to this one are taken, whether there are folders for them or not. Raises
-    DiskFullError.
+    DiskFullError, UsageError for what could not be read back.
     """
+    _check_wishes(JobSpec("0", kind, run, device, foreground, args, queue or {}))
     home.jobs.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = home.jobs / f".new-{uuid.uuid4().hex[:12]}"
     number = max(above, _highest_id(home)) + 1
@@ -161,26 +207,55 @@ def new_job_folder(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _check_wishes(spec: JobSpec) -> None:
+    """Raise UsageError unless what is to be written can be read back, sent and shown."""
+    content = asdict(spec)
+    try:
+        _check_spec(typed(JobSpec, content, "the request"), "the request", None)
+    except DamagedError as error:
+        raise UsageError(error.what) from None
+    text = json.dumps(without_nan(content)).encode()
+    try:
+        # A path of other bytes than UTF-8 is one that only the command line itself can use.
+        loads_json(text, foreign=not spec.foreground, depth=DEPTH // 2)
+    except ValueError as error:
+        raise UsageError(f"the request cannot be kept: {error}") from None
+    if not spec.foreground and len(text) > SPEC_LIMIT:
+        raise UsageError(f"the request has more than {SPEC_LIMIT >> 10} KiB", "ask for less at once")
+
+
+def _check_spec(spec: JobSpec, what: str, path: Path | None) -> None:
+    """The tables within a spec. Raises DamagedError."""
+    typed(JobArgs, spec.args, f"{what}, in its args,", path)
+    typed(QueueWishes, spec.queue, f"{what}, in its queue,", path)
+
+
 def _highest_id(home: Home) -> int:
-    return max((int(path.name) for path in home.jobs.iterdir() if path.name.isdecimal()), default=0)
+    return max((int(path.name) for path in home.jobs.iterdir() if is_number(path.name)), default=0)
 
 
 def list_job_folders(home: Home) -> list[JobFolder]:
     """Every job's folder, oldest first."""
     try:
-        names = [path.name for path in home.jobs.iterdir() if path.name.isdecimal()]
-    except FileNotFoundError:
+        names = [path.name for path in home.jobs.iterdir() if is_number(path.name)]
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return [JobFolder(home.jobs / name) for name in sorted(names, key=int)]
 
 
 def read_spec(folder: JobFolder) -> JobSpec:
     """Raises DamagedError where it is missing or not a spec of a format this program knows."""
-    content = read_json(folder.spec, f"the specification of job {folder.id}")
-    spec = _record(JobSpec, content, folder.spec)
-    if spec.format > FORMAT:
+    what = f"the specification of job {folder.id}"
+    try:
+        content = check_format(read_json(folder.spec, what), FORMAT, what, folder.spec)
+    except UserError as error:  # of a newer format: for this program the job is as good as damaged
+        raise DamagedError(error.what, error.hint) from None
+    spec = typed(JobSpec, content, what, folder.spec)
+    _check_spec(spec, what, folder.spec)
+    if spec.id != folder.id:
         raise DamagedError(
-            f"{folder.spec} was written by a newer ddpm-tui (format {spec.format})", "update ddpm-tui"
+            f"{folder.path} holds job {spec.id}: the folder was copied or renamed",
+            "delete it or rename it back",
         )
     return spec
 
@@ -189,16 +264,13 @@ def write_progress(folder: JobFolder, progress: Progress) -> None:
     """Replace progress.json. A full disk is no reason to stop a worker: the old progress then stays."""
     with contextlib.suppress(OSError):
         temporary = folder.progress.with_name(".progress.tmp")
-        temporary.write_text(json.dumps(asdict(progress)))
+        temporary.write_text(json.dumps(without_nan(asdict(progress))))
         os.replace(temporary, folder.progress)
 
 
 def read_progress(folder: JobFolder) -> Progress | None:
     """The last progress, or None where there is none that can be read."""
-    try:
-        return _record(Progress, json.loads(folder.progress.read_bytes()), folder.progress)
-    except (OSError, ValueError, DamagedError):
-        return None
+    return _record(Progress, folder.progress)
 
 
 def write_result(folder: JobFolder, result: Result) -> None:
@@ -208,10 +280,7 @@ def write_result(folder: JobFolder, result: Result) -> None:
 
 def read_result(folder: JobFolder) -> Result | None:
     """How the last worker ended; None where it said nothing (it lives, or it crashed: see `is_running`)."""
-    try:
-        return _record(Result, json.loads(folder.result.read_bytes()), folder.result)
-    except (OSError, ValueError, DamagedError):
-        return None
+    return _record(Result, folder.result)
 
 
 def clear_result(folder: JobFolder) -> None:
@@ -225,12 +294,9 @@ def is_running(folder: JobFolder) -> bool:
     return is_locked(folder.lock)
 
 
-def _record(kind: type[_Record], content: Any, path: Path) -> _Record:
-    """A record from JSON; keys of a newer version are left out, so an older reader goes on."""
-    if not isinstance(content, dict):
-        raise DamagedError(f"{path} does not hold a JSON object")
-    known = {f.name for f in fields(kind)}
+def _record(kind: type[_Record], path: Path) -> _Record | None:
+    """A record, or None where there is none that can be read."""
     try:
-        return kind(**{key: value for key, value in content.items() if key in known})
-    except TypeError as error:
-        raise DamagedError(f"{path} is incomplete ({error})") from None
+        return typed(kind, read_json(path, path.name), path.name, path)
+    except DamagedError:
+        return None

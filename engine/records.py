@@ -121,15 +121,15 @@ def read_object(path: Path, what: str, limit: int = JSON_LIMIT) -> dict[str, Any
     return content
 
 
-def loads_json(content: bytes, *, foreign: bool = False) -> Any:
+def loads_json(content: bytes, *, foreign: bool = False, depth: int = DEPTH) -> Any:
     """The value of JSON text. Raises ValueError saying why not.
 
     NaN and infinities, which JSON does not have, are read as null. A path whose bytes are no UTF-8 has lone
     surrogates (U+DC80 to U+DCFF) in our own files; with `foreign` these are refused like all other lone ones.
     """
     text = decode_text(content)
-    if text.count("[") + text.count("{") > DEPTH:
-        _check_depth(_json_depths(text))
+    if text.count("[") + text.count("{") > depth:
+        _check_depth(_json_depths(text), depth)
     try:
         value = json.loads(
             text, parse_int=_whole, parse_float=_real, parse_constant=_no_number, object_pairs_hook=_table
@@ -158,9 +158,9 @@ def _json_depths(text: str) -> Iterator[int]:
         yield depth
 
 
-def _check_depth(depths: Iterator[int]) -> None:
-    if any(depth > DEPTH for depth in depths):
-        raise ValueError(f"it is nested more than {DEPTH} levels deep")
+def _check_depth(depths: Iterator[int], limit: int) -> None:
+    if any(depth > limit for depth in depths):
+        raise ValueError(f"it is nested more than {limit} levels deep")
 
 
 def _whole(text: str) -> int:
@@ -200,14 +200,6 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
 
 
-def is_text(value: Any) -> bool:
-    """Whether every text in a value of JSON is whole: can be stored, sent and shown."""
-    return not any(_LONE.search(string) for string in _strings(value))
-
-
-_LONE = re.compile("[\ud800-\udfff]")
-
-
 # TOML.
 
 
@@ -229,7 +221,7 @@ def loads_toml(text: str) -> dict[str, Any]:
     """The table of TOML text. Raises ValueError saying why not, with the line where that is known."""
     if len(text) > TOML_LIMIT:
         raise ValueError(f"it has {len(text):,} characters, and at most {TOML_LIMIT:,} are read")
-    _check_depth(_toml_depths(text))
+    _check_depth(_toml_depths(text), DEPTH)
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

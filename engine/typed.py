@@ -74,15 +74,17 @@ def typed(kind: type[Record], content: Any, what: str, path: Path | None = None)
 
 def check_format(content: Any, newest: int, what: str, path: Path) -> dict[str, Any]:
     """`content` as a table of a format that this program reads. Raises DamagedError, UserError for a newer one."""
-    version = content.get("format") if isinstance(content, dict) else None
+    if not isinstance(content, dict):
+        raise DamagedError(f"{what} does not hold a JSON object: {path}")
+    version = content.get("format")
     if type(version) is not int:
-        raise DamagedError(f"{what} is not what its name says, it has no format: {path}")
+        raise DamagedError(f"{what} is incomplete: its format is no number: {path}")
     if version > newest:
         raise UserError(
             f"{what} was written by a newer ddpm-tui (format {version}, this one reads {newest}): {path}",
             "update ddpm-tui",
         )
-    return dict(content)
+    return content
 
 
 _made: dict[Any, Check] = {}

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
-from engine.errors import BusyError, UsageError, UserError, nearest
+from engine.errors import BusyError, DamagedError, UsageError, UserError, nearest
 from engine.home import Home
-from engine.jobs import new_job_folder, read_progress, read_spec
+from engine.jobs import QueueWishes, new_job_folder, read_progress, read_spec
 from engine.service.engine import Engine
 from engine.service.planning import KINDS, TrainRequest, check_after, make_run, plan_job, plan_training
 from engine.service.queue import Queue
@@ -20,6 +20,7 @@ from engine.service.settings import is_slot
 from engine.service.states import ENDED, LIVE, Intent, Job, Priority, State, job_number, title
 from engine.service.store import StaleError
 from engine.service.supervision import tail
+from engine.typed import typed
 
 TOPICS = frozenset({"jobs", "progress", "runs", "engine"})
 
@@ -184,7 +185,12 @@ class Commands:
             raise UsageError(f"{device!r} is not a device", 'use "auto", "cpu", "cuda" or "cuda:0"')
         after = check_after(self.queue.jobs, args.texts("after"), self.queue.find)
         name = args.maybe_text("priority")
-        return device, after, Priority.parse(name) if name else default, args.maybe_text("token")
+        token = args.maybe_text("token")
+        try:  # before a run is made for a job that cannot be
+            typed(QueueWishes, {"token": token}, "the request")
+        except DamagedError as error:
+            raise UsageError(error.what) from None
+        return device, after, Priority.parse(name) if name else default, token
 
     def _make(
         self,

@@ -93,7 +93,7 @@ class Daemon:
         telling = loop.create_task(self.live.run(), name="telling subscribers")
         guarding = loop.create_task(self._guard_place(), name="guarding its place")
         for task in (recovering, telling, guarding):
-            task.add_done_callback(_log_failure)
+            task.add_done_callback(self._note_failure)
         await self._stop.wait()
         log.info("stopping; %d workers", self.engine.supervisor.worker_count)
         self.engine.stop()
@@ -106,6 +106,12 @@ class Daemon:
         await self.engine.supervisor.close()
         await self.server.close()
         self.queue.close()
+
+    def _note_failure(self, task: "asyncio.Task[None]") -> None:
+        """A part of the engine that died is everybody's business: nothing would be started, or nobody told."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed", task.get_name(), exc_info=error)
+            self.queue.trouble(task.get_name(), task.get_name(), error)
 
     async def _recover_and_run(self) -> None:
         await self.engine.supervisor.recover()
@@ -142,11 +148,6 @@ class Daemon:
                 log.warning("the socket's name was taken away; binding it again")
                 with contextlib.suppress(OSError):
                     await self.server.restart()
-
-
-def _log_failure(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("%s failed", task.get_name(), exc_info=error)
 
 
 def _manager() -> dict[str, str]:

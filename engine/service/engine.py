@@ -59,9 +59,13 @@ class Engine:
             except UnwritableError as error:
                 self.supervisor.disk_trouble(error)
                 pause = PATIENCE_S
-            except Exception:
+            except Exception as error:
                 log.exception("scheduling failed")
+                self.queue.trouble("scheduling", "choosing what to start", error)
+                self._wake.clear()  # telling it is no change that a start could follow from
                 pause = PATIENCE_S
+            else:
+                self.queue.problems.pop("scheduling", None)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
 

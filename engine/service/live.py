@@ -3,12 +3,13 @@ listens and something runs. An idle service wakes for nothing."""
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from engine.home import Home
+from engine.jobs import read_progress
 from engine.service.engine import Engine
 from engine.service.queue import Queue
 from engine.service.server import Server
@@ -79,11 +80,13 @@ class Live:
             changed = path.stat().st_mtime_ns
             if self._progress.get(job.id) == changed:
                 return
-            content = json.loads(path.read_bytes())
-        except (OSError, ValueError):
+        except OSError:
+            return
+        progress = read_progress(self.home.job(job.id))
+        if progress is None:
             return
         self._progress[job.id] = changed
-        message = {"event": "progress", "job": job.id, "run": job.run, "progress": content}
+        message = {"event": "progress", "job": job.id, "run": job.run, "progress": asdict(progress)}
         self.server.broadcast("progress", f"progress:{job.id}", message)
 
     def _look_at_run(self, run: str) -> None:

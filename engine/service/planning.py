@@ -152,11 +152,11 @@ def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> T
     reached = runs.newest(folder)
     here = reached.epochs_seen if reached else 0.0
     waiting = [job for job in jobs if job.run == run and job.kind == "train" and not job.over]
-    last = max(waiting, key=lambda job: _target(job), default=None)
-    queued = _target(last) if last else 0
+    last = max(waiting, key=lambda job: job.to_epoch, default=None)
+    queued = last.to_epoch if last else 0
     if request.to_epoch is not None:
         to_epoch = request.to_epoch
-        same = next((job for job in waiting if _target(job) == to_epoch), None) or (
+        same = next((job for job in waiting if job.to_epoch == to_epoch), None) or (
             last if last and queued > to_epoch else None
         )
         if same is not None:
@@ -190,7 +190,7 @@ def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainP
     if beginning is None or request.to_epoch is None:
         raise UsageError("a branch that is to be made is trained to an epoch", "give to_epoch")
     for job in jobs:
-        if job.run == name and job.kind == "train" and not job.over and _target(job) >= request.to_epoch:
+        if job.run == name and job.kind == "train" and not job.over and job.to_epoch >= request.to_epoch:
             return _is_queued(name, job)
     base, checkpoint = _checkpoint(home, jobs, beginning.checkpoint)
     branch_profile(
@@ -204,14 +204,10 @@ def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainP
 def _is_queued(run: str, job: Job) -> TrainPlan:
     """Nothing is to be done: a job takes the run as far as was asked, or further."""
     number = job_number(job.id)
-    already = f"{run} is queued to epoch {_target(job)} already (job {number}, {job.state}): nothing is added"
+    already = f"{run} is queued to epoch {job.to_epoch} already (job {number}, {job.state}): nothing is added"
     if job.state in (State.PAUSED, State.HELD):
         already += f"; `queue resume {number}` lets it go on"
-    return TrainPlan(run, _target(job), job=job.id, says=(already,))
-
-
-def _target(job: Job) -> int:
-    return int(job.args.get("to_epoch", 0))
+    return TrainPlan(run, job.to_epoch, job=job.id, says=(already,))
 
 
 def _span(start: float, end: int, chunk: int) -> str:
@@ -285,7 +281,7 @@ def _checkpoint(home: Home, jobs: list[Job], reference: str) -> tuple[str, str]:
 
     if which[:1] == "e" and which[1:].isdecimal():
         ahead = reached is None or reached.epochs_seen < int(which[1:])
-        if ahead and any(_target(job) >= int(which[1:]) for job in training):
+        if ahead and any(job.to_epoch >= int(which[1:]) for job in training):
             return name, f"{name}@{which}"
     _, info = resolve(home, f"{name}@{which}")
     return name, f"{name}@{info.step}"

@@ -12,6 +12,7 @@ from typing import Any
 from engine import errors
 from engine.errors import DdpmError
 from engine.files import without_nan
+from engine.records import loads_json
 
 PROTOCOL = 1
 OLDEST = 1
@@ -35,14 +36,15 @@ def encode(message: dict[str, Any]) -> bytes:
         text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except ValueError:
         text = json.dumps(without_nan(message), ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogateescape") + b"\n"
+    # Half a character, as in the name of a file that is no UTF-8, is sent as JSON's escape.
+    return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
-def decode(line: bytes) -> dict[str, Any]:
-    """The object on one line. Raises ProtocolError."""
+def decode(line: bytes, *, foreign: bool = False) -> dict[str, Any]:
+    """The object on one line; `foreign`: it must hold nothing that cannot be stored. Raises ProtocolError."""
     try:
-        message = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        message = loads_json(line, foreign=foreign)
+    except ValueError as error:
         raise ProtocolError(f"this is not a line of JSON ({str(error)[:80]})") from None
     if not isinstance(message, dict):
         raise ProtocolError("this is not a JSON object")
@@ -56,7 +58,7 @@ def hello(version: str, **facts: Any) -> dict[str, Any]:
 def check_hello(message: dict[str, Any], who: str) -> dict[str, Any]:
     """The other side's hello. `who` is "engine" or "client". Raises ProtocolError, VersionError."""
     facts = message.get("hello")
-    if not isinstance(facts, dict) or not isinstance(facts.get("protocol"), int):
+    if not isinstance(facts, dict) or type(facts.get("protocol")) is not int:
         raise ProtocolError(f"the {who} did not say hello")
     theirs, oldest = facts["protocol"], facts.get("oldest", facts["protocol"])
     if theirs < OLDEST:
@@ -84,6 +86,7 @@ def error_from_wire(wire: Any) -> DdpmError:
     kind = getattr(errors, str(wire.get("kind")), DdpmError)
     if not (isinstance(kind, type) and issubclass(kind, DdpmError)):
         kind = DdpmError
-    error = kind(str(wire.get("what")), wire.get("hint"))
-    error.exit_code = int(wire.get("exit_code", 1))
+    hint, exit_code = wire.get("hint"), wire.get("exit_code")
+    error = kind(str(wire.get("what")), hint if isinstance(hint, str) else None)
+    error.exit_code = exit_code if type(exit_code) is int else 1
     return error

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.errors import DamagedError, DdpmError, unknown
+from engine.errors import BusyError, DamagedError, DdpmError, unknown
 from engine.failpoints import reach
 from engine.files import write_json
 from engine.home import Home
@@ -58,9 +58,15 @@ class Queue:
         if store.fresh and was_on_hold(home):
             store.set_meta(HOLD, "1")
             queue.on_hold = True
-        for job in jobs_from_folders(home, queue.jobs):
-            store.insert(job)
+        complaints: list[str] = []
+        for job in jobs_from_folders(home, queue.jobs, complaints.append):
+            try:
+                store.insert(job)
+            except BusyError as error:  # another folder made by the same request: a copy
+                complaints.append(f"{home.job(job.id).path} is left out of the queue: {error}")
+                continue
             queue.jobs[job.id] = job
+        queue.problems |= {f"folder {number}": text for number, text in enumerate(complaints)}
         queue._count_changes()
         return queue
 
@@ -196,6 +202,11 @@ class Queue:
             listener(job)
         self.changed()
         return job
+
+    def trouble(self, key: str, doing: str, error: BaseException) -> None:
+        """Let everyone who asks see that a part of the engine failed; `engine.log` has the rest."""
+        self.problems[key] = f"{doing} failed ({type(error).__name__}: {str(error)[:200]}); see `engine logs`"
+        self.changed()
 
     def changed(self) -> None:
         """Something that decides what may start has changed."""

@@ -4,22 +4,43 @@ A folder has its spec, the queue's last note, the worker's result and its lock; 
 the result, then the note. Nothing here starts, stops or deletes anything.
 """
 
-import json
 import logging
 import time
-from collections.abc import Container, Iterator
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import DamagedError, UserError
 from engine.folders import JobFolder
 from engine.home import Home
-from engine.jobs import JobSpec, is_running, list_job_folders, read_result, read_spec
-from engine.service.states import ENDED, LIVE, Job, Priority, State
+from engine.jobs import JobSpec, QueueWishes, is_running, list_job_folders, read_result, read_spec
+from engine.records import MissingError, read_object
+from engine.service.states import ENDED, LIVE, Job, Priority, State, job_number
 from engine.service.store import read_jobs
+from engine.typed import Count, typed
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Note:
+    """What is taken from queue.json, the queue's last note of a job."""
+
+    state: State | None = None
+    rank: float | None = None
+    attempt: Count | None = None
+    crashes: Count | None = None
+    mark: Count | None = None
+    started: float | None = None
+    ended: float | None = None
+    slot: str | None = None
+    pid: Count | None = None
+    pid_started: str | None = None
+    reason: str | None = None
+
+
+def _ignore(text: str) -> None:
+    pass
 
 
 def jobs_on_disk(home: Home) -> list[Job]:
@@ -30,25 +51,29 @@ def jobs_on_disk(home: Home) -> list[Job]:
         return list(jobs_from_folders(home, ()))
 
 
-def jobs_from_folders(home: Home, known: Container[str]) -> Iterator[Job]:
-    """A row for every queued job's folder that has none. Foreground jobs are nobody's business here."""
+def jobs_from_folders(
+    home: Home, known: Container[str], complain: Callable[[str], None] = _ignore
+) -> Iterator[Job]:
+    """A row for every queued job's folder that has none. Foreground jobs are nobody's business here; `complain` hears
+    of each folder that holds no job that can be read."""
     for number, folder in enumerate(list_job_folders(home), 1):
         if folder.id in known:
             continue
         try:
             spec = read_spec(folder)
-        except DamagedError as error:
+        except (DamagedError, UserError) as error:
             log.warning("%s; the job is left out of the queue", error)
+            complain(f"job {job_number(folder.id)} is left out of the queue: {error}")
             continue
         if not spec.foreground:
-            yield job_from_folder(folder, spec, float(number))
+            yield job_from_folder(folder, spec, float(number), complain)
 
 
 def new_job(spec: JobSpec, rank: float = 0.0) -> Job:
     """The first row of a job, from its spec."""
-    extra = spec.queue
+    wishes = typed(QueueWishes, spec.queue, f"the specification of job {spec.id}")
     try:
-        priority = Priority.parse(str(extra.get("priority", "normal")))
+        priority = Priority.parse(wishes.priority)
     except UserError:
         priority = Priority.NORMAL
     return Job(
@@ -58,44 +83,54 @@ def new_job(spec: JobSpec, rank: float = 0.0) -> Job:
         device=spec.device,
         priority=priority,
         rank=rank,
-        after=tuple(str(a) for a in extra.get("after", ())),
-        token=extra.get("token"),
+        after=wishes.after,
+        token=wishes.token,
         args=spec.args,
         created=spec.created,
     )
 
 
-def job_from_folder(folder: JobFolder, spec: JobSpec, rank: float) -> Job:
+def job_from_folder(
+    folder: JobFolder, spec: JobSpec, rank: float, complain: Callable[[str], None] = _ignore
+) -> Job:
     """What is known of one job. A state that had a worker which is gone becomes `running`: recovery then
     judges it like any other worker that died unwatched."""
-    note = _note(folder.queue_note)
-    changes: dict[str, Any] = {"rank": float(note.get("rank") or rank), "reason": "found in its folder"}
+    note = _job_note(folder, complain)
+    changes: dict[str, Any] = {"rank": note.rank or rank, "reason": "found in its folder"}
     for key in ("attempt", "crashes", "mark", "started", "ended", "slot", "pid", "pid_started"):
-        if note.get(key) is not None:
-            changes[key] = note[key]
-    said = note.get("state")
-    state = State(said) if said in set(State) else State.QUEUED
+        if (value := getattr(note, key)) is not None:
+            changes[key] = value
+    said = note.state
+    state = said or State.QUEUED
     result = read_result(folder)
     ended = result is not None and (
         said is None or state in LIVE or (state is State.QUEUED and result.outcome == "done")
     )
     if ended or is_running(folder):
         state = State.RUNNING
-        changes["attempt"] = max(1, int(changes.get("attempt", 1)))
+        changes["attempt"] = max(1, changes.get("attempt", 1))
     if state in ENDED:
         changes["ended"] = changes.get("ended") or time.time()
-        changes["reason"] = str(note.get("reason") or "")
+        changes["reason"] = note.reason or ""
     return replace(new_job(spec, rank), state=state, **changes)
 
 
 def was_on_hold(home: Home) -> bool:
     """Whether the queue was on hold when its database was lost."""
-    return _note(home.queue_note).get("on_hold") is True
-
-
-def _note(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        return read_object(home.queue_note, "the queue's note").get("on_hold") is True
+    except DamagedError:
+        return False
+
+
+def _job_note(folder: JobFolder, complain: Callable[[str], None]) -> _Note:
+    """The queue's note of a job; an empty one where it cannot be read, which `complain` hears of."""
+    what = f"the queue's note of job {job_number(folder.id)}"
+    try:
+        return typed(_Note, read_object(folder.queue_note, what), what, folder.queue_note)
+    except MissingError:
+        return _Note()
+    except DamagedError as error:
+        log.warning("%s; the job is as its specification says", error)
+        complain(f"{error}; the job is taken as it was queued")
+        return _Note()

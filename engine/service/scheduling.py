@@ -121,7 +121,7 @@ def _paused_before(job: Job, jobs: Iterable[Job]) -> Job | None:
         return None
     for other in jobs:
         paused = other.state is State.PAUSED and other.kind == "train" and other.run == job.run
-        if paused and other.args.get("to_epoch", 0) < job.args.get("to_epoch", 0):
+        if paused and other.to_epoch < job.to_epoch:
             return other
     return None
 

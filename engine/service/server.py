@@ -140,7 +140,7 @@ class Server:
             if not line:
                 return
             try:
-                message = decode(line)
+                message = decode(line, foreign=True)
                 if not greeted:
                     facts = check_hello(message, "client")
                     client.name = str(facts.get("client", "?"))

@@ -1,11 +1,11 @@
 """The [queue] table of settings.toml. Every key has a default; a wrong value is reported and passed over."""
 
-import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import nearest
+from engine.records import TomlError, read_toml
 
 Choice = Literal["requeue", "hold"]
 
@@ -32,11 +32,11 @@ class QueueSettings:
 def read_settings(path: Path) -> tuple[QueueSettings, list[str]]:
     """The settings and what is wrong with the file, in words. A missing file is no problem."""
     try:
-        content = tomllib.loads(path.read_text())
+        content = read_toml(path, "the settings file")
     except FileNotFoundError:
         return QueueSettings(), []
-    except (OSError, ValueError) as error:
-        return QueueSettings(), [f"{path} cannot be read, defaults are used ({error})"]
+    except TomlError as error:
+        return QueueSettings(), [f"{error}; all settings are the usual ones until it is mended"]
     table = content.get("queue", {})
     if not isinstance(table, dict):
         return QueueSettings(), [f"{path}: queue is not a table"]

@@ -2,10 +2,13 @@
 
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 from engine.errors import UserError
-from engine.home import short_reference
+from engine.folders import is_number
+from engine.home import is_name, short_reference
+from engine.typed import Count, Fits, typed
 
 
 class State(StrEnum):
@@ -97,20 +100,20 @@ class Job:
     its state, for people · result: the last result.json · times are wall clock seconds, for people only.
     """
 
-    id: str
+    id: Annotated[str, Fits(is_number, "a job's number")]
     kind: str
-    run: str | None = None
+    run: Annotated[str, Fits(is_name, "a run's name")] | None = None
     device: str = "auto"
     priority: Priority = Priority.NORMAL
     rank: float = 0.0
     state: State = State.QUEUED
-    attempt: int = 0
+    attempt: Count = 0
     intent: Intent | None = None
     slot: str | None = None
-    pid: int | None = None
+    pid: Count | None = None
     pid_started: str | None = None
-    crashes: int = 0
-    mark: int | None = None
+    crashes: Count = 0
+    mark: Count | None = None
     after: tuple[str, ...] = ()
     token: str | None = None
     reason: str = ""
@@ -132,6 +135,19 @@ class Job:
     def to_wire(self) -> dict[str, Any]:
         """Plain JSON for clients and for the note in the job's folder."""
         return {**asdict(self), "after": list(self.after), "priority": self.priority.name.lower()}
+
+    @classmethod
+    def from_wire(cls, wire: dict[str, Any], what: str, path: Path | None = None) -> "Job":
+        """What `to_wire` gave. Raises DamagedError naming `what`."""
+        name = wire.get("priority", "normal")
+        priority = Priority.__members__.get(name.upper()) if isinstance(name, str) else None
+        return typed(cls, wire | {"priority": name if priority is None else priority}, what, path)
+
+    @property
+    def to_epoch(self) -> int:
+        """A training's target."""
+        target = self.args.get("to_epoch")
+        return target if isinstance(target, int) else 0
 
 
 @dataclass(frozen=True)

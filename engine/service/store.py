@@ -18,8 +18,10 @@ from typing import Any
 
 from engine.errors import BusyError, DamagedError, DdpmError, DiskFullError, UserError
 from engine.files import fsync_folder
+from engine.records import loads_json
 from engine.service.scheduling import Place, entry_before, new_ranks
 from engine.service.states import ALLOWED, ENDED, Event, Intent, Job, Priority, State
+from engine.typed import typed
 
 SCHEMA = 1
 APPLICATION = 0x44445054
@@ -198,7 +200,8 @@ class Store:
         try:
             self._insert(job)
         except sqlite3.IntegrityError as error:
-            raise BusyError(f"job {job.id} is already in the queue ({error})") from None
+            what = "its request made another job already" if "token" in str(error) else "its id is taken"
+            raise BusyError(f"job {job.id} is already in the queue: {what}") from None
 
     def _insert(self, job: Job) -> None:
         names = ", ".join(f'"{name}"' for name in _COLUMNS)
@@ -299,6 +302,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise UserError(
             f"{path} is too long for SQLite ({PATH_LIMIT} bytes)", "set DDPM_HOME to a shorter path"
         )
+    if path.exists() and not path.is_file():
+        raise DamagedError(f"{path} is not a file")
     with _errors(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.close(descriptor)
@@ -330,7 +335,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> bool:
             raise UserError(f"{path} was written by a newer ddpm-tui (schema {version})", "update ddpm-tui")
         try:
             [_job(row) for row in connection.execute("SELECT * FROM jobs")]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError) as error:  # no JSON in a column, a column that is not there
             raise DamagedError(f"{path} holds a job that cannot be read ({error})") from None
     return False
 
@@ -395,18 +400,12 @@ def _row(job: Job) -> tuple[Any, ...]:
 
 
 def _job(row: sqlite3.Row) -> Job:
+    """Raises DamagedError, ValueError or IndexError for a row that holds no job."""
     values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
     for name in _JSON:
-        values[name] = None if values[name] is None else json.loads(values[name])
-    return Job(
-        **{
-            **values,
-            "after": tuple(values["after"] or ()),
-            "args": values["args"] or {},
-            "state": State(values["state"]),
-            "intent": Intent(values["intent"]) if values["intent"] else None,
-            "priority": Priority(values["priority"]),
-            "reason": values["reason"] or "",
-            "hint": values["hint"] or "",
-        }
-    )
+        if isinstance(values[name], str):
+            values[name] = loads_json(values[name].encode())
+    empty = {"after": [], "args": {}, "reason": "", "hint": ""}
+    values |= {name: default for name, default in empty.items() if values[name] is None}
+    values["intent"] = values["intent"] or None
+    return typed(Job, values, f"the row of job {values['id']!r:.40}")

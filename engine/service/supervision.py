@@ -190,8 +190,8 @@ class Supervisor:
         if not job.run or not runs.exists(self.home, job.run):
             return _End(exit_code, result)
         reached = False
-        if result is None and job.kind == "train" and "to_epoch" in job.args:
-            reached = runs.target_reached(self.home, job.run, int(job.args["to_epoch"]))
+        if result is None and job.kind == "train" and job.to_epoch:
+            reached = runs.target_reached(self.home, job.run, job.to_epoch)
         near = runs.newest(self.home.run(job.run))
         return _End(exit_code, result, reached, near.step if near else None)
 
@@ -274,6 +274,7 @@ class Supervisor:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("watching a worker failed", exc_info=error)
+            self.queue.trouble("workers", "watching a worker", error)
 
 
 def tail(folder: JobFolder, count: int) -> list[str]:

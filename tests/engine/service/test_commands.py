@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engine.errors import UsageError
 from engine.jobs import list_job_folders
 from engine.service.commands import Commands
 from engine.service.engine import Engine
@@ -147,3 +148,42 @@ async def test_a_number_is_not_given_again_where_its_folder_was_deleted(desk: De
     await desk.queue.in_thread(lambda: None)  # its note is written
     shutil.rmtree(desk.queue.home.job(job.id).path)
     assert (await desk.job()).id == "000002"
+
+
+def nested(depth: int) -> Any:
+    return [nested(depth - 1)] if depth else []
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"x": "\ud800"},
+        {"y": "\udcff"},
+        {"\udfff": 1},
+        {"n": "4"},
+        {"n": True},
+        {"n": -1},
+        {"n": 10**50},
+        {"x": 10**50},
+        {"seed": 1.5},
+        {"to_epoch": [1]},
+        {"dataset": {}},
+        {"measures": "fid"},
+        {"measures": [1]},
+        {"x": nested(40)},
+        {"x": "y" * 20_000},
+    ],
+    ids=lambda args: str(args)[:30],
+)
+async def test_what_could_not_be_read_back_is_refused_and_nothing_is_stored(
+    desk: Desk, args: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError, match="the request"):
+        await desk.ask("add", kind="sample", args=args)
+    with pytest.raises(UsageError, match="the request"):
+        await desk.ask("add", kind="sample", args={}, token="t" * 201)
+    assert list_job_folders(desk.queue.home) == []
+    assert (await desk.ask("list"))["jobs"] == []
+    again = Queue.open(desk.queue.home)
+    again.close()
+    assert again.problems == {}
