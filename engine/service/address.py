@@ -21,14 +21,19 @@ def too_long(path: Path) -> bool:
     return len(os.fsencode(path)) > PATH_LIMIT
 
 
+def usual_socket(home: Home) -> Path:
+    """The socket in the home itself, by the home's real name: who reaches the home through a link means the same one."""
+    return Path(os.path.realpath(home.root)) / home.socket.name
+
+
 def place_socket(home: Home) -> Path:
     """The path the service binds, recorded in $DDPM_HOME where it is not the usual one. Raises UserError."""
-    if not too_long(home.socket):
+    usual = usual_socket(home)
+    if not too_long(usual):
         home.socket_elsewhere.unlink(missing_ok=True)
-        return home.socket
+        return usual
     folder = _short_folder()
-    digest = hashlib.sha256(os.fsencode(home.root)).hexdigest()[:16]
-    path = folder / f"{digest}.sock"
+    path = folder / _short_name(home)
     if too_long(path):
         raise UserError(
             f"the socket's path is too long for this system: {path}", "set DDPM_HOME or TMPDIR shorter"
@@ -40,13 +45,29 @@ def place_socket(home: Home) -> Path:
 
 
 def find_socket(home: Home) -> Path:
-    """Where a client looks for the service."""
-    if not too_long(home.socket):
-        return home.socket
+    """Where a client looks for the service: where the service said that it is, else at the usual place.
+
+    What was said in a home that this one was copied from does not count: its engine is another one.
+    """
     try:
-        return Path(home.socket_elsewhere.read_text().strip() or home.socket)
-    except OSError:
-        return home.socket
+        said = Path(home.socket_elsewhere.read_text().strip())
+        if said.name in (_short_name(home), *_former_names(home)):
+            return said
+    except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
+        pass
+    return usual_socket(home)
+
+
+def _short_name(home: Home) -> str:
+    """Of the folder that the home is, whatever it is called: links, mounts and new names leave it as it is."""
+    facts = home.root.stat()
+    return f"{hashlib.sha256(f'{facts.st_dev}:{facts.st_ino}'.encode()).hexdigest()[:16]}.sock"
+
+
+def _former_names(home: Home) -> set[str]:
+    """As an engine of an earlier version, which may still run, called it: by the home's path."""
+    paths = (home.root, usual_socket(home).parent)
+    return {f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.sock" for path in paths}
 
 
 def _short_folder() -> Path:

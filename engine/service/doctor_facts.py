@@ -13,7 +13,7 @@ from typing import Literal
 
 from engine.files import is_locked, lock_holder
 from engine.home import Home
-from engine.service.address import PATH_LIMIT
+from engine.service.address import PATH_LIMIT, usual_socket
 
 Level = Literal["ok", "note", "warning", "problem"]
 
@@ -257,6 +257,6 @@ def findings(home: Home) -> list[Finding]:
         *engine_findings((lock_holder(home.engine_lock) or "it") if is_locked(home.engine_lock) else None),
         *found,
         *folder_findings(str(home.root), filesystem_of(home.root)),
-        *socket_findings(str(home.socket)),
+        *socket_findings(str(usual_socket(home))),
         *sqlite_findings(sqlite3.sqlite_version_info, journal_mode_of(home.queue_db)),
     ]

@@ -1,4 +1,6 @@
+import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -6,7 +8,9 @@ import pytest
 from engine.errors import UserError
 from engine.home import Home
 from engine.service import address
-from engine.service.address import PATH_LIMIT, find_socket, place_socket
+from engine.service.address import PATH_LIMIT, find_socket, place_socket, too_long
+
+from .support import Service
 
 
 def test_the_usual_place(tmp_path: Path) -> None:
@@ -44,3 +48,50 @@ def test_a_folder_that_others_can_enter_is_not_used(tmp_path: Path, monkeypatch:
 def test_nothing_was_ever_started(tmp_path: Path) -> None:
     home = Home(tmp_path / ("x" * 120))
     assert find_socket(home) == home.socket
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Iterator[dict[str, Home]]:
+    """One home by three names: its own, which is too long for a socket, and two links, one short, one too long."""
+    with tempfile.TemporaryDirectory(prefix="s", dir="/tmp") as short:
+        long = Home(tmp_path / ("x" * 60) / ("y" * 60)).create()
+        links = {"short link": Path(short) / "h", "long link": tmp_path / ("z" * 120)}
+        for link in links.values():
+            link.symlink_to(long.root)
+        assert too_long(long.socket)
+        yield {"itself": long, **{name: Home(link) for name, link in links.items()}}
+
+
+@pytest.mark.parametrize("asks", ["itself", "short link", "long link"])
+@pytest.mark.parametrize("starts", ["itself", "short link", "long link"])
+def test_by_whatever_name_a_long_home_is_called_there_is_one_socket(
+    names: dict[str, Home], starts: str, asks: str
+) -> None:
+    placed = place_socket(names[starts])
+    assert not too_long(placed)
+    assert find_socket(names[asks]) == placed
+
+
+def test_a_short_home_by_a_long_name_has_its_socket_in_itself(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="s", dir="/tmp") as short:
+        link = tmp_path / ("z" * 120)
+        link.symlink_to(short)
+        socket = Path(short).resolve() / "engine.sock"
+        assert place_socket(Home(link)) == find_socket(Home(link)) == find_socket(Home(Path(short))) == socket
+
+
+def test_a_copy_of_a_home_does_not_ask_the_first_ones_engine(tmp_path: Path) -> None:
+    long = Home(tmp_path / ("x" * 60) / ("y" * 60)).create()
+    placed = place_socket(long)
+    copy = Home(tmp_path / "copy")
+    shutil.copytree(long.root, copy.root)
+    assert find_socket(copy) == copy.socket
+    long.root.rename(tmp_path / ("w" * 120))
+    assert find_socket(Home(tmp_path / ("w" * 120))) == placed, "the same folder under another name"
+
+
+def test_an_engine_is_found_by_every_name_of_its_home(
+    names: dict[str, Home], services: Callable[..., Service]
+) -> None:
+    pids = [services(names[name]).request("status")["pid"] for name in ("short link", "itself", "long link")]
+    assert len(set(pids)) == 1
