@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
+from engine.devices import Place
 from engine.errors import DdpmError
 from engine.home import Home
 from engine.threads import wait_briefly
@@ -92,7 +93,9 @@ def _count(home: Home, plain: dict[str, Any]) -> dict[str, Any]:
     from engine.training.estimate import count
 
     profile = build_profile(plain, "the profile")
-    plan = precision.decide(precision.gather(profile.training.device), profile)
+    place, wanted = Place.given(os.environ), profile.training.device
+    device = place.inside(os.environ) if place and wanted == "auto" else wanted
+    plan = precision.decide(precision.gather(device), profile)
     torch.set_num_threads(1)
     return count(home, profile, plan)
 

@@ -5,12 +5,14 @@ Knows nothing of torch or of what a job does.
 
 import contextlib
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TextIO
 
+from engine.devices import Place
 from engine.errors import DdpmError
 from engine.folders import JobFolder
 from engine.home import Home
@@ -28,16 +30,30 @@ class Work:
 
     def __init__(self, home: Home, folder: JobFolder, spec: JobSpec, stream: TextIO = sys.stdout) -> None:
         self.home, self.folder, self.spec = home, folder, spec
+        self._place = Place.given(os.environ)
         self.stopping: str | None = None
         self._stream = stream
         self._progress = Progress(device=None)
         self._written = -math.inf
         self._listeners: list[Callable[[str], None]] = []
 
+    def device(self, wish: str = "auto") -> str:
+        """Where to compute, as torch calls it here: on the device that this worker was given, else on the one that
+        the job names, else as `wish` says, which is the profile's."""
+        if self._place is not None:
+            return self._place.inside(os.environ)
+        return self.spec.device if self.spec.device != "auto" else wish
+
+    def device_name(self, device: str) -> str:
+        """What the queue and people call `device`."""
+        return device if self._place is None else self._place.name
+
     def report(self, phase: Phase, done: int = 0, total: int = 0, unit: str = "steps", **facts: Any) -> None:
         """Say where the job is. A new phase is written at once, the rest as often as INTERVAL allows."""
         # Intervals are measured by a clock that nobody sets: the wall clock is only written down.
         now = time.monotonic()
+        if facts.get("device"):
+            facts["device"] = self.device_name(facts["device"])
         new_phase = phase != self._progress.phase
         self._progress = replace(
             self._progress, phase=phase, done=done, total=total, unit=unit, time=time.time(), **facts

@@ -18,6 +18,8 @@ from typing import Any, Protocol
 
 from engine.errors import UserError
 from engine.home import Home
+from engine.service.launcher import worker_environment
+from engine.service.settings import read_settings
 from engine.service.spawn import python_path
 
 IDLE_S = 120.0
@@ -100,6 +102,9 @@ class Estimator:
         if self._ends >= ATTEMPTS:
             raise UserError(f"the estimator ended {self._ends} times without an answer", f"see {self.log}")
         environment = {**os.environ, "DDPM_HOME": str(self.home.root), "PYTHONPATH": python_path()}
+        slots = read_settings(self.home.settings)[0].devices
+        if slots and all(slot == "cpu" for slot in slots):  # what is queued will not see a card either
+            environment = worker_environment(environment, "cpu")
         try:
             with open(self.log, "wb") as log:
                 process = subprocess.Popen(

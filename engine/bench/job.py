@@ -34,10 +34,10 @@ def run_bench(work: Work) -> Result:
     options = Options.from_json(work.spec.args)
     work.report("starting", text="bench")
     profiles = _profiles(work, options)
-    facts = precision.gather(work.spec.device)
+    facts = precision.gather(work.device())
     profile = profiles[name := timed(profiles)]
     scratch = Path(tempfile.mkdtemp(prefix="ddpm-tui-bench-"))
-    data, device = profile.data, work.spec.device
+    data, device = profile.data, work.device()
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "peaks": lambda: measure_peaks(work, facts, options),
         "step": lambda: measure_steps(work, facts, profiles, options),

@@ -41,7 +41,7 @@ def run_evaluation(work: Work) -> Result:
     count = int(args.get("n") or DEFAULT_COUNT)
     work.report("starting", text="loading the checkpoint")
     folder = trained.pictures(work.home)
-    loaded = load(trained, settings.weights, work.spec.device)
+    loaded = load(trained, settings.weights, work.device(trained.profile.training.device))
     if not is_whole(folder):
         data = trained.profile.data
         folder = pack_for(work, data.dataset, data.size, data.recipe, data.limit)
@@ -49,7 +49,7 @@ def run_evaluation(work: Work) -> Result:
     wanted = Wanted(measures, count, settings, extractor, inception, part, args.get("batch"))
     work.say(
         f"scoring {trained.name} ({settings.weights} weights) by {', '.join(measures)} "
-        f"on {loaded.plan.summary()}"
+        f"on {loaded.plan.summary(work.device_name(loaded.plan.device))}"
     )
     clock = _Clock()
 

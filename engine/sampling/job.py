@@ -41,12 +41,13 @@ def run_sampling(work: Work) -> Result:
     check_room(trained.place.samples.parent, count, size)
     check_places(args, count, size)
     work.report("starting", text="loading the checkpoint")
-    loaded = load(trained, settings.weights, work.spec.device)
+    loaded = load(trained, settings.weights, work.device(trained.profile.training.device))
     kept = min(count, int(args.get("trajectory") or 0))
     batch = int(args.get("batch") or batch_that_fits(loaded.profile, loaded.plan, free_memory(loaded)))
     work.say(
         f"{count} picture{'s' * (count != 1)} from {trained.name}: {settings.sampler}, "
-        f"{settings.steps} steps, {settings.weights} weights, seed {settings.seed}, on {loaded.plan.summary()}"
+        f"{settings.steps} steps, {settings.weights} weights, seed {settings.seed}, "
+        f"on {loaded.plan.summary(work.device_name(loaded.plan.device))}"
     )
     started = time.monotonic()
 

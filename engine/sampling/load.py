@@ -38,7 +38,7 @@ def free_memory(loaded: Loaded) -> int:
 
 
 def load(trained: Trained, weights: str, device: str = "auto") -> Loaded:
-    """Load its `weights` ("ema" or "raw"). Raises DamagedError or UserError naming the file."""
+    """Load its `weights` ("ema" or "raw") onto a device. Raises DamagedError or UserError naming the file."""
     of = trained.of
     if isinstance(of, Export):
         path = of.folder.weights
@@ -54,7 +54,7 @@ def load(trained: Trained, weights: str, device: str = "auto") -> Loaded:
 
 
 def _load(profile: Profile, path: Path, device: str) -> Loaded:
-    facts = precision.gather(device if device != "auto" else profile.training.device)
+    facts = precision.gather(device)
     plan = precision.decide(facts, profile)
     place = precision.apply(plan)
     tensors = read_weights(path)

@@ -22,7 +22,7 @@ def too_long(path: Path) -> bool:
 
 
 def usual_socket(home: Home) -> Path:
-    """The socket in the home itself, by the home's real name: who reaches the home through a link means the same one."""
+    """The socket in the home itself, by the home's real name: a link to the home means the same socket."""
     return Path(os.path.realpath(home.root)) / home.socket.name
 
 

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
+from engine.devices import KINDS
 from engine.errors import DamagedError, DdpmError
 from engine.failpoints import reach
 from engine.folders import JobFolder
@@ -20,7 +21,7 @@ from engine.jobs import clear_result, read_progress
 from engine.service import machine, runs
 from engine.service.launcher import Launcher, take_lock
 from engine.service.queue import Queue
-from engine.service.scheduling import Plan, plan
+from engine.service.scheduling import Plan, Wish, plan
 from engine.service.states import Intent, Job, Priority, State, job_number
 from engine.service.store import StaleError, UnwritableError
 from engine.service.supervision import PATIENCE_S, Supervisor
@@ -102,7 +103,7 @@ class Engine:
     def _plan(self) -> Plan:
         # A thousand jobs of one run ask for its facts once.
         in_use = functools.cache(lambda run: runs.in_use(self.home, run))
-        device = functools.cache(self._run_device)
+        run_facts = functools.cache(self._run_facts)
 
         def blocked(job: Job) -> str | None:
             if self.supervisor.not_before.get(job.id, 0.0) > time.monotonic():
@@ -112,18 +113,16 @@ class Engine:
             holder = in_use(job.run) if job.kind == "train" and job.run else None
             return f"run {job.run} is in use by {holder}" if holder else None
 
-        def wanted(job: Job) -> str:
-            return device(job.run) if job.device == "auto" and job.run else job.device
+        def wanted(job: Job) -> Wish:
+            return Wish(job.device) if job.device != "auto" else _unasked_device(job, run_facts)
 
         return plan(self.queue.jobs, self.supervisor.slots, self.queue.on_hold, blocked, wanted)
 
-    def _run_device(self, run: str) -> str:
-        """A run goes on where it began, as far as its kind of device goes: other devices give other bits."""
-        if not runs.exists(self.home, run):
-            return "auto"
+    def _run_facts(self, run: str) -> runs.RunFacts | None:
+        """None for a run that is still to be made, or that cannot be read: then its worker says why."""
         with contextlib.suppress(DamagedError):
-            return runs.run_facts(self.home.run(run)).device
-        return "auto"
+            return runs.run_facts(self.home.run(run)) if runs.exists(self.home, run) else None
+        return None
 
     # Starting.
 
@@ -233,3 +232,24 @@ class Engine:
         """A transition that somebody else may win."""
         with contextlib.suppress(StaleError):
             await work
+
+
+def _unasked_device(job: Job, run_facts: Callable[[str], runs.RunFacts | None]) -> Wish:
+    """The device of a job whose user named none: its profile's, and a run goes on where it began, as far as the kind
+    of device goes, because other kinds give other bits."""
+    match job.args:
+        case {"branch": {"checkpoint": str(base), "set": [*changes]}} if run_facts(job.run or "") is None:
+            # Its worker makes the run: of the profile that it will have, the base's is known, and the changes.
+            asked = [str(c).partition("=")[2] for c in changes if str(c).startswith("training.device=")]
+            run, began = base.partition("@")[0], False
+        case {"profile": {"training": {"device": str(device)}}}:
+            asked, run, began = [device], "", False
+        case _:
+            asked, run, began = [], job.run or "", job.kind == "train"
+    facts = run_facts(run) if run and not asked else None
+    device = asked[-1] if asked else facts.device if facts else "auto"
+    if device != "auto":
+        return Wish(device, f"the profile of {f'run {run}' if run else 'the job'} asks for it")
+    if began and facts and facts.began:
+        return Wish(facts.began, f"run {run} began on {KINDS[facts.began]}")
+    return Wish("auto")

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from engine.devices import PLACE, Place
 from engine.errors import DdpmError
 from engine.files import FileLock, is_locked
 from engine.folders import JobFolder
@@ -25,9 +26,6 @@ from engine.service.spawn import python_path
 
 POLL_S = 0.5
 """Between looks at a worker that the system cannot watch for us."""
-
-DEVICE_VARIABLE = "DDPM_DEVICE"
-"""The device the queue gave the worker; it wins over the job's own wish, which may be "auto"."""
 
 COMMAND_VARIABLE = "DDPM_WORKER_COMMAND"
 """A JSON list that replaces `python -m engine.worker`: containers and tests wrap the worker with it."""
@@ -61,7 +59,8 @@ class Launcher(Protocol):
     """Starts workers and finds those that another service started."""
 
     def start(self, folder: JobFolder, device: str, lock: FileLock) -> Worker:
-        """Start a worker that holds `lock` from its first instant. Raises LaunchError."""
+        """Start a worker that holds `lock` from its first instant. It sees `device` and no other, but with "auto" it
+        chooses by itself. Raises LaunchError, UserError for a device that is hidden from us."""
 
     def adopt(self, folder: JobFolder, pid: int | None, started: str | None) -> Worker | None:
         """The living worker of a job, or None where its lock is free."""
@@ -174,7 +173,7 @@ class LocalLauncher:
 
     def start(self, folder: JobFolder, device: str, lock: FileLock) -> LocalWorker:
         arguments = [*self.command, str(folder.path), "--lock-fd", str(lock.descriptor)]
-        environment = {**self.environment, "DDPM_HOME": str(self.home.root), DEVICE_VARIABLE: device}
+        environment = worker_environment({**self.environment, "DDPM_HOME": str(self.home.root)}, device)
         environment["PYTHONPATH"] = python_path(environment)
         try:
             with open(folder.log, "ab") as output:
@@ -232,6 +231,14 @@ def _freed(lock: Path, patience: float = 2.0) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def worker_environment(surroundings: Mapping[str, str], device: str) -> dict[str, str]:
+    """`surroundings` for a worker that is given `device`. Raises UserError."""
+    place = Place.parse(device)
+    if place is not None:
+        return place.environment(surroundings)
+    return {name: value for name, value in surroundings.items() if name != PLACE}
 
 
 def take_lock(folder: JobFolder) -> FileLock | None:

@@ -4,13 +4,16 @@ Nothing here imports torch: it is asked in a process of its own.
 """
 
 import importlib.util
+import itertools
 import json
 import os
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from engine.devices import Place, visible_cards
 from engine.errors import UserError
 
 
@@ -22,21 +25,39 @@ def device_slots() -> tuple[str, ...]:
 def _gpus() -> int:
     if not _torch_has_cuda():
         return 0
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([part for part in visible.split(",") if part.strip() not in ("", "-1")])
+    visible = visible_cards(os.environ)
+    if visible is None:
+        return _installed_gpus() or 0
+    if visible and visible[0].isdecimal() and (installed := _installed_gpus()) is not None:
+        return len(list(itertools.takewhile(lambda card: int(card) < installed, visible)))
+    return len(visible)
+
+
+def _installed_gpus() -> int | None:
+    """The system's word, whatever is visible to us; None: there is no driver, no library or no permission to ask."""
     try:
         import pynvml
 
         pynvml.nvmlInit()
-    except Exception:  # no driver, no library, no permission: no GPU for us
-        return 0
+    except Exception:
+        return None
     try:
         return int(pynvml.nvmlDeviceGetCount())
     except Exception:
-        return 0
+        return None
     finally:
         pynvml.nvmlShutdown()
+
+
+def hidden(slots: Iterable[str]) -> list[str]:
+    """Those of `slots` that CUDA_VISIBLE_DEVICES, as it is here, lets no worker see."""
+    cards = visible_cards(os.environ)
+    places = ((slot, Place.parse(slot)) for slot in slots)
+    return [
+        slot
+        for slot, place in places
+        if cards is not None and place is not None and place.kind == "cuda" and place.index >= len(cards)
+    ]
 
 
 def _torch_has_cuda() -> bool:

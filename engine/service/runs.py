@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from engine.devices import Kind, began_on
 from engine.errors import DamagedError, UserError, damaged_run, unknown
 from engine.files import is_locked, lock_holder
 from engine.folders import RunFolder
@@ -17,10 +18,12 @@ from engine.records import read_json
 
 @dataclass(frozen=True)
 class RunFacts:
-    """chunk_epochs: epochs of one chunk · device: what it needs ("auto", "cpu", "cuda", "cuda:1")."""
+    """chunk_epochs: epochs of one chunk · device: what its profile asks for ("auto", "cpu", "cuda", "cuda:1") · began:
+    the kind of device that its training began on, None before it has."""
 
     chunk_epochs: int
     device: str
+    began: Kind | None
 
 
 def run_facts(folder: RunFolder) -> RunFacts:
@@ -31,10 +34,7 @@ def run_facts(folder: RunFolder) -> RunFacts:
         profile, frozen = record["profile"], record.get("frozen") or {}
         training = profile.get("training", {})
         wanted = str(training.get("device", "auto"))
-        kind = (frozen.get("plan") or {}).get("kind")
-        if wanted == "auto" and kind in ("cpu", "cuda"):
-            wanted = str(kind)
-        return RunFacts(int(training.get("chunk_epochs", 25)), wanted)
+        return RunFacts(int(training.get("chunk_epochs", 25)), wanted, began_on(frozen))
     except DamagedError as error:
         raise damaged_run(folder.name, error.what, error.hint) from None
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -13,6 +13,13 @@ from typing import NamedTuple
 from engine.service.states import Job, Priority, State, job_number
 
 
+class Wish(NamedTuple):
+    """The device that a job needs: "cpu", "cuda:1", "cuda" (any) or "auto"; `why`, if it does not say so itself."""
+
+    device: str
+    why: str = ""
+
+
 @dataclass
 class Plan:
     """starts: (job, slot) in order · room: running job → the priority that wants its place ·
@@ -33,12 +40,12 @@ def plan(
     slots: Sequence[str],
     on_hold: bool,
     blocked: Callable[[Job], str | None],
-    wanted: Callable[[Job], str],
+    wanted: Callable[[Job], Wish],
 ) -> Plan:
     """Decide over all jobs.
 
     `blocked(job)` says why a job cannot start now (its run is in use elsewhere, it is too early again);
-    `wanted(job)` is the device it needs: "cpu", "cuda:1", "cuda" (any) or "auto".
+    `wanted(job)` is the device it needs.
     """
     result = Plan()
     live = [job for job in jobs.values() if job.live]
@@ -72,14 +79,16 @@ def plan(
         if reason := blocked(job):
             result.waits[job.id] = reason
             continue
-        fitting = [slot for slot in slots if fits(slot, wanted(job), slots)]
+        wish = wanted(job)
+        fitting = [slot for slot in slots if fits(slot, wish.device, slots)]
         if not fitting:
-            result.waits[job.id] = f"this machine has no {wanted(job)} (slots: {', '.join(slots) or 'none'})"
+            result.waits[job.id] = _no_slot(job, wish, slots)
             continue
         slot = next((slot for slot in fitting if slot in free), None)
         if slot is None:
             other = _ask_for_room(job, fitting, live, result)
-            result.waits[job.id] = _turn(job, other) or "waits for " + " or ".join(dict.fromkeys(fitting))
+            waits = "waits for " + " or ".join(dict.fromkeys(fitting))
+            result.waits[job.id] = _turn(job, other) or waits + (f" ({wish.why})" if wish.why else "")
             continue
         free.remove(slot)
         result.starts.append((job, slot))
@@ -105,6 +114,15 @@ def _ask_for_room(job: Job, fitting: Sequence[str], live: Sequence[Job], result:
     if free is not None:
         result.room[free.id] = job.priority
     return free or next(iter(behind), None)
+
+
+def _no_slot(job: Job, wish: Wish, slots: Sequence[str]) -> str:
+    """Why a job waits until the settings or the machine change, and what its user can do about it."""
+    there = f"(slots: {', '.join(slots) or 'none'})"
+    if not wish.why:
+        return f"this machine has no {'device' if wish.device == 'auto' else wish.device} {there}"
+    way_out = f"`queue cancel {job_number(job.id)}`, then queue it with --device"
+    return f"{wish.why}, and the queue has no {wish.device} {there}; {way_out}"
 
 
 def _turn(job: Job, other: Job | None) -> str:

@@ -7,16 +7,18 @@ and the locks before anything is done about it.
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from engine.devices import VISIBLE
 from engine.failpoints import reach
 from engine.folders import JobFolder
 from engine.home import Home
 from engine.jobs import Result, read_result
-from engine.service import runs
+from engine.service import machine, runs
 from engine.service.launcher import Launcher, Worker
 from engine.service.notices import Notices, is_told
 from engine.service.queue import Queue
@@ -81,7 +83,16 @@ class Supervisor:
             self.queue.problems["settings"] = "; ".join(problems)
         else:
             self.queue.problems.pop("settings", None)
-        self.slots = self.settings.devices or self._found_slots
+        named = self.settings.devices
+        hidden = machine.hidden(named)
+        if hidden:
+            self.queue.problems["devices"] = (
+                f"{self.home.settings}: queue.devices names {', '.join(dict.fromkeys(hidden))}, which {VISIBLE}="
+                f"{os.environ.get(VISIBLE)} hides from the engine"
+            )
+        else:
+            self.queue.problems.pop("devices", None)
+        self.slots = tuple(slot for slot in named if slot not in hidden) if named else self._found_slots
 
     # Finding workers again.
 

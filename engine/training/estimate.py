@@ -34,10 +34,10 @@ def run_estimate(work: Work) -> Result:
 
 def estimate(work: Work, profile: Profile, measure: bool) -> dict[str, Any]:
     """Parameters, MACs, bytes and, when measured, images/s and seconds an epoch, as plain data."""
-    facts = precision.gather(work.spec.device if work.spec.device != "auto" else profile.training.device)
+    facts = precision.gather(work.device(profile.training.device))
     plan = precision.decide(facts, profile)
     device = precision.apply(plan)
-    figures = count(work.home, profile, plan)
+    figures = {**count(work.home, profile, plan), "summary": plan.summary(work.device_name(plan.device))}
     if measure:
         figures |= _measure(work, profile, plan, device, figures["activation_bytes_per_picture"])
         pictures = figures["train_pictures"]

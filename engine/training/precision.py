@@ -94,8 +94,13 @@ class Plan:
     def from_json(cls, data: dict[str, Any]) -> "Plan":
         return cls(**{**data, "reasons": tuple(data["reasons"])})
 
-    def summary(self) -> str:
-        parts = [f"{self.device_name} ({self.device})", self.precision, self.layout.replace("_", " ")]
+    def summary(self, called: str | None = None) -> str:
+        """`called`: what the queue calls the device, if torch here calls it otherwise."""
+        parts = [
+            f"{self.device_name} ({called or self.device})",
+            self.precision,
+            self.layout.replace("_", " "),
+        ]
         if self.device == "cpu":
             parts.append(f"{self.threads} thread{'s' * (self.threads != 1)}")
         if self.compile:

@@ -8,6 +8,7 @@ import torch
 from engine.data.job import pack_for
 from engine.data.manifest import is_whole
 from engine.data.packed import Packed, open_packed
+from engine.devices import KINDS, began_on
 from engine.diffusion.schedule import Schedule
 from engine.errors import UserError
 from engine.files import write_json
@@ -82,6 +83,7 @@ def open_session(work: Work, run: RunFolder) -> Session:
     record = freeze(
         run,
         plan=plan.to_json(),
+        device_kind=began_on(record.frozen) or plan.kind,
         horizon_epochs=horizon,
         micro_batches=state.micro_batches,
         steps_per_epoch=feeder.steps_per_epoch,
@@ -115,24 +117,38 @@ def open_session(work: Work, run: RunFolder) -> Session:
 
 def _plan(work: Work, record: RunRecord, packed: Packed) -> precision.Plan:
     """The frozen plan where it fits the device that is here; otherwise a new one, said so."""
-    wanted = work.spec.device if work.spec.device != "auto" else record.profile.training.device
+    facts = _facts(work, record)
     frozen = record.frozen.get("plan")
     if frozen:
         plan = precision.Plan.from_json(frozen)
-        facts = precision.gather(wanted if wanted != "auto" else plan.kind if plan.kind == "cpu" else "auto")
         if facts.name == plan.device_name:
             return replace(plan, device=facts.device)
         work.say(
             f"this run was on {plan.device_name} and goes on on {facts.name}: "
             "from here it is not bit for bit what it would have been"
         )
-    else:
-        facts = precision.gather(wanted)
     plan = precision.decide(facts, record.profile, packed.pictures.nbytes, len(packed.train))
-    work.say(f"device: {plan.summary()}")
+    work.say(f"device: {plan.summary(work.device_name(plan.device))}")
     for reason in plan.reasons:
         work.say(f"  {reason}")
     return plan
+
+
+def _facts(work: Work, record: RunRecord) -> precision.DeviceFacts:
+    """The device to train on: the one that is given or asked for, else one of the kind that the run began on.
+
+    Raises UserError if there is none: a run that began on a GPU is not trained on the CPU unless somebody says so.
+    """
+    wanted, began = work.device(record.profile.training.device), began_on(record.frozen)
+    if wanted != "auto" or began is None:
+        return precision.gather(wanted)
+    try:
+        return precision.gather(began)
+    except UserError as error:
+        raise UserError(
+            f"run {record.name!r} began on {KINDS[began]}: {error.what}",
+            "see `ddpm-tui doctor`; --device cpu trains it here all the same, with other bits",
+        ) from None
 
 
 def _check_data(record: RunRecord, sha256: str, train: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.service.scheduling import GAP, Place, Plan, entry_before, fits, in_order, new_ranks, plan
+from engine.service.scheduling import GAP, Place, Plan, Wish, entry_before, fits, in_order, new_ranks, plan
 from engine.service.states import Job, Priority, State
 
 
@@ -20,7 +20,7 @@ def decide(
     slots: tuple[str, ...] = ("cpu",),
     hold: bool = False,
     blocked: Callable[[Job], str | None] = lambda _: None,
-    wanted: Callable[[Job], str] = lambda j: j.device,
+    wanted: Callable[[Job], Wish] = lambda j: Wish(j.device),
 ) -> Plan:
     return plan({j.id: j for j in jobs}, slots, hold, blocked, wanted)
 
@@ -63,6 +63,17 @@ def test_a_device_that_is_not_there_is_said_and_does_not_stand_in_the_way() -> N
     made = decide(job(1, device="cuda:3"), job(2))
     assert started(made) == [("2", "cpu")]
     assert "no cuda:3" in made.waits["000001"]
+
+
+def test_why_a_run_needs_a_device_is_said_while_it_waits_for_it() -> None:
+    def wanted(job: Job) -> Wish:
+        return Wish("cuda", "run r1 began on a GPU")
+
+    assert started(decide(job(1), slots=("cuda:0", "cpu"), wanted=wanted)) == [("1", "cuda:0")]
+    made = decide(job(1), slots=("cpu",), wanted=wanted)
+    assert made.waits["000001"].startswith("run r1 began on a GPU, and the queue has no cuda (slots: cpu); ")
+    busy = decide(running(9, "cuda:0"), job(1), slots=("cuda:0", "cpu"), wanted=wanted)
+    assert busy.waits["000001"] == "waits for cuda:0 (run r1 began on a GPU)"
 
 
 def test_a_run_is_trained_by_one_job_at_a_time() -> None:
