@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import UserError
+from engine.errors import UsageError, UserError
 from engine.folders import JobFolder, PackedFolder, RunFolder, SourceFolder
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -29,6 +29,19 @@ def check_name(kind: str, name: str) -> str:
 def is_file_name(name: str) -> bool:
     """Whether a profile or a study is given by its file: anything with a slash or ending in .toml."""
     return "/" in name or name.endswith(".toml")
+
+
+def given_path(path: Path | str) -> Path:
+    """The path that somebody typed, with '~' put in full.
+
+    Raises UsageError for an empty one: the unset variable of a script never means the current folder.
+    """
+    if not str(path):
+        raise UsageError("the path is empty", "for the current folder say .")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"{path}: nobody here is called that", "give the path without '~'") from None
 
 
 def is_export(reference: str) -> bool:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from engine.errors import UserError, unknown
 from engine.files import write_text
-from engine.home import Home, is_file_name, shipped_profiles
+from engine.home import Home, given_path, is_file_name, shipped_profiles
 from engine.overrides import apply_override
 from engine.profile import SECTIONS, Profile
 from engine.profile_problems import Problem, line_of, problems_of, short, too_long_number
@@ -53,7 +53,7 @@ def _files(folder: Path) -> list[Path]:
 def find_profile(home: Home, name: str) -> ProfileFile:
     """A profile by name, or a TOML file by path (`is_file_name`)."""
     profiles = {profile.name: profile for profile in list_profiles(home)}
-    path = Path(name).expanduser()
+    path = given_path(name)
     if is_file_name(name) and (path.exists() or name not in profiles):
         if not path.exists():
             named = name.removesuffix(ENDING)

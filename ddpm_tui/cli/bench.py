@@ -3,11 +3,11 @@
 import json
 import shlex
 import sys
-from pathlib import Path
 
 import click
 
 from ddpm_tui.cli.common import device_option, home, json_option, note, print_json, say_text
+from engine.home import given_path
 
 
 @click.command()
@@ -82,7 +82,7 @@ def bench(
     if "peers" in parts and len(missing_peers()) == len(PEERS):
         raise UserError(f"neither {' nor '.join(PEERS.values())} is installed", INSTALL_PEERS)
     options = Options(parts, profiles, quick, variants, 60 * minutes, seeds)
-    folder = Path(out).expanduser() if out else None
+    folder = given_path(out) if out is not None else None
     if folder is not None:
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from ddpm_tui.cli.common import (
 )
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.words import number, plural, size
-from engine.home import ExportPlace, is_export
+from engine.home import ExportPlace, given_path, is_export
 
 
 @click.group(cls=NounGroup)
@@ -274,6 +274,6 @@ def export(reference: str, folder: str, weights: Literal["ema", "raw"]) -> None:
     from engine.runs.export import export_checkpoint
 
     run, info = resolve(home(), reference)
-    target = export_checkpoint(run, info, Path(folder), weights)
+    target = export_checkpoint(run, info, given_path(folder), weights)
     draw = f"ddpm-tui sample {shlex.quote(str(target.absolute()))}"
     say(f"{run.name}@{info.step} ({weights}) is in {target}; `{draw}` draws from it")

@@ -1,5 +1,7 @@
 """`ddpm-tui data`: which pictures there are, where they came from, and in what sizes they are packed."""
 
+import re
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import home, json_option, note, print_facts, print_json, print_table, say
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.words import plural, size
+from engine.errors import UsageError
 
 # `engine.profile.Recipe` in plain words, so that --help need not import it; a test keeps them together.
 RECIPES = ("center178", "center140", "box128", "whole")
@@ -82,6 +85,14 @@ def _form(manifest: Any) -> str:
 @click.option(
     "--leave-out-broken", is_flag=True, help="However many pictures cannot be read, go on without them."
 )
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out files and folders of that name, e.g. --exclude test --exclude '*_mask.png'. May be given "
+    "often; kept with the data set.",
+)
+@click.option("--exclude-nothing", is_flag=True, help="Take in again what an earlier --exclude left out.")
 @click.option("--no-pack", is_flag=True, help="Only make it known; pack when a run needs it.")
 @json_option
 def add(
@@ -91,6 +102,8 @@ def add(
     recipe: str | None,
     limit: int | None,
     leave_out_broken: bool,
+    exclude: tuple[str, ...],
+    exclude_nothing: bool,
     no_pack: bool,
     as_json: bool,
 ) -> None:
@@ -100,16 +113,24 @@ def add(
     trains. `celeba` alone downloads it (1.4 GB) from where its authors keep it. Pictures that cannot be read
     are counted, named in a report and left out; more than 1 % of them is an error without
     --leave-out-broken. Ctrl-C stops; the same command goes on where it was.
+
+    Hidden files, folders of network storage and recycle bins, and whatever is no picture or cannot be read are
+    passed over; how many of each kind is said. A pattern of --exclude is compared with each part of a name, or
+    with '/' in it with the name from its beginning.
     """
     from engine.data.catalog import add_source, load_source
 
+    if exclude and exclude_nothing:
+        raise UsageError("--exclude and --exclude-nothing exclude each other", "give one of them")
     if path == "celeba" and not Path(path).exists():
         _download(as_json)
-        source = load_source(home(), "celeba")
-    else:
-        source = add_source(home(), path, name, leave_out_broken)
+        path, name = load_source(home(), "celeba").path, "celeba"
+    patterns = None if not (exclude or exclude_nothing) else exclude
+    source = add_source(home(), path, name, leave_out_broken, patterns)
     if not as_json:
         note(_described(source))
+        for line in _remarks(source):
+            note(line)
     facts = []
     recipe = recipe or ("center178" if source.celeba else "whole")
     for pixels in () if no_pack else sizes or (32,):
@@ -140,9 +161,35 @@ def _described(source: Any) -> str:
         parts.append("CelebA" + (", split by its partition file" if source.partition else ""))
     if source.left_out:
         left_out = LeftOut.from_json(source.left_out)
-        parts.append(f"left out: {left_out.in_words()}")
+        first = next(iter(left_out))
+        alone = first.count == left_out.total and first.label.startswith(".")
+        words = f"{first.count:,} {first.label} left out" if alone else f"left out: {left_out.in_words()}"
+        parts.append(words)
         parts += [f"{kind.example} is not looked into" for kind in left_out if kind.label in ARCHIVES]
     return "; ".join(parts)
+
+
+NOT_TO_TRAIN_ON = re.compile(r"mask|anno|label|segm|depth|edge|test|val|thumb|backup|copy", re.IGNORECASE)
+"""In the name of a folder: its pictures may not be meant to be trained on."""
+
+
+def _remarks(source: Any) -> list[str]:
+    """What should be known of a data set's folders, and how what was left out can be brought in."""
+    from engine.data.catalog import FETCH
+
+    remarks = []
+    if source.folders:
+        counts = ", ".join(f"{folder or 'beside them'} {count:,}" for folder, count in source.folders.items())
+        names = [folder for folder in source.folders if folder not in ("", "…")]
+        doubtful = next((name for name in names if NOT_TO_TRAIN_ON.search(name)), None)
+        way_out = f"--exclude {shlex.quote(doubtful or names[-1])} leaves "
+        way_out += "its pictures out" if doubtful else "the pictures of one out"
+        remarks.append(f"pictures of all these folders are used: {counts}; {way_out}")
+    if source.exclude:
+        patterns = " ".join(f"--exclude {shlex.quote(pattern)}" for pattern in source.exclude)
+        remarks.append(f"kept with the data set: {patterns} (--exclude-nothing takes all in again)")
+    remarks += [f"{kind}: {FETCH[kind]}" for kind in source.left_out if kind in FETCH]
+    return remarks
 
 
 def _pack(name: str, pixels: int, recipe: str, limit: int | None, quiet: bool) -> dict[str, Any]:
@@ -191,6 +238,7 @@ def _print_packed(folder: Any, manifest: Any) -> None:
 def show(name: str, as_json: bool) -> None:
     """One data set: where it is, whether it has changed, how it is packed."""
     from engine.data.catalog import check_source, load_source, packed_folders
+    from engine.data.left_out import LeftOut
 
     source = load_source(home(), name)
     problem = check_source(home(), name) if source.kind != "built-in" else None
@@ -207,6 +255,8 @@ def show(name: str, as_json: bool) -> None:
             ("pictures", f"{source.pictures:,}"),
             ("bytes", size(source.total_bytes) if source.total_bytes else ""),
             ("CelebA", "yes" if source.celeba else ""),
+            ("left out", LeftOut.from_json(source.left_out).in_words()),
+            ("excluded", ", ".join(source.exclude)),
             (
                 "split by",
                 source.partition or ("" if source.kind == "built-in" else "name: 2 % held out, at least 2"),

@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
 from ddpm_tui.words import plural
+from engine.home import given_path
 
 
 def measure_options(command: Any) -> Any:
@@ -68,7 +68,7 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str
 
 
 def _absolute(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    return None if value is None else str(Path(value).expanduser().absolute())
+    return None if value is None else str(given_path(value).absolute())
 
 
 @click.command()

@@ -11,7 +11,7 @@ import click
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import device_option, home, note, say
 from ddpm_tui.cli.lazy import NounGroup
-from engine.home import is_export
+from engine.home import given_path, is_export
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -98,7 +98,7 @@ def grid(
     from engine.figures.grid import samples
     from engine.figures.saving import check_place
 
-    check_place(Path(out).expanduser())
+    check_place(given_path(out))
     chosen = _chosen(reference, wanted, how["pictures"], device)
     _save(samples(chosen, caption=caption, **how), out, dpi, samples=chosen.words)
 
@@ -116,7 +116,7 @@ def denoise(
     from engine.figures.grid import denoising
     from engine.figures.saving import check_place
 
-    check_place(Path(out).expanduser())
+    check_place(given_path(out))
     chosen = _chosen(reference, wanted, how["pictures"], device, frames=True)
     _save(denoising(chosen, caption=caption, **how), out, dpi, samples=chosen.words)
 
@@ -223,6 +223,6 @@ def _chosen(
 def _save(sheet: "Image", out: str, dpi: int | None, **facts: str) -> None:
     from engine.figures.saving import save_figure
 
-    path = Path(out).expanduser()
+    path = given_path(out)
     save_figure(sheet, path, shlex.join(["ddpm-tui", *sys.argv[1:]]), facts, dpi=dpi or 300)
     say(f"{path}: {sheet.width}×{sheet.height}")

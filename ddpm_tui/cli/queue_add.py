@@ -12,7 +12,7 @@ from ddpm_tui.cli.evaluate import measure_options
 from ddpm_tui.cli.sample import drawing_args, drawing_options
 from ddpm_tui.client import insistent_request, token
 from engine.errors import DdpmError
-from engine.home import Home, is_export
+from engine.home import Home, given_path, is_export
 from engine.service.states import job_number
 
 
@@ -42,7 +42,7 @@ def common_options(command: Any) -> Any:
 
 def _named(_: click.Context, __: click.Parameter, reference: str) -> str:
     """A checkpoint as the engine, which is in another folder, finds it too."""
-    return str(Path(reference).expanduser().absolute()) if is_export(reference) else reference
+    return str(given_path(reference).absolute()) if is_export(reference) else reference
 
 
 @click.command()

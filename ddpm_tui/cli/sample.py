@@ -11,6 +11,7 @@ from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
 from ddpm_tui.words import plural
 from engine.errors import UsageError, UserError
+from engine.home import given_path
 from engine.jobs import Result
 
 CLEAR_EDGE = 32
@@ -27,7 +28,7 @@ def _file(*endings: str) -> Any:
     def check(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
         if value is None:
             return None
-        path = Path(value).expanduser().absolute()
+        path = given_path(value).absolute()
         if endings and path.suffix.lower() not in endings:
             raise UsageError(f"{parameter.opts[0]} {value}: the name ends in {' or '.join(endings)}")
         if path.is_dir():
@@ -117,7 +118,7 @@ def drawing_args(
     if trajectory and not trajectory_of:
         raise UsageError("--trajectory needs pictures", "leave --trajectory-of 0 out")
     if options["out"] is not None:
-        options["out"] = str(Path(options["out"]).expanduser().absolute())
+        options["out"] = str(given_path(options["out"]).absolute())
     kept = min(count, trajectory_of)
     return {
         "n": count,

@@ -5,7 +5,6 @@ import json
 import os
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,6 +22,7 @@ from ddpm_tui.cli.common import (
 )
 from ddpm_tui.cli.lazy import NounGroup
 from engine.errors import DdpmError
+from engine.home import given_path
 
 if TYPE_CHECKING:
     from engine.files import FileLock
@@ -254,7 +254,7 @@ def report(name: str, small: bool, out: str | None, as_json: bool) -> None:
     from engine.studies.spec import load_study
 
     one = load_study(home(), name)
-    folder = Path(out).expanduser() if out else home().studies / one.key(small) / "report"
+    folder = given_path(out) if out is not None else home().studies / one.key(small) / "report"
     made = write_report(home(), one, small, folder, shlex.join(["ddpm-tui", *sys.argv[1:]]))
     if as_json:
         figures = {o.variant: o.figures for o in made.outcomes}

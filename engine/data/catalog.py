@@ -11,7 +11,7 @@ import re
 import shutil
 import unicodedata
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -23,8 +23,9 @@ from engine.data.recipes import RESAMPLING, check_recipe
 from engine.data.scan import Listing, scan
 from engine.errors import BusyError, DamagedError, UserError, unknown
 from engine.folders import PackedFolder, SourceFolder
-from engine.home import NAME, Home, check_name
+from engine.home import NAME, Home, check_name, given_path
 from engine.records import read_json
+from engine.typed import check_format, typed
 
 FORMAT: Final = 1
 
@@ -64,6 +65,10 @@ class Source:
     """these and pictures that are not used by kind, see `engine.data.left_out`"""
     leave_out_broken: bool = False
     """whether any number of broken pictures may be left out"""
+    exclude: tuple[str, ...] = ()
+    """patterns of names that are left out, see `engine.data.exclude`"""
+    folders: dict[str, int] = field(default_factory=dict)
+    """pictures in each folder at the top, where there are several; '' for those beside the folders"""
     format: int = FORMAT
 
 
@@ -71,19 +76,33 @@ class Source:
 
 
 def add_source(
-    home: Home, path: Path | str, name: str | None = None, leave_out_broken: bool = False
+    home: Home,
+    path: Path | str,
+    name: str | None = None,
+    leave_out_broken: bool = False,
+    exclude: Sequence[str] | None = None,
 ) -> Source:
     """Make a folder or zip of pictures known as data set `name` (derived from the path where none is given).
 
     Adding the same path again takes it as it is now. A data set whose pictures moved may be added from its
-    new place under the old name. Nothing is decoded yet.
+    new place under the old name. Nothing is decoded yet. `exclude` has the patterns of names that are left out;
+    None leaves out what was left out before.
 
-    Raises UserError where there are not at least two pictures, or the name is taken by other pictures.
+    Raises UserError where there are not at least two pictures, a pattern matches none, or the name is taken by
+    other pictures.
     """
-    where = Path(path).expanduser().absolute()
+    where = given_path(path).absolute()
     if name is not None:
         _check_dataset_name(name)
-    listing = scan(where)
+    given = exclude is not None
+    if exclude is None:
+        exclude = _exclude_before(home, where, name)
+    listing = scan(where, exclude)
+    if given and listing.unmatched:
+        raise UserError(
+            f"no file in {where} is named by --exclude {listing.unmatched[0]}",
+            "a pattern is compared with each part of a name, or with '/' in it with the name from its beginning",
+        )
     _check_readable(listing, leave_out_broken)
     if len(listing.names) < 2:
         raise _too_few(where, listing)
@@ -100,6 +119,8 @@ def add_source(
         ignored=listing.ignored,
         left_out=listing.left_out.to_json(),
         leave_out_broken=leave_out_broken,
+        exclude=tuple(exclude),
+        folders=listing.folders,
     )
     folder = home.source(chosen)
     before = load_source(home, chosen) if folder.record.exists() else source
@@ -110,6 +131,14 @@ def add_source(
     if before.fingerprint != source.fingerprint:
         _drop_unfinished(home, chosen)
     return source
+
+
+def _exclude_before(home: Home, where: Path, name: str | None) -> tuple[str, ...]:
+    """The patterns of the data set that is added anew: the one of that name, or with that path."""
+    for source in list_sources(home):
+        if source.name == name or (name is None and source.path == str(where)):
+            return source.exclude
+    return ()
 
 
 def _drop_unfinished(home: Home, name: str) -> None:
@@ -151,13 +180,25 @@ def _check_readable(listing: Listing, leave_out_broken: bool) -> None:
     )
 
 
+FETCH: Final = {
+    "git-lfs pointers": "`git lfs pull` in that folder fetches the pictures",
+    "git-annex pointers": "`git annex get` in that folder fetches the pictures",
+    ".heic": "convert them to JPEG first",
+    ".heif": "convert them to JPEG first",
+}
+"""What turns things that are left out into pictures, by their kind."""
+
+
 def _too_few(path: Path, listing: Listing) -> UserError:
     if not listing.names:
-        others = f" ({listing.ignored:,} other file{'s' * (listing.ignored != 1)})" if listing.ignored else ""
+        kinds = list(listing.left_out)
+        others = f" (left out: {listing.left_out.in_words()})" if kinds else ""
         way_out = "give a folder of pictures or a zip of them"
         if listing.archive:
             inside = listing.kind == "zip"
             way_out = f"unpack {listing.archive} and add it" if inside else f"add {path / listing.archive}"
+        elif kinds:
+            way_out = FETCH.get(kinds[0].label, way_out)
         return UserError(f"there is no picture in {path}{others}", way_out)
     return UserError(
         f"there is only one picture in {path} ({listing.names[0]})",
@@ -206,13 +247,8 @@ def load_source(home: Home, name: str) -> Source:
             )
         named = f" --name {name}" if NAME.fullmatch(name) else ""
         raise unknown("data set", name, _names(home), f"add it with `ddpm-tui data add PATH{named}`")
-    content = read_json(record, f"the record of data set {name!r}")
-    if isinstance(content, dict) and int(content.get("format", 0)) > FORMAT:
-        raise UserError(f"{record} was written by a newer ddpm-tui", "update ddpm-tui")
-    try:
-        return Source(**content)
-    except TypeError as error:
-        raise DamagedError(f"the record of data set {name!r} is damaged: {record}", "add it again") from error
+    what = f"the record of data set {name!r}"
+    return typed(Source, check_format(read_json(record, what), FORMAT, what, record), what, record)
 
 
 def list_sources(home: Home, complain: Callable[[str], None] = lambda text: None) -> list[Source]:
@@ -270,7 +306,7 @@ def open_source(source: Source) -> Listing:
 
     Raises UserError where they have moved, or are not those that were added.
     """
-    listing = scan(place_of(source))
+    listing = scan(place_of(source), source.exclude)
     if listing.fingerprint != source.fingerprint:
         raise UserError(
             f"{source.path} has changed since {source.name!r} was added "

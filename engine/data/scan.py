@@ -6,21 +6,25 @@ goes by the name's ending here; whether it really is one shows when it is packed
 """
 
 import hashlib
-import os
+import stat
 from array import array
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from typing import Final, Literal
 
-from engine.data import unpack, zips
+from engine.data import unpack, walk, zips
+from engine.data.exclude import Exclude
 from engine.data.left_out import LeftOut
 from engine.errors import UserError
+from engine.records import read_bytes
 
 ENDINGS: Final = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 ) | {".pbm", ".pnm", ".tga", ".jp2", ".j2k", ".avif"}
+_LARGEST_PARTITION: Final = 1 << 28
 PARTITIONS: Final = ("list_eval_partition.txt", "list_eval_partition.csv")
 CELEBA_STEM: Final = "img_align_celeba"
 
@@ -47,6 +51,10 @@ class Listing:
     """the same by kind, and pictures that are not used"""
     unreadable: LeftOut
     """pictures of a zip that cannot be read from it, by what keeps them"""
+    folders: dict[str, int]
+    """pictures in each folder at the top, most first, where there are several; '' for those beside the folders"""
+    unmatched: tuple[str, ...]
+    """patterns to leave pictures out by that match nothing"""
     archive: str | None
     """a zip among those other files: it is not looked into"""
     total_bytes: int
@@ -63,40 +71,55 @@ class Listing:
         return tuple(column[index] for column in self.places)
 
 
-def scan(path: Path) -> Listing:
-    """List the pictures of a folder (nested, links followed) or a zip.
+def scan(path: Path, exclude: Sequence[str] = ()) -> Listing:
+    """List the pictures of a folder (nested, links followed) or a zip, without those that a pattern of `exclude`
+    names (see `engine.data.exclude`).
 
-    Raises UserError with one clear line where there is nothing, nothing readable, or no picture.
+    Raises UserError with one clear line where there is nothing or nothing readable; UsageError for a pattern that
+    is none.
     """
+    patterns = Exclude(exclude)
+    way_out = "give a folder of pictures or a zip of them"
     try:
-        is_folder = path.is_dir()
-        exists = is_folder or path.exists()
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"{path} does not exist", way_out) from None
     except OSError as error:
         raise _unreadable(path, error) from error
-    if not exists:
-        raise UserError(f"{path} does not exist", "give a folder of pictures or a zip of them")
-    if not is_folder:
-        return _listing(path, "zip")
-    listing = _listing(path, "folder")
+    if stat.S_ISREG(mode):
+        return _listing(path, "zip", patterns)
+    if not stat.S_ISDIR(mode):
+        what = (walk.no_file(mode) or "other things").removesuffix("s")
+        raise UserError(f"{path} is no file or folder (it is a {what})", way_out)
+    listing = _listing(path, "folder", patterns)
     inner = path / f"{CELEBA_STEM}.zip"
     if not listing.names and inner.is_file():
-        return _listing(inner, "zip")
+        return _listing(inner, "zip", patterns)
     return listing
 
 
-def _listing(path: Path, kind: Kind) -> Listing:
+def _listing(path: Path, kind: Kind, exclude: Exclude) -> Listing:
     names: list[str] = []
     columns = [array("q") for _ in range(5 if kind == "zip" else 1)]
     ignored = 0
     left_out, unreadable = LeftOut(), LeftOut()
     archive: str | None = None
     partition_name: str | None = None
-    for name, facts in _folder_files(path) if kind == "folder" else _zip_files(path):
+    matched: set[str] = set()
+    peek = _Peek(path, kind)
+    for name, facts in _folder_files(path, left_out) if kind == "folder" else _zip_files(path, left_out):
+        if pattern := exclude.match(name):
+            matched.add(pattern)
+            left_out.add(f"excluded by {pattern}", name)
+            continue
         last = name[name.rfind("/") + 1 :].lower()
         ending = last[last.rfind(".") :] if "." in last else "no ending"
         if ending in ENDINGS:
             if kind == "zip" and (obstacle := unpack.obstacle(facts[3])):
                 (left_out if facts[3] == unpack.LINK else unreadable).add(obstacle, name)
+                continue
+            if pointer := peek.pointer(name, facts):
+                left_out.add(pointer, name)
                 continue
             names.append(name)
             for column, fact in zip(columns, facts, strict=True):
@@ -126,6 +149,8 @@ def _listing(path: Path, kind: Kind) -> Listing:
         ignored=ignored,
         left_out=left_out,
         unreadable=unreadable,
+        folders=_folders(names),
+        unmatched=tuple(pattern for pattern in exclude.patterns if pattern not in matched),
         archive=archive,
         total_bytes=sum(sizes),
         celeba=celeba,
@@ -149,41 +174,62 @@ def _sorted(
     return [names[index] for index in kept], [array("q", map(column.__getitem__, kept)) for column in columns]
 
 
-def _folder_files(root: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """(relative name, (size,)) of every file that is not hidden; a folder linked into itself is entered
-    once."""
-    entered: set[tuple[int, int]] = set()
-    waiting = [""]
-    while waiting:
-        inside = waiting.pop()
-        folder = root / inside
-        try:
-            facts = folder.stat()
-            if (facts.st_dev, facts.st_ino) in entered:
-                continue
-            entered.add((facts.st_dev, facts.st_ino))
-            with os.scandir(folder) as listed:
-                for entry in listed:
-                    if _hidden(entry.name):
-                        continue
-                    name = inside + entry.name
-                    if entry.is_dir():
-                        waiting.append(name + "/")
-                    elif entry.is_file():
-                        yield name, (entry.stat().st_size,)
-        except OSError as error:
-            raise _unreadable(folder, error) from error
+def _folder_files(root: Path, left_out: LeftOut) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """(relative name, (size,)) of every file. Raises UserError if the folder cannot be read."""
+    try:
+        for name, size in walk.folder_files(root, left_out):
+            yield name, (size,)
+    except OSError as error:
+        raise _unreadable(root, error) from error
 
 
-def _zip_files(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _zip_files(path: Path, left_out: LeftOut) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The same of a zip: (offset, stored, size, method, crc)."""
+    shadows: set[str] = set()
     for entry in zips.entries(path):
-        if not any(_hidden(part) for part in entry.name.split("/")):
+        *folders, last = entry.name.split("/")
+        kinds = [*(walk.shadow(part, True) for part in folders), walk.shadow(last, False)]
+        at = next((at for at, kind in enumerate(kinds) if kind), None)
+        if at is None:
             yield entry.name, (entry.offset, entry.stored, entry.size, entry.method, entry.crc)
+            continue
+        whole = "/".join([*folders, last][: at + 1])
+        if whole not in shadows:  # a folder counts once, as on a disk
+            shadows.add(whole)
+            left_out.add(str(kinds[at]), whole)
 
 
-def _hidden(name: str) -> bool:
-    """Dot files, and the shadows that macOS and Windows leave beside pictures."""
-    return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")
+POINTERS: Final = {
+    b"version https://git-lfs": "git-lfs pointers",
+    b"/annex/objects/": "git-annex pointers",
+    b"../.git/annex/objects/": "git-annex pointers",
+}
+"""What stands in the place of a picture that git keeps elsewhere begins with this."""
+_LARGEST_POINTER: Final = 1024
+
+
+class _Peek:
+    """Looks into the smallest files: a real picture is hardly ever as small as a pointer."""
+
+    def __init__(self, path: Path, kind: Kind) -> None:
+        self.path = path
+        self.kind = kind
+
+    def pointer(self, name: str, facts: tuple[int, ...]) -> str | None:
+        """The kind of pointer that a file of a picture's name is, None for a picture."""
+        if max(facts[1:3] if self.kind == "zip" else facts) > _LARGEST_POINTER:
+            return None
+        start = self._start(name, facts)
+        return next((kind for words, kind in POINTERS.items() if start.startswith(words)), None)
+
+    def _start(self, name: str, facts: tuple[int, ...]) -> bytes:
+        try:
+            if self.kind == "folder":
+                return read_bytes(self.path / name, _LARGEST_POINTER)
+            with open(self.path, "rb") as file:
+                return zips.read_entry(file.fileno(), *facts)
+        except (OSError, ValueError, zips.UnreadableEntryError):
+            return b""  # packing says what is wrong with it
 
 
 def _unreadable(path: Path, error: OSError) -> UserError:
@@ -196,6 +242,19 @@ def _shared_folders(names: list[str]) -> str:
     first, last = names[0].split("/")[:-1], names[-1].split("/")[:-1]  # sorted: the ends share what all share
     shared = [a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))]
     return "".join(f"{folder}/" for folder in shared)
+
+
+MOST_FOLDERS: Final = 12
+
+
+def _folders(names: list[str]) -> dict[str, int]:
+    """Pictures in each folder at the top, most first; those beyond the first few are summed up as '…'."""
+    counts = Counter(name.partition("/")[0] if "/" in name else "" for name in names)
+    if len(counts) < 2:
+        return {}
+    first = counts.most_common(MOST_FOLDERS)
+    rest = sum(counts.values()) - sum(count for _, count in first)
+    return dict(first) | ({"…": rest} if rest else {})
 
 
 def _stem(path: Path) -> str:
@@ -228,9 +287,11 @@ def _read_partition(
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path, _LARGEST_PARTITION)
     except OSError as error:
         raise _unreadable(path, error) from error
+    except ValueError as error:
+        raise UserError(f"{path} cannot be read: {error}", "is it a list of names and numbers?") from error
 
 
 def _fingerprint(names: list[str], sizes: "array[int]", partition: bytes | None) -> str:

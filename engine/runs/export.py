@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from engine.errors import DamagedError, UserError
 from engine.folders import ExportFolder, RunFolder
+from engine.home import given_path
 from engine.profile import Profile
 from engine.profiles_store import read_profile, to_toml
 from engine.records import read_json
@@ -60,7 +61,7 @@ def export_checkpoint(
         "input": f"x_t (N, 3, {profile.data.size}, {profile.data.size}) float32 in [-1, 1]; t (N,) int64",
         "predicts": profile.objective.prediction,
     }
-    target = target.expanduser()
+    target = given_path(target)
     folder = ExportFolder(target)
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -77,7 +78,7 @@ def export_checkpoint(
 def read_export(path: Path) -> Export:
     """What is in an exported folder; the weights stay unread. Raises UserError where it is no export or of a newer
     format, DamagedError for a record that is not whole, ProfileError."""
-    folder = ExportFolder(path.expanduser().absolute())
+    folder = ExportFolder(given_path(path).absolute())
     if not folder.record.is_file():
         raise UserError(
             f"{folder.path} holds no exported checkpoint",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import DdpmError, UsageError, UserError, nearest
-from engine.home import Home, is_export, is_file_name
+from engine.home import Home, given_path, is_export, is_file_name
 from engine.service import runs
 from engine.service.states import Job, State, job_number
 
@@ -304,5 +304,5 @@ def check_after(jobs: dict[str, Job], after: Iterable[str], find: Any) -> tuple[
 def absolute_profile(target: str, folder: str) -> str:
     """A profile given as a file means one relative to where the person is, not to where the service is."""
     if is_file_name(target):
-        return str((Path(folder) / Path(target).expanduser()).absolute())
+        return str((Path(folder) / given_path(target)).absolute())
     return target

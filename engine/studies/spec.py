@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engine.errors import UserError, nearest, unknown
-from engine.home import NAME, Home, is_file_name, shipped_profiles
+from engine.home import NAME, Home, given_path, is_file_name, shipped_profiles
 from engine.profile import Profile
 from engine.profiles_store import load_profile
 from engine.records import loads_toml, read_text
@@ -127,7 +127,7 @@ def study_paths(home: Home) -> dict[str, Path]:
 def load_study(home: Home, name: str) -> Study:
     """A study by name or .toml path, checked whole. Raises UserError saying what, where and what to do."""
     if is_file_name(name):
-        path = Path(name).expanduser()
+        path = given_path(name)
         if not path.is_file():
             raise UserError(f"no study at {path}", "give a name from `study list` or an existing .toml")
     else:

@@ -205,3 +205,86 @@ def test_a_limit_that_runs_will_not_know_of_is_said(home: Home, cli: Cli, pictur
         "data.limit"
         not in cli("data", "add", str(pictures), "--name", "dots", "--size", "16", "--limit", "61").err
     )
+
+
+# What is said of a tree of pictures.
+
+
+def _put(path: Path, count: int, ending: str = "png") -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    for n in range(count):
+        Image.new("RGB", (16, 16), (20 * n, 90, 30)).save(path / f"{n}.{ending}")
+
+
+def test_what_is_left_out_is_counted_by_kind(home: Home, cli: Cli, tmp_path: Path) -> None:
+    _put(tmp_path / "d", 4)
+    _put(tmp_path / "d" / "@eaDir", 2)
+    for n in range(3):
+        (tmp_path / "d" / f"{n}.heic").write_bytes(b"x")
+        (tmp_path / "d" / f"dead{n}.png").symlink_to("nowhere")
+    ended = cli("data", "add", str(tmp_path / "d"), "--no-pack")
+    assert ended.code == 0
+    assert "d: 4 pictures in" in ended.err
+    assert "left out: .heic 3, dead links 3, @eaDir folders 1" in ended.err
+    assert ".heic: convert them to JPEG first" in ended.err
+    assert ".heic 3, dead links 3" in cli("data", "show", "d").out
+
+
+def test_folders_that_say_test_are_named_with_the_way_to_leave_them_out(
+    home: Home, cli: Cli, tmp_path: Path
+) -> None:
+    _put(tmp_path / "d" / "train", 4)
+    _put(tmp_path / "d" / "my test", 2)
+    added = cli("data", "add", str(tmp_path / "d"), "--no-pack")
+    assert "pictures of all these folders are used: train 4, my test 2; --exclude 'my test'" in added.err
+    without = cli("data", "add", str(tmp_path / "d"), "--exclude", "my test", "--size", "16")
+    assert "d: 4 pictures" in without.err
+    assert "left out: excluded by my test 2" in without.err
+    assert "kept with the data set: --exclude 'my test' (--exclude-nothing takes all in again)" in without.err
+    assert ["excluded", "my", "test"] in [line.split() for line in cli("data", "show", "d").out.splitlines()]
+    assert cli("data", "verify", "d").code == 0
+    assert "changed" not in cli("data", "verify", "d").err
+    again = cli("data", "add", str(tmp_path / "d"), "--exclude-nothing", "--no-pack")
+    assert "d: 6 pictures" in again.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--exclude", ""), 2, "no pattern of names"),
+        (("--exclude", "/etc"), 2, "relative to the folder"),
+        (("--exclude", "nothing-there"), 1, "is named by --exclude nothing-there"),
+        (("--exclude", "x", "--exclude-nothing"), 2, "exclude each other"),
+        (("--exclude", "*"), 1, "there is no picture in"),
+    ],
+)
+def test_patterns_that_cannot_be(
+    home: Home, cli: Cli, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    _put(tmp_path / "d", 3)
+    ended = cli("data", "add", str(tmp_path / "d"), *arguments)
+    assert ended.code == code
+    assert words in ended.error
+
+
+EMPTY = [
+    "data add @",
+    "sample r --out @",
+    "figure grid r --out @",
+    "checkpoints export r@latest @",
+    "bench --out @",
+]
+
+
+@pytest.mark.parametrize("command", EMPTY)
+def test_an_empty_path_is_never_the_current_folder(
+    home: Home, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    trained_run(home, "r", 1)
+    _put(tmp_path / "here", 3)
+    monkeypatch.chdir(tmp_path / "here")
+    before = sorted(Path.cwd().iterdir())
+    ended = cli(*(word.replace("@", "") if word == "@" else word for word in command.split()))
+    assert ended.code == 2
+    assert "path is empty" in ended.error
+    assert sorted(Path.cwd().iterdir()) == before

@@ -13,7 +13,7 @@ from engine import files
 from engine.data import catalog
 from engine.data.manifest import is_whole, load_manifest, verify_packed
 from engine.data.packing import pack
-from engine.errors import BusyError, DamagedError, UserError
+from engine.errors import BusyError, DamagedError, UsageError, UserError
 from engine.home import Home
 from engine.runs.trash import find_trashed, list_trash, restore
 from tests.engine.data.odd_pictures import fill, small_jpeg
@@ -115,8 +115,11 @@ def write_zip(path: Path, *names: str) -> None:
     [
         (lambda path: path.mkdir(), "there is no picture in .*cats —"),
         (lambda path: fill(path, 1), "only one picture in .*000000.jpg.*at least two"),
-        (lambda path: (path.mkdir(), (path / "a.txt").write_text("x")), r"no picture in .*\(1 other file\)"),
-        (zip_inside, r"no picture in .*cats \(1 other file\) — add .*cats/inner\.zip$"),
+        (
+            lambda path: (path.mkdir(), (path / "a.txt").write_text("x")),
+            r"no picture in .*\(left out: \.txt 1\)",
+        ),
+        (zip_inside, r"no picture in .*cats \(left out: \.zip 1\) — add .*cats/inner\.zip$"),
         (
             lambda path: write_zip(path, "in/b.zip", "in/a.zip"),
             r"no picture in .* — unpack in/a\.zip and add it$",
@@ -327,3 +330,82 @@ def test_a_zip_that_cannot_be_read_is_refused_before_it_is_packed(home: Home, tm
     source = catalog.add_source(home, locked_zip(tmp_path / "c.zip", 200, 2))
     assert source.pictures == 198
     assert source.left_out == {"encrypted": {"count": 2, "example": "0000.jpg"}}
+
+
+# Leaving pictures out by name.
+
+
+def _tree(path: Path) -> Path:
+    fill(path / "train", 6)
+    fill(path / "masks", 3, start=6)
+    return path
+
+
+def test_what_is_excluded_stays_excluded(home: Home, tmp_path: Path) -> None:
+    folder = _tree(tmp_path / "cats")
+    source = catalog.add_source(home, folder, exclude=["masks"])
+    assert (source.pictures, source.exclude, source.folders) == (6, ("masks",), {})
+    assert catalog.load_source(home, "cats") == source
+    assert catalog.check_source(home, "cats") is None
+    assert load_manifest(pack(home, "cats", 8, "whole")).count == 6
+    fill(folder / "masks", 5, start=9)
+    assert catalog.check_source(home, "cats") is None, "what is left out may change"
+    fill(folder / "train", 1, start=99)
+    assert "has changed" in (catalog.check_source(home, "cats") or "")
+    again = catalog.add_source(home, folder)
+    assert (again.pictures, again.exclude) == (7, ("masks",))
+    assert load_manifest(pack(home, "cats", 8, "whole")).count == 7
+    moved = folder.rename(tmp_path / "moved")
+    assert catalog.add_source(home, moved, "cats").exclude == ("masks",)
+    everything = catalog.add_source(home, moved, "cats", exclude=[])
+    assert (everything.pictures, everything.exclude, everything.folders) == (15, (), {"masks": 8, "train": 7})
+
+
+def test_a_pattern_that_names_nothing_is_refused(home: Home, tmp_path: Path) -> None:
+    folder = _tree(tmp_path / "cats")
+    with pytest.raises(UserError, match=r"no file in .*cats is named by --exclude mask —"):
+        catalog.add_source(home, folder, exclude=["mask"])
+    assert not home.source("cats").path.exists()
+    catalog.add_source(home, folder, exclude=["masks"])
+    shutil.rmtree(folder / "masks")
+    assert catalog.add_source(home, folder).exclude == ("masks",), "kept for the day they are back"
+
+
+def test_a_record_of_an_older_version(home: Home, tmp_path: Path) -> None:
+    added = catalog.add_source(home, _tree(tmp_path / "cats"))
+    record = home.source("cats").record
+    content = json.loads(record.read_text())
+    for key in ("left_out", "exclude", "folders"):
+        del content[key]
+    record.write_text(json.dumps(content))
+    assert catalog.load_source(home, "cats").fingerprint == added.fingerprint
+    assert catalog.check_source(home, "cats") is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"pictures": "many"}, {"exclude": "x"}, {"kind": "tar"}, {"format": True}]
+)
+def test_a_record_with_wrong_types_hides_nothing_else(
+    home: Home, tmp_path: Path, change: dict[str, object]
+) -> None:
+    for name in ("cats", "dogs"):
+        catalog.add_source(home, _tree(tmp_path / name))
+    record = home.source("cats").record
+    record.write_text(json.dumps(json.loads(record.read_text()) | change))
+    said: list[str] = []
+    assert [source.name for source in catalog.list_sources(home, said.append)] == ["faces", "dogs"]
+    assert [str(record) in line for line in said] == [True]
+
+
+@pytest.mark.parametrize("path", ["", "~nobody-of-that-name/x"])
+def test_a_path_that_leads_nowhere(home: Home, path: str) -> None:
+    with pytest.raises((UsageError, UserError), match=r"the path is empty|nobody here"):
+        catalog.add_source(home, path)
+
+
+def test_a_folder_of_pointers_says_what_fetches_them(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "lfs").mkdir()
+    for n in range(3):
+        (tmp_path / "lfs" / f"{n}.png").write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(UserError, match=r"\(left out: git-lfs pointers 3\) — `git lfs pull`"):
+        catalog.add_source(home, tmp_path / "lfs")

@@ -2,13 +2,14 @@
 
 import os
 import shutil
+import socket
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from engine.data.scan import scan
-from engine.errors import UserError
+from engine.errors import UsageError, UserError
 from tests.engine.data.odd_pictures import fill, small_jpeg
 
 PARTITION = b"000000.jpg 0\n000001.jpg 1\n000002.jpg 2\n"
@@ -46,11 +47,17 @@ def test_hidden_files_and_the_shadows_of_other_systems_are_passed_over(tmp_path:
     for name in ("._000000.jpg", ".hidden/a.jpg", "__MACOSX/._a.jpg", "Thumbs.db"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
+    for folder in ("@eaDir/a.jpg", "$RECYCLE.BIN/S-1", "#recycle", "lost+found", "System Volume Information"):
+        fill(tmp_path / folder, 2, start=5)
     listing = scan(tmp_path)
     assert len(listing.names) == 2
     assert listing.ignored == 0
+    said = "hidden files 2, #recycle folders 1, $RECYCLE.BIN folders 1, @eaDir folders 1, "
+    said += "System Volume Information folders 1, __MACOSX folders 1, hidden folders 1, lost+found folders 1"
+    assert listing.left_out.in_words() == said
     path = zipped(tmp_path, tmp_path.parent / f"{tmp_path.name}.zip")
     assert scan(path).names == listing.names
+    assert scan(path).left_out.in_words() == said
 
 
 def test_a_folder_and_its_zip_are_the_same_pictures(tmp_path: Path) -> None:
@@ -168,7 +175,11 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(os, "scandir", refuse)  # root may read everything, so chmod alone would prove nothing
     with pytest.raises(UserError, match=r"locked cannot be read: Permission denied.*permissions"):
-        scan(tmp_path / "a")
+        scan(tmp_path / "a" / "locked")
+    fill(tmp_path / "a", 2)
+    listing = scan(tmp_path / "a")
+    assert listing.names == ["000000.jpg", "000001.jpg"]
+    assert listing.left_out.in_words() == "folders that cannot be read 1"
 
 
 def test_what_is_left_out_is_named_by_kind(tmp_path: Path) -> None:
@@ -209,4 +220,124 @@ def test_names_of_zips_as_other_tools_write_them(tmp_path: Path) -> None:
         assert listing.names == scan(folder).names
         assert listing.celeba
         assert listing.partition == PARTITION
-        assert not listing.left_out
+        assert listing.left_out.in_words() == "__MACOSX folders 1"
+
+
+# What is no picture, and what cannot be read.
+
+
+def test_nothing_odd_below_a_folder_stops_the_rest(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "a", 3)
+    os.mkfifo(folder / "pipe.jpg")
+    with socket.socket(socket.AF_UNIX) as server:
+        here = Path.cwd()
+        os.chdir(folder)  # the path of a socket may not be long
+        server.bind("socket.png")
+        os.chdir(here)
+    (folder / "itself.jpg").symlink_to("itself.jpg")
+    (folder / "gone.jpg").symlink_to("nowhere/x.jpg")
+    (folder / "no-folder.jpg").symlink_to("000000.jpg/x.jpg")
+    (folder / "null.jpg").symlink_to("/dev/null")
+    (folder / "again").symlink_to(".")
+    (folder / "IMG_1.HEIC").write_bytes(b"x")
+    (folder / "IMG_2.heic").write_bytes(b"x")
+    (folder / "README").write_bytes(b"x")
+    listing = scan(folder)
+    assert len(listing.names) == 3
+    assert {kind.label: kind.count for kind in listing.left_out} == {
+        "pipes": 1,
+        "sockets": 1,
+        "devices": 1,
+        "dead links": 3,
+        "links to folders above or beside": 1,
+        ".heic": 2,
+        "no ending": 1,
+    }
+
+
+def test_a_folder_that_is_also_linked_to_is_found_under_its_own_name(tmp_path: Path) -> None:
+    fill(tmp_path / "z", 2)
+    for name in ("a", "zz", "m"):
+        (tmp_path / name).symlink_to("z")
+    assert scan(tmp_path).names == ["000000.jpg", "000001.jpg"]
+    assert scan(tmp_path).shared == "z/"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "socket"])
+def test_what_is_no_file_or_folder_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "p.zip"
+    with socket.socket(socket.AF_UNIX) as server:
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "device":
+            path.symlink_to("/dev/zero")
+        else:
+            here = Path.cwd()
+            os.chdir(tmp_path)
+            server.bind("p.zip")
+            os.chdir(here)
+        with pytest.raises(UserError, match=rf"p\.zip is no file or folder \(it is a {kind}\)"):
+            scan(path)
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
+
+
+@pytest.mark.parametrize("form", ["folder", "zip"])
+def test_pointers_of_git_are_no_pictures(tmp_path: Path, form: str) -> None:
+    folder = fill(tmp_path / "cats", 2)
+    for n in range(3):
+        (folder / f"lfs{n}.png").write_bytes(LFS)
+    (folder / "annex.jpg").write_bytes(b"/annex/objects/SHA256E-s12345--" + b"0" * 64 + b".jpg\n")
+    (folder / "short.png").write_bytes(b"\x89PNG")
+    listing = scan(folder if form == "folder" else zipped(folder, tmp_path / "cats.zip"))
+    assert listing.names == ["000000.jpg", "000001.jpg", "short.png"]
+    assert listing.left_out.in_words() == "git-lfs pointers 3, git-annex pointers 1"
+
+
+def test_folders_at_the_top_are_counted(tmp_path: Path) -> None:
+    fill(tmp_path / "afhq" / "train" / "cat", 3)
+    fill(tmp_path / "afhq" / "test" / "cat", 2)
+    assert scan(tmp_path).folders == {"train": 3, "test": 2}
+    assert scan(tmp_path / "afhq" / "test").folders == {}
+    fill(tmp_path / "afhq", 1)
+    assert scan(tmp_path).folders == {"train": 3, "test": 2, "": 1}
+    for n in range(20):
+        fill(tmp_path / "afhq" / f"c{n:02d}", 4)
+    assert list(scan(tmp_path).folders.items())[-1] == ("…", 8 * 4 + 3 + 2 + 1)
+
+
+# Leaving out by name.
+
+
+@pytest.mark.parametrize(
+    ("patterns", "left"),
+    [
+        ([], ["test/cat/0.jpg", "train/cat/0.jpg", "train/cat/0_mask.jpg", "train/test/0.jpg"]),
+        (["test"], ["train/cat/0.jpg", "train/cat/0_mask.jpg"]),
+        (["test/"], ["train/cat/0.jpg", "train/cat/0_mask.jpg"]),
+        (["./test/*"], ["train/cat/0.jpg", "train/cat/0_mask.jpg", "train/test/0.jpg"]),
+        (["train/test"], ["test/cat/0.jpg", "train/cat/0.jpg", "train/cat/0_mask.jpg"]),
+        (["*_mask.*", "t[e]st"], ["train/cat/0.jpg"]),
+        (["TEST", "0"], ["test/cat/0.jpg", "train/cat/0.jpg", "train/cat/0_mask.jpg", "train/test/0.jpg"]),
+    ],
+)
+@pytest.mark.parametrize("form", ["folder", "zip"])
+def test_patterns_leave_out_files_and_folders(
+    tmp_path: Path, patterns: list[str], left: list[str], form: str
+) -> None:
+    folder = tmp_path / "d"
+    for name in ("test/cat/0", "train/cat/0", "train/cat/0_mask", "train/test/0"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.jpg").write_bytes(small_jpeg(1))
+    path = folder if form == "folder" else zipped(folder, tmp_path / "d.zip", folder)
+    listing = scan(path, patterns)
+    assert [listing.shared + name for name in listing.names] == left
+    assert listing.left_out.total == 4 - len(left)
+    assert listing.unmatched == (("TEST", "0") if "TEST" in patterns else ())
+
+
+@pytest.mark.parametrize("pattern", ["", " ", "/", "./", "/etc", "x" * 1001])
+def test_a_pattern_that_can_match_nothing_is_misuse(tmp_path: Path, pattern: str) -> None:
+    with pytest.raises(UsageError, match="pattern"):
+        scan(fill(tmp_path / "a", 2), [pattern])

@@ -1,0 +1,105 @@
+"""Walking a folder for its files. Whatever cannot be entered or read, is no file, or was left there by a system
+is counted by kind and passed over: only a root that cannot be listed is an error.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from engine.data.left_out import LeftOut
+
+SHADOWS: Final = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"))
+"""Files that macOS and Windows leave beside pictures, in small letters; those with a dot in front are hidden anyway."""
+
+SYSTEM_FOLDERS: Final = frozenset(
+    ("__macosx", "@eadir", "@tmp", "#recycle", "@recycle", "#snapshot", "@recently-snapshot")
+) | {"$recycle.bin", "recycler", "system volume information", "lost+found"}
+"""What macOS, network storage and Windows keep in a folder of pictures: thumbnails, deleted files, older states."""
+
+_NO_FILE: Final = {
+    stat.S_IFIFO: "pipes",
+    stat.S_IFSOCK: "sockets",
+    stat.S_IFCHR: "devices",
+    stat.S_IFBLK: "devices",
+}
+
+
+def no_file(mode: int) -> str | None:
+    """The kind of something that is neither a file nor a folder, by its mode; in the plural."""
+    return _NO_FILE.get(stat.S_IFMT(mode))
+
+
+def shadow(name: str, is_folder: bool) -> str | None:
+    """The kind of a file or folder that is not meant to be looked at, by its own name; None for all others."""
+    small = name.lower()
+    if is_folder and small in SYSTEM_FOLDERS:
+        return f"{name} folders"
+    if name.startswith("."):
+        return "hidden folders" if is_folder else "hidden files"
+    return "hidden files" if not is_folder and small in SHADOWS else None
+
+
+def folder_files(root: Path, left_out: LeftOut) -> Iterator[tuple[str, int]]:
+    """(relative name, bytes) of every file below `root`, links followed.
+
+    A folder is entered once, by its own name where it is below `root` and also linked to. Raises OSError if
+    `root` itself cannot be listed.
+    """
+    entered: set[tuple[int, int]] = set()
+    waiting: list[str] = [""]
+    linked: list[str] = []
+    while waiting or linked:
+        if waiting:
+            inside = waiting.pop()
+        else:
+            linked.sort(reverse=True)
+            inside = linked.pop()
+        try:
+            status = (root / inside).stat()
+            if (status.st_dev, status.st_ino) in entered:
+                left_out.add("links to folders above or beside", inside[:-1])
+                continue
+            entered.add((status.st_dev, status.st_ino))
+            with os.scandir(root / inside) as listed:
+                for entry in listed:
+                    name = inside + entry.name
+                    kind, size = _look(entry)
+                    if kind == "folder":
+                        (linked if entry.is_symlink() else waiting).append(name + "/")
+                    elif kind == "file":
+                        yield name, size
+                    elif kind:
+                        left_out.add(kind, name)
+        except OSError:
+            if not inside:
+                raise
+            left_out.add("folders that cannot be read", inside[:-1])
+
+
+def _look(entry: "os.DirEntry[str]") -> tuple[str, int]:
+    """("folder", 0), ("file", bytes), or the kind of what is left out; ("", 0) if it vanished meanwhile."""
+    try:
+        kind = shadow(entry.name, entry.is_dir(follow_symlinks=False))
+        if kind:
+            return kind, 0
+        status = entry.stat()
+    except FileNotFoundError:
+        return ("dead links" if _is_link(entry) else ""), 0
+    except OSError as error:
+        dead = error.errno in (errno.ELOOP, errno.ENOTDIR) and _is_link(entry)
+        return ("dead links" if dead else "files that cannot be read"), 0
+    if stat.S_ISDIR(status.st_mode):
+        return shadow(entry.name, True) or "folder", 0
+    if stat.S_ISREG(status.st_mode):
+        return "file", status.st_size
+    return no_file(status.st_mode) or "other things", 0
+
+
+def _is_link(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_symlink()
+    except OSError:
+        return False
