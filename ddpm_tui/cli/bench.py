@@ -7,6 +7,7 @@ import sys
 import click
 
 from ddpm_tui.cli.common import device_option, home, json_option, note, print_json, say_text
+from ddpm_tui.cli.numbers import Real, Whole
 from engine.home import given_path
 
 
@@ -30,12 +31,12 @@ from engine.home import given_path
 )
 @click.option(
     "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Real(0, 86_400, above=True),
     default=4.0,
     show_default=True,
     help="For quality: training time of each variant and seed.",
 )
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="For quality.")
+@click.option("--seeds", type=Whole(1, 1000), default=1, show_default=True, help="For quality.")
 @click.option(
     "--out", metavar="DIR", type=click.Path(file_okay=False), help="Write bench.json and bench.md there."
 )

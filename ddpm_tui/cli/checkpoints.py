@@ -20,6 +20,7 @@ from ddpm_tui.cli.common import (
     yes_option,
 )
 from ddpm_tui.cli.lazy import NounGroup
+from ddpm_tui.cli.numbers import MOST, Whole
 from ddpm_tui.words import number, plural, size
 from engine.home import ExportPlace, given_path, is_export
 
@@ -229,7 +230,7 @@ def restore(reference: str) -> None:
 
 @checkpoints.command()
 @click.argument("run", shell_complete=complete.runs)
-@click.option("--keep-last", type=click.IntRange(1), default=2, show_default=True, metavar="N")
+@click.option("--keep-last", type=Whole(1, MOST), default=2, show_default=True, metavar="N")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @yes_option
 @json_option

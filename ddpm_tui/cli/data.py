@@ -11,6 +11,7 @@ import click
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import home, json_option, note, print_facts, print_json, print_table, say
 from ddpm_tui.cli.lazy import NounGroup
+from ddpm_tui.cli.numbers import MOST, Whole
 from ddpm_tui.words import plural, size
 from engine.errors import UsageError
 
@@ -66,7 +67,7 @@ def _form(manifest: Any) -> str:
 @click.option(
     "--size",
     "sizes",
-    type=click.IntRange(8, 512),
+    type=Whole(8, 512),
     multiple=True,
     metavar="PIXELS",
     help="Pack it at this size. May be given often; 32 where none is given.",
@@ -78,7 +79,7 @@ def _form(manifest: Any) -> str:
 )
 @click.option(
     "--limit",
-    type=click.IntRange(1),
+    type=Whole(1, MOST),
     metavar="N",
     help="Pack only N of them, spread over all. Runs take as many with data.limit=N.",
 )

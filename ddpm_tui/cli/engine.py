@@ -7,6 +7,7 @@ import click
 
 from ddpm_tui.cli.common import json_option, note, print_json, say
 from ddpm_tui.cli.lazy import NounGroup
+from ddpm_tui.cli.numbers import LINES
 from ddpm_tui.cli.queue_watch import follow_file
 from ddpm_tui.client import Client, NotRunningError, ensure_engine
 from ddpm_tui.words import duration
@@ -100,7 +101,7 @@ def _print(status: dict[str, Any], as_json: bool) -> None:
 
 @engine.command()
 @click.option("-f", "--follow", is_flag=True)
-@click.option("-n", "lines", type=int, default=50, show_default=True, help="Lines from the end.")
+@click.option("-n", "lines", type=LINES, default=50, show_default=True, help="Lines from the end.")
 def logs(follow: bool, lines: int) -> None:
     """What it wrote about its work."""
     follow_file(Home.find().engine_log, lines, (lambda: False) if follow else None)

@@ -8,6 +8,7 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
+from ddpm_tui.cli.numbers import PICTURES, SEED, STEPS, Whole
 from ddpm_tui.words import plural
 from engine.home import given_path
 
@@ -15,9 +16,7 @@ from engine.home import given_path
 def measure_options(command: Any) -> Any:
     """What is measured, and how: the same for `evaluate` and `queue evaluate`."""
     for option in (
-        click.option(
-            "--batch", type=click.IntRange(1), help="Pictures at once; changes no score, only memory."
-        ),
+        click.option("--batch", type=PICTURES, help="Pictures at once; changes no score, only memory."),
         click.option(
             "--reference",
             type=click.Choice(["held_out", "train"]),
@@ -40,13 +39,13 @@ def measure_options(command: Any) -> Any:
         click.option(
             "--weights", type=click.Choice(["ema", "raw"]), help="Averaged weights, or the last step's."
         ),
-        click.option("--seed", type=click.IntRange(0), help="Of the samples. [default: 0]"),
+        click.option("--seed", type=SEED, help="Of the samples. [default: 0]"),
         click.option(
             "--spacing",
             type=click.Choice(["trailing", "linspace", "leading", "logsnr"]),
             help="Which timesteps are used.",
         ),
-        click.option("--steps", type=click.IntRange(1), help="Network calls a sample."),
+        click.option("--steps", type=STEPS, help="Network calls a sample."),
         click.option(
             "--sampler", type=click.Choice(["ddpm", "ddim", "dpmpp"]), help="Else as the profile says."
         ),
@@ -57,7 +56,7 @@ def measure_options(command: Any) -> Any:
             shell_complete=complete.measures,
             help="Which; 'default' is all that need no weights. [default: default]",
         ),
-        click.option("-n", "n", type=click.IntRange(2), help="Pictures to score. [default: 500]"),
+        click.option("-n", "n", type=Whole(2, 1_000_000), help="Pictures to score. [default: 500]"),
     ):
         command = option(command)
     return command

@@ -11,6 +11,7 @@ import click
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import device_option, home, note, say
 from ddpm_tui.cli.lazy import NounGroup
+from ddpm_tui.cli.numbers import Whole, whole_numbers
 from engine.home import given_path, is_export
 
 if TYPE_CHECKING:
@@ -24,15 +25,6 @@ def figure() -> None:
     """Pictures from runs as PNG. The command that made one is in its metadata."""
 
 
-def _whole_numbers(_: click.Context, __: click.Parameter, value: str | None) -> list[int] | None:
-    if value is None:
-        return None
-    try:
-        return [int(part) for part in value.split(",")]
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not a list of whole numbers such as 1,5,10") from None
-
-
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -42,19 +34,17 @@ def _options(pictures: int, columns: int, scale: int, what: tuple[str, str]) -> 
     def add(command: _F) -> _F:
         for option in (
             click.option("--out", required=True, metavar="FILE.png", type=click.Path(dir_okay=False)),
-            click.option("--dpi", type=click.IntRange(30, 2400), help="Written into the file, for print."),
+            click.option("--dpi", type=Whole(30, 2400), help="Written into the file, for print."),
             click.option(
                 "--scale",
-                type=click.IntRange(1, 16),
+                type=Whole(1, 16),
                 default=scale,
                 show_default=True,
                 help="Pixels of the sheet a pixel of a picture.",
             ),
+            click.option("--columns", type=Whole(1, 40), default=columns, show_default=True, help=what[1]),
             click.option(
-                "--columns", type=click.IntRange(1, 40), default=columns, show_default=True, help=what[1]
-            ),
-            click.option(
-                "--pictures", type=click.IntRange(1, 1024), default=pictures, show_default=True, help=what[0]
+                "--pictures", type=Whole(1, 1024), default=pictures, show_default=True, help=what[0]
             ),
         ):
             command = option(command)
@@ -64,7 +54,7 @@ def _options(pictures: int, columns: int, scale: int, what: tuple[str, str]) -> 
 
 
 epochs_option = click.option(
-    "--epochs", metavar="1,5,…", callback=_whole_numbers, help="Exactly these. [default: evenly chosen]"
+    "--epochs", metavar="1,5,…", callback=whole_numbers, help="Exactly these. [default: evenly chosen]"
 )
 caption_option = click.option(
     "--caption/--no-caption", default=True, help="What made the pictures, below them."
@@ -149,7 +139,7 @@ def compare(runs: tuple[str, ...], epochs: list[int] | None, dpi: int | None, ou
     help="The eps error is the one that runs of different settings share.",
 )
 @click.option("--linear", is_flag=True, help="A linear axis instead of a logarithmic one.")
-@click.option("--dpi", type=click.IntRange(30, 2400), default=150, show_default=True)
+@click.option("--dpi", type=Whole(30, 2400), default=150, show_default=True)
 @click.option("--out", required=True, metavar="FILE.png", type=click.Path(dir_okay=False))
 def curves(runs: tuple[str, ...], measure: str, linear: bool, dpi: int, out: str) -> None:
     """Loss curves of runs, by epoch."""

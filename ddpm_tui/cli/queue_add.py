@@ -9,6 +9,7 @@ import click
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import check_steps, json_option, print_json, say, set_option
 from ddpm_tui.cli.evaluate import measure_options
+from ddpm_tui.cli.numbers import CHUNKS, EPOCH
 from ddpm_tui.cli.sample import drawing_args, drawing_options
 from ddpm_tui.client import insistent_request, token
 from engine.errors import DdpmError
@@ -48,8 +49,8 @@ def _named(_: click.Context, __: click.Parameter, reference: str) -> str:
 @click.command()
 @click.argument("target", metavar="PROFILE|RUN", shell_complete=complete.trainable)
 @click.option("--run", metavar="NAME", help="Name of the run. [default: PROFILE-N]")
-@click.option("--chunks", type=int, metavar="K", help="Train K chunks more. [default: 1]")
-@click.option("--to-epoch", type=int, metavar="N", help="Train to the end of epoch N.")
+@click.option("--chunks", type=CHUNKS, metavar="K", help="Train K chunks more. [default: 1]")
+@click.option("--to-epoch", type=EPOCH, metavar="N", help="Train to the end of epoch N.")
 @set_option
 @click.option("--new", is_flag=True, help="A new run even where one of the same profile exists.")
 @common_options

@@ -14,6 +14,7 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import Line, note, rich_line, say
+from ddpm_tui.cli.numbers import LINES, SECONDS
 from ddpm_tui.cli.queue_text import listing, remark
 from ddpm_tui.client import Client, NotRunningError, ensure_engine, insistent_request
 from engine.home import Home
@@ -23,7 +24,7 @@ from engine.service.states import job_number
 
 @click.command()
 @click.argument("ids", nargs=-1, shell_complete=complete.jobs)
-@click.option("--timeout", type=float, metavar="SECONDS", help="Give up after so long (exit code 1).")
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Give up after so long (exit code 1).")
 @click.option("--quiet", "-q", is_flag=True)
 def wait(ids: tuple[str, ...], timeout: float | None, quiet: bool) -> None:
     """Wait until jobs are over; without IDs, all that work or wait for their turn now. The exit code is the job's; of
@@ -132,7 +133,7 @@ def _exit_code(job: dict[str, Any]) -> int:
 @click.command()
 @click.argument("job", metavar="ID", shell_complete=complete.jobs)
 @click.option("-f", "--follow", is_flag=True, help="Go on as it grows, until the job is over.")
-@click.option("-n", "lines", type=int, default=50, show_default=True, help="Lines from the end.")
+@click.option("-n", "lines", type=LINES, default=50, show_default=True, help="Lines from the end.")
 def logs(job: str, follow: bool, lines: int) -> None:
     """What a job's worker printed."""
     home = Home.find()

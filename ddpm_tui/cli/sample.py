@@ -9,6 +9,7 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
+from ddpm_tui.cli.numbers import PICTURES, SEED, STEPS, Real, Whole
 from ddpm_tui.words import plural
 from engine.errors import UsageError, UserError
 from engine.home import given_path
@@ -52,7 +53,7 @@ def drawing_options(command: Any) -> Any:
         ),
         click.option(
             "--trajectory-of",
-            type=click.IntRange(0),
+            type=Whole(0, 1_000_000),
             default=KEPT_TRAJECTORIES,
             show_default=True,
             help="Pictures whose denoising is kept.",
@@ -65,15 +66,13 @@ def drawing_options(command: Any) -> Any:
         ),
         click.option(
             "--scale",
-            type=click.IntRange(1, 16),
+            type=Whole(1, 16),
             default=1,
             show_default=True,
             help="Enlarge --grid so often.",
         ),
         click.option("--grid", metavar="FILE.png", callback=_file(".png"), help="All pictures as one."),
-        click.option(
-            "--batch", type=click.IntRange(1), help="Pictures at once; changes no picture, only memory."
-        ),
+        click.option("--batch", type=PICTURES, help="Pictures at once; changes no picture, only memory."),
         click.option(
             "--weights",
             type=click.Choice(["ema", "raw"]),
@@ -85,20 +84,18 @@ def drawing_options(command: Any) -> Any:
         click.option(
             "--variance", type=click.Choice(["fixed_small", "fixed_large"]), help="ddpm: noise of each step."
         ),
-        click.option("--eta", type=click.FloatRange(0, 1), help="ddim: 0 is deterministic, 1 is ancestral."),
+        click.option("--eta", type=Real(0, 1), help="ddim: 0 is deterministic, 1 is ancestral."),
         click.option(
             "--spacing",
             type=click.Choice(["trailing", "linspace", "leading", "logsnr"]),
             help="Which timesteps are used.",
         ),
-        click.option(
-            "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same pictures."
-        ),
-        click.option("--steps", type=click.IntRange(1), help="Network calls a picture."),
+        click.option("--seed", type=SEED, default=0, show_default=True, help="Same seed, same pictures."),
+        click.option("--steps", type=STEPS, help="Network calls a picture."),
         click.option(
             "--sampler", type=click.Choice(["ddpm", "ddim", "dpmpp"]), help="How; else as the profile says."
         ),
-        click.option("-n", "count", type=click.IntRange(1), default=64, show_default=True, help="Pictures."),
+        click.option("-n", "count", type=PICTURES, default=64, show_default=True, help="Pictures."),
     ):
         command = option(command)
     return command

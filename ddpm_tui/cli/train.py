@@ -6,6 +6,7 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import device_option, home, json_option, note, print_json_line, set_option
+from ddpm_tui.cli.numbers import CHUNKS, EPOCH
 
 
 @click.command()
@@ -13,10 +14,8 @@ from ddpm_tui.cli.common import device_option, home, json_option, note, print_js
 @click.option(
     "--run", metavar="NAME", shell_complete=complete.runs, help="The run's name: new, or an existing one."
 )
-@click.option("--to-epoch", type=click.IntRange(1), metavar="N", help="Train until N epochs are done in all.")
-@click.option(
-    "--chunks", type=click.IntRange(1), metavar="K", help="Train K chunks more than its newest checkpoint."
-)
+@click.option("--to-epoch", type=EPOCH, metavar="N", help="Train until N epochs are done in all.")
+@click.option("--chunks", type=CHUNKS, metavar="K", help="Train K chunks more than its newest checkpoint.")
 @set_option
 @click.option(
     "--resume",
