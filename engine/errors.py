@@ -40,6 +40,14 @@ class BusyError(DdpmError):
     """Another process holds what is needed: a run, a job, the engine."""
 
 
+class GoneError(UserError):
+    """What was to be changed was deleted or renamed by somebody else meanwhile."""
+
+
+class NoLocksError(DdpmError):
+    """The file system has no locks, or none at this moment; the cause is the system's error."""
+
+
 class DiskFullError(DdpmError):
     """There is not enough room to write what has to be written. Exit code 73."""
 

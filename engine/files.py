@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.errors import BusyError, DiskFullError
+from engine.errors import BusyError, DiskFullError, GoneError, NoLocksError
+from engine.records import read_bytes
 
 
 def fsync_folder(folder: Path) -> None:
@@ -114,6 +115,13 @@ LOOK_S = 0.25
 idle and for as long as the scheduler lets it wait where it is not. That is nobody working."""
 
 
+MOMENT = "a change of a moment:"
+MOMENT_S = 20.0
+"""How long those who only change a few files are waited for."""
+UNSAID_S = 1.0
+"""How long a holder has to say who it is: between taking a lock and that it may lose the processor."""
+
+
 class FileLock:
     """An exclusive `flock` on a file, held until `release` or the end of every process that has the descriptor.
 
@@ -127,29 +135,67 @@ class FileLock:
 
     @classmethod
     def try_acquire(cls, path: Path) -> "FileLock | None":
-        """Take the lock, or return None where another open file holds it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Take the lock, or return None where another open file holds it.
+
+        The file is made where it is missing, its folder never: that would be the ghost of what was deleted. Raises
+        GoneError where the folder is gone, NoLocksError.
+        """
         end = time.monotonic() + LOOK_S
         while True:
+            lock = cls._open(path)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    os.close(descriptor)
-                    return None
-                time.sleep(0.003)
-            else:
-                return cls(path, descriptor)
+                while not _flock(lock.descriptor, path, fcntl.LOCK_EX):
+                    if time.monotonic() > end:
+                        lock.release()
+                        return None
+                    time.sleep(0.003)
+                # Who held it before may have moved the folder away: then this is the lock of what was here.
+                if lock.is_in_place():
+                    return lock
+            except BaseException:
+                lock.release()
+                raise
+            lock.release()
+
+    @classmethod
+    def _open(cls, path: Path) -> "FileLock":
+        try:
+            return cls(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600))
+        except (FileNotFoundError, NotADirectoryError):
+            raise GoneError(f"{path.parent} is gone") from None
 
     @classmethod
     def acquire(cls, path: Path, what: str, hint: str | None = None) -> "FileLock":
-        """Take the lock or raise BusyError saying what is busy and, where the holder wrote it, who has it."""
-        lock = cls.try_acquire(path)
-        if lock is None:
+        """Take the lock or raise BusyError saying what is busy and, where the holder wrote it, who has it.
+
+        Who holds it for a moment only, see `for_a_moment`, is waited for. Raises GoneError, NoLocksError.
+        """
+        start = time.monotonic()
+        end = start + UNSAID_S
+        while True:
+            try:
+                lock = cls.try_acquire(path)
+            except GoneError:
+                raise GoneError(f"{what} is gone: it was deleted or renamed meanwhile") from None
+            if lock is not None:
+                return lock
             holder = lock_holder(path)
-            raise BusyError(f"{what} is in use by {holder or 'another process'}", hint)
-        return lock
+            now = time.monotonic()
+            if holder is not None and holder.startswith(MOMENT):
+                end = min(now + UNSAID_S, start + MOMENT_S)
+            if now > end or (holder is not None and not holder.startswith(MOMENT)):
+                raise BusyError(f"{what} is in use by {holder or 'another process'}", hint)
+
+    @classmethod
+    @contextlib.contextmanager
+    def for_a_moment(cls, path: Path, what: str, doing: str, hint: str | None = None) -> "Iterator[FileLock]":
+        """Hold the lock for a change that takes no longer than a few files take to write; `doing` is for others."""
+        with cls.acquire(path, what, hint) as lock:
+            lock.describe(f"{MOMENT} {doing}")
+            try:
+                yield lock
+            finally:
+                lock.describe("")
 
     @classmethod
     def adopt(cls, path: Path, descriptor: int) -> "FileLock":
@@ -161,6 +207,14 @@ class FileLock:
         with contextlib.suppress(OSError):
             os.ftruncate(self.descriptor, 0)
             os.pwrite(self.descriptor, holder.encode(), 0)
+
+    def is_in_place(self) -> bool:
+        """Whether the file that is locked is the one that has the name."""
+        try:
+            there, ours = self.path.stat(), os.fstat(self.descriptor)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
     @property
     def deleted(self) -> bool:
@@ -181,24 +235,37 @@ class FileLock:
         self.release()
 
 
+def _flock(descriptor: int, path: Path, kind: int) -> bool:
+    """Whether the lock could be had at once. Raises NoLocksError."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+        raise NoLocksError(
+            f"the file system of {path} has no locks ({error.strerror})",
+            "set DDPM_HOME to a folder on a local disk, or let the server of this one keep locks",
+        ) from error
+    return True
+
+
 def lock_holder(path: Path) -> str | None:
     """What the holder of a lock wrote about itself, if anything."""
     try:
-        return path.read_text(errors="replace").strip() or None
-    except OSError:
+        return read_bytes(path, 4096).decode(errors="replace").strip() or None
+    except (OSError, ValueError):
         return None
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some living process holds the lock at `path`."""
+    """Whether some living process holds the lock at `path`. Raises NoLocksError."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:  # not there, or not ours to read
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _flock(descriptor, path, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
-    return False

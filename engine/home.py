@@ -152,6 +152,16 @@ class Home:
         return self.root / "runs"
 
     @property
+    def runs_lock(self) -> Path:
+        """Held while a run gets its name."""
+        return self.root / ".runs.lock"
+
+    @property
+    def profiles_lock(self) -> Path:
+        """Held while a profile is written."""
+        return self.root / ".profiles.lock"
+
+    @property
     def jobs(self) -> Path:
         return self.root / "jobs"
 

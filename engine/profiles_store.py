@@ -3,6 +3,7 @@
 User profiles in $DDPM_HOME/profiles win over the shipped ones of the same name. Knows nothing of runs.
 """
 
+import contextlib
 import datetime
 import json
 import os
@@ -15,7 +16,7 @@ import tomlkit
 from pydantic import BaseModel, ValidationError
 
 from engine.errors import UserError, unknown
-from engine.files import write_text
+from engine.files import FileLock, write_text
 from engine.home import Home, given_path, is_file_name, shipped_profiles
 from engine.overrides import apply_override
 from engine.profile import SECTIONS, Profile
@@ -247,6 +248,28 @@ def save_profile(home: Home, name: str, text: str) -> Path:
     home.create()
     write_profile(path, text)
     return path
+
+
+def add_profile(home: Home, name: str, text: str) -> Path:
+    """`save_profile` of a new one. Raises UserError where another process has just made one of that name."""
+    with _changing(home):
+        check_new_name(home, name)
+        return save_profile(home, name, text)
+
+
+def change_profile(home: Home, path: Path, text: str, before: str | None) -> None:
+    """`write_profile` of what was edited since the file held `before` (None: there was none). Raises UserError where
+    somebody else has changed it since."""
+    with _changing(home):
+        if (profile_text(path) if path.exists() else None) != before:
+            raise UserError(f"{path} was changed by somebody else while it was edited here")
+        write_profile(path, text)
+
+
+def _changing(home: Home) -> contextlib.AbstractContextManager[FileLock]:
+    return FileLock.for_a_moment(
+        home.create().profiles_lock, "the list of profiles", "a profile is being written", "try again"
+    )
 
 
 def write_profile(path: Path, text: str) -> None:

@@ -115,6 +115,7 @@ def new(name: str, base: str | None, overrides: tuple[str, ...], description: st
     """Make a profile of your own: a copy of another one, or of the defaults, with changes."""
     from engine.profile import Profile
     from engine.profiles_store import (
+        add_profile,
         check_new_name,
         diff_profiles,
         edit_toml,
@@ -122,7 +123,6 @@ def new(name: str, base: str | None, overrides: tuple[str, ...], description: st
         override_profile,
         parse_profile,
         profile_text,
-        save_profile,
         to_toml,
     )
 
@@ -143,7 +143,7 @@ def new(name: str, base: str | None, overrides: tuple[str, ...], description: st
             section, _, field = key.partition(".")
             changes[key] = plain[section].get(field)
         text = edit_toml(text, changes)
-    save_profile(home(), name, text)
+    add_profile(home(), name, text)
     say(f"{path}")
     note(f"change it with: ddpm-tui profiles edit {name}")
 
@@ -164,13 +164,12 @@ def edit(name: str) -> None:
     A shipped profile is copied to your own profiles first.
     """
     from ddpm_tui.editor import edited
-    from engine.files import write_text
     from engine.profiles_store import (
         ProfileError,
+        change_profile,
         find_profile,
         parse_profile,
         profile_text,
-        write_profile,
     )
 
     file = find_profile(home(), name)
@@ -189,17 +188,27 @@ def edit(name: str) -> None:
                 note(f"error: {problem.text(str(path))}")
             if sys.stdin.isatty() and click.confirm("Edit it again?", default=True, err=True):
                 continue
-            kept = path.with_name(f"{path.name}.edited")
-            home().create()
-            write_text(kept, text)
+            kept = _keep_edited(path, text)
             raise UserError(
                 f"{path} was not changed", f"the edited text, with the problems above, is in {kept}"
             ) from None
         break
-    if file.origin == "shipped":
-        home().create()
-    write_profile(path, text)
+    try:
+        change_profile(home(), path, text, None if file.origin == "shipped" else before)
+    except UserError as error:
+        kept = _keep_edited(path, text)
+        raise UserError(error.what, f"the edited text is in {kept}") from None
     say(str(path))
+
+
+def _keep_edited(path: Path, text: str) -> Path:
+    """An edited text that was not taken, beside the profile: nobody types it twice."""
+    from engine.files import write_text
+
+    kept = path.with_name(f"{path.name}.edited")
+    home().create()
+    write_text(kept, text)
+    return kept
 
 
 @profiles.command()

@@ -21,7 +21,7 @@ def list_(as_json: bool) -> None:
     """Deleted things, newest first."""
     from engine.runs.trash import list_trash, size_of
 
-    found = list_trash(home())
+    found = list_trash(home(), lambda problem: note(f"left out: {problem}"))
     if as_json:
         print_json(
             [

@@ -7,6 +7,7 @@ included: when pictures are added to a source, what was packed before stays as i
 packed into a new folder.
 """
 
+import contextlib
 import re
 import shutil
 import unicodedata
@@ -21,7 +22,7 @@ from engine.data.manifest import FORMAT as PACKED_FORMAT
 from engine.data.manifest import PackedManifest, load_manifest
 from engine.data.recipes import RESAMPLING, check_recipe
 from engine.data.scan import Listing, scan
-from engine.errors import BusyError, DamagedError, UserError, unknown
+from engine.errors import BusyError, DamagedError, GoneError, UserError, unknown
 from engine.folders import PackedFolder, SourceFolder
 from engine.home import NAME, Home, check_name, given_path
 from engine.records import read_json
@@ -146,10 +147,11 @@ def _drop_unfinished(home: Home, name: str) -> None:
     for folder, _ in packed_folders(home, name, whole_only=False):
         if folder.manifest.exists():
             continue
-        lock = files.FileLock.try_acquire(folder.lock)
-        if lock is not None:  # else it is being packed, and its packer is still at the older pictures
-            with lock:
-                shutil.rmtree(folder.path, ignore_errors=True)
+        with contextlib.suppress(GoneError):
+            lock = files.FileLock.try_acquire(folder.lock)
+            if lock is not None:  # else it is being packed, and its packer is still at the older pictures
+                with lock:
+                    shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def _check_same(old: Source, new: Source) -> None:

@@ -47,6 +47,7 @@ def download_celeba(
             f"use it, or first `ddpm-tui data remove {NAME}`",
         )
     home.create()
+    place.path.mkdir(exist_ok=True)
     with files.FileLock.acquire(place.path / "lock", "CelebA's download", "wait for it"):
         files.require_free(place.path, ZIP_BYTES - _bytes_below(target))
         target.mkdir(exist_ok=True)

@@ -7,6 +7,7 @@ While it works, the folder holds the growing pictures and a journal of finished 
 the manifest is written last and makes the folder whole.
 """
 
+import contextlib
 import hashlib
 import os
 import time
@@ -23,7 +24,7 @@ from engine.data.manifest import PackedManifest, is_whole
 from engine.data.pool import DecoderPool, available_cores
 from engine.data.scan import Listing
 from engine.data.split import HELD_OUT, TEST, TRAIN, Partition, assign, choose
-from engine.errors import DdpmError, UserError
+from engine.errors import DdpmError, GoneError, UserError
 from engine.files import FileLock
 from engine.folders import PackedFolder
 from engine.home import Home
@@ -111,13 +112,21 @@ def pack(
 def _wait_for_lock(
     folder: PackedFolder, dataset: str, report: Report, should_stop: Callable[[], bool]
 ) -> FileLock:
-    while (lock := FileLock.try_acquire(folder.lock)) is None:
+    while (lock := _try_lock(folder)) is None:
         if should_stop():
             raise PackingStoppedError(f"stopped while another process was packing {dataset}")
         holder = files.lock_holder(folder.lock) or f"another process, which packs {dataset}"
         report(0, 1, f"waiting for {holder}")
         time.sleep(0.2)
     return lock
+
+
+def _try_lock(folder: PackedFolder) -> FileLock | None:
+    """The folder's lock; the folder is made where it is missing, also where somebody takes it away just now."""
+    with contextlib.suppress(GoneError):
+        folder.path.mkdir(exist_ok=True)
+        return FileLock.try_acquire(folder.lock)
+    return None
 
 
 def _plan(source: Source, size: int, recipe: str, limit: int | None) -> _Plan:

@@ -40,7 +40,9 @@ class Kept:
         """What there is of this wish; where another process is at it at this moment, nothing."""
         text = json.dumps(identity, sort_keys=True, default=str)
         folder = evaluations / f"{KEPT}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, DdpmError):
+            evaluations.mkdir(exist_ok=True)
+            folder.mkdir(exist_ok=True)
             if (lock := FileLock.try_acquire(folder / "lock")) is not None:
                 return cls(size, folder, lock)
         return cls(size)

@@ -300,7 +300,8 @@ def set_tag(run: RunFolder, tag: str, step: int | None) -> None:
     check_name("tag", tag)
     if tag in STANDING_TAGS or tag.isdecimal() or (tag[0] == "e" and tag[1:].isdecimal()):
         raise UserError(f"{tag!r} cannot be a tag: it already means something", "choose another word")
-    with FileLock.acquire(run.tags_lock, f"the list of tags of run {run.name!r}", "try again"):
+    what = f"the list of tags of run {run.name!r}"
+    with FileLock.for_a_moment(run.tags_lock, what, "a tag is being set", "try again"):
         tags = whole_tags(run)
         if step is None:
             if tags.pop(tag, None) is None:

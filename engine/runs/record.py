@@ -4,7 +4,6 @@ A run folder can be copied to another machine and opened there; nothing about it
 """
 
 import contextlib
-import errno
 import shutil
 import uuid
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DamagedError, UserError, damaged_run, unknown
+from engine.errors import DamagedError, GoneError, UserError, damaged_run, unknown
 from engine.files import FileLock, disk_errors, fsync_folder, write_json
 from engine.folders import RunFolder
 from engine.home import NAME, NAME_RULE, Home, check_name
@@ -91,25 +90,29 @@ def create_run(
                 write_json(building.record, record.to_json())
                 building.checkpoints.mkdir()
                 fill(building)
-                try:
+                with _names(home):
+                    if folder.path.exists():
+                        raise _taken(name)
                     building.path.rename(folder.path)
-                except OSError as error:
-                    if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
-                        raise _taken(name) from None
-                    raise
     finally:
         shutil.rmtree(building.path, ignore_errors=True)
     fsync_folder(home.runs)
     return record
 
 
+def _names(home: Home) -> contextlib.AbstractContextManager[FileLock]:
+    """Held while a run gets its name: a rename would go over an empty folder that somebody made just now."""
+    return FileLock.for_a_moment(home.runs_lock, "the list of runs", "a run gets its name", "try again")
+
+
 def _remove_leftovers(home: Home) -> None:
     """Delete runs that killed processes left half made: nobody holds their locks."""
     for path in home.runs.glob(".*.new"):
         lock = RunFolder(path).lock
-        if lock.exists() and (held := FileLock.try_acquire(lock)):
-            with held:
-                shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(GoneError):
+            if lock.exists() and (held := FileLock.try_acquire(lock)):
+                with held:
+                    shutil.rmtree(path, ignore_errors=True)
 
 
 def _taken(name: str) -> UserError:
@@ -250,8 +253,12 @@ def rename_run(home: Home, old: str, new: str) -> None:
     folder, target = find_run(home, old), home.run(new)
     if target.path.exists():
         raise UserError(f"there is already a run named {new!r}")
+    doing, hint = "a run is being renamed", "pause or wait for it first"
     with contextlib.ExitStack() as locks:
-        locks.enter_context(FileLock.acquire(folder.lock, f"run {old!r}", "pause or wait for it first"))
+        locks.enter_context(_names(home))
+        locks.enter_context(FileLock.for_a_moment(folder.lock, f"run {old!r}", doing, hint))
+        if target.path.exists():
+            raise UserError(f"there is already a run named {new!r}")
         record = read_record(folder)
         # A name that was written and never taken: a call before this one was killed.
         intended = str(read_json(folder.record, f"the record of run {old!r}").get("name"))
@@ -260,7 +267,7 @@ def rename_run(home: Home, old: str, new: str) -> None:
         # Their worker writes the same file: all are ours before the first is written.
         for branch in branches:
             what = f"run {branch.name!r}, a branch of {old!r},"
-            locks.enter_context(FileLock.acquire(branch.lock, what, "pause or wait for it first"))
+            locks.enter_context(FileLock.for_a_moment(branch.lock, what, doing, hint))
         write_record(folder, replace(record, name=new))
         for branch in branches:
             read = read_record(branch)

@@ -1,17 +1,22 @@
 """Deleting is moving to $DDPM_HOME/trash with a note of where it came from; `purge` is what frees the space."""
 
+import contextlib
+import errno
 import shlex
 import shutil
+import stat
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engine.errors import DamagedError, DiskFullError, UserError, unknown
+from engine.errors import DamagedError, DiskFullError, GoneError, UserError, unknown
 from engine.files import FileLock, disk_errors, fsync_folder, write_json
 from engine.folders import CheckpointFolder, RunFolder
 from engine.home import Home
-from engine.records import read_json
+from engine.records import MissingError, read_json
+from engine.typed import typed
 
 Kind = Literal["run", "checkpoint", "samples", "data", "profile"]
 NOTE = "trash.json"
@@ -29,6 +34,17 @@ class Trashed:
     path: Path
     group: str = ""
     """The same for what was deleted together and comes back together."""
+
+
+@dataclass(frozen=True)
+class _Note:
+    """trash.json. `origin`: below the home."""
+
+    kind: Kind
+    label: str
+    origin: str
+    deleted: float
+    group: str = ""
 
 
 def discard(home: Home, kind: Kind, label: str, path: Path, group: str = "") -> Trashed:
@@ -52,7 +68,7 @@ def discard(home: Home, kind: Kind, label: str, path: Path, group: str = "") -> 
         path.rename(place / path.name)
     except FileNotFoundError:
         shutil.rmtree(place)
-        raise UserError(f"{label} is already gone") from None
+        raise GoneError(f"{label} is already gone") from None
     fsync_folder(home.trash)
     fsync_folder(path.parent)
     return _read(home, place)
@@ -73,7 +89,8 @@ def _place(home: Home) -> Path:
 
 def discard_run(home: Home, run: RunFolder) -> Trashed:
     """Move a whole run to the trash. Raises BusyError while a worker has it."""
-    with FileLock.acquire(run.lock, f"run {run.name!r}", "pause or cancel it first"):
+    what = f"run {run.name!r}"
+    with FileLock.for_a_moment(run.lock, what, "it is being deleted", "pause or cancel it first"):
         return discard(home, "run", run.name, run.path)
 
 
@@ -81,15 +98,16 @@ def discard_checkpoint(home: Home, run: RunFolder, folder: CheckpointFolder) -> 
     return discard(home, "checkpoint", f"{run.name}@{folder.step}", folder.path)
 
 
-def list_trash(home: Home) -> list[Trashed]:
-    """Newest first; things without a readable note are left out."""
+def list_trash(home: Home, complain: Callable[[str], None] = lambda text: None) -> list[Trashed]:
+    """Newest first; `complain` hears of each folder that has no readable note."""
     found = []
-    if home.trash.is_dir():
-        for place in sorted(home.trash.iterdir(), reverse=True):
-            try:
-                found.append(_read(home, place))
-            except (DamagedError, KeyError, TypeError, StopIteration):
-                continue
+    for place in sorted(home.trash.iterdir(), reverse=True) if home.trash.is_dir() else []:
+        try:
+            found.append(_read(home, place))
+        except MissingError:
+            continue  # it is being deleted or restored just now
+        except DamagedError as error:
+            complain(str(error))
     return found
 
 
@@ -111,13 +129,15 @@ def restore(trashed: Trashed) -> Path:
         raise UserError(
             f"{trashed.label} cannot be restored: {trashed.origin} exists", "rename or delete that first"
         )
+    if not trashed.path.exists():
+        raise GoneError(f"{trashed.label} is not in the trash any more")
     if not trashed.origin.parent.is_dir():
         raise UserError(
             f"{trashed.label} cannot be restored: {trashed.origin.parent} is gone", "restore its run first"
         )
-    trashed.path.rename(trashed.origin)
+    _put_back(trashed)
     fsync_folder(trashed.origin.parent)
-    shutil.rmtree(trashed.path.parent)
+    shutil.rmtree(trashed.path.parent, ignore_errors=True)
     if trashed.group:
         for other in list_trash(Home(trashed.path.parents[2])):
             if other.group == trashed.group and not other.origin.exists():
@@ -126,27 +146,54 @@ def restore(trashed: Trashed) -> Path:
     return trashed.origin
 
 
+def _put_back(trashed: Trashed) -> None:
+    """The rename, which another process that restores or deletes the same may have won."""
+    try:
+        if trashed.path.is_dir():
+            trashed.path.rename(trashed.origin)
+        else:  # a rename would replace a file that somebody made just now
+            trashed.origin.hardlink_to(trashed.path)
+            trashed.path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        raise GoneError(f"{trashed.label} is not in the trash any more") from None
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            raise
+        raise UserError(
+            f"{trashed.label} cannot be restored: {trashed.origin} exists", "rename or delete that first"
+        ) from None
+
+
 def purge(trashed: Trashed) -> int:
     """Delete for good; the bytes that were freed."""
     size = size_of(trashed.path)
-    shutil.rmtree(trashed.path.parent)
+    try:
+        shutil.rmtree(trashed.path.parent)
+    except FileNotFoundError:
+        raise GoneError(f"{trashed.label} is not in the trash any more") from None
     return size
 
 
 def size_of(path: Path) -> int:
     """Bytes of a folder and all below it, or of one file."""
-    return sum(p.stat().st_size for p in (path, *path.rglob("*")) if p.is_file())
+    total = 0
+    for inside in (path, *path.rglob("*")):
+        with contextlib.suppress(OSError):  # it may be deleted for good at this moment
+            status = inside.lstat()
+            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total
 
 
 def _read(home: Home, place: Path) -> Trashed:
-    note = read_json(place / NOTE, "a note in the trash")
-    content = next(p for p in place.iterdir() if p.name != NOTE)
+    what = "a note in the trash"
+    note = typed(_Note, read_json(place / NOTE, what), what, place / NOTE)
+    parts = Path(note.origin).parts
+    if not parts or Path(note.origin).is_absolute() or ".." in parts:
+        raise DamagedError(f"{what} names a place outside {home.root}: {place / NOTE}")
+    try:
+        content = next(path for path in place.iterdir() if path.name != NOTE)
+    except (OSError, StopIteration):
+        raise DamagedError(f"there is nothing in {place}") from None
     return Trashed(
-        place.name,
-        note["kind"],
-        note["label"],
-        home.root / note["origin"],
-        note["deleted"],
-        content,
-        note.get("group", ""),
+        place.name, note.kind, note.label, home.root / note.origin, note.deleted, content, note.group
     )

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import BusyError, DiskFullError
+from engine.errors import BusyError, DiskFullError, GoneError, NoLocksError
 from engine.files import (
+    LOOK_S,
     FileLock,
     disk_errors,
     free_bytes,
@@ -92,7 +93,7 @@ def test_what_is_needed_is_more_than_what_is_free_also_in_words(
 
 
 def test_a_lock_is_exclusive_and_ends_with_release(tmp_path: Path) -> None:
-    path = tmp_path / "below" / "lock"
+    path = tmp_path / "lock"
     assert not is_locked(path)
     first = FileLock.acquire(path, "the run")
     first.describe("job 7")
@@ -183,3 +184,66 @@ def test_a_lock_handed_to_a_child_dies_with_the_child(tmp_path: Path) -> None:
     finally:
         child.kill()
         child.wait()
+
+
+def test_a_lock_makes_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(GoneError, match="below is gone"):
+        FileLock.try_acquire(tmp_path / "below" / "lock")
+    with pytest.raises(GoneError, match="run 'r' is gone"):
+        FileLock.acquire(tmp_path / "below" / "lock", "run 'r'")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_was_waited_for_is_that_of_what_is_there_now(tmp_path: Path) -> None:
+    """The holder moves the folder away: whoever waited has nothing, or the lock of what came in its place."""
+    for again in (False, True):
+        folder = tmp_path / f"run-{again}"
+        folder.mkdir()
+        lock = FileLock.acquire(folder / "lock", "the run")
+
+        def move(lock: FileLock = lock, folder: Path = folder, again: bool = again) -> None:
+            folder.rename(tmp_path / f"trash-{again}")
+            if again:
+                folder.mkdir()
+            lock.release()
+
+        mover = threading.Timer(0.1, move)
+        mover.start()
+        if again:
+            with FileLock.acquire(folder / "lock", "the run") as taken:
+                assert taken.is_in_place()
+        else:
+            with pytest.raises(GoneError):
+                FileLock.acquire(folder / "lock", "the run")
+            assert not folder.exists()
+        mover.join()
+
+
+def test_who_holds_a_lock_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with FileLock.for_a_moment(path, "the list", "a tag is set") as lock:
+        threading.Timer(3 * LOOK_S, lock.release).start()
+        with FileLock.for_a_moment(path, "the list", "another tag is set"):
+            pass
+    assert lock_holder(path) is None
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "lock").touch()
+    monkeypatch.setattr(fcntl, "flock", none)
+    for look in (is_locked, FileLock.try_acquire):
+        with pytest.raises(NoLocksError, match="has no locks") as error:
+            look(tmp_path / "lock")
+        assert isinstance(error.value.__cause__, OSError)
+
+
+def test_a_pipe_in_a_locks_place_makes_nobody_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lock")
+    assert not is_locked(tmp_path / "lock")
+    assert lock_holder(tmp_path / "lock") is None
