@@ -19,8 +19,8 @@ from typing import Any, Final, Literal
 
 from engine import files
 from engine.data.manifest import FORMAT as PACKED_FORMAT
-from engine.data.manifest import PackedManifest, load_manifest
-from engine.data.recipes import RESAMPLING, check_recipe
+from engine.data.manifest import PackedManifest, is_whole, load_manifest
+from engine.data.recipes import OLDER_RESAMPLINGS, RECIPES, RESAMPLING, check_recipe
 from engine.data.scan import Listing, scan
 from engine.errors import BusyError, DamagedError, GoneError, UserError, unknown
 from engine.folders import PackedFolder, SourceFolder
@@ -347,10 +347,28 @@ def packed_folder(
 ) -> PackedFolder:
     """Where this data set is packed under this recipe, whether it is there yet or not.
 
-    `fingerprint` asks for the state of the pictures that a run was started with; the default is the newest.
+    That is also a folder of an older version, or of another recipe if no picture has CelebA's shape: every recipe then
+    takes the same square. `fingerprint` asks for the state of the pictures that a run was started with; the default
+    is the newest.
     """
     source = load_source(home, dataset)
-    return home.packed(dataset, packed_identity(source, size, recipe, limit, fingerprint))
+    own = own_packed_folder(home, source, size, recipe, limit, fingerprint)
+    if source.kind == "built-in" or is_whole(own):
+        return own
+    for resampling in (RESAMPLING, *OLDER_RESAMPLINGS):
+        for other in (recipe, *(name for name in RECIPES if name != recipe)):
+            identity = packed_identity(source, size, other, limit, fingerprint) | {"resampling": resampling}
+            folder = home.packed(dataset, identity)
+            if is_whole(folder) and (other == recipe or not load_manifest(folder).celeba_shaped):
+                return folder
+    return own
+
+
+def own_packed_folder(
+    home: Home, source: Source, size: int, recipe: str, limit: int | None, fingerprint: str | None = None
+) -> PackedFolder:
+    """The folder that this version packs into, for exactly this recipe."""
+    return home.packed(source.name, packed_identity(source, size, recipe, limit, fingerprint))
 
 
 def packed_identity(

@@ -1,4 +1,4 @@
-"""One encoded picture to one uint8 square: turned upright, on white, cropped by recipe, scaled.
+"""One encoded picture to one uint8 square: cropped by recipe, on white, scaled, turned upright.
 
 Runs in the decoding processes, so it imports nothing heavier than NumPy and Pillow, and knows no folders.
 """
@@ -11,12 +11,18 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from engine.data.recipes import Box, crop_box, is_celeba_shaped
+from engine.data.to_rgb import Samples, UnknownRangeError, samples_of, to_rgb
+from engine.data.turns import orientation_of, stored_box, turned_upright, upright_size
 
 MAX_PIXELS: Final = 89_478_485
-"""Pictures with more pixels than this are refused (Pillow's own limit for decompression bombs)."""
+"""Pictures of which more pixels than this would be decoded are refused (Pillow's own limit for decompression bombs).
+JPEGs may have more: they are reduced while they are decoded."""
+
+MAX_JPEG_PIXELS: Final = 1 << 28
+"""JPEGs with more pixels than this are refused: what phones make has up to 200 million."""
 
 MAX_BYTES: Final = 256 << 20
 """Encoded pictures longer than this are refused."""
@@ -26,10 +32,9 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "TGA", "JP
 
 JPEGS: Final = ("JPEG", "MPO")
 
-ORIENTATION: Final = 0x0112
-
 # MAX_PIXELS answers for this, with a reason in the report instead of a line on the terminal.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS // 2  # Pillow refuses twice as many
 
 
 class BrokenPictureError(Exception):
@@ -51,7 +56,7 @@ def decode(content: bytes, recipe: str, size: int) -> Decoded:
     """Decode, turn, crop and scale one picture.
 
     Grey becomes RGB; CMYK is converted by Pillow's plain formula; anything transparent is laid on white;
-    16-bit grey is scaled to 8 bits; of an animation the first frame is used. Colour profiles are ignored.
+    12- and 16-bit grey is scaled to 8 bits; of an animation the first frame is used. Colour profiles are ignored.
 
     Raises BrokenPictureError with the reason for whatever cannot be decoded.
     """
@@ -59,13 +64,15 @@ def decode(content: bytes, recipe: str, size: int) -> Decoded:
         raise BrokenPictureError("the file is empty")
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-            return _decode(picture, recipe, size)
+            return _decode(picture, content, recipe, size)
     except BrokenPictureError:
         raise
+    except UnknownRangeError as error:
+        raise BrokenPictureError(str(error)) from None
     except UnidentifiedImageError:
         raise BrokenPictureError("not a picture, or of a kind that is not supported") from None
     except Image.DecompressionBombError:
-        raise BrokenPictureError(f"more than {MAX_PIXELS:,} pixels") from None
+        raise BrokenPictureError(f"more than {MAX_JPEG_PIXELS:,} pixels") from None
     except MemoryError:
         raise BrokenPictureError("does not fit into memory") from None
     except Exception as error:
@@ -74,51 +81,57 @@ def decode(content: bytes, recipe: str, size: int) -> Decoded:
         raise BrokenPictureError(f"{reason} ({type(error).__name__})") from error
 
 
-def _decode(picture: Image.Image, recipe: str, size: int) -> Decoded:
-    width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise BrokenPictureError(f"{width}×{height} is more than {MAX_PIXELS:,} pixels")
-    orientation = _orientation(picture)
-    factor = 1
-    if picture.format in JPEGS:
-        if orientation >= 5:  # lies on its side
-            width, height = height, width
-        box = crop_box(recipe, width, height)
-        factor = _reduce_in_decoder(picture, box.side / (2 * size))
-    picture.load()
-    upright = ImageOps.exif_transpose(picture) if orientation > 1 else picture
-    if picture.format not in JPEGS:
-        width, height = upright.size  # only now: Pillow turns TIFF by itself while loading
-        box = crop_box(recipe, width, height)
-    square = _scaled(upright, box.divided(factor), size)
+def _decode(picture: Image.Image, content: bytes, recipe: str, size: int) -> Decoded:
+    samples = samples_of(picture, content)
+    jpeg = picture.format in JPEGS
+    if not jpeg:
+        _check_pixels(picture, 1)
+        picture.load()  # only now: Pillow turns TIFF by itself while loading, and PNG's EXIF may be at its end
+    orientation = orientation_of(picture)
+    stored = picture.size
+    width, height = upright_size(orientation, *stored)
+    box = crop_box(recipe, width, height)
+    if orientation > 1:
+        box = stored_box(box, orientation, *stored)
+    factor = _reduce_in_decoder(picture, box, size) if jpeg else 1
+    square = turned_upright(_scaled(picture, box.divided(factor), size, samples), orientation)
     pixels = np.frombuffer(square.tobytes(), np.uint8).reshape(size, size, 3).transpose(2, 0, 1)
     return Decoded(pixels, is_celeba_shaped(width, height), enlarged=box.side < size)
 
 
-def _orientation(picture: Image.Image) -> int:
-    """The EXIF orientation, 1 where there is none or nonsense."""
-    if picture.format == "JPEG" and "exif" not in picture.info:
-        return 1  # spares CelebA the parser
-    value = picture.getexif().get(ORIENTATION, 1)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _reduce_in_decoder(picture: Image.Image, allowed: float) -> int:
-    """Let the JPEG decoder shrink by 2, 4 or 8, at most by `allowed`; return the factor."""
-    if allowed < 2:
-        return 1
+def _check_pixels(picture: Image.Image, factor: int) -> None:
+    """Raise BrokenPictureError if more pixels than MAX_PIXELS would be decoded when reduced by `factor`."""
     width, height = picture.size
-    factor = min(8, 1 << int(math.log2(allowed)))
-    picture.draft(picture.mode, (max(1, width // factor), max(1, height // factor)))
+    if width * height > MAX_PIXELS * factor**2:
+        raise BrokenPictureError(f"{width}×{height} is more than {MAX_PIXELS:,} pixels")
+
+
+def _reduce_in_decoder(picture: Image.Image, box: Box, size: int) -> int:
+    """Let the JPEG decoder shrink by 2, 4 or 8, to no less than twice `size` for the box; return the factor.
+
+    The last reduced column or row is partly the filling of its block if the factor does not divide the picture.
+    Such a factor is taken only if the box ends before them, or if the picture is too large without it.
+    """
+    width, height = picture.size
+    largest = min(8, 1 << int(math.log2(max(1.0, box.side / (2 * size)))))
+    factor = largest
+    while factor > 1 and (box.right > width // factor * factor or box.bottom > height // factor * factor):
+        factor //= 2
+    if width * height > MAX_PIXELS * factor**2:
+        factor = largest
+    _check_pixels(picture, factor)
+    if factor == 1:
+        return 1
+    picture.draft(picture.mode, (width // factor, height // factor))
     return max(1, round(width / picture.size[0]))
 
 
-def _scaled(picture: Image.Image, box: Box, size: int) -> Image.Image:
+def _scaled(picture: Image.Image, box: Box, size: int, samples: Samples) -> Image.Image:
     """RGB, size × size. Pixels outside the box never bleed in: it is cropped first, as the peers do."""
     left, top = math.floor(box.left), math.floor(box.top)
     right = min(picture.width, math.ceil(box.right))
     bottom = min(picture.height, math.ceil(box.bottom))
-    cut = _rgb(picture.crop((left, top, right, bottom)))
+    cut = to_rgb(picture.crop((left, top, right, bottom)), samples)
     inside = (
         box.left - left,
         box.top - top,
@@ -126,25 +139,3 @@ def _scaled(picture: Image.Image, box: Box, size: int) -> Image.Image:
         min(box.bottom - top, cut.height),
     )
     return cut.resize((size, size), Image.Resampling.BICUBIC, box=inside)
-
-
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode == "RGB" and "transparency" not in picture.info:
-        return picture
-    if picture.mode == "I" or picture.mode.startswith("I;16"):
-        return _from_16_bits(picture)
-    if picture.mode == "F":
-        raise BrokenPictureError("floating-point pixels have no known range")
-    if "transparency" in picture.info or picture.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
-        with_alpha = picture.convert("RGBA")
-        white = Image.new("RGBA", with_alpha.size, "white")
-        return Image.alpha_composite(white, with_alpha).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _from_16_bits(picture: Image.Image) -> Image.Image:
-    """Pillow's own conversion cuts everything above 255 off; this one scales 0…65,535 to 0…255."""
-    values = np.asarray(picture).astype(np.int64)
-    if values.size and (values.min() < 0 or values.max() > 65_535):
-        raise BrokenPictureError("32-bit pixels have no known range")
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")

@@ -9,10 +9,14 @@ from typing import Final, NamedTuple
 
 from engine.errors import unknown
 
-RESAMPLING: Final = "pillow-bicubic-draft2"
+RESAMPLING: Final = "pillow-bicubic-draft3"
 """How pictures are scaled: cropped first, then Pillow's antialiased bicubic; large JPEGs are first reduced
 by a power of two in their decoder, to no less than twice the wanted size. To be renamed when
 `engine.data.decode` changes."""
+
+OLDER_RESAMPLINGS: Final = ("pillow-bicubic-draft2",)
+"""What packed data of older versions says, newest first; it goes on being used. draft2 differs for turned JPEGs, for
+JPEGs whose size is not a multiple of 8, and for a few rare kinds of TIFF and PNG."""
 
 CELEBA_WIDTH: Final = 178
 CELEBA_HEIGHT: Final = 218

@@ -54,6 +54,37 @@ def png(width: int, height: int, depth: int, colour: int, rows: bytes, *chunks: 
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
+def tiff(bits: int, content: bytes, photometric: int = 1, sample_format: int = 1, big: bool = False) -> bytes:
+    """An uncompressed grey TIFF of 8×8 by hand. photometric: 0 white is zero, 1 black is zero · sample_format: 1
+    unsigned, 2 signed."""
+    order = ">" if big else "<"
+    head = (b"MM" if big else b"II") + struct.pack(order + "HL", 42, 8)
+    tags = [(256, 8), (257, 8), (258, bits), (259, 1), (262, photometric), (273, 134), (277, 1), (278, 8)]
+    tags += [(279, len(content)), (339, sample_format)]
+    listed = b"".join(struct.pack(order + "HHLHH", tag, 3, 1, value, 0) for tag, value in tags)
+    return head + struct.pack(order + "H", len(tags)) + listed + struct.pack(order + "L", 0) + content
+
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""How the upright picture is stored under each EXIF orientation."""
+
+
+def stored_as(picture: Image.Image, orientation: int, kind: str, **options: object) -> bytes:
+    """`picture` stored under an EXIF orientation, so that upright it is itself again."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned = picture.transpose(TURNS[orientation]) if orientation > 1 else picture
+    return encoded(turned, kind, exif=exif, **options)
+
+
 def small_jpeg(seed: int, width: int = 22, height: int = 27) -> bytes:
     """A blurry picture of CelebA's shape that differs for each seed."""
     generator = np.random.default_rng(seed)

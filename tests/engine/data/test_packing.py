@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -231,6 +233,7 @@ def test_a_second_packer_waits_and_then_has_it_too(home: Home, pictures: Path) -
     catalog.add_source(home, pictures)
     folder = catalog.packed_folder(home, "cats", SIZE, "box128", None)
     said: list[str] = []
+    folder.path.mkdir()
     lock = files.FileLock.try_acquire(folder.lock)
     assert lock is not None
     lock.describe("process 7, which packs cats")
@@ -370,3 +373,45 @@ def test_memory_does_not_hold_the_pictures(home: Home, pictures: Path) -> None:
             assert result.index == taken
             assert len(given) <= taken + 1 + 2 * WINDOW
     assert len(given) == 100
+
+
+def packed_names(home: Home) -> list[str]:
+    return sorted(path.name for path in home.data.glob("*-*") if (path / "manifest.json").exists())
+
+
+def test_pictures_of_no_face_are_packed_once_for_all_recipes(home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "pets"
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"{number}.jpg").write_bytes(small_jpeg(number, 40, 30))
+    catalog.add_source(home, folder)
+    first = pack(home, "pets", SIZE, "whole")
+    assert pack(home, "pets", SIZE, "center178") == first
+    assert catalog.packed_folder(home, "pets", SIZE, "box128", None) == first
+    assert packed_names(home) == [first.path.name]
+    assert pack(home, "pets", 8, "whole") != first
+    assert pack(home, "pets", SIZE, "whole", limit=4) != first
+
+
+def test_pictures_of_faces_are_packed_for_each_recipe(home: Home, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "cats", 4)
+    (folder / "stray.jpg").write_bytes(small_jpeg(9, 40, 30))
+    catalog.add_source(home, folder)
+    first = pack(home, "cats", SIZE, "whole")
+    assert pack(home, "cats", SIZE, "center140") != first
+
+
+def test_what_an_older_version_packed_is_used_as_it_is(home: Home, tmp_path: Path) -> None:
+    """It has the older way of scaling in its name, and none of the facts that are kept today."""
+    source = catalog.add_source(home, fill(tmp_path / "cats", 4))
+    identity = catalog.packed_identity(source, SIZE, "center178", None)
+    older = home.packed("cats", identity | {"resampling": "pillow-bicubic-draft2"})
+    shutil.copytree(pack(home, "cats", SIZE, "center178").path, older.path)
+    shutil.rmtree(catalog.packed_folder(home, "cats", SIZE, "center178", None).path)
+    manifest = json.loads(older.manifest.read_text())
+    for field in ("contents", "darkest", "brightest"):
+        manifest.pop(field, None)
+    older.manifest.write_text(json.dumps(manifest | {"resampling": "pillow-bicubic-draft2"}))
+    assert pack(home, "cats", SIZE, "center178") == older
+    assert len(open_packed(older)) == 4
+    assert packed_names(home) == [older.path.name]
