@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from engine.devices import Place
 from engine.errors import DdpmError
+from engine.files import without_nan
 from engine.home import Home
 from engine.threads import wait_briefly
 
@@ -54,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     while True:
         answer = _answer(home, box.take())
         try:
-            answers.write(json.dumps(answer) + "\n")
+            answers.write(json.dumps(without_nan(answer)) + "\n")
             answers.flush()
         except OSError:  # nobody reads any more
             return 0

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.errors import BusyError, DiskFullError, GoneError, NoLocksError
+from engine.errors import BusyError, DdpmError, DiskFullError, GoneError, NoLocksError, UserError
 from engine.records import read_bytes
 
 
@@ -50,6 +50,21 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name to write to; it replaces `path` where all inside went well, and is gone where it did not.
+
+    Raises DiskFullError.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with disk_errors(path):
+            yield temporary
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_text(path: Path, content: str, *, durable: bool = True) -> None:
     write_bytes(path, content.encode(), durable=durable)
 
@@ -73,7 +88,38 @@ def without_nan(value: Any) -> Any:
 
 MAKE_ROOM = "free some space (checkpoints prune, trash purge) and resume"
 
-_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+_SAID = re.compile(
+    "|".join(
+        [
+            r"\d+ requested and \d+ written",  # numpy, which gives no number
+            rf"\b(?:os error|code:) (?:{'|'.join(map(str, _FULL))})\b",  # Rust's, as in safetensors
+            "|".join(re.escape(os.strerror(number)) for number in _FULL),
+            r"PytorchStreamWriter failed writing|inline_container.*unexpected pos",  # torch.save
+            r"encoder error -2 when writing image file",  # Pillow, of a failed write
+            r"database or disk is full",
+        ]
+    ),
+    re.IGNORECASE,
+)
+"""What libraries say that swallow the system's number."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error, or what it was raised from, says no space, quota or file too large, whoever wrote."""
+    seen: BaseException | None = error
+    for _ in range(10):
+        if seen is None:
+            return False
+        number = getattr(seen, "errno", None)
+        if isinstance(seen, DiskFullError) or (isinstance(seen, OSError) and number in _FULL):
+            return True
+        # An error with a number of its own means that.
+        if number is None and not isinstance(seen, DdpmError) and _SAID.search(str(seen)):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 @contextlib.contextmanager
@@ -81,12 +127,19 @@ def disk_errors(path: Path) -> Iterator[None]:
     """Turn 'no space', 'quota' and 'file too large' into DiskFullError naming the place."""
     try:
         yield
-    except OSError as error:
-        # numpy gives no number, only how many values it was to write and how many it could.
-        numpys = error.errno is None and _SHORT_WRITE.fullmatch(str(error))
-        if numpys or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    except DdpmError:
+        raise
+    except Exception as error:
+        if is_disk_full(error):
             raise DiskFullError(f"no room to write {path}", MAKE_ROOM) from error
         raise
+
+
+def unwritable(path: Path, error: OSError, hint: str) -> DdpmError:
+    """The error for a file or folder that a person named and that cannot be written, with the code that it has."""
+    if is_disk_full(error):
+        return DiskFullError(f"no room to write {path}", "free some space, or name another disk")
+    return UserError(f"cannot write {path} ({error.strerror or error})", hint)
 
 
 def free_bytes(folder: Path) -> int:

@@ -1,5 +1,6 @@
 """Where everything is on disk: with `engine.folders` the only place that joins paths below $DDPM_HOME."""
 
+import errno
 import hashlib
 import json
 import os
@@ -7,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import UsageError, UserError
+from engine.errors import DiskFullError, UsageError, UserError
 from engine.folders import JobFolder, PackedFolder, RunFolder, SourceFolder
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -81,10 +82,13 @@ class Home:
             for folder in (self.profiles, self.data, self.runs, self.jobs, self.trash, self.studies):
                 folder.mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
-            raise UserError(
+            what, hint = (
                 f"cannot write to {self.root} ({error.strerror})",
-                "set DDPM_HOME to a folder you own, on a disk with room",
-            ) from None
+                "set DDPM_HOME to a folder you own",
+            )
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFullError(what, f"{hint}, on a disk with room") from None
+            raise UserError(what, f"{hint}, on a disk with room") from None
         return self
 
     @property

@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import time
 import uuid
 from dataclasses import asdict, dataclass, field
@@ -41,13 +42,16 @@ Phase = Literal[
     "done",
 ]
 
+AHEAD = (signal.SIGUSR1, signal.SIGUSR2)
+"""What a batch system such as Slurm can send some time before it ends a job."""
+
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_MISUSED = 2
 EXIT_DISK_FULL = DiskFullError.exit_code
 """A checkpoint is kept; the job may be resumed when there is room."""
 EXIT_STOPPED = 75
-"""Asked to stop (SIGTERM, first SIGINT, SIGHUP), and what was done is kept; the same command goes on."""
+"""Asked to stop (SIGTERM, first SIGINT, SIGHUP, AHEAD), and what was done is kept; the same command goes on."""
 EXIT_QUIT = 130
 """Second SIGINT: quit at once, nothing written."""
 # The command line answers with the same codes, see docs/engine.md: a script need not know who did the work.

@@ -176,6 +176,10 @@ class TrainingSection(Section):
         description="epochs whose checkpoint is kept besides chunk ends, best and tagged",
     )
     keep_last: Positive = Field(2, description="rolling checkpoints that are kept")
+    keep_chunks: Positive = Field(
+        20,
+        description="newest chunk ends that are kept; of the older ones every 2nd, 4th, …, at most as many",
+    )
     log_every: Positive = Field(10, description="steps per line of metrics")
     preview_every: Count = Field(1, description="epochs between previews; 0 = none")
     preview_count: Annotated[int, Field(ge=1, le=256)] = 16

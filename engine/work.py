@@ -65,9 +65,11 @@ class Work:
     def say(self, text: str) -> None:
         """One line for people: the worker's log, and the run's where there is one."""
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}"
-        print(line, file=self._stream, flush=True)
+        with contextlib.suppress(OSError):  # a full disk: what is done matters more than what is said of it
+            print(line, file=self._stream, flush=True)
         for listener in self._listeners:
-            listener(line)
+            with contextlib.suppress(OSError):
+                listener(line)
 
     @contextlib.contextmanager
     def also_saying(self, listener: Callable[[str], None]) -> Iterator[None]:

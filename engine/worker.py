@@ -1,7 +1,8 @@
 """The process that does one job: `python -m engine.worker JOB_DIR`.
 
 It holds the job's lock for its whole life, reports into the job's folder, and writes how it ended last of all.
-SIGTERM, SIGHUP and the first SIGINT ask the job to stop at its next safe point; a second SIGINT quits at once.
+SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and the first SIGINT ask the job to stop at its next safe point; a second SIGINT quits
+at once.
 """
 
 import argparse
@@ -19,10 +20,11 @@ from types import FrameType
 
 from engine.errors import BusyError, DamagedError, DdpmError, DiskFullError
 from engine.failpoints import reach
-from engine.files import FileLock, disk_errors
+from engine.files import MAKE_ROOM, FileLock, disk_errors, is_disk_full
 from engine.folders import JobFolder
 from engine.home import Home
 from engine.jobs import (
+    AHEAD,
     EXIT_DISK_FULL,
     EXIT_FAILED,
     EXIT_MISUSED,
@@ -163,6 +165,9 @@ def _outcome(work: Work) -> Result:
     except MemoryError as error:
         return _memory(work, error)
     except Exception as error:
+        if is_disk_full(error):  # raised from something else on its way here
+            work.say(f"error: no room on the disk: {error}")
+            return Result("disk_full", EXIT_DISK_FULL, "no room on the disk", MAKE_ROOM, spec.run)
         if isinstance(error, OSError) and error.filename and error.errno in NOT_OURS:
             work.say(traceback.format_exc())
             what = f"{error.filename}: {os.strerror(error.errno).lower()}"
@@ -210,13 +215,26 @@ def _listen(work: Work) -> None:
                 os._exit(EXIT_QUIT)
         work.stop(signal.Signals(number).name)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *AHEAD):
         signal.signal(number, ask)
+
+
+def _end(code: int) -> None:
+    """Exit with `code` also where what was printed cannot be written: Python would make 120 of it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        ended = main()
     except DamagedError as damaged:
         print(f"error: {damaged}", file=sys.stderr)
-        sys.exit(EXIT_FAILED)
+        ended = EXIT_FAILED
+    _end(ended)

@@ -8,6 +8,7 @@ import click
 
 from ddpm_tui.cli.common import device_option, home, json_option, note, print_json, say_text
 from ddpm_tui.cli.numbers import Real, Whole
+from engine.files import unwritable, without_nan
 from engine.home import given_path
 
 
@@ -88,12 +89,14 @@ def bench(
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"cannot write to {folder} ({error.strerror})", "give another --out") from None
+            raise unwritable(folder, error, "give another --out") from None
     result = run_job(home(), "bench", None, options.to_json(), device=device, quiet=as_json)
     found = result.extra["bench"]
     page = markdown(found, shlex.join(["ddpm-tui", *sys.argv[1:]]))
     if folder is not None:
-        (folder / "bench.json").write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        (folder / "bench.json").write_text(
+            json.dumps(without_nan(found), indent=2, ensure_ascii=False) + "\n"
+        )
         (folder / "bench.md").write_text(page)
         note(f"{folder / 'bench.md'} and bench.json")
     if as_json:

@@ -3,13 +3,14 @@
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import (
     confirm,
+    each,
     home,
     json_option,
     note,
@@ -23,6 +24,9 @@ from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.numbers import MOST, Whole
 from ddpm_tui.words import number, plural, size
 from engine.home import ExportPlace, given_path, is_export
+
+if TYPE_CHECKING:
+    from engine.runs.checkpoints import CheckpointInfo
 
 
 @click.group(cls=NounGroup)
@@ -193,14 +197,19 @@ def untag(run: str, tag: str) -> None:
     "references", nargs=-1, required=True, metavar="RUN@WHICH…", shell_complete=complete.references
 )
 def delete(references: tuple[str, ...]) -> None:
-    """Move checkpoints to the trash. `checkpoints restore RUN@STEP` brings them back."""
-    from engine.runs.trash import discard_checkpoint
+    """Move checkpoints to the trash. `checkpoints restore RUN@STEP` brings them back.
 
-    for run, folder in [_folder(reference) for reference in references]:
+    One that a job which is not over names stays, and the job is named.
+    """
+    from engine.service.needed import discard_checkpoint
+
+    def discard(found: tuple[Any, Any]) -> None:
+        run, folder = found
         discard_checkpoint(home(), run, folder)
-        say(
-            f"{run.name}@{folder.step} is in the trash; `checkpoints restore {run.name}@{folder.step}` brings it back"
-        )
+        name = f"{run.name}@{folder.step}"
+        say(f"{name} is in the trash; `checkpoints restore {name}` brings it back")
+
+    each([_folder(reference) for reference in dict.fromkeys(references)], discard)
 
 
 def _folder(reference: str) -> tuple[Any, Any]:
@@ -230,28 +239,57 @@ def restore(reference: str) -> None:
 
 @checkpoints.command()
 @click.argument("run", shell_complete=complete.runs)
-@click.option("--keep-last", type=Whole(1, MOST), default=2, show_default=True, metavar="N")
+@click.option(
+    "--keep-last",
+    type=Whole(1, MOST),
+    metavar="N",
+    help="Newest checkpoints. [default: training.keep_last]",
+)
+@click.option(
+    "--keep-chunks",
+    type=Whole(1, MOST),
+    metavar="N",
+    help="Newest chunk ends. [default: training.keep_chunks]",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @yes_option
 @json_option
-def prune(run: str, keep_last: int, dry_run: bool, yes: bool, as_json: bool) -> None:
+def prune(
+    run: str, keep_last: int | None, keep_chunks: int | None, dry_run: bool, yes: bool, as_json: bool
+) -> None:
     """Move what retention would not keep to the trash.
 
-    Kept: the newest, chunk ends, the best, tagged ones, where a branch began, and the profile's keep_epochs.
+    Kept: the newest, the best, tagged ones, where a branch began, what jobs that are not over name, the profile's
+    keep_epochs, and of the chunk ends the newest --keep-chunks and of the older ones every 2nd, 4th, … so that no more
+    of those stay.
     """
-    from engine.runs.checkpoints import list_checkpoints, prunable, whole_tags
+    from engine.files import FileLock
+    from engine.runs.checkpoints import list_checkpoints, prunable, thinning, whole_tags
     from engine.runs.record import branch_points, find_run, load_run
     from engine.runs.trash import discard_checkpoint
+    from engine.service.needed import needed
 
-    folder, record = find_run(home(), run), load_run(home(), run)
-    whole_tags(folder)  # where they cannot be read, nobody knows what is to be kept
-    keep_epochs = record.profile.training.keep_epochs
-    going = prunable(list_checkpoints(folder), keep_epochs, keep_last, branch_points(home(), run))
+    folder, training = find_run(home(), run), load_run(home(), run).profile.training
+
+    def choose() -> "list[CheckpointInfo]":
+        whole_tags(folder)  # where they cannot be read, nobody knows what is to be kept
+        found = list_checkpoints(folder)
+        kept = branch_points(home(), run) | needed(home(), run).steps_of(found)
+        return prunable(
+            found, training.keep_epochs, keep_last or training.keep_last, kept,
+            keep_chunks or training.keep_chunks, training.chunk_epochs,
+        )  # fmt: skip
+
+    going = choose()
     total = sum(info.size for info in going)
     if going and not dry_run:
         confirm(f"move {plural(len(going), 'checkpoint')} ({size(total)}) to the trash?", yes)
-        for info in going:
-            discard_checkpoint(home(), folder, info.folder)
+        with FileLock.acquire(folder.tags_lock, *thinning(folder)):
+            asked = {info.step for info in going}
+            going = [info for info in choose() if info.step in asked]  # as they are now: asking took a while
+            total = sum(info.size for info in going)
+            for info in going:
+                discard_checkpoint(home(), folder, info.folder)
     if as_json:
         print_json({"run": run, "steps": [info.step for info in going], "bytes": total, "done": not dry_run})
     elif not going:

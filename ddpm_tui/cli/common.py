@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from engine.errors import UsageError, UserError
+from engine.errors import DdpmError, UsageError, UserError
+from engine.files import without_nan
 from engine.home import Home
 from engine.text import visible, visible_json, visible_lines
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_Thing = TypeVar("_Thing")
 
 Piece = str | tuple[str, str]
 """Text, or (text, style): a colour that click knows, or "bold"."""
@@ -102,14 +104,31 @@ def home() -> Home:
     return Home.find()
 
 
+def each(things: Sequence[_Thing], change: Callable[[_Thing], None]) -> None:
+    """Do `change` to each of several things: what keeps it from one keeps it from no other, and is said. Ends with the
+    first error's exit code where there was one."""
+    code = 0
+    for thing in things:
+        try:
+            change(thing)
+        except DdpmError as error:
+            if len(things) == 1:
+                raise
+            note(f"error: {error}")
+            code = code or error.exit_code
+    if code:
+        raise click.exceptions.Exit(code)
+
+
 def print_json(facts: Any) -> None:
-    """One JSON value, indented, on standard output."""
-    document = json.dumps(facts, indent=1, ensure_ascii=not _can_write("ᾱ×–"), default=str)
+    """One JSON value, indented, on standard output. NaN and infinities, which JSON has not, become null."""
+    plain = without_nan(facts)
+    document = json.dumps(plain, indent=1, ensure_ascii=not _can_write("ᾱ×–"), default=str, allow_nan=False)
     click.echo(visible_json(document))
 
 
 def print_json_line(facts: dict[str, Any]) -> None:
-    click.echo(json.dumps(facts, separators=(",", ":"), default=str))
+    click.echo(json.dumps(without_nan(facts), separators=(",", ":"), default=str, allow_nan=False))
 
 
 def say(*pieces: Piece) -> None:

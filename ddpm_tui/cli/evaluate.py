@@ -80,7 +80,8 @@ def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> Non
 
     Without weights to fetch: val_loss (by timestep), eps_error, bits_per_dim, sliced_wasserstein, memorisation.
     With torch-fidelity's Inception: fid, kid, precision, recall. With a file of your own: frechet, kid, precision,
-    recall under its name. Every score is kept and shown with what it depends on.
+    recall under its name. Every score is kept and shown with what it depends on. A measure that cannot be taken is
+    named with the reason and the exit code is 1; the others are taken and kept.
     DIR is a folder that `checkpoints export` made, given with a slash (./DIR); the pictures that it learned from must
     be a data set here. Its scores are kept in the home's evaluations folder.
 
@@ -90,25 +91,30 @@ def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> Non
     ddpm-tui evaluate celeba32-1@best --measures frechet,kid --extractor faces.onnx
     ddpm-tui evaluate ./exported
     """
-    from ddpm_tui.cli.foreground import run_job
+    from ddpm_tui.cli.foreground import JobFailedError, run_job
     from engine.runs.evaluations import check_measures
     from engine.runs.trained import find_trained
 
     check_measures(options["measures"], options["extractor"], options["inception_weights"])
     trained = find_trained(home(), reference_)
     check_steps(options["steps"], trained.profile.diffusion.steps)
-    result = run_job(
-        home(),
-        "evaluate",
-        trained.run,
-        {"checkpoint": trained.reference, **options},
-        device=device,
-        quiet=as_json,
-        go_on=shlex.join(["ddpm-tui", *sys.argv[1:]]),
-    )
+    try:
+        result = run_job(
+            home(),
+            "evaluate",
+            trained.run,
+            {"checkpoint": trained.reference, **options},
+            device=device,
+            quiet=as_json,
+            go_on=shlex.join(["ddpm-tui", *sys.argv[1:]]),
+        )
+    except JobFailedError as error:
+        if as_json and error.result and (had := error.result.extra.get("evaluation")):
+            print_json({**had, "missed": error.result.extra["missed"]})
+        raise
     evaluation = result.extra["evaluation"]
     if as_json:
-        print_json(evaluation)
+        print_json({**evaluation, "missed": {}})
         return
     print_facts([("kept", evaluation["path"]), ("closest pairs", evaluation["pairs"] or "")])
     say(f"{plural(len(evaluation['scores']), 'score')} of {trained.name} in {result.extra['seconds']:.1f} s")

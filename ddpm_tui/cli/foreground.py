@@ -17,9 +17,19 @@ import click
 from ddpm_tui.cli.common import drop_output, note, print_json_line
 from ddpm_tui.cli.views import Quiet, View, choose
 from engine.errors import DdpmError
+from engine.files import MAKE_ROOM
 from engine.folders import JobFolder
 from engine.home import Home
-from engine.jobs import EXIT_QUIT, EXIT_STOPPED, Result, new_job_folder, read_progress, read_result
+from engine.jobs import (
+    AHEAD,
+    EXIT_DISK_FULL,
+    EXIT_QUIT,
+    EXIT_STOPPED,
+    Result,
+    new_job_folder,
+    read_progress,
+    read_result,
+)
 from engine.service.launcher import LocalLauncher, LocalWorker
 
 POLL_S = 0.1
@@ -27,15 +37,17 @@ PATIENCE_S = 3.0
 """How long a worker may take to quit after a second Ctrl-C before it is killed; it loses nothing more by that."""
 TAIL_LINES = 12
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *AHEAD)
 
 
 class JobFailedError(DdpmError):
-    """The worker ended without doing what it was asked; says what it said, and exits as it did."""
+    """The worker ended without doing all that it was asked; says what it said, and exits as it did."""
 
-    def __init__(self, what: str, hint: str | None = None, exit_code: int = 1) -> None:
+    def __init__(
+        self, what: str, hint: str | None = None, exit_code: int = 1, result: Result | None = None
+    ) -> None:
         super().__init__(what, hint)
-        self.exit_code = exit_code
+        self.exit_code, self.result = exit_code, result
 
 
 class _Signals:
@@ -224,7 +236,11 @@ def _judge(
     if signals.hung_up and not signals.unread:  # nobody is there to read why
         raise click.exceptions.Exit(1 if result is None else result.exit_code or 1)
     if result is not None:
-        raise JobFailedError(result.message, result.hint, result.exit_code or 1)
+        raise JobFailedError(result.message, result.hint, result.exit_code or 1, result)
+    if code == EXIT_DISK_FULL:  # and no room to write so
+        raise JobFailedError(
+            "no room on the disk", MAKE_ROOM + (f": {go_on}" if go_on else ""), EXIT_DISK_FULL
+        )
     _print_tail(folder)
     raise JobFailedError(
         f"the worker of job {folder.id} {_death(code)} (its words are above and in {folder.log})",

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 import click
 
 from ddpm_tui.cli.lazy import Lazy, LazyGroup
-from engine.errors import DdpmError, UserError
+from engine.errors import DdpmError, DiskFullError, UserError
+from engine.files import is_disk_full
 
 _CLI = "ddpm_tui.cli."
 
@@ -150,7 +151,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     except OSError as error:
+        full = is_disk_full(error)
         if error.filename is not None:
+            if full:
+                return _complain(
+                    f"no room to write {error.filename}", "free some space", DiskFullError.exit_code
+                )
             not_ours = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
             hint = "`ddpm-tui doctor` says what to mend" if not_ours else None
             return _complain(f"{error.filename}: {(error.strerror or str(error)).lower()}", hint, 1)
@@ -160,7 +166,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in UNWRITTEN:
             raise
         _drop_output()
-        return _complain(f"standard output: {os.strerror(error.errno).lower()}", None, 1)
+        said = f"standard output: {os.strerror(error.errno).lower()}"
+        return _complain(said, None, DiskFullError.exit_code if full else 1)
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        return _complain(f"no room on the disk ({error})", "free some space", DiskFullError.exit_code)
     return result if isinstance(result, int) else 0
 
 

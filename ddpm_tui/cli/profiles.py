@@ -9,6 +9,7 @@ import click
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import (
     device_option,
+    each,
     home,
     json_option,
     note,
@@ -220,10 +221,12 @@ def delete(names: tuple[str, ...]) -> None:
     """
     from engine.runs.trash import discard
 
-    paths = [_own(name) for name in names]
-    for name, path in zip(names, paths, strict=True):
+    def one(named: tuple[str, Path]) -> None:
+        name, path = named
         discard(home(), "profile", name, path)
         say(f"{name} is in the trash; `ddpm-tui profiles restore {name}` brings it back")
+
+    each([(name, _own(name)) for name in dict.fromkeys(names)], one)
 
 
 def _own(name: str) -> Path:

@@ -17,6 +17,7 @@ from ddpm_tui.cli.common import Line, note, rich_line, say
 from ddpm_tui.cli.numbers import LINES, SECONDS
 from ddpm_tui.cli.queue_text import listing, remark
 from ddpm_tui.client import Client, NotRunningError, ensure_engine, insistent_request
+from engine.errors import UserError
 from engine.home import Home
 from engine.jobs import EXIT_DISK_FULL
 from engine.service.states import job_number
@@ -28,7 +29,7 @@ from engine.service.states import job_number
 @click.option("--quiet", "-q", is_flag=True)
 def wait(ids: tuple[str, ...], timeout: float | None, quiet: bool) -> None:
     """Wait until jobs are over; without IDs, all that work or wait for their turn now. The exit code is the job's; of
-    several, the first that is not 0.
+    several, the first that is not 0, and 1 where only an unknown ID is to be said.
 
     A job that needs you ends the waiting too: with 1 where it is held, with 73 where the disk was full.
     """
@@ -40,12 +41,27 @@ def wait(ids: tuple[str, ...], timeout: float | None, quiet: bool) -> None:
                 ids = ids or tuple(
                     job["id"] for job in client.request("list")["jobs"] if job["state"] in _COMING
                 )
-                jobs = [client.request("show", id=name) for name in ids]
+                jobs, unknown = _shown(client, ids, told)
                 client.request("subscribe", topics=["jobs"])
                 codes = _wait(client, {job["id"]: job for job in jobs}, end, told, quiet)
         except NotRunningError:
             continue  # it died or was restarted; what we wait for is in its files
-        raise SystemExit(next((code for code in codes if code), 0))
+        raise SystemExit(next((code for code in codes if code), int(unknown)))
+
+
+def _shown(client: Client, ids: tuple[str, ...], told: dict[str, str]) -> tuple[list[dict[str, Any]], bool]:
+    """The jobs, and whether one of several is unknown, which is said once; of a single one it is the error."""
+    jobs, unknown = [], False
+    for name in ids:
+        try:
+            jobs.append(client.request("show", id=name))
+        except UserError as error:
+            if len(ids) == 1:
+                raise
+            if name not in told:
+                note(f"error: {error}")
+            told[name], unknown = "unknown", True
+    return jobs, unknown
 
 
 def _wait(

@@ -7,6 +7,7 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import (
+    each,
     home,
     json_option,
     note,
@@ -334,9 +335,11 @@ def delete(names: tuple[str, ...]) -> None:
     from engine.runs.record import find_run
     from engine.service import run_changes
 
-    for folder in [find_run(home(), name) for name in names]:
+    def discard(folder: "RunFolder") -> None:
         run_changes.discard(home(), folder)
         say(f"{folder.name} is in the trash; `ddpm-tui runs restore {folder.name}` brings it back")
+
+    each([find_run(home(), name) for name in dict.fromkeys(names)], discard)
 
 
 @runs.command()

@@ -46,7 +46,7 @@ def drawing_options(command: Any) -> Any:
             "--out",
             metavar="DIR",
             type=click.Path(file_okay=False),
-            help="Each picture as a PNG in this folder.",
+            help="Each picture as a PNG in this folder, which is new or empty.",
         ),
         click.option(
             "--npy", metavar="FILE.npy", callback=_file(".npy"), help="All pictures as uint8 (N, H, W, 3)."
@@ -106,6 +106,8 @@ def drawing_args(
 ) -> dict[str, Any]:
     """The args of a sampling job from `drawing_options` and what it draws from. Raises UsageError for those that
     exclude each other. usual_sampler: the profile's, where it is known."""
+    from engine.sampling_settings import check_outputs
+
     sampler = options["sampler"] or usual_sampler
     for name, only in (("eta", "ddim"), ("variance", "ddpm")):
         if options[name] is not None and sampler not in (None, only):
@@ -116,13 +118,9 @@ def drawing_args(
         raise UsageError("--trajectory needs pictures", "leave --trajectory-of 0 out")
     if options["out"] is not None:
         options["out"] = str(given_path(options["out"]).absolute())
-    kept = min(count, trajectory_of)
-    return {
-        "n": count,
-        "trajectory": kept,
-        "trajectory_file": trajectory,
-        **options,
-    }
+    args = {"n": count, "trajectory": min(count, trajectory_of), "trajectory_file": trajectory, **options}
+    check_outputs(args)
+    return args
 
 
 @click.command()

@@ -8,6 +8,7 @@ from engine.files import is_locked, lock_holder
 from engine.home import Home, is_file_name
 from engine.profile import Profile
 from engine.profiles_store import diff_profiles, list_profiles, value_text
+from engine.runs.branch import require_beginning
 from engine.runs.pictures import require_pictures
 from engine.runs.record import create_run, find_run, free_run_name, load_run, run_names
 from engine.service.machine import require_device
@@ -59,6 +60,7 @@ def find_target(
             f"run {name!r} is being trained by {lock_holder(folder.lock) or 'another process'}",
             "wait for it, or stop it first",
         )
+    require_beginning(home, folder)
     reached = newest(folder)
     here = reached.epochs_seen if reached else 0.0
     if to_epoch is None:
@@ -103,7 +105,7 @@ def _run_for(
         if unfinished:
             return unfinished, False
     # What the worker could only say after the run was made is said now.
-    require_pictures(home, profile.data.model_dump())
+    require_pictures(home, profile.data.model_dump(), batch=profile.training.batch_size)
     require_device(profile.training.device if device == "auto" else device)
     name = run or free_run_name(home, profile_name)
     create_run(home, name, profile, profile_name)

@@ -38,7 +38,9 @@ class Changes:
         self.changed()
 
     async def delete(self, run: RunFolder, info: "CheckpointInfo") -> None:
-        from engine.runs.trash import discard_checkpoint, restore
+        """Raises BusyError where a job that is not over names the checkpoint."""
+        from engine.runs.trash import restore
+        from engine.service.needed import discard_checkpoint
 
         trashed = await asyncio.to_thread(discard_checkpoint, self.app.home, run, info.folder)
         name = f"{run.name}@{info.step}"

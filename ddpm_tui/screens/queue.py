@@ -206,7 +206,7 @@ class QueueScreen(BaseScreen):
         async def to(place: int) -> None:
             rest = [i for i in ids if i != job_id]
             where = rest[place] if place < len(rest) else "last"
-            await asks.ask(self.ddpm, "move", ids=[job_id], where=where)
+            await asks.change(self.ddpm, "move", job_id, where=where)
 
         await to(at + by)
         self._follow = job_id

@@ -75,7 +75,8 @@ class JobPanel(Rows):
         words = str(view.state)
         phase = PHASES.get(view.progress.phase) if view.progress and view.job.live else None
         if view.job.intent:
-            words = {"pause": "pausing", "cancel": "stopping", "kill": "stopping"}.get(view.job.intent, words)
+            said = {"pause": "pausing", "cancel": "stopping", "kill": "stopping", "resume": "resuming"}
+            words = said.get(view.job.intent, words)
             if view.job.kind == "train" and (words != "stopping" or width > 90):
                 words += " (writes a checkpoint first)"
         elif phase:

@@ -22,6 +22,7 @@ from engine.data.manifest import FORMAT as PACKED_FORMAT
 from engine.data.manifest import PackedManifest, is_whole, load_manifest
 from engine.data.recipes import OLDER_RESAMPLINGS, RECIPES, RESAMPLING, check_recipe
 from engine.data.scan import Listing, scan
+from engine.data.split import FEWEST_HELD_OUT, TRAIN, Partition, assign, choose
 from engine.errors import BusyError, DamagedError, GoneError, UserError, unknown
 from engine.folders import PackedFolder, SourceFolder
 from engine.home import NAME, Home, check_name, given_path
@@ -316,6 +317,19 @@ def open_source(source: Source) -> Listing:
             f"`ddpm-tui data add {source.path} --name {source.name}` takes it anew; what is packed stays",
         )
     return listing
+
+
+def trains_at_most(source: Source, limit: int | None, listing: Listing | None) -> int:
+    """How many pictures there will be to learn from where none is broken; without a listing at most so many."""
+    total = (
+        min(limit or source.pictures, source.pictures) if source.kind != "built-in" else limit or FACES_COUNT
+    )
+    if listing is None or total < 2:
+        return max(0, total - (FEWEST_HELD_OUT if total >= 2 * FEWEST_HELD_OUT else 1))
+    chosen = choose(listing.names, total) if total < len(listing.names) else range(len(listing.names))
+    partition = Partition(listing.partition) if listing.partition else None
+    split, _ = assign([listing.names[index] for index in chosen], partition)
+    return split.count(TRAIN)
 
 
 def remove_source(home: Home, name: str) -> list[Path]:

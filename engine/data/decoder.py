@@ -6,6 +6,7 @@ It ends when the socket does, so it never outlives a parent that was killed.
 """
 
 import os
+import signal
 import sys
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -116,6 +117,8 @@ class Decoder:
 
 def main(descriptor: int) -> None:
     """Serve blocks until the other end is closed."""
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # a batch system's: the worker answers them
+        signal.signal(number, signal.SIG_IGN)
     with Connection(descriptor) as connection:
         try:
             decoder = Decoder(connection.recv())

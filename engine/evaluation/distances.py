@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.packed import Packed
+from engine.errors import UserError
 from engine.evaluation import frechet
 from engine.evaluation.bootstrap import Interval, bootstrap
 from engine.evaluation.extractors import Extractor
@@ -115,6 +116,12 @@ class Distances:
                 self.packed, chosen, extractor,
                 lambda done, total: self.report(f"{name} of the reference", done, total, "pictures"),
             )  # fmt: skip
+            for whose, found in (("the samples", fake), ("the reference", real)):
+                if not np.isfinite(found).all():
+                    raise UserError(
+                        f"the extractor {extractor.name} gives no finite numbers for {whose}",
+                        "use another one",
+                    )
             self._features = fake.astype(np.float64), real.astype(np.float64), chosen.reference
         return self._features
 

@@ -13,11 +13,11 @@ from PIL import Image
 from engine.data.job import pack_for
 from engine.data.manifest import is_whole
 from engine.data.packed import open_packed
-from engine.errors import UserError
+from engine.errors import DdpmError, UserError
 from engine.evaluation.kept import Kept
 from engine.evaluation.score import Wanted, score
 from engine.failpoints import reach
-from engine.jobs import EXIT_DONE, Result
+from engine.jobs import EXIT_DONE, EXIT_FAILED, Result
 from engine.runs.evaluations import DEFAULT_COUNT, PARTS, check_measures, facts, write_evaluation
 from engine.runs.trained import Trained, find_trained
 from engine.sampling.load import Loaded, load
@@ -28,8 +28,8 @@ GOES_ON = "run it again: it goes on with the measures it has and the samples it 
 
 def run_evaluation(work: Work) -> Result:
     """Score what the spec asks for. args: checkpoint (RUN@WHICH, or an exported folder), n, measures, sampler, steps,
-    spacing, seed, weights, extractor, inception_weights, reference, batch. Raises
-    UserError before anything is computed where it cannot be had."""
+    spacing, seed, weights, extractor, inception_weights, reference, batch. A measure that cannot be taken is named in
+    the result, which is then a failure; the others are stored. Raises UserError where none can be had."""
     args = work.spec.args
     trained = find_trained(work.home, args["checkpoint"])
     extractor, inception = args.get("extractor"), args.get("inception_weights")
@@ -52,6 +52,9 @@ def run_evaluation(work: Work) -> Result:
         f"on {loaded.plan.summary(work.device_name(loaded.plan.device))}"
     )
     clock = _Clock()
+
+    def missed(measure: str, error: DdpmError) -> None:
+        work.say(f"{measure} cannot be taken: {error}")
 
     identity = _identity(trained, loaded, packed.manifest.identity, wanted)
     kept = Kept.open(trained.place.evaluations, identity, packed.size)
@@ -78,6 +81,7 @@ def run_evaluation(work: Work) -> Result:
             report,
             lambda s: work.say(f"{s.name}: {s.line()}, {s.seconds:.1f} s"),
             kept,
+            missed,
         )
         seconds = time.monotonic() - started
         work.raise_if_stopping(GOES_ON)
@@ -92,9 +96,15 @@ def run_evaluation(work: Work) -> Result:
     count = len(found.scores)
     message = f"{count} score{'s' * (count != 1)} of {trained.name} in {seconds:.1f} s: {evaluation.path}"
     work.say(message)
+    missing = {measure: str(error) for measure, error in found.missed.items()}
+    hint = None
+    if missing:
+        message = f"{'; '.join(f'{name} cannot be taken: {why}' for name, why in missing.items())}"
+        hint = f"the other {count} {'are' if count != 1 else 'is'} in {evaluation.path}"
     return Result(
-        "done", EXIT_DONE, message, None, work.spec.run, trained.step, evaluation.epoch, trained.step,
-        extra={"evaluation": facts(evaluation), "seconds": round(seconds, 2)},
+        "failed" if missing else "done", EXIT_FAILED if missing else EXIT_DONE, message, hint,
+        work.spec.run, trained.step, evaluation.epoch, trained.step,
+        extra={"evaluation": facts(evaluation), "seconds": round(seconds, 2), "missed": missing},
     )  # fmt: skip
 
 

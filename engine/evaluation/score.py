@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.data.packed import Packed
-from engine.errors import UserError
+from engine.errors import DdpmError, DiskFullError, UserError
 from engine.evaluation import bands, bits, memorisation, wasserstein
 from engine.evaluation.bootstrap import Interval, bootstrap
 from engine.evaluation.distances import Distance, Distances, Report
@@ -22,10 +22,12 @@ from engine.evaluation.extractors import Extractor, open_extractor
 from engine.evaluation.kept import Kept
 from engine.evaluation.reference import ReferencePictures, choose
 from engine.runs.evaluations import FEATURE_MEASURES, SAMPLED, Part, Reference, Score
-from engine.sampling.drawing import batch_that_fits, draw
+from engine.sampling.drawing import NotFiniteError, batch_that_fits, draw
 from engine.sampling.load import Loaded, free_memory
 from engine.sampling_settings import Settings
 from engine.training.precision import autocast
+from engine.training.step import is_out_of_memory
+from engine.work import Stopped
 
 BITS_PICTURES = 64
 BITS_TIMESTEPS = 250
@@ -52,9 +54,11 @@ class Wanted:
 
 @dataclass
 class Scored:
-    """Scores by name, and uint8 (H, W, 3) of the closest pairs where memorisation was asked for."""
+    """Scores by name, and uint8 (H, W, 3) of the closest pairs where memorisation was asked for. missed: why a measure
+    could not be taken, by its name."""
 
     scores: dict[str, Score] = field(default_factory=dict)
+    missed: dict[str, DdpmError] = field(default_factory=dict)
     pairs: NDArray[np.uint8] | None = None
 
 
@@ -65,11 +69,15 @@ def score(
     report: Report = lambda measure, done, total, unit: None,
     scored: Callable[[Score], None] = lambda score: None,
     kept: Kept | None = None,
+    missed: Callable[[str, DdpmError], None] = lambda measure, error: None,
 ) -> Scored:
     """Take the measures; `scored` hears of each figure as it is had; what is in `kept` is not made again, and what is
-    made goes into it. Raises UserError where one cannot be had: fewer than two pictures, weights or an extractor that
-    do not fit."""
-    return _Scoring(loaded, packed, wanted, report, scored, kept or Kept(packed.size)).run()
+    made goes into it. One that cannot be had keeps none of the others from being taken; `missed` hears of it: fewer
+    than two pictures, weights or an extractor that do not fit, no memory for it, numbers that are not finite.
+
+    Raises UserError for fewer than 2 samples, and what kept the first measure from being taken where none could be.
+    """
+    return _Scoring(loaded, packed, wanted, report, scored, kept or Kept(packed.size), missed).run()
 
 
 class _Scoring:
@@ -83,36 +91,66 @@ class _Scoring:
         report: Report,
         scored: Callable[[Score], None],
         kept: Kept,
+        missed: Callable[[str, DdpmError], None],
     ) -> None:
         if wanted.n < 2:
             raise UserError(f"-n {wanted.n}: scoring needs at least 2 pictures")
         self.loaded, self.packed, self.wanted = loaded, packed, wanted
-        self.report, self.scored, self.kept = report, scored, kept
+        self.report, self.scored, self.kept, self.missed = report, scored, kept, missed
         self.batch = wanted.batch or batch_that_fits(loaded.profile, loaded.plan, free_memory(loaded))
         self.found = Scored(pairs=kept.pairs)
         self._samples: NDArray[np.uint8] | None = None
         self._extractor: Extractor | None = None
         self._distances: Distances | None = None
+        self._finite = torch.ones((), dtype=torch.bool, device=loaded.device)
         self._clock = time.monotonic()
 
     def run(self) -> Scored:
         # What may be missing is found out before an hour is spent on the rest.
-        if set(self.wanted.measures) & set(FEATURE_MEASURES):
-            self._open_extractor()
+        featured = [measure for measure in self.wanted.measures if measure in FEATURE_MEASURES]
+        if featured and (error := self._kept_from(self._open_extractor)):
+            for measure in featured:
+                self._miss(measure, error)
         for measure in self.wanted.measures:
             if (had := self.kept.scores.get(measure)) is not None:
                 self.found.scores[had.name] = had
-                continue
-            self._clock = time.monotonic()
-            self.report(measure, 0, 0, "pictures")
-            getattr(self, f"_{measure}")()
+            elif measure not in self.found.missed and (error := self._kept_from(lambda: self._take(measure))):  # noqa: B023
+                self._miss(measure, error)
+        if not self.found.scores:
+            raise next(iter(self.found.missed.values()))
         return self.found
+
+    def _take(self, measure: str) -> None:
+        self._clock = time.monotonic()
+        self._finite.fill_(True)
+        self.report(measure, 0, 0, "pictures")
+        getattr(self, f"_{measure}")()
+
+    def _miss(self, measure: str, error: DdpmError) -> None:
+        self.found.missed[measure] = error
+        self.missed(measure, error)
+
+    @staticmethod
+    def _kept_from(work: Callable[[], object]) -> DdpmError | None:
+        """Why `work` could not be done; None where it is done. A stop and a full disk end all of it."""
+        try:
+            work()
+        except (Stopped, DiskFullError):
+            raise
+        except DdpmError as error:
+            return error
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return UserError("out of memory", "fewer pictures at once with --batch change no score")
+        return None
 
     # What measures share.
 
     def _denoise(self, x_t: Tensor, t: Tensor) -> Tensor:
         with torch.no_grad(), autocast(self.loaded.plan):
             output: Tensor = self.loaded.model(x_t, t)
+        self._finite &= torch.isfinite(output).all()
         return output.float()
 
     def _held_out(self, most: int) -> ReferencePictures:
@@ -295,6 +333,9 @@ class _Scoring:
         unit: str = "",
         **detail: Any,
     ) -> None:
+        # A clipped estimate would hide an infinity of the network's.
+        if not np.isfinite(figure.value) or not bool(self._finite):
+            raise NotFiniteError(f"{name} is no finite number")
         settings = self.wanted.settings
         plain = name.partition("[")[0]
         sampled = plain in SAMPLED

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from engine.errors import UserError
-from engine.files import write_bytes
+from engine.files import unwritable, write_bytes
 
 
 def save_figure(
@@ -25,7 +25,7 @@ def save_figure(
     try:
         write_bytes(path, buffer.getvalue(), durable=False)
     except OSError as error:
-        raise UserError(f"cannot write {path} ({error.strerror or error})", "name another file") from None
+        raise unwritable(path, error, "name another file") from None
 
 
 def check_place(path: Path) -> None:

@@ -11,7 +11,7 @@ from engine.failpoints import reach
 from engine.files import write_json
 from engine.folders import RunFolder
 from engine.home import Home
-from engine.runs.checkpoints import CheckpointInfo, resolve, verify
+from engine.runs.checkpoints import CheckpointInfo, checkpoint_folders, resolve, verify
 from engine.runs.record import (
     Lineage,
     RunRecord,
@@ -21,6 +21,7 @@ from engine.runs.record import (
     read_record,
     run_names,
 )
+from engine.runs.trash import list_trash
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,3 +113,23 @@ def _copy_history(parent: RunFolder, child: RunFolder, offset: int) -> int:
         history = b""
     child.metrics.write_bytes(history)
     return len(history)
+
+
+def require_beginning(home: Home, folder: RunFolder) -> None:
+    """Raise UserError where a branch has no checkpoint left: it would begin anew, from weights that are none of its
+    parent's."""
+    lineage = read_record(folder).lineage
+    if lineage is None or checkpoint_folders(folder):
+        return
+    name = f"{folder.name}@{lineage.step}"
+    deleted = [
+        t.label for t in list_trash(home) if t.kind == "checkpoint" and t.label.startswith(f"{folder.name}@")
+    ]
+    back = name if name in deleted else deleted[0] if deleted else None
+    raise UserError(
+        f"run {folder.name!r} branches from {lineage.parent}@{lineage.step}, and no checkpoint is left to go on from",
+        f"`ddpm-tui checkpoints restore {back}` brings it back"
+        if back
+        else f"`checkpoints restore` has none of it any more; `ddpm-tui runs branch {lineage.parent}@{lineage.step}` "
+        "makes the branch anew",
+    )

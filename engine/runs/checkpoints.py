@@ -28,7 +28,10 @@ STANDING_TAGS = ("latest", "best")
 
 @dataclass(frozen=True)
 class Manifest:
-    """What one checkpoint holds. `images` counts pictures seen, `position` those of the unfinished epoch."""
+    """What one checkpoint holds. `images` counts pictures seen, `position` those of the unfinished epoch.
+
+    chunk: the number of the chunk that ends here, 2.5 where a job's target came in the middle of the third; None in old
+    ones."""
 
     step: int
     epoch: int
@@ -37,6 +40,7 @@ class Manifest:
     steps_per_epoch: int
     architecture: str
     chunk_end: bool = False
+    chunk: float | None = None
     train_loss: float | None = None
     val_loss: float | None = None
     eps_error: float | None = None
@@ -314,25 +318,62 @@ def set_tag(run: RunFolder, tag: str, step: int | None) -> None:
 # Thinning out.
 
 
+def thinning(run: RunFolder) -> tuple[str, str]:
+    """What is busy, and the hint, where another process tags or removes checkpoints of a run: `run.tags_lock` is held
+    by both, so that none is removed while it gets its tag."""
+    return f"the list of checkpoints of run {run.name!r}", "try again"
+
+
 def prunable(
     found: list[CheckpointInfo],
     keep_epochs: tuple[int, ...],
     keep_last: int,
-    branched: frozenset[int] = frozenset(),
+    kept: frozenset[int] = frozenset(),
+    keep_chunks: int | None = None,
+    chunk_epochs: int | None = None,
 ) -> list[CheckpointInfo]:
-    """What retention would remove: not the newest, chunk ends, kept epochs, the best, tagged or branched ones."""
+    """What retention would remove: not the newest, kept epochs, the best, tagged ones, those of the steps `kept`
+    (branches begin there, jobs name them), and of the ends of chunks those of `kept_chunks`.
+
+    keep_chunks: None keeps every end of a chunk · chunk_epochs: epochs of a chunk, for ends from before their number
+    was stored; None keeps all of those.
+    """
     newest = {c.step for c in found[-max(1, keep_last) :]}
+    ends = {c.step: _chunk(c.manifest, chunk_epochs) for c in found if c.manifest and c.manifest.chunk_end}
+    going = {} if keep_chunks is None else {step: n for step, n in ends.items() if n is not None}
+    standing = kept_chunks(list(going.values()), keep_chunks or 0)
     return [
         c
         for c in found
         if c.manifest
         and c.step not in newest
-        and c.step not in branched
+        and c.step not in kept
         and not c.tags
         and not c.best
-        and not c.manifest.chunk_end
+        and (c.step not in ends or (c.step in going and going[c.step] not in standing))
         and not (c.manifest.whole_epoch and c.manifest.epoch in keep_epochs)
     ]
+
+
+def kept_chunks(numbers: list[float], newest: int) -> frozenset[float]:
+    """Which chunks' ends retention keeps of a run's, by number: the newest so many, and of the older ones every k-th,
+    with the smallest k of 1, 2, 4, … that keeps no more of them than of the newest.
+
+    k never becomes smaller as a run grows, so what is kept later was kept before.
+    """
+    ordered = sorted(numbers)
+    last, older = ordered[-newest:], ordered[:-newest]
+    every = 1
+    while older and older[-1] // every > newest:
+        every *= 2
+    return frozenset(last) | {number for number in older if number % every == 0}
+
+
+def _chunk(manifest: Manifest, chunk_epochs: int | None) -> float | None:
+    """The number of the chunk that ends here, from 1; with a fraction where the target of a job came before its end."""
+    if manifest.chunk is not None:
+        return manifest.chunk
+    return manifest.epoch / chunk_epochs if chunk_epochs else None
 
 
 # Publishing.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import DamagedError, UserError
+from engine.files import unwritable
 from engine.folders import ExportFolder, RunFolder
 from engine.home import given_path
 from engine.profile import Profile
@@ -63,15 +64,25 @@ def export_checkpoint(
     }
     target = given_path(target)
     folder = ExportFolder(target)
+    made = False
     try:
+        made = not target.exists()
         target.mkdir(parents=True, exist_ok=True)
         if any(target.iterdir()):
             raise UserError(f"{target} is not empty", "name a new folder")
-        shutil.copyfile(source, folder.weights)
-        folder.profile.write_text(to_toml(profile), encoding="utf-8")
-        folder.record.write_text(json.dumps(facts, indent=1) + "\n")
+        try:
+            shutil.copyfile(source, folder.weights)
+            folder.profile.write_text(to_toml(profile), encoding="utf-8")
+            folder.record.write_text(json.dumps(facts, indent=1) + "\n")
+        except BaseException:
+            # Half an export is none, and would be in the way of the next attempt.
+            for path in (folder.weights, folder.profile, folder.record):
+                path.unlink(missing_ok=True)
+            if made:
+                target.rmdir()
+            raise
     except OSError as error:
-        raise UserError(f"cannot write to {target} ({error.strerror})", "name another folder") from None
+        raise unwritable(target, error, "name another folder") from None
     return target
 
 

@@ -7,8 +7,8 @@ nothing.
 from collections.abc import Mapping
 from typing import Any
 
-from engine.data.catalog import load_source, open_source, packed_folder, place_of
-from engine.data.manifest import is_whole
+from engine.data.catalog import load_source, open_source, packed_folder, place_of, trains_at_most
+from engine.data.manifest import is_whole, load_manifest
 from engine.errors import DdpmError, UserError
 from engine.folders import PackedFolder
 from engine.home import Home
@@ -51,17 +51,39 @@ def packed_for(home: Home, data: Mapping[str, Any], frozen: Mapping[str, Any], r
     )
 
 
-def require_pictures(home: Home, data: Mapping[str, Any], *, listed: bool = True) -> None:
-    """Before a run is made of a profile whose section is `data`: raise UserError where it could not be packed.
+def require_pictures(home: Home, data: Mapping[str, Any], *, batch: int = 1, listed: bool = True) -> None:
+    """Before a run is made of a profile whose section is `data`: raise UserError where it could not be packed, or gives
+    fewer pictures to learn from than a batch has.
 
     `listed`: see also whether they are those that were added, which lists a folder of 200,000 anew. What is packed
-    already needs no pictures.
+    already needs no pictures. Pictures that turn out to be broken are not known yet.
     """
-    if is_whole(packed_for(home, data, {})):
+    folder = packed_for(home, data, {})
+    if is_whole(folder):
+        require_batch(str(data["dataset"]), load_manifest(folder).train, batch)
         return
     source = load_source(home, str(data["dataset"]))
+    listing = None
     if source.kind != "built-in":
-        (open_source if listed else place_of)(source)
+        if listed:
+            listing = open_source(source)
+        else:
+            place_of(source)
+    require_batch(source.name, trains_at_most(source, data.get("limit"), listing), batch)
+
+
+def require_batch(dataset: str, train: int, batch: int, run: str | None = None) -> None:
+    """Raise UserError where `train` pictures are fewer than a batch of so many; `run`: which was made for it already,
+    and whose profile is frozen."""
+    if train >= batch:
+        return
+    smaller = f"train with --set training.batch_size={train}" if train else "add pictures"
+    raise UserError(
+        f"data set {dataset!r} has {train:,} picture{'s' * (train != 1)} to learn from and a batch has {batch:,}",
+        f"add pictures, or {smaller}"
+        if run is None
+        else f"run {run!r} can never train: `ddpm-tui runs delete {run}`, then {smaller}",
+    )
 
 
 def runs_on(home: Home, dataset: str) -> list[str]:

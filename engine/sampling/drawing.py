@@ -9,12 +9,20 @@ from torch import Tensor, nn
 
 from engine.diffusion.samplers import PictureNoise, sample, to_uint8
 from engine.diffusion.schedule import Schedule
+from engine.errors import DdpmError
 from engine.profile import Profile
 from engine.sampling_settings import Settings
 from engine.training.precision import Plan, autocast
 
 MAX_FRAMES = 61
 """Frames kept of a trajectory; longer ones are thinned out evenly."""
+
+
+class NotFiniteError(DdpmError):
+    """The network gave NaN or infinities: no picture and no figure is made of them."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, "its weights are spoiled: use an earlier checkpoint")
 
 
 @dataclass(frozen=True)
@@ -42,15 +50,20 @@ def draw(
     """Draw pictures begin … count−1 of the set in batches; neither where they begin nor the batch size changes noise.
 
     The first `keep_frames` pictures keep their denoising. `on_step(done, total)` counts network calls times
-    pictures; it may raise to stop. `model` is in evaluation mode and holds the weights to use.
+    pictures; it may raise to stop. `model` is in evaluation mode and holds the weights to use. Raises NotFiniteError
+    where what it gives is not finite: clipped, an infinity would pass for a picture.
     """
     device = torch.device(plan.device)
     shape = (3, profile.data.size, profile.data.size)
     total, done = count * settings.steps, begin * settings.steps
+    finite = torch.ones(0, dtype=torch.bool, device=device)  # of this batch's pictures
 
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:
         with autocast(plan):
+            nonlocal finite
+        with autocast(plan):
             output: Tensor = model(x_t, t)
+        finite = finite & _finite(output)
         return output.float()
 
     for start in range(begin, count, batch):
@@ -59,6 +72,7 @@ def draw(
         wanted = frame_steps(settings.steps)
         noise = PictureNoise(settings.seed, list(indices), shape, device)
         initial = noise.initial()
+        finite = torch.ones(len(indices), dtype=torch.bool, device=device)
         frames = [to_uint8(initial[:kept])] if kept else []
 
         def step_done(index: int, x_t: Tensor, x_0: Tensor) -> None:
@@ -83,8 +97,16 @@ def draw(
                 noise=noise,
                 on_step=step_done,
             )
+        bad = len(indices) - int((finite & _finite(x)).sum())
+        if bad:
+            raise NotFiniteError(f"the network gives no finite numbers for {bad} of {len(indices)} pictures")
         pictures = to_uint8(x).cpu().numpy()
         yield Drawn(indices, pictures, np.stack([f.cpu().numpy() for f in frames]) if frames else None)
+
+
+def _finite(x: Tensor) -> Tensor:
+    """bool (N,): which pictures of (N, C, H, W) are finite throughout."""
+    return torch.isfinite(x).flatten(1).all(1)
 
 
 def frame_steps(steps: int) -> frozenset[int]:

@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from engine.errors import UserError
+from engine.errors import DiskFullError, UserError
 from engine.failpoints import reach
-from engine.files import disk_errors, write_json
+from engine.files import disk_errors, unwritable, write_bytes, write_json
 from engine.folders import SampleFolder
 from engine.jobs import EXIT_DONE, Result
 from engine.runs.trained import Trained, find_trained
-from engine.sampling.drawing import Drawn, batch_that_fits, draw
+from engine.sampling.drawing import Drawn, batch_that_fits, draw, frame_steps
 from engine.sampling.load import Loaded, free_memory, load
-from engine.sampling.outputs import check_places, check_room
-from engine.sampling.sheets import grid, save_gif, save_png, strip
-from engine.sampling_settings import Settings
+from engine.sampling.outputs import Amounts, check_disks, check_empty, check_memory, check_places
+from engine.sampling.sheets import gif_scale, grid, save_gif, save_npy, save_png, strip, strip_scale
+from engine.sampling_settings import OUTPUTS, Settings, check_outputs
 from engine.work import Work
 
 DEFAULT_COUNT = 64
@@ -38,11 +37,15 @@ def run_sampling(work: Work) -> Result:
         raise UserError(f"-n {count}: draw at least one picture")
     size = trained.profile.data.size
     settings = trained.settings(args)
-    check_room(trained.place.samples.parent, count, size)
-    check_places(args, count, size)
+    kept = min(count, int(args.get("trajectory") or 0))
+    frames = len(frame_steps(settings.steps)) + 1 if kept else 0
+    check_outputs(args)
+    amounts = Amounts(count, size, kept, frames)
+    check_memory(amounts, args)
+    check_places(args, work.spec.id)
+    check_disks(trained.place.samples.parent, amounts, args)
     work.report("starting", text="loading the checkpoint")
     loaded = load(trained, settings.weights, work.device(trained.profile.training.device))
-    kept = min(count, int(args.get("trajectory") or 0))
     batch = int(args.get("batch") or batch_that_fits(loaded.profile, loaded.plan, free_memory(loaded)))
     work.say(
         f"{count} picture{'s' * (count != 1)} from {trained.name}: {settings.sampler}, "
@@ -77,8 +80,8 @@ def run_sampling(work: Work) -> Result:
     work.report("writing", count, count, "pictures")
     record = {**_facts(trained, loaded, settings, count), "seconds": round(seconds, 3), "job": work.spec.id}
     folder = _store(trained.place.samples, work.spec.id, drawn, record)
-    written = _hand_out(folder, drawn, args)
-    message = f"{count} pictures in {seconds:.1f} s: {folder.path}"
+    written = _hand_out(folder, drawn, args, work.spec.id)
+    message = f"{count} picture{'s' * (count != 1)} in {seconds:.1f} s: {folder.path}"
     work.say(message)
     return Result(
         "done", EXIT_DONE, message, None, work.spec.run, trained.step, record["epoch"], trained.step, folder.path.name,
@@ -106,61 +109,82 @@ def _facts(trained: Trained, loaded: Loaded, settings: Settings, count: int) -> 
 
 
 def _store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, Any]) -> SampleFolder:
-    """Publish the set: a temporary folder, renamed when it is whole. A set of the same job is replaced."""
+    """Publish the set: a temporary folder, renamed when the pictures are whole in it, and the extras after it. A set of
+    the same job is replaced.
+
+    Raises DiskFullError; where it is for the extras alone, it says where the pictures are.
+    """
     samples.mkdir(exist_ok=True)
     target = SampleFolder(samples / sample_id)
     building = SampleFolder(samples / f".{sample_id}.new")
     shutil.rmtree(building.path, ignore_errors=True)
-    with disk_errors(target.path):
-        building.path.mkdir()
-        pictures = np.concatenate([d.pictures for d in drawn])
-        np.save(building.pictures, pictures)
+    pictures = np.concatenate([d.pictures for d in drawn])
+    try:
+        with disk_errors(target.path):
+            building.path.mkdir()
+            np.save(building.pictures, pictures)
+            write_json(building.record, record)
+            shutil.rmtree(target.path, ignore_errors=True)
+            building.path.rename(target.path)
+    finally:
+        shutil.rmtree(building.path, ignore_errors=True)
+    try:
+        save_png(target.grid, grid(pictures), {"ddpm-tui": f"{record['run']}@{record['checkpoint']}"})
         frames = [d.frames for d in drawn if d.frames is not None]
         if frames:
-            np.save(building.trajectory, np.concatenate(frames, axis=1))
-        save_png(building.grid, grid(pictures), {"ddpm-tui": f"{record['run']}@{record['checkpoint']}"})
-        write_json(building.record, record)
-    shutil.rmtree(target.path, ignore_errors=True)
-    building.path.rename(target.path)
+            save_npy(target.trajectory, np.concatenate(frames, axis=1))
+    except DiskFullError as error:
+        raise DiskFullError(error.what, f"the pictures are whole in {target.path}") from None
     return target
 
 
-def _hand_out(folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any]) -> list[str]:
-    """Write the files that were asked for by path too; returns what was written. Raises UserError."""
+def _hand_out(folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any], job: str) -> list[str]:
+    """Write the files that were asked for by path too, pictures first; returns what was written. Raises UserError,
+    DiskFullError."""
     pictures = np.concatenate([d.pictures for d in drawn])
     written: list[str] = []
-
-    def target(given: str) -> Path:
-        path = Path(given)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot write {path} ({error.strerror})", "give another path") from None
-        written.append(str(path))
-        return path
-
+    path = folder.path
     try:
-        if args.get("grid"):
-            save_png(target(args["grid"]), grid(pictures, scale=int(args.get("scale") or 1)))
-        if args.get("npy"):
-            np.save(target(args["npy"]), pictures)
-        if args.get("trajectory_file") and folder.trajectory.exists():
-            frames = np.load(folder.trajectory)
-            path = target(args["trajectory_file"])
-            if path.suffix.lower() == ".gif":
-                save_gif(path, [grid(frame, scale=max(1, 128 // frame.shape[1])) for frame in frames])
+        for key in (key for key in OUTPUTS if args.get(key)):
+            path = Path(args[key])
+            (path if key == "out" else path.parent).mkdir(parents=True, exist_ok=True)
+            if key == "out":
+                _write_each(path, pictures, folder, job)
+            elif key == "npy":
+                save_npy(path, pictures)
+            elif key == "grid":
+                save_png(path, grid(pictures, scale=int(args.get("scale") or 1)))
+            elif folder.trajectory.exists():
+                _write_trajectory(path, np.load(folder.trajectory))
             else:
-                save_png(path, strip(frames, scale=max(1, 64 // frames.shape[2])))
-        if args.get("out"):
-            out = Path(args["out"])
-            out.mkdir(parents=True, exist_ok=True)
-            for index, picture in enumerate(pictures):
-                Image.fromarray(picture).save(out / f"{index:05d}.png")
-            shutil.copy(folder.record, SampleFolder(out).record)
-            written.append(str(out))
-    except OSError as error:
-        raise UserError(
-            f"cannot write {error.filename or 'the pictures'} ({error.strerror or error})",
-            f"the set itself is whole in {folder.path}",
-        ) from None
+                continue
+            written.append(str(path))
+    except (OSError, DiskFullError) as error:
+        whole = f"the set itself is whole in {folder.path}"
+        if isinstance(error, DiskFullError):
+            raise DiskFullError(error.what, whole) from None
+        raise unwritable(Path(error.filename or path), error, whole) from None
     return written
+
+
+def _write_each(out: Path, pictures: np.ndarray, folder: SampleFolder, job: str) -> None:
+    """Each picture as a file of its own; all of them or none. The record goes first and says whose the folder is."""
+    check_empty(out, job)
+    made = [SampleFolder(out).record]
+    try:
+        write_bytes(made[0], folder.record.read_bytes(), durable=False)
+        for index, picture in enumerate(pictures):
+            made.append(out / f"{index:05d}.png")
+            save_png(made[-1], picture)
+    except BaseException:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _write_trajectory(path: Path, frames: np.ndarray) -> None:
+    size = frames.shape[2]
+    if path.suffix.lower() == ".gif":
+        save_gif(path, [grid(frame, scale=gif_scale(size)) for frame in frames])
+    else:
+        save_png(path, strip(frames, scale=strip_scale(size)))

@@ -8,9 +8,22 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine.files import write_bytes
+from engine.files import replacing, write_bytes
 
 GAP = 2
+
+STRIP_FRAMES = 10
+"""Moments of a strip."""
+
+
+def gif_scale(size: int) -> int:
+    """How much pictures of `size` pixels are enlarged in a moving trajectory."""
+    return max(1, 128 // size)
+
+
+def strip_scale(size: int) -> int:
+    """The same in a strip, which has many."""
+    return max(1, 64 // size)
 
 
 def grid(pictures: np.ndarray, columns: int | None = None, gap: int = GAP, scale: int = 1) -> np.ndarray:
@@ -25,7 +38,7 @@ def grid(pictures: np.ndarray, columns: int | None = None, gap: int = GAP, scale
     return sheet.repeat(scale, 0).repeat(scale, 1)
 
 
-def strip(frames: np.ndarray, count: int = 10, scale: int = 1) -> np.ndarray:
+def strip(frames: np.ndarray, count: int = STRIP_FRAMES, scale: int = 1) -> np.ndarray:
     """uint8 (f, n, H, W, C) → a sheet with one picture a row and `count` moments from noise to face."""
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int))
     rows = frames[chosen].swapaxes(0, 1)
@@ -58,3 +71,9 @@ def save_gif(path: Path, frames: Sequence[np.ndarray], seconds: float = 3.0, hol
         loop=0,
     )
     write_bytes(path, buffer.getvalue(), durable=False)
+
+
+def save_npy(path: Path, values: np.ndarray) -> None:
+    """Write an array atomically, without a copy of it in memory."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, values)

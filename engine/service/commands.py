@@ -12,6 +12,7 @@ from engine.errors import BusyError, DamagedError, UsageError, UserError, neares
 from engine.home import Home
 from engine.jobs import QueueWishes, new_job_folder, read_progress, read_spec
 from engine.service.engine import Engine
+from engine.service.needed import kept_meanwhile
 from engine.service.planning import KINDS, TrainRequest, check_after, make_run, plan_job, plan_training
 from engine.service.queue import Queue
 from engine.service.rebuild import new_job
@@ -204,7 +205,8 @@ class Commands:
     ) -> Job:
         extra = {"after": list(after), "priority": priority.name.lower(), "token": token}
         last = max((int(job_id) for job_id in self.queue.jobs if job_id.isdecimal()), default=0)
-        folder = new_job_folder(self.home, kind, run, args, device, queue=extra, above=last)
+        with kept_meanwhile(self.home, args):
+            folder = new_job_folder(self.home, kind, run, args, device, queue=extra, above=last)
         return new_job(read_spec(folder))
 
     # Changing.
@@ -225,7 +227,7 @@ class Commands:
 
     async def _resume(self, job: Job) -> Job:
         if job.live and job.intent is Intent.PAUSE:
-            raise BusyError(f"job {job_number(job.id)} is still pausing", "resume it when it is paused")
+            return await self.engine.supervisor.take_back(job)
         self._refuse(job, (State.PAUSED, State.HELD), "resumed")
         return await self._back(job, [State.PAUSED, State.HELD], "resumed")
 
@@ -279,12 +281,23 @@ class Commands:
         return self.status()
 
     async def do_move(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
-        jobs = [self.queue.find(name) for name in args.texts("ids")]
-        if over := [job for job in jobs if job.over]:
-            raise UserError(
-                f"job {job_number(over[0].id)} is {over[0].state}", "only waiting jobs have a place"
-            )
-        ids = list(dict.fromkeys(job.id for job in jobs))
+        refused: list[dict[str, Any]] = []
+        ids: list[str] = []
+        for name in args.texts("ids"):
+            job = None
+            try:
+                job = self.queue.find(name)
+                if job.over:
+                    raise UserError(
+                        f"job {job_number(job.id)} is {job.state}", "only waiting jobs have a place"
+                    )
+            except UserError as problem:
+                refused.append({"job": job and self.wire(job), "error": str(problem)})
+            else:
+                ids.append(job.id)
+        ids = list(dict.fromkeys(ids))
+        if not ids:
+            return refused
         where = args.text("where")
         active = [job for job in self.queue.ordered() if not job.over and job.id not in ids]
         if where == "first":
@@ -304,7 +317,7 @@ class Commands:
                 )
             before = target.id
         moved = await self.queue.move(ids, before)
-        return [{"job": self.wire(job), "error": None} for job in moved]
+        return [*({"job": self.wire(job), "error": None} for job in moved), *refused]
 
     async def do_stop(self, _: Client, args: "Arguments") -> dict[str, Any]:
         """End the service. With `jobs`, workers are asked to checkpoint first and their jobs go back to the
@@ -324,12 +337,17 @@ class Commands:
 
     async def _each(self, args: "Arguments", change: Callable[[Job], Awaitable[Job]]) -> list[dict[str, Any]]:
         """One change on several jobs: each succeeds or fails for itself."""
-        jobs = [self.queue.find(name) for name in args.texts("ids")]
-        if not jobs:
+        names = args.texts("ids")
+        if not names:
             raise UsageError("no job is named", "give ids from `queue list`")
         results: list[dict[str, Any]] = []
-        for job in jobs:
+        for name in names:
             error = None
+            try:
+                job = self.queue.find(name)
+            except UserError as problem:
+                results.append({"job": None, "error": str(problem)})
+                continue
             try:
                 await self._on_current(job.id, change)
             except (UserError, BusyError) as problem:

@@ -21,6 +21,7 @@ from engine.errors import DdpmError, UserError
 from engine.failpoints import reach
 from engine.files import FileLock
 from engine.home import Home
+from engine.jobs import AHEAD
 from engine.service.address import place_socket
 from engine.service.commands import Commands
 from engine.service.engine import Engine
@@ -85,6 +86,9 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is no business of ours
+        # A batch system sends these to all of a job before its end: workers answer them, once they listen.
+        for number in AHEAD:
+            signal.signal(number, signal.SIG_IGN)
         # Listening first: a recovery that waits for a full disk must not look like a dead engine.
         await self.server.start()
         reach("service.listening")

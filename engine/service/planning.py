@@ -94,7 +94,7 @@ def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPl
     if same and not request.new:
         raise _twin(home, jobs, request, same[0])
     # Not listed: this thread writes the queue, and nobody must wait for a slow disk with many pictures.
-    require_pictures(home, profile.data.model_dump(), listed=False)
+    require_pictures(home, profile.data.model_dump(), batch=profile.training.batch_size, listed=False)
     chunk = profile.training.chunk_epochs
     to_epoch = request.to_epoch or (request.chunks or 1) * chunk
     run = request.run or free_run_name(home, name)
@@ -150,6 +150,10 @@ def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> T
     folder = runs.find(home, run)
     facts = runs.run_facts(folder)
     reached = runs.newest(folder)
+    if reached is None:
+        from engine.runs.branch import require_beginning
+
+        require_beginning(home, folder)
     here = reached.epochs_seen if reached else 0.0
     waiting = [job for job in jobs if job.run == run and job.kind == "train" and not job.over]
     last = max(waiting, key=lambda job: job.to_epoch, default=None)

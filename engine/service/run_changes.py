@@ -8,11 +8,8 @@ from engine.folders import RunFolder
 from engine.home import Home
 from engine.runs.record import find_run, rename_run
 from engine.runs.trash import Trashed, discard_run
-from engine.service.rebuild import jobs_on_disk
-from engine.service.states import Job, job_number, title
-
-NAMED = 3
-"""Jobs that a refusal describes; of more it says how many."""
+from engine.service.needed import jobs_in_words, open_jobs
+from engine.service.states import Job, job_number
 
 
 def rename(home: Home, old: str, new: str) -> None:
@@ -29,18 +26,12 @@ def discard(home: Home, run: RunFolder) -> Trashed:
 
 
 def _refuse_while_needed(home: Home, run: str, done: str) -> None:
-    needed = [job for job in jobs_on_disk(home) if not job.over and _names(job, run)]
-    if not needed:
-        return
-    said = [
-        f"{job_number(job.id)} ({title(job.kind, job.run, job.args)}, {job.state})" for job in needed[:NAMED]
-    ]
-    if len(needed) > NAMED:
-        said.append(f"{len(needed) - NAMED} more")
-    raise BusyError(
-        f"run {run!r} cannot be {done} while the queue has work for it: job {', '.join(said)}",
-        f"wait for it, or first: ddpm-tui queue cancel {' '.join(job_number(job.id) for job in needed)}",
-    )
+    jobs = [job for job in open_jobs(home) if _names(job, run)]
+    if jobs:
+        raise BusyError(
+            f"run {run!r} cannot be {done} while there is work for it: job {jobs_in_words(jobs)}",
+            f"wait for it, or first: ddpm-tui queue cancel {' '.join(job_number(job.id) for job in jobs)}",
+        )
 
 
 def _names(job: Job, run: str) -> bool:

@@ -68,6 +68,8 @@ class Intent(StrEnum):
     """Checkpoint and go back to the queue: a job with a higher priority wants the device."""
     STOP = "stop"
     """Checkpoint and go back to the queue: the engine is being stopped with its jobs."""
+    RESUME = "resume"
+    """Go back to the queue after a checkpoint that was asked for to pause: resumed before it was paused."""
 
 
 class Priority(IntEnum):

@@ -236,6 +236,12 @@ class Supervisor:
         self._signal(job)
         return job
 
+    async def take_back(self, job: Job) -> Job:
+        """A pause is no longer wanted. What was not told to the worker yet never is; one that was told checkpoints, and
+        its job goes back to the queue."""
+        told = self.has_worker(job)
+        return await self.queue.update(job, LIVE, intent=Intent.RESUME if told else None)
+
     def _signal(self, job: Job) -> None:
         worker = self._workers.get(job.id)
         if worker is None:

@@ -23,6 +23,7 @@ _INTENDED = {
     Intent.KILL: Verdict(State.CANCELLED, "cancelled at once"),
     Intent.MAKE_ROOM: Verdict(State.QUEUED, "made room for a job with a higher priority"),
     Intent.STOP: Verdict(State.QUEUED, "stopped with the engine"),
+    Intent.RESUME: Verdict(State.QUEUED, "resumed while it was pausing"),
 }
 
 

@@ -20,7 +20,7 @@ from engine.figures.curves import Series, loss_curves
 from engine.figures.saving import save_figure
 from engine.figures.sheet import Picture, labelled_sheet
 from engine.figures.stages import preview_paths, read_preview
-from engine.files import disk_errors, write_text
+from engine.files import disk_errors, without_nan, write_text
 from engine.folders import RunFolder
 from engine.home import Home
 from engine.runs.evaluations import read_evaluations
@@ -260,7 +260,7 @@ def _json(
         "missing": list(missing),
         "profiles": runs,
     }
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(without_nan(content), indent=2, ensure_ascii=False) + "\n"
 
 
 def _curves(home: Home, study: Study, small: bool) -> Image.Image | None:

@@ -10,7 +10,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from engine.errors import DdpmError, UserError
+from engine.errors import DdpmError, DiskFullError, UserError
+from engine.files import MAKE_ROOM, is_disk_full
 from engine.runs.record import freeze
 from engine.training.precision import Plan, autocast
 from engine.training.session import Session
@@ -70,6 +71,8 @@ def compiled(model: nn.Module, plan: Plan, shape: Sequence[int]) -> Forward:
             output = forward(x, torch.zeros(shape[0], dtype=torch.int64, device=device))
         output.float().sum().backward()  # type: ignore[no-untyped-call]
     except Exception as error:
+        if is_disk_full(error):
+            raise DiskFullError("no room to write what the compiler makes", MAKE_ROOM) from error
         if not is_out_of_memory(error):
             raise CannotCompile(_in_one_line(error)) from error
     finally:

@@ -8,7 +8,8 @@ from engine.folders import RunFolder
 from engine.jobs import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED, Result
 from engine.runs.branch import Beginning
 from engine.runs.record import find_run
-from engine.training.loop import Diverged, Trainer
+from engine.training.divergence import Diverged
+from engine.training.loop import Trainer
 from engine.training.session import open_session
 from engine.work import Work
 
@@ -29,9 +30,13 @@ def run_training(work: Work) -> Result:
             f"run {name!r} is being trained by another process",
             f"wait for it or pause it: ddpm-tui queue list, or see {run.log}",
         )
-    with lock, open(run.log, "a") as log:
+    with lock, open(run.log, "ab", buffering=0) as log:
         lock.describe(_who_trains(work))
-        with work.also_saying(lambda line: print(line, file=log, flush=True)):
+
+        def keep(line: str) -> None:
+            log.write(f"{line}\n".encode("utf-8", "backslashreplace"))
+
+        with work.also_saying(keep):
             return _train(work, run, to_epoch)
 
 

@@ -7,26 +7,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.errors import DamagedError, DdpmError
 from engine.failpoints import reach
 from engine.files import disk_errors, require_free
-from engine.folders import CheckpointFolder
-from engine.runs.checkpoints import (
-    Manifest,
-    list_checkpoints,
-    next_size,
-    prunable,
-    publish,
-    remove,
-    whole_tags,
-)
+from engine.runs.checkpoints import Manifest, next_size, publish
 from engine.runs.metrics import MetricsWriter
 from engine.runs.record import freeze
-from engine.sampling.drawing import batch_that_fits, draw
+from engine.sampling.drawing import NotFiniteError, batch_that_fits, draw
 from engine.sampling.sheets import grid, save_png
 from engine.sampling_settings import Settings
 from engine.training.compiling import forward_of
+from engine.training.divergence import Divergence
 from engine.training.learning_rate import learning_rate
+from engine.training.retention import Retention
 from engine.training.scoring import ChunkScorer
 from engine.training.session import Session
 from engine.training.state import architecture, evaluating, unet_config
@@ -35,10 +27,6 @@ from engine.training.validation import Validation, Validator
 from engine.work import Work
 
 PREVIEW_SEED = 0
-
-
-class Diverged(DdpmError):
-    """Too many steps in a row had no finite loss."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +56,12 @@ class Trainer:
             )
         forward = forward_of(work, session)
         self.stepper = Stepper(session.state, session.schedule, self.profile, session.plan, forward)
+        self.divergence = Divergence(session, self.stepper)
         self.saved_step = resumed.step if resumed else None
         self.saved_at = time.monotonic()
         self.validator = self._validator()
         self.scorer = ChunkScorer(work, session)
+        self.retention = Retention(work, session)
         # The last end of an epoch: its step, training loss and score. A stop may save there after it.
         self._measured: tuple[int, float | None, Validation | None] = (-1, None, None)
         self._rate_clock = (time.monotonic(), session.state.step)
@@ -102,6 +92,8 @@ class Trainer:
                 reach("train.step")
                 if state.step % self.profile.training.log_every == 0:
                     self._log()
+                if self.divergence.due():
+                    self._stop_if_diverged()
                 self._report("training", first, target, to_epoch)
                 if state.step % self.per_epoch == 0:
                     self._end_epoch(first, target, to_epoch)
@@ -126,7 +118,7 @@ class Trainer:
     def _one_step(self) -> None:
         state = self.s.state
         rate = self._learning_rate(state.step)
-        batch = self.s.feeder.batch(state.step)
+        batch = self.divergence.batch = self.s.feeder.batch(state.step)
         while True:
             try:
                 self.stepper.step(batch, rate)
@@ -175,13 +167,13 @@ class Trainer:
             images_per_s=round(self._images_per_s, 2) if self._images_per_s else None,
         )
         state.sums.clear("window_")
-        if sums["row"] >= self.profile.training.max_bad_steps:
-            where = f"checkpoint {self.saved_step}" if self.saved_step is not None else "its beginning"
-            raise Diverged(
-                f"run {self.s.run.name!r}: {int(sums['row'])} steps in a row up to step {state.step} had no finite "
-                f"loss; the run stays at {where}",
-                "branch from a checkpoint with a lower optim.lr, or use training.precision = 'fp32'",
-            )
+
+    def _stop_if_diverged(self) -> None:
+        row = self.divergence.row()
+        if row >= self.profile.training.max_bad_steps:
+            if self.s.state.step % self.profile.training.log_every:
+                self._log()
+            raise self.divergence.error(row, self.saved_step)
 
     def _write(self, **line: object) -> None:
         with disk_errors(self.s.run.metrics):
@@ -265,7 +257,8 @@ class Trainer:
         self.work.say(said + (f", {self._images_per_s:.0f} images/s" if self._images_per_s else ""))
         done = state.step >= target
         due = self._minutes_since_save() >= training.checkpoint_minutes / 2
-        if done or chunk_end or due or epoch in training.keep_epochs:
+        kept = epoch in training.keep_epochs or self.retention.is_awaited(epoch)
+        if done or chunk_end or due or kept:
             self._save(first, target, to_epoch, chunk_end or done)
         if done or chunk_end:
             self.scorer.score(lambda: self._report("evaluating", first, target, to_epoch))
@@ -277,9 +270,13 @@ class Trainer:
         """Draw the same seeds with the averaged weights (they are in the model now)."""
         settings = Settings.from_profile(self.profile, seed=PREVIEW_SEED)
         count = self.profile.training.preview_count
-        pictures = next(
-            draw(self.s.state.model, self.s.schedule, self.profile, self.s.plan, settings, count, count)
-        ).pictures
+        try:
+            pictures = next(
+                draw(self.s.state.model, self.s.schedule, self.profile, self.s.plan, settings, count, count)
+            ).pictures
+        except NotFiniteError as error:
+            self.work.say(f"no preview of epoch {epoch}: {error.what}")
+            return
         self.s.run.previews.mkdir(exist_ok=True)
         step = self.s.state.step
         with disk_errors(self.s.run.previews):
@@ -320,14 +317,19 @@ class Trainer:
         """Publish a checkpoint of now, with what was measured at this step, then thin the older ones out as the profile
         says.
 
-        While steps fail none is published, so that a run that has to be stopped stays at its last good one.
+        While steps fail none is published, so that a run that has to be stopped stays at its last good one. Raises
+        Diverged where the target is one of them: it is not reached.
         """
-        state, run, training = self.s.state, self.s.run, self.profile.training
+        state, run = self.s.state, self.s.run
         measured_at, train_loss, validation = self._measured
         if measured_at != state.step:
             train_loss, validation = None, None
         counters = state.counters()
-        if counters["sums"]["row"] and state.step < target and not self.work.stopping:
+        if self.divergence.spoiled(row := counters["sums"]["row"]):
+            if state.step >= target:
+                raise self.divergence.error(int(row), self.saved_step)
+            if self.work.stopping:
+                self.work.say(f"no checkpoint of step {state.step}: it has no finite loss")
             return
         self._report("checkpointing", first, target, to_epoch)
         reach("checkpoint.begin")
@@ -342,6 +344,7 @@ class Trainer:
             steps_per_epoch=self.per_epoch,
             architecture=architecture(unet_config(self.profile)),
             chunk_end=chunk_end,
+            chunk=self.retention.chunk(state.step // self.per_epoch) if chunk_end else None,
             train_loss=_finite(train_loss),
             val_loss=_finite(validation.loss) if validation else None,
             eps_error=_finite(validation.eps_error) if validation else None,
@@ -352,29 +355,10 @@ class Trainer:
             torch_version=torch.__version__,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
-        publish(run, manifest, self._write_weights)
+        publish(run, manifest, state.save)
         self.saved_step, self.saved_at = state.step, time.monotonic()
         reach("checkpoint.published")
-        try:
-            whole_tags(run)
-        except DamagedError as error:
-            self.work.say(f"no checkpoint is thinned out: {error}")
-            return
-        lineage = self.s.record.lineage
-        begun_from = frozenset({lineage.step} if lineage else ())
-        for old in prunable(list_checkpoints(run), training.keep_epochs, training.keep_last, begun_from):
-            remove(old.folder)
-
-    def _write_weights(self, folder: CheckpointFolder) -> None:
-        try:
-            self.s.state.save(folder)
-        except Exception as error:
-            # safetensors wraps the system's error in its own.
-            if "No space left" in str(error) or "os error 28" in str(error):
-                raise OSError(28, "No space left on device", str(folder.path)) from error
-            if "os error 27" in str(error) or "os error 122" in str(error):
-                raise OSError(27, "File too large", str(folder.path)) from error
-            raise
+        self.retention.thin_out()
 
 
 def _finite(value: float | Tensor | None) -> float | None:

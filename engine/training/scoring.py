@@ -14,7 +14,7 @@ from engine.errors import DamagedError, UserError
 from engine.evaluation.reference import choose
 from engine.evaluation.score import Wanted, score
 from engine.runs.evaluations import PARTS, evaluation_file, write_evaluation
-from engine.sampling.drawing import batch_that_fits
+from engine.sampling.drawing import NotFiniteError, batch_that_fits
 from engine.sampling.load import Loaded
 from engine.sampling_settings import Settings
 from engine.training.precision import autocast
@@ -84,7 +84,7 @@ class ChunkScorer:
                         f"{DRAWING * left:.1f} s for it of the {self.share:.0%} that scores may take ({LATER})"
                     )
                 self._score(count, settings, before + left)
-        except (_GivenUp, UserError, DamagedError) as error:
+        except (_GivenUp, UserError, DamagedError, NotFiniteError) as error:
             self.work.say(f"no {MEASURE} of this chunk: {error}")
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):

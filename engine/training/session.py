@@ -14,8 +14,9 @@ from engine.errors import UserError
 from engine.files import write_json
 from engine.folders import RunFolder
 from engine.profile import Profile
+from engine.runs.branch import require_beginning
 from engine.runs.checkpoints import Manifest, newest_whole, remove_leftovers
-from engine.runs.pictures import pictures_of
+from engine.runs.pictures import pictures_of, require_batch
 from engine.runs.record import RunRecord, freeze, read_record
 from engine.training import precision
 from engine.training.batches import Feeder
@@ -67,6 +68,7 @@ def open_session(work: Work, run: RunFolder) -> Session:
     device = precision.apply(plan)
     _check_data(record, packed.manifest.identity, len(packed.train))
 
+    require_batch(data.dataset, len(packed.train), profile.training.batch_size, run.name)
     feeder = Feeder(
         packed.pictures,
         packed.train,
@@ -100,6 +102,7 @@ def open_session(work: Work, run: RunFolder) -> Session:
         write_json(run.record, record.to_json())
 
     remove_leftovers(run)
+    require_beginning(work.home, run)
     resumed = _resume(work, run, state, architecture(unet_config(profile)))
     return Session(
         run,

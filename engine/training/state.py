@@ -60,10 +60,12 @@ class Sums:
     """Running sums on the device, float64, so that logging is the only time anything waits for it.
 
     window_*: since the last line of metrics; epoch_*: since the epoch began; bad: steps without a finite
-    gradient, in all and in a row.
+    gradient, in all and in a row. A row of `limit` stays counted, also where good steps follow: it is looked at
+    later.
     """
 
     values: Tensor
+    limit: float = float("inf")
     NAMES = (
         "window_loss",
         "window_norm",
@@ -76,9 +78,9 @@ class Sums:
     )
 
     @classmethod
-    def zero(cls, device: torch.device) -> "Sums":
+    def zero(cls, device: torch.device, limit: float = float("inf")) -> "Sums":
         # MPS and some others lack float64; only CPU and CUDA are run here.
-        return cls(torch.zeros(len(cls.NAMES), dtype=torch.float64, device=device))
+        return cls(torch.zeros(len(cls.NAMES), dtype=torch.float64, device=device), limit)
 
     def add(self, loss: Tensor, norm: Tensor, good: Tensor) -> None:
         """loss, norm: scalars of one step; good: 1.0 where both are finite, else 0.0."""
@@ -87,7 +89,7 @@ class Sums:
         loss = torch.where(good > 0, loss.double(), 0.0)
         norm = torch.where(good > 0, norm.double(), 0.0)
         self.values += torch.stack([loss, norm, good, bad, loss, good, bad, bad])
-        self.values[7] *= bad
+        self.values[7] *= torch.maximum(bad, (self.values[7] >= self.limit).double())
 
     def read(self) -> dict[str, float]:
         """All of them as numbers: this waits for the device."""
@@ -130,7 +132,8 @@ class TrainState:
         model = model.to(device).to(memory_format=layout).train()
         model.activation_checkpointing = plan.activation_checkpointing
         scaler = torch.amp.GradScaler(plan.kind) if plan.precision == "fp16" else None
-        return cls(model, Ema(model), make_optimizer(model, profile.optim, plan), scaler, Sums.zero(device))
+        sums = Sums.zero(device, profile.training.max_bad_steps)
+        return cls(model, Ema(model), make_optimizer(model, profile.optim, plan), scaler, sums)
 
     def save(self, folder: CheckpointFolder) -> None:
         """Write the three weight files into `folder`."""

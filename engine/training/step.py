@@ -87,14 +87,22 @@ class Stepper:
         reach("train.backward")
         return total * float("nan") if spoiled("train.loss") else total
 
-    def _loss(self, x_0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+    def loss_of_weights(self, batch: Batch) -> Tensor:
+        """The summed loss of the weights as they are on the first micro-batch of `batch`, never compiled: a forward
+        pass of another kind would be compiled anew."""
+        part = slice(0, self.state.micro_batch)
+        return self._loss(batch.x_0[part], batch.eps[part], batch.t[part], self.state.model)
+
+    def _loss(
+        self, x_0: Tensor, eps: Tensor, t: Tensor, forward: Callable[..., Tensor] | None = None
+    ) -> Tensor:
         """The sum over pictures of the weighted loss."""
         o = self.profile.objective
         x_t = add_noise(self.schedule, x_0, eps, t)
         if self.plan.layout == "channels_last":
             x_t = x_t.contiguous(memory_format=torch.channels_last)
         with autocast(self.plan):
-            output = self.forward(x_t, t)
+            output = (forward or self.forward)(x_t, t)
         wanted = target(self.schedule, o.prediction, x_0, eps, t)
         weight = weights(self.schedule, t, o.prediction, o.min_snr_gamma)
         return (loss_per_picture(output.float(), wanted, o.loss) * weight).sum()

@@ -234,7 +234,7 @@ def test_a_full_disk_below_standard_output_is_one_line(tmp_path: Path, arguments
             env={**os.environ, "DDPM_HOME": str(tmp_path)},
             timeout=60,
         )
-    assert done.returncode == 1
+    assert done.returncode == 73
     assert done.stderr.decode() == "error: standard output: no space left on device\n"
 
 

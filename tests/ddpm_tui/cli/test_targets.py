@@ -128,7 +128,30 @@ PROFILE = """
 [data]
 dataset = "mine"
 size = 16
+[training]
+batch_size = 8
 """
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_no_run_is_made_on_fewer_pictures_than_a_batch(home: Home, mine: Path, packed: bool) -> None:
+    for path in sorted(mine.iterdir())[3:]:
+        path.unlink()
+    add_source(home, mine, "mine")
+    if packed:
+        pack(home, "mine", 16, "center178")
+    with pytest.raises(UserError, match="has 2 pictures to learn from and a batch has 8") as refused:
+        find_target(home, "tiny", run="few")
+    assert "--set training.batch_size=2" in (refused.value.hint or "")
+    assert run_names(home) == []
+    assert find_target(home, "tiny", run="few", overrides=["training.batch_size=2"]).new
+
+
+def test_a_limit_counts_too(home: Home, mine: Path) -> None:
+    with pytest.raises(UserError, match="has 6 pictures to learn from and a batch has 8"):
+        find_target(home, "tiny", overrides=["data.limit=8"])
+    with pytest.raises(UserError, match="has 6 pictures to learn from and a batch has 8"):
+        find_target(home, "tiny", overrides=["data.limit=8", "data.dataset=faces"])
 
 
 @pytest.mark.parametrize("change", ["gone", "emptied"])

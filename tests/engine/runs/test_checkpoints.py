@@ -340,3 +340,41 @@ def test_two_who_tag_at_once_lose_no_tag(home: Home, monkeypatch: pytest.MonkeyP
         files.write_json(run.tags, {**tags, "a": 7})
     other.join()
     assert read_tags(run) == {"a": 7, "b": 14}
+
+
+def chunk_ends(count: int, **facts: object) -> list[CheckpointInfo]:
+    return [info(7 * n, chunk_end=True, chunk=float(n), **facts) for n in range(1, count + 1)]
+
+
+def test_of_many_chunk_ends_the_newest_stay_and_an_even_choice_of_the_older_ones() -> None:
+    assert prunable(chunk_ends(20), (), 1, keep_chunks=20) == []
+    gone = {c.step // 7 for c in prunable(chunk_ends(24), (), 1, keep_chunks=8)}
+    assert sorted(set(range(1, 25)) - gone) == [2, 4, 6, 8, 10, 12, 14, 16, *range(17, 25)]
+    for count in range(1, 400):
+        left = count - len(prunable(chunk_ends(count), (), 1, keep_chunks=8))
+        assert left <= 16
+
+
+def test_what_retention_keeps_of_a_longer_run_it_kept_of_a_shorter_one() -> None:
+    """Each chunk's end thins out those before it: nothing may be missing that the rule would have kept."""
+    there: list[CheckpointInfo] = []
+    for new in chunk_ends(200):
+        there.append(new)
+        going = {c.step for c in prunable(there, (), 1, keep_chunks=5)}
+        there = [c for c in there if c.step not in going]
+    going = {c.step for c in prunable(chunk_ends(200), (), 1, keep_chunks=5)}
+    assert [c.step for c in there] == [c.step for c in chunk_ends(200) if c.step not in going]
+
+
+def test_chunk_ends_of_an_older_program_go_only_where_somebody_says_so() -> None:
+    old = [info(7 * n, chunk_end=True) for n in range(1, 11)]
+    assert prunable(old, (), 1, keep_chunks=2) == []
+    assert [c.step // 7 for c in prunable(old, (), 1, keep_chunks=2, chunk_epochs=1)] == [1, 2, 3, 5, 6, 7]
+
+
+def test_the_best_the_tagged_and_the_kept_stay_among_chunk_ends_too() -> None:
+    found = chunk_ends(40)
+    marked = [*found[:2], *chunk_ends(3, best=True)[2:], *chunk_ends(5, tags=("nice",))[3:], *found[5:]]
+    gone = {c.step // 7 for c in prunable(marked, (1,), 1, frozenset({14}), keep_chunks=2)}
+    assert not gone & {1, 2, 3, 4, 5, 39, 40}
+    assert 7 in gone

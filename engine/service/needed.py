@@ -1,0 +1,160 @@
+"""Which checkpoints jobs that are not over name: kept from retention, pruning and deleting until those have ended.
+
+Nothing is written for it, so nothing can be left behind: what is needed is read from the queue as last written, and
+from the foreground jobs whose workers hold their locks.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import BusyError, DdpmError, UserError
+from engine.files import FileLock
+from engine.folders import CheckpointFolder, RunFolder
+from engine.home import Home
+from engine.jobs import is_running, list_job_folders, read_spec
+from engine.runs.checkpoints import CheckpointInfo, read_manifest, thinning
+from engine.runs.trash import Trashed
+from engine.runs.trash import discard_checkpoint as discard
+from engine.service.rebuild import jobs_on_disk, new_job
+from engine.service.states import Job, State, job_number, title
+
+NAMED = 3
+"""Jobs that a refusal describes; of more it says how many."""
+
+
+def open_jobs(home: Home) -> Iterator[Job]:
+    """Every job that is not over: of the queue, whether a service lives or not, and in the foreground."""
+    queued = jobs_on_disk(home)
+    yield from (job for job in queued if not job.over)
+    known = {job.id for job in queued}
+    for folder in list_job_folders(home):
+        # A folder without a row is a foreground job's, or of one that is being queued at this moment.
+        if folder.id in known or (folder.result.exists() and not is_running(folder)):
+            continue
+        with contextlib.suppress(DdpmError):
+            spec = read_spec(folder)
+            if not spec.foreground:
+                yield new_job(spec, 0.0)
+            elif is_running(folder):
+                yield Job(spec.id, spec.kind, spec.run, state=State.RUNNING, args=spec.args)
+
+
+def _references(args: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(run, WHICH) of each checkpoint that a job with these args draws from, scores or branches from."""
+    branch = args.get("branch")
+    for given in (args.get("checkpoint"), branch.get("checkpoint") if isinstance(branch, dict) else None):
+        if isinstance(given, str) and "/" not in given:
+            run, _, which = given.partition("@")
+            yield run, which or "latest"
+
+
+@dataclass
+class Needed:
+    """What jobs name of one run: steps and ends of epochs, each with the jobs that do."""
+
+    steps: dict[int, list[Job]] = field(default_factory=dict)
+    epochs: dict[int, list[Job]] = field(default_factory=dict)
+
+    def of(self, step: int, whole_epoch: int | None) -> list[Job]:
+        """Jobs that name this checkpoint; `whole_epoch`: the epoch at whose end it is, if it is at one."""
+        found = [*self.steps.get(step, ()), *(self.epochs.get(whole_epoch, ()) if whole_epoch else ())]
+        return list({job.id: job for job in found}.values())
+
+    def steps_of(self, checkpoints: Iterable[CheckpointInfo]) -> frozenset[int]:
+        """Steps of those that are named."""
+        found = set()
+        for info in checkpoints:
+            end = info.manifest.epoch if info.manifest and info.manifest.whole_epoch else None
+            if self.of(info.step, end):
+                found.add(info.step)
+        return frozenset(found)
+
+
+def needed(home: Home, run: str) -> Needed:
+    """What jobs name of `run`. `latest`, `best` and tags are found at a job's start and are kept anyway.
+
+    Raises UnwritableError where the queue's database cannot be read at this moment.
+    """
+    found = Needed()
+    for job in open_jobs(home):
+        for name, which in _references(job.args):
+            if name != run:
+                continue
+            if which.isdecimal():
+                found.steps.setdefault(int(which), []).append(job)
+            elif which[:1] == "e" and which[1:].isdecimal():
+                found.epochs.setdefault(int(which[1:]), []).append(job)
+    return found
+
+
+class Watched:
+    """`needed` for one run, read again only where a job was added or has changed since."""
+
+    def __init__(self, home: Home, run: str) -> None:
+        self._home, self._run = home, run
+        self._seen: object = None
+        self._found = Needed()
+
+    def look(self) -> Needed:
+        """Raises as `needed`."""
+        now = [_stamp(path) for path in (self._home.queue_db, self._home.jobs)]
+        if now != self._seen:
+            self._found = needed(self._home, self._run)
+            self._seen = now
+        return self._found
+
+
+def _stamp(path: os.PathLike[str]) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a path-like
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def jobs_in_words(jobs: list[Job]) -> str:
+    """ "3 (sample r@14, queued), 4 (…)"."""
+    said = [
+        f"{job_number(job.id)} ({title(job.kind, job.run, job.args)}, {job.state})" for job in jobs[:NAMED]
+    ]
+    if len(jobs) > NAMED:
+        said.append(f"{len(jobs) - NAMED} more")
+    return ", ".join(said)
+
+
+@contextlib.contextmanager
+def kept_meanwhile(home: Home, args: Mapping[str, Any]) -> Iterator[None]:
+    """Inside, nobody removes the checkpoints that a job's args name by step: for the moment until its folder, which
+    keeps them from then on, is there. Raises UserError where one is gone already, BusyError."""
+    with contextlib.ExitStack() as locks:
+        for name, which in _references(args):
+            run = home.run(name)
+            if not which.isdecimal() or not run.path.is_dir():
+                continue
+            locks.enter_context(FileLock.acquire(run.tags_lock, *thinning(run)))
+            if not run.checkpoint(int(which)).path.is_dir():
+                raise UserError(f"checkpoint {name}@{which} is gone", f"see `checkpoints list {name}`")
+        yield
+
+
+def discard_checkpoint(home: Home, run: RunFolder, folder: CheckpointFolder) -> Trashed:
+    """As `engine.runs.trash.discard_checkpoint`. Raises BusyError where a job that is not over names the checkpoint."""
+    with FileLock.acquire(run.tags_lock, *thinning(run)):
+        jobs = needed(home, run.name).of(folder.step, _whole_epoch(folder))
+        if jobs:
+            numbers = " ".join(job_number(job.id) for job in jobs)
+            raise BusyError(
+                f"checkpoint {run.name}@{folder.step} cannot be deleted while it is named by job {jobs_in_words(jobs)}",
+                f"wait for it, or first: ddpm-tui queue cancel {numbers}",
+            )
+        return discard(home, run, folder)
+
+
+def _whole_epoch(folder: CheckpointFolder) -> int | None:
+    with contextlib.suppress(DdpmError):
+        manifest = read_manifest(folder)
+        return manifest.epoch if manifest.whole_epoch else None
+    return None

@@ -1,0 +1,47 @@
+"""Which checkpoints a training keeps: what its profile says, what jobs name, where branches begin."""
+
+from engine.errors import DdpmError
+from engine.files import FileLock
+from engine.runs.checkpoints import list_checkpoints, prunable, remove, whole_tags
+from engine.service.needed import Watched
+from engine.training.session import Session
+from engine.work import Work
+
+
+class Retention:
+    """Of one training job."""
+
+    def __init__(self, work: Work, session: Session) -> None:
+        self._work, self._s = work, session
+        self._watched = Watched(work.home, session.run.name)
+
+    def is_awaited(self, epoch: int) -> bool:
+        """Whether a job that is not over names the end of this epoch."""
+        try:
+            return epoch in self._watched.look().epochs
+        except DdpmError:  # the queue cannot be read at this moment
+            return False
+
+    def chunk(self, epoch: int) -> float:
+        """The number of the chunk that ends with this epoch."""
+        return epoch / self._s.profile.training.chunk_epochs
+
+    def thin_out(self) -> None:
+        """Remove what nothing keeps. Where it cannot be known what is to be kept, nothing goes."""
+        run, training = self._s.run, self._s.profile.training
+        lock = FileLock.try_acquire(run.tags_lock)
+        if lock is None:  # somebody tags or deletes; the next checkpoint will do
+            return
+        with lock:
+            try:
+                whole_tags(run)
+                found = list_checkpoints(run)
+                kept = self._watched.look().steps_of(found)
+            except DdpmError as error:
+                self._work.say(f"no checkpoint is thinned out: {error}")
+                return
+            lineage = self._s.record.lineage
+            if lineage:
+                kept |= {lineage.step}
+            for old in prunable(found, training.keep_epochs, training.keep_last, kept, training.keep_chunks):
+                remove(old.folder)
