@@ -2,6 +2,10 @@
 
 import math
 import time
+from typing import Final
+
+MOST: Final = 1_000_000_000
+"""The largest count of pictures or epochs that may be asked for, as of a profile."""
 
 
 def duration(seconds: float | None) -> str:

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import click
 
+from ddpm_tui.words import MOST as MOST
+
 SHOWN: Final = 40
 """Characters of a value that an error repeats."""
 
@@ -55,9 +57,6 @@ class Real(click.FloatRange):
             self.fail(f"{shortened(value)} is not a number {least} to {self.max:g}.", param, ctx)
         return number
 
-
-MOST: Final = 1_000_000_000
-"""The largest count of pictures or epochs, as of a profile."""
 
 EPOCH: Final = Whole(1, MOST)
 CHUNKS: Final = Whole(1, 1_000_000)

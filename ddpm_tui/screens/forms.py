@@ -19,6 +19,7 @@ from ddpm_tui.state.snapshot import RunView, Snapshot
 from ddpm_tui.state.studies import gather
 from ddpm_tui.widgets.abstract import Abstract
 from ddpm_tui.widgets.table import Column, Row, Table
+from ddpm_tui.words import MOST
 from engine.errors import DdpmError, UserError
 from engine.home import short_reference
 from engine.service.states import Priority
@@ -136,11 +137,13 @@ class Form(Dialog[dict[str, Any]], Abstract):
                 found[field.name] = Priority.parse(text).name.lower()
             elif field.kind == "text":
                 found[field.name] = text
-            elif text.isdecimal() and int(text) >= (field.kind == "count"):
-                found[field.name] = int(text)
             else:
-                least = 1 if field.kind == "count" else 0
-                raise UserError(f"{field.label}: {text!r} is not a whole number", f"{least} or more")
+                least, most = (1, MOST) if field.kind == "count" else (0, 2**63 - 1)
+                # Twenty digits may be turned into a number without a thought.
+                if not text.isdecimal() or len(text) > 20 or not least <= int(text) <= most:
+                    short = text if len(text) <= 20 else text[:19] + "…"
+                    raise UserError(f"{field.label}: {short!r} is not a whole number from {least} to {most:,}")
+                found[field.name] = int(text)
         return found
 
     def on_key(self, event: events.Key) -> None:

@@ -100,6 +100,10 @@ async def test_a_form_says_what_is_wrong_and_stays(tmp_path: Path) -> None:
         assert "is at epoch 50 already" in await it.press("a")
         it.app.screen.query_one("#field-chunks", Input).value = "two"
         assert "'two' is not a whole number" in await it.press("enter")
+        for text in ("9" * 5000, "1000000001", "0", "1e3"):
+            it.app.screen.query_one("#field-chunks", Input).value = text
+            said = await it.press("enter")
+            assert "is not a whole number" in said, said
         assert isinstance(it.app.screen, TrainForm)
         await it.press("escape")
         assert it.app.screen.name == "queue"
