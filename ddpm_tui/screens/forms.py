@@ -142,7 +142,9 @@ class Form(Dialog[dict[str, Any]], Abstract):
                 # Twenty digits may be turned into a number without a thought.
                 if not text.isdecimal() or len(text) > 20 or not least <= int(text) <= most:
                     short = text if len(text) <= 20 else text[:19] + "…"
-                    raise UserError(f"{field.label}: {short!r} is not a whole number from {least} to {most:,}")
+                    raise UserError(
+                        f"{field.label}: {short!r} is not a whole number from {least} to {most:,}"
+                    )
                 found[field.name] = int(text)
         return found
 
