@@ -14,5 +14,7 @@ def edited(text: str, extension: str) -> str | None:
     except (OSError, ValueError) as error:  # it took the file away, or left no text in it
         why = f"the editor left no text ({error})"
     else:
-        return None if found == text else found
+        if found is None or found.strip():
+            return None if found == text else found
+        why = "the editor left an empty text"
     raise UserError(f"nothing was changed: {why}", "set EDITOR to one that works here")

@@ -112,7 +112,7 @@ def add(
 
     CelebA is recognised by its zip's or folder's content; a list_eval_partition.txt beside it decides who
     trains. `celeba` alone downloads it (1.4 GB) from where its authors keep it. Pictures that cannot be read
-    are counted, named in a report and left out; more than 1 % of them is an error without
+    are counted, named in a report and left out; more than one and more than 1 % is an error without
     --leave-out-broken. Ctrl-C stops; the same command goes on where it was.
 
     Hidden files, folders of network storage and recycle bins, and whatever is no picture or cannot be read are

@@ -33,7 +33,7 @@ FORMAT: Final = 1
 
 BROKEN_SHARE: Final = 0.01
 """More pictures than this that cannot be read are an error, unless the data set was added so that all may be left
-out."""
+out. A single one never is."""
 
 FACES: Final = "faces"
 FACES_COUNT: Final = 10_000
@@ -166,10 +166,15 @@ def _check_same(old: Source, new: Source) -> None:
     )
 
 
+def may_be_broken(pictures: int) -> int:
+    """How many of so many pictures may be broken: one odd file stops nothing, more than 1 % may be anything."""
+    return max(1, int(BROKEN_SHARE * pictures))
+
+
 def _check_readable(listing: Listing, leave_out_broken: bool) -> None:
     """Raise UserError for a zip of pictures that want another program: more than 1 % of them, or all."""
     locked = listing.unreadable.total
-    few = leave_out_broken or locked <= BROKEN_SHARE * (locked + len(listing.names))
+    few = leave_out_broken or locked <= may_be_broken(locked + len(listing.names))
     if not locked or (few and len(listing.names) > 1):
         return
     kind = next(iter(listing.unreadable)).label

@@ -192,7 +192,7 @@ def _results(
 
 def _check_broken(plan: _Plan, journal: Journal, progress: Progress) -> None:
     """More than 1 % broken is an error, as soon as it is certain. The report stays, the pixels go."""
-    if plan.source.leave_out_broken or len(progress.broken) <= plan.total * catalog.BROKEN_SHARE:
+    if plan.source.leave_out_broken or len(progress.broken) <= catalog.may_be_broken(plan.total):
         return
     place, reason = next(iter(progress.broken))
     first = f"the first is {plan.name(place)!r}: {reason}"

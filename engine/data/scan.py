@@ -5,6 +5,7 @@ Opens no picture and imports nothing heavy, so that `data add` and `data list` a
 goes by the name's ending here; whether it really is one shows when it is packed.
 """
 
+import errno
 import hashlib
 import stat
 from array import array
@@ -85,6 +86,8 @@ def scan(path: Path, exclude: Sequence[str] = ()) -> Listing:
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{path} does not exist", way_out) from None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UserError(f"{path} is a link to itself", way_out) from error
         raise _unreadable(path, error) from error
     if stat.S_ISREG(mode):
         return _listing(path, "zip", patterns)

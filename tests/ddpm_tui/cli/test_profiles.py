@@ -131,6 +131,15 @@ def test_edit_without_a_change(home: Home, cli: Cli, tmp_path: Path, monkeypatch
     assert list(home.profiles.iterdir()) == []
 
 
+def test_edit_with_an_editor_that_leaves_nothing(
+    home: Home, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("profiles", "new", "mine", "--set", "data.size=64")
+    editor(tmp_path, monkeypatch, ': > "$1"')
+    assert "left an empty text" in cli("profiles", "edit", "mine").error
+    assert load_profile(home, "mine").data.size == 64
+
+
 @pytest.mark.parametrize("program", ["false", "/no/such/editor"])
 def test_edit_with_an_editor_that_fails(
     home: Home, cli: Cli, monkeypatch: pytest.MonkeyPatch, program: str

@@ -40,6 +40,18 @@ def test_one_percent_may_be_broken_and_no_more(home: Home, tmp_path: Path) -> No
     assert load_manifest(pack(home, "cats", 8, "whole")).broken == 1
 
 
+def test_one_odd_file_stops_nothing(home: Home, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "cats", 4)
+    (folder / "odd.png").write_bytes(b"junk")
+    catalog.add_source(home, folder)
+    manifest = load_manifest(pack(home, "cats", 8, "whole"))
+    assert (manifest.count, manifest.broken) == (4, 1)
+    (folder / "odder.png").write_bytes(b"junk")
+    catalog.add_source(home, folder)
+    with pytest.raises(UserError, match=r"more than 1 %.*\(2 of 6"):
+        pack(home, "cats", 8, "whole")
+
+
 def test_a_wholly_broken_source_stops_early(home: Home, tmp_path: Path) -> None:
     folder = tmp_path / "cats"
     folder.mkdir()
