@@ -33,6 +33,7 @@ from textual.screen import Screen
 
 from ddpm_tui import themes
 from ddpm_tui.frame import Frame, Written
+from ddpm_tui.glyphs import NoControl, PlainText
 from ddpm_tui.keymap import BY_ID, SCREENS, bindings, read_keymap, shown
 from ddpm_tui.state.budget import Budget
 from ddpm_tui.state.snapshot import Snapshot
@@ -121,9 +122,8 @@ class DdpmApp(App[None]):
         if system is None:
             # The frame leaves colours out; Textual would first turn the cursor's into another grey.
             self._filters = [f for f in self._filters if not isinstance(f, Monochrome)]
+        self._filters.insert(0, NoControl())
         if not self.terminal.unicode:
-            from ddpm_tui.glyphs import PlainText
-
             self._filters.append(PlainText(_encoding()))
 
     # Life.

@@ -60,7 +60,7 @@ class Frame:
                 continue
             look = _look(style, self._system, self._marks)
             for character in text:
-                cells = 1 if " " <= character < "\u0300" else get_character_cell_size(character)
+                cells = 1 if " " <= character < "\x7f" else get_character_cell_size(character)
                 if cells == 0:
                     continue
                 if x + cells > end:

@@ -1,8 +1,11 @@
-"""Signs for states, bars and borders, with plain ASCII in their place where the terminal's encoding has no others."""
+"""What may be drawn: no control character, and plain ASCII for signs that the terminal's encoding does not have."""
 
+from rich.cells import get_character_cell_size
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
+
+from engine.text import replace_control
 
 _PLAIN = {
     "─": "-", "━": "=", "│": "|", "┃": "|", "┌": "+", "┐": "+", "└": "+", "┘": "+", "├": "+", "┤": "+",
@@ -35,11 +38,20 @@ def _plain_character(character: str, encoding: str) -> str:
         pass
     if character in _PLAIN:
         return _PLAIN[character]
-    from rich.cells import cell_len
-
     if "⠀" < character <= "⣿":
         return "*"
-    return "?" * cell_len(character)
+    return "?" * get_character_cell_size(character)
+
+
+class NoControl(LineFilter):
+    """Takes control characters out of all that is drawn, whatever widget draws it. They take no room; one that does
+    becomes a question mark. Our own lines have them written out before, so that they can be seen."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [
+            Segment(replace_control(text, lambda c: "?" * get_character_cell_size(c)), style, control)
+            for text, style, control in segments
+        ]
 
 
 class PlainText(LineFilter):

@@ -6,6 +6,7 @@ direction make a line read otherwise than it is written. None of them is printed
 
 import re
 import shlex
+from collections.abc import Callable
 
 _HARMFUL = (
     "\x00-\x1f\x7f-\x9f"  # C0, DEL and C1 controls
@@ -27,6 +28,11 @@ def visible(text: str) -> str:
 def visible_lines(text: str) -> str:
     """The same for a text of several lines: its ends of lines and tabs stay."""
     return _CONTROL_IN_LINES.sub(_escape, text)
+
+
+def replace_control(text: str, by: Callable[[str], str]) -> str:
+    """`text` with what `by` says in the place of each control character."""
+    return _CONTROL.sub(lambda match: by(match[0]), text)
 
 
 def visible_json(document: str) -> str:

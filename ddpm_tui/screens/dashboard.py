@@ -19,7 +19,7 @@ from ddpm_tui.screens.base import BaseScreen
 from ddpm_tui.state.snapshot import JobView, RunView, Snapshot
 from ddpm_tui.widgets.jobs import EventList, JobPanel, QueueSummary
 from ddpm_tui.widgets.meters import MeterPanel
-from ddpm_tui.widgets.rows import Line
+from ddpm_tui.widgets.rows import Line, entitle
 from engine.errors import DdpmError
 from engine.home import Home
 from engine.service.states import State
@@ -66,9 +66,9 @@ class DashboardScreen(BaseScreen):
         yield JobPanel(unicode=unicode, id="job")
         with Horizontal(id="middle"):
             with Container(id="curves", classes="rule"):
-                yield Static("", classes="placeholder", id="curves-wait")
+                yield Static("", classes="placeholder", id="curves-wait", markup=False)
             with Container(id="faces", classes="rule"):
-                yield Static("", classes="placeholder", id="faces-wait")
+                yield Static("", classes="placeholder", id="faces-wait", markup=False)
         with Horizontal(id="below"):
             with Container(id="queue-box", classes="rule"):
                 yield QueueSummary(id="summary")
@@ -79,9 +79,9 @@ class DashboardScreen(BaseScreen):
 
     def on_mount(self) -> None:
         for place, title in (("queue-box", "queue"), ("meters-box", "devices"), ("events-box", "events")):
-            self.query_one(f"#{place}").border_title = f" {title} "
-        self.query_one("#curves").border_title = " loss "
-        self.query_one("#faces").border_title = " faces "
+            entitle(self.query_one(f"#{place}"), f" {title} ")
+        entitle(self.query_one("#curves"), " loss ")
+        entitle(self.query_one("#faces"), " faces ")
 
     def painted_first(self) -> None:
         self.beside(self._bring_pictures)
@@ -203,7 +203,7 @@ class DashboardScreen(BaseScreen):
             return
         if curves is None or not curves.points:
             self._chart.display, wait.display = False, True
-            box.border_title = f" loss of {self._run} " if self._run else " loss "
+            entitle(box, f" loss of {self._run} " if self._run else " loss ")
             wait.update("the loss curve comes with the first steps" if self._run else "no curve yet")
             return
         from ddpm_tui.state.plotting import marks, target
@@ -211,7 +211,7 @@ class DashboardScreen(BaseScreen):
         first = not self._chart.display
         self._chart.display, wait.display = True, False
         corrupt = f", {curves.corrupt_lines} damaged lines left out" if curves.corrupt_lines else ""
-        box.border_title = f" loss of {curves.run}{corrupt} "
+        entitle(box, f" loss of {curves.run}{corrupt} ")
         to_epoch = job.progress.to_epoch if job and job.progress and job.run == curves.run else None
         state = (curves.run, curves.generation, len(curves.events), to_epoch)
         if state == self._drawn and not self.ddpm.may_write(CHART_BYTES):
@@ -235,7 +235,7 @@ class DashboardScreen(BaseScreen):
                 self._grid.display = self._film.display = False
                 wait.display = True
                 wait.update("faces come with the first epoch" if self._run else "no faces yet")
-                self.query_one("#faces").border_title = " faces "
+                entitle(self.query_one("#faces"), " faces ")
             if run is not None and self._learns is None:
                 self.beside(partial(self._load_stand_ins, run), "faces")
             return
@@ -255,7 +255,7 @@ class DashboardScreen(BaseScreen):
         faces, title = await asyncio.to_thread(_stand_ins, self.ddpm.home, self.snapshot, run)
         if faces and self._preview is None and run.name == self._run:
             self._learns, self._faces = run.name, faces
-            self.query_one("#faces").border_title = title
+            entitle(self.query_one("#faces"), title)
             self._show_faces()
 
     async def _load_faces(self, path: str, step: int, run: RunView | None) -> None:
@@ -276,7 +276,7 @@ class DashboardScreen(BaseScreen):
         self._newest = {} if epoch is None else {step: epoch}
         if self._faces:
             self._film.face = (self._faces[0].shape[1], self._faces[0].shape[0])
-        self.query_one("#faces").border_title = self._faces_title(step, epoch)
+        entitle(self.query_one("#faces"), self._faces_title(step, epoch))
         self._show_faces()
 
     def _faces_title(self, step: int, epoch: float | None) -> str:

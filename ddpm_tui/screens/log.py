@@ -13,6 +13,7 @@ from ddpm_tui.screens.base import Dialog
 from ddpm_tui.widgets.rows import Line, Rows, scrollbar, spread
 from engine.folders import JobFolder
 from engine.service.states import job_number
+from engine.text import visible
 
 TAIL = 256 << 10
 """Bytes from the log's end that are read; more nobody scrolls through here."""
@@ -115,7 +116,7 @@ class LogView(Dialog[None]):
             return ["no log yet"]
         except OSError as error:
             return [f"the log cannot be read ({error.strerror})"]
-        return [line.expandtabs() for line in (lines[1:] if size > TAIL else lines)]
+        return [visible(line.expandtabs()) for line in (lines[1:] if size > TAIL else lines)]
 
 
 def _tone(line: str) -> str:

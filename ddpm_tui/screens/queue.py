@@ -11,7 +11,7 @@ from ddpm_tui.screens.forms import SampleForm, TrainForm, wish
 from ddpm_tui.screens.log import LogView
 from ddpm_tui.state.snapshot import JobView, Snapshot
 from ddpm_tui.widgets.jobs import PHASES, SIGNS, with_key
-from ddpm_tui.widgets.rows import Line, Rows
+from ddpm_tui.widgets.rows import Line, Rows, entitle
 from ddpm_tui.widgets.table import Column, Row, Table
 from ddpm_tui.words import ago, clock, duration, left
 from engine.errors import UserError
@@ -42,7 +42,7 @@ class AboutJob(Rows):
         """resume: the key."""
         self.view, self.now, self.resume = view, snapshot.time, resume
         self.turn = snapshot.turn(view) if view else None
-        self.border_title = f" job {job_number(view.id)} " if view else ""
+        entitle(self, f" job {job_number(view.id)} " if view else "")
         self.repaint()
 
     def lines(self, width: int, height: int) -> list[Line]:

@@ -8,11 +8,14 @@ from itertools import islice, zip_longest
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.content import Content
 from textual.strip import Strip
+from textual.widget import Widget
 
 from ddpm_tui.themes import ink
 from ddpm_tui.widgets.abstract import Abstract
 from ddpm_tui.widgets.lines import LinesWidget
+from engine.text import visible
 
 Piece = str | tuple[str, str]
 """Text, or (text, ink): see `themes.ink` for the names."""
@@ -40,11 +43,12 @@ class Rows(LinesWidget, Abstract):
 
 
 def to_strip(line: Line, width: int, theme: str) -> Strip:
-    """One line in exactly `width` cells."""
+    """One line in exactly `width` cells, control characters written out."""
     segments: list[Segment] = []
     room = width
     for piece in line:
         text, style = (piece, "") if isinstance(piece, str) else piece
+        text = visible(text)
         length = cell_len(text)
         if length > room:
             text = set_cell_size(text, max(0, room - 1)) + "…" if room else ""
@@ -83,7 +87,7 @@ def beside(left: Sequence[Line], right: Sequence[Line], width: int) -> list[Line
 
 
 def length(line: Line) -> int:
-    return sum(cell_len(piece if isinstance(piece, str) else piece[0]) for piece in line)
+    return sum(cell_len(visible(piece if isinstance(piece, str) else piece[0])) for piece in line)
 
 
 def scrollbar(count: int, room: int, top: int) -> list[Piece]:
@@ -100,10 +104,16 @@ def scrollbar(count: int, room: int, top: int) -> list[Piece]:
     return [(" ", "reverse faint") if place <= y < place + size else " " for y in range(room)]
 
 
+def entitle(widget: Widget, title: str) -> None:
+    """Put `title` into the border: as it is, for Textual takes a plain string for markup."""
+    widget.border_title = Content(visible(title))  # type: ignore[assignment]
+
+
 def cut(text: str, width: int) -> str:
     """`text` in exactly `width` cells, with "…" where it was longer."""
     if width <= 0:
         return ""
+    text = visible(text)
     if cell_len(text) <= width:
         return set_cell_size(text, width)
     return set_cell_size(text, width - 1) + "…"
@@ -115,9 +125,11 @@ def fact_lines(facts: Sequence[tuple[str, str]], width: int, label: int = 14) ->
     A name that needs more cells takes them from the first line of its value.
     """
     lines: list[Line] = []
-    for name, value in facts:
+    for name, value in ((visible(name), value) for name, value in facts):
         over = max(0, cell_len(name) + 1 - label)
-        parts = textwrap.wrap(value, max(10 + over, width - label), initial_indent=" " * over) or [""]
+        parts = textwrap.wrap(visible(value), max(10 + over, width - label), initial_indent=" " * over) or [
+            ""
+        ]
         lines.append([(f"{name:<{label - 1}} ", "dim"), parts[0][over:]])
         lines += [[(" " * label, "dim"), part] for part in parts[1:]]
     return lines

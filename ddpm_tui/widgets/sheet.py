@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Callable
 
 from ddpm_tui.widgets.rows import Line, Rows
+from engine.text import visible
 
 
 class Sheet(Rows):
@@ -34,5 +35,5 @@ class Sheet(Rows):
 
 def paragraph(text: str, width: int, ink: str, indent: str = "  ") -> list[Line]:
     """`text` on as many lines as it needs, all but the first indented; "" is an empty line."""
-    parts = textwrap.wrap(text, max(20, width), subsequent_indent=indent)
+    parts = textwrap.wrap(visible(text), max(20, width), subsequent_indent=indent)
     return [[(part, ink)] for part in parts] or [[""]]
