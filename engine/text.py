@@ -50,6 +50,11 @@ def shell_word(text: object) -> str:
     return f"$'{_CONTROL.sub(_shell_escape, word)}'"
 
 
+def shell_line(*words: object) -> str:
+    """A whole command to be pasted into a shell."""
+    return " ".join(map(shell_word, words))
+
+
 def _escape(match: re.Match[str]) -> str:
     character = match[0]
     code = ord(character)

@@ -1,7 +1,6 @@
 """`ddpm-tui bench`: what this machine does, measured by a worker; one table, and one JSON where asked for."""
 
 import json
-import shlex
 import sys
 
 import click
@@ -10,6 +9,7 @@ from ddpm_tui.cli.common import device_option, home, json_option, note, print_js
 from ddpm_tui.cli.numbers import Real, Whole
 from engine.files import unwritable, without_nan
 from engine.home import given_path
+from engine.text import shell_line
 
 
 @click.command()
@@ -92,7 +92,7 @@ def bench(
             raise unwritable(folder, error, "give another --out") from None
     result = run_job(home(), "bench", None, options.to_json(), device=device, quiet=as_json)
     found = result.extra["bench"]
-    page = markdown(found, shlex.join(["ddpm-tui", *sys.argv[1:]]))
+    page = markdown(found, shell_line("ddpm-tui", *sys.argv[1:]))
     if folder is not None:
         (folder / "bench.json").write_text(
             json.dumps(without_nan(found), indent=2, ensure_ascii=False) + "\n"

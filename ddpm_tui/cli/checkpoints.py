@@ -1,6 +1,5 @@
 """`ddpm-tui checkpoints`: list, look at, verify, tag, thin out, delete and bring back, export."""
 
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +23,7 @@ from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.numbers import MOST, Whole
 from ddpm_tui.words import number, plural, size
 from engine.home import ExportPlace, given_path, is_export
+from engine.text import shell_word
 
 if TYPE_CHECKING:
     from engine.runs.checkpoints import CheckpointInfo
@@ -314,5 +314,5 @@ def export(reference: str, folder: str, weights: Literal["ema", "raw"]) -> None:
 
     run, info = resolve(home(), reference)
     target = export_checkpoint(run, info, given_path(folder), weights)
-    draw = f"ddpm-tui sample {shlex.quote(str(target.absolute()))}"
+    draw = f"ddpm-tui sample {shell_word(target.absolute())}"
     say(f"{run.name}@{info.step} ({weights}) is in {target}; `{draw}` draws from it")

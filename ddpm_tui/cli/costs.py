@@ -5,6 +5,7 @@ from typing import Any
 from ddpm_tui.cli.common import note, print_facts
 from ddpm_tui.words import duration, number, plural, rate, size
 from engine.profile import Profile
+from engine.text import shell_word
 
 
 def print_costs(profile: Profile, figures: dict[str, Any]) -> None:
@@ -36,8 +37,8 @@ def print_costs(profile: Profile, figures: dict[str, Any]) -> None:
         limited = f" ({data.limit:,} pictures)" if data.limit else ""
         note(
             f"the data set {data.dataset!r} is not packed at {data.size} px, crop {data.recipe}{limited}, so the "
-            f"time of an epoch is not known: ddpm-tui data add PATH --name {data.dataset} --size {data.size} "
-            f"--recipe {data.recipe}{f' --limit {data.limit}' if data.limit else ''} packs it"
+            f"time of an epoch is not known: ddpm-tui data add PATH --name {shell_word(data.dataset)} "
+            f"--size {data.size} --recipe {data.recipe}{f' --limit {data.limit}' if data.limit else ''} packs it"
             if data.dataset != "faces"
             else "the built-in faces are drawn when the first run starts; the time of an epoch is then known"
         )

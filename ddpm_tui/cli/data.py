@@ -1,7 +1,6 @@
 """`ddpm-tui data`: which pictures there are, where they came from, and in what sizes they are packed."""
 
 import re
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.numbers import MOST, Whole
 from ddpm_tui.words import plural, size
 from engine.errors import UsageError
+from engine.text import shell_word
 
 # `engine.profile.Recipe` in plain words, so that --help need not import it; a test keeps them together.
 RECIPES = ("center178", "center140", "box128", "whole")
@@ -183,11 +183,11 @@ def _remarks(source: Any) -> list[str]:
         counts = ", ".join(f"{folder or 'beside them'} {count:,}" for folder, count in source.folders.items())
         names = [folder for folder in source.folders if folder not in ("", "…")]
         doubtful = next((name for name in names if NOT_TO_TRAIN_ON.search(name)), None)
-        way_out = f"--exclude {shlex.quote(doubtful or names[-1])} leaves "
+        way_out = f"--exclude {shell_word(doubtful or names[-1])} leaves "
         way_out += "its pictures out" if doubtful else "the pictures of one out"
         remarks.append(f"pictures of all these folders are used: {counts}; {way_out}")
     if source.exclude:
-        patterns = " ".join(f"--exclude {shlex.quote(pattern)}" for pattern in source.exclude)
+        patterns = " ".join(f"--exclude {shell_word(pattern)}" for pattern in source.exclude)
         remarks.append(f"kept with the data set: {patterns} (--exclude-nothing takes all in again)")
     remarks += [f"{kind}: {FETCH[kind]}" for kind in source.left_out if kind in FETCH]
     return remarks

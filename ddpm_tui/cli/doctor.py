@@ -1,7 +1,6 @@
 """`ddpm-tui doctor`: what this machine, terminal, session and disk can do, and what to mend."""
 
 import os
-import shlex
 import shutil
 import sys
 import sysconfig
@@ -16,6 +15,7 @@ from ddpm_tui.words import plural, size
 from engine.home import Home
 from engine.service.doctor_facts import Finding
 from engine.service.machine import torch_facts
+from engine.text import shell_word
 
 MARKS = {
     "ok": ("ok", "green"),
@@ -248,9 +248,7 @@ def runs(where: Home) -> Iterator[Finding]:
 def _unused(what: str, path: Path) -> Finding:
     from engine.runs.trash import size_of
 
-    return Finding(
-        "note", f"{what}: {path} ({size(size_of(path))})", f"rm -r {shlex.quote(str(path))} frees it"
-    )
+    return Finding("note", f"{what}: {path} ({size(size_of(path))})", f"rm -r {shell_word(path)} frees it")
 
 
 def _engine(where: Home) -> Iterator[Finding]:
@@ -268,7 +266,7 @@ def profiles(where: Home) -> Iterator[Finding]:
         try:
             warnings = load_profile(where, file.name).warnings()
         except DdpmError as error:
-            yield Finding("problem", str(error), f"ddpm-tui profiles edit {file.name}")
+            yield Finding("problem", str(error), f"ddpm-tui profiles edit {shell_word(file.name)}")
             continue
         # The shipped paper profiles are meant to be as they are.
         if file.origin == "user":

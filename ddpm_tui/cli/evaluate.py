@@ -1,6 +1,5 @@
 """`ddpm-tui evaluate`: score a checkpoint here and now. The scores are kept with all they depend on."""
 
-import shlex
 import sys
 from typing import Any
 
@@ -11,6 +10,7 @@ from ddpm_tui.cli.common import check_steps, device_option, home, json_option, p
 from ddpm_tui.cli.numbers import PICTURES, SEED, STEPS, Whole
 from ddpm_tui.words import plural
 from engine.home import given_path
+from engine.text import shell_line
 
 
 def measure_options(command: Any) -> Any:
@@ -106,7 +106,7 @@ def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> Non
             {"checkpoint": trained.reference, **options},
             device=device,
             quiet=as_json,
-            go_on=shlex.join(["ddpm-tui", *sys.argv[1:]]),
+            go_on=shell_line("ddpm-tui", *sys.argv[1:]),
         )
     except JobFailedError as error:
         if as_json and error.result and (had := error.result.extra.get("evaluation")):

@@ -1,6 +1,5 @@
 """`ddpm-tui figure`: pictures for papers and pages from your runs, with the command in the PNG's own text."""
 
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from ddpm_tui.cli.common import device_option, home, note, say
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.numbers import Whole, whole_numbers
 from engine.home import given_path, is_export
+from engine.text import shell_line, shell_word
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -195,7 +195,7 @@ def _chosen(
             kept = f" --trajectory-of {pictures}" if frames else ""
             note(
                 f"sample set {found.folder.path.name.lstrip('0')} has {there} of {pictures} pictures: "
-                f"`ddpm-tui sample {of} -n {pictures}{kept}` draws them"
+                f"`ddpm-tui sample {shell_word(of)} -n {pictures}{kept}` draws them"
             )
         return found
     at = at or find_trained(home(), reference)
@@ -205,7 +205,7 @@ def _chosen(
     )
     args = {"checkpoint": at.reference, "n": pictures, "seed": 0, "trajectory": pictures if frames else 0}
     result = run_job(
-        home(), "sample", at.run, args, device=device, go_on=shlex.join(["ddpm-tui", *sys.argv[1:]])
+        home(), "sample", at.run, args, device=device, go_on=shell_line("ddpm-tui", *sys.argv[1:])
     )
     return read_set(Path(result.extra["folder"]))
 
@@ -214,5 +214,5 @@ def _save(sheet: "Image", out: str, dpi: int | None, **facts: str) -> None:
     from engine.figures.saving import save_figure
 
     path = given_path(out)
-    save_figure(sheet, path, shlex.join(["ddpm-tui", *sys.argv[1:]]), facts, dpi=dpi or 300)
+    save_figure(sheet, path, shell_line("ddpm-tui", *sys.argv[1:]), facts, dpi=dpi or 300)
     say(f"{path}: {sheet.width}×{sheet.height}")

@@ -6,6 +6,7 @@ Only click and the error classes are imported here; everything heavier belongs t
 import contextlib
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -203,7 +204,7 @@ def _complain(what: str, hint: str | None, code: int) -> int:
     from ddpm_tui.cli.common import note
 
     with contextlib.suppress(OSError):  # stderr may be what cannot be written
-        note(" ".join(f"error: {what}{f' — {hint}' if hint else ''}".split()))
+        note(re.sub(r"\s*\n\s*", " ", f"error: {what}{f' — {hint}' if hint else ''}"))
     return code
 
 
@@ -214,7 +215,8 @@ def _drop_output() -> None:
 
 
 def _lower(message: str) -> str:
-    message = message.rstrip(".")
+    """click's words on one line, as ours are."""
+    message = " ".join(message.split()).rstrip(".")
     return message[:1].lower() + message[1:]
 
 

@@ -1,6 +1,5 @@
 """`ddpm-tui sample`: draw pictures from a checkpoint, keep them in the run, and hand them out as files."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from ddpm_tui.words import plural
 from engine.errors import UsageError, UserError
 from engine.home import given_path
 from engine.jobs import Result
+from engine.text import shell_line
 
 CLEAR_EDGE = 32
 """Pixels across which a face is still a face; half as many and it is a stamp."""
@@ -160,7 +160,7 @@ def sample(reference: str, count: int, show: bool, device: str, as_json: bool, *
         ),
         device=device,
         quiet=as_json,
-        go_on=shlex.join(["ddpm-tui", *sys.argv[1:]]),
+        go_on=shell_line("ddpm-tui", *sys.argv[1:]),
     )
     if as_json:
         print_json({"run": trained.place.name, "step": trained.step, "sample": result.sample, **result.extra})

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from ddpm_tui.cli.common import (
 from ddpm_tui.cli.lazy import NounGroup
 from engine.errors import DdpmError
 from engine.home import given_path
+from engine.text import shell_line
 
 if TYPE_CHECKING:
     from engine.files import FileLock
@@ -255,7 +255,7 @@ def report(name: str, small: bool, out: str | None, as_json: bool) -> None:
 
     one = load_study(home(), name)
     folder = given_path(out) if out is not None else home().studies / one.key(small) / "report"
-    made = write_report(home(), one, small, folder, shlex.join(["ddpm-tui", *sys.argv[1:]]))
+    made = write_report(home(), one, small, folder, shell_line("ddpm-tui", *sys.argv[1:]))
     if as_json:
         figures = {o.variant: o.figures for o in made.outcomes}
         print_json({"folder": str(folder), "variants": figures, "missing": made.missing})

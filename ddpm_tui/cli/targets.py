@@ -14,6 +14,7 @@ from engine.runs.record import create_run, find_run, free_run_name, load_run, ru
 from engine.service.machine import require_device
 from engine.service.planning import profile_for
 from engine.service.runs import newest
+from engine.text import shell_word
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _run_for(
         if overrides:
             raise UserError(
                 f"the profile of run {what!r} is frozen, so --set cannot change it",
-                f"branch it: ddpm-tui runs branch {what}@latest --set {overrides[0]}",
+                f"branch it: ddpm-tui runs branch {what}@latest --set {shell_word(overrides[0])}",
             )
         return what, False
     profile, profile_name = profile_for(home, what, overrides)

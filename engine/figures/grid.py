@@ -14,6 +14,7 @@ from engine.errors import UserError
 from engine.figures.sheet import MARGIN, Picture, labelled_sheet
 from engine.figures.stages import preview_paths, read_preview
 from engine.folders import RunFolder, SampleFolder
+from engine.text import shell_word
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ def choose_set(
         names = [s.folder.path.name.lstrip("0") for s in sets]
         sets = [s for s, name in zip(sets, names, strict=True) if name == wanted.lstrip("0")]
         if not sets:
-            there = f"there are: {', '.join(names)}" if names else f"draw one: ddpm-tui sample {of}"
+            there = (
+                f"there are: {', '.join(names)}" if names else f"draw one: ddpm-tui sample {shell_word(of)}"
+            )
             raise UserError(f"{of} has no sample set {wanted!r}", there)
     sets = [s for s in sets if step is None or s.record.get("checkpoint") == step]
     if wanted is not None and not sets:

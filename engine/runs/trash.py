@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import shlex
 import shutil
 import stat
 import time
@@ -16,6 +15,7 @@ from engine.files import FileLock, disk_errors, fsync_folder, write_json
 from engine.folders import CheckpointFolder, RunFolder
 from engine.home import Home
 from engine.records import MissingError, read_json
+from engine.text import shell_word
 from engine.typed import typed
 
 Kind = Literal["run", "checkpoint", "samples", "data", "profile"]
@@ -62,7 +62,7 @@ def discard(home: Home, kind: Kind, label: str, path: Path, group: str = "") -> 
             raise
     except DiskFullError as error:
         raise DiskFullError(
-            error.what, f"`rm -r {shlex.quote(str(path))}` deletes it at once and for good, and makes room"
+            error.what, f"`rm -r {shell_word(path)}` deletes it at once and for good, and makes room"
         ) from None
     try:
         path.rename(place / path.name)

@@ -14,6 +14,7 @@ from engine.errors import DdpmError, UsageError, UserError, nearest
 from engine.home import Home, given_path, is_export, is_file_name
 from engine.service import runs
 from engine.service.states import Job, State, job_number
+from engine.text import shell_word
 
 if TYPE_CHECKING:
     from engine.profile import Profile
@@ -64,7 +65,8 @@ def plan_training(home: Home, jobs: Iterable[Job], request: TrainRequest) -> Tra
         if request.overrides:
             raise UserError(
                 f"the profile of run {request.target!r} is frozen",
-                f"change it in a branch: ddpm-tui runs branch {request.target}@latest --set {request.overrides[0]}",
+                f"change it in a branch: ddpm-tui runs branch {request.target}@latest "
+                f"--set {shell_word(request.overrides[0])}",
             )
         return _continue(home, list(jobs), request.target, request)
     if request.branch is not None:

@@ -1,6 +1,8 @@
 """Everything a person can get wrong without training: one clear line on stderr, the right code, nothing left behind."""
 
 import json
+import re
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -199,3 +201,20 @@ def test_losing_something_is_asked_about(messy: Home, cli: Cli) -> None:
     assert ended.code == 2
     assert "say --yes" in ended.error
     assert cli("trash", "purge", "--yes").code == 0
+
+
+@pytest.mark.parametrize("name", ["two  words", "it's", "two\nlines", "esc\x1b[31m", "$(id)"])
+def test_a_suggested_command_can_be_pasted(home: Home, cli: Cli, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    for i in range(4):
+        Image.new("RGB", (16, 16), (i, 0, 0)).save(folder / f"{i}.png")
+    add_source(home, folder, "odd")
+    (folder / "0.png").unlink()
+    said = cli("data", "show", "odd").out
+    (command,) = re.findall("`(ddpm-tui data add .*)` takes it anew", said)
+    words = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True
+    ).stdout
+    assert words.decode().split("\0")[:-1] == ["ddpm-tui", "data", "add", str(folder), "--name", "odd"]
+    assert name.isprintable() or name not in said
