@@ -106,7 +106,7 @@ def scrollbar(count: int, room: int, top: int) -> list[Piece]:
 
 def entitle(widget: Widget, title: str) -> None:
     """Put `title` into the border: as it is, for Textual takes a plain string for markup."""
-    widget.border_title = Content(visible(title))  # type: ignore[assignment]
+    widget.border_title = Content(visible(title))
 
 
 def cut(text: str, width: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from engine.errors import nearest
 from engine.records import TomlError, read_toml
+from engine.trust import distrust
 
 Choice = Literal["requeue", "hold"]
 
@@ -30,7 +31,10 @@ class QueueSettings:
 
 
 def read_settings(path: Path) -> tuple[QueueSettings, list[str]]:
-    """The settings and what is wrong with the file, in words. A missing file is no problem."""
+    """The settings and what is wrong with the file, in words. A missing file is no problem; one that another user can
+    have written is not obeyed."""
+    if why := distrust(path):
+        return QueueSettings(), [f"{path} is not obeyed: {why}; all settings are the usual ones until then"]
     try:
         content = read_toml(path, "the settings file")
     except FileNotFoundError:
