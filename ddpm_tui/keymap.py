@@ -4,7 +4,6 @@ Screens take their bindings from here; footer, help and palette read the live bi
 $DDPM_HOME/keymap.toml, which gives other keys to ids. Knows no screens and needs no Textual to be read.
 """
 
-import tomllib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import nearest
+from engine.records import TomlError, read_toml
+from engine.trust import distrust
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -239,10 +240,12 @@ def read_keymap(path: Path) -> tuple[dict[str, str], list[str]]:
     The file says `[queue]` and below it `pause = "p"` or `pause = ["p", "space"]`. No file is no problem.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        if why := distrust(path):
+            return {}, [f"{path.name} is not obeyed, so all keys are the usual ones: {why}"]
+        content = read_toml(path, "the keymap")
     except FileNotFoundError:
         return {}, []
-    except (OSError, ValueError) as error:
+    except (OSError, TomlError) as error:
         return {}, [f"{path.name} cannot be read, so all keys are the usual ones ({error})"]
     found: dict[str, str] = {}
     problems: list[str] = []

@@ -187,6 +187,7 @@ def state(where: Home) -> Iterator[Finding]:
     from engine.errors import DdpmError
     from engine.files import free_bytes
     from engine.service.settings import read_settings
+    from engine.trust import open_folders
 
     try:
         where.create()
@@ -201,6 +202,13 @@ def state(where: Home) -> Iterator[Finding]:
         what = f"cannot write to {where.root} ({error.strerror or error})"
         yield Finding("problem", what, "set DDPM_HOME to a folder you own, on a disk with room")
         return
+    for folder, why in open_folders(where):
+        told = (
+            "settings.toml and keymap.toml are not obeyed"
+            if folder == where.root
+            else "what is in it may be forged"
+        )
+        yield Finding("warning", f"{why}: {told}", f"chmod -R go-w {shell_word(folder)}")
     settings, problems = read_settings(where.settings)
     yield from (Finding("warning", problem, "mend or delete it") for problem in problems)
     if settings.on_end:
@@ -260,6 +268,7 @@ def _engine(where: Home) -> Iterator[Finding]:
 def profiles(where: Home) -> Iterator[Finding]:
     from engine.errors import DdpmError
     from engine.profiles_store import list_profiles, load_profile
+    from engine.trust import distrust
 
     found = list_profiles(where)
     for file in found:
@@ -268,6 +277,8 @@ def profiles(where: Home) -> Iterator[Finding]:
         except DdpmError as error:
             yield Finding("problem", str(error), f"ddpm-tui profiles edit {shell_word(file.name)}")
             continue
+        if file.origin == "user" and (why := distrust(file.path)):
+            yield Finding("warning", f"{file.name}: another user can have written it: {why}")
         # The shipped paper profiles are meant to be as they are.
         if file.origin == "user":
             yield from (Finding("warning", f"{file.name}: {warning}") for warning in warnings)
