@@ -42,6 +42,18 @@ from engine.threads import wait_briefly
 from engine.work import Stopped, Work
 
 
+def _need_torch() -> None:
+    """Raises DamagedError where torch cannot be imported, whatever it is that keeps it."""
+    try:
+        import torch  # noqa: F401 - whether it can be
+    except Exception as error:
+        why = str(error).strip().splitlines() or [type(error).__name__]
+        raise DamagedError(
+            f"torch cannot be imported: {why[0]}",
+            "reinstall it: pip install --force-reinstall torch; `ddpm-tui doctor` looks at it too",
+        ) from error
+
+
 def _train(work: Work) -> Result:
     from engine.training.job import run_training
 
@@ -98,6 +110,9 @@ KINDS: dict[str, Callable[[Work], Result]] = {
 }
 
 
+WITHOUT_TORCH = ("pack", "fetch")
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="engine.worker", description="Do one job in this process.")
     parser.add_argument("job", help="a job's folder, or 'facts' for this machine's as JSON")
@@ -150,6 +165,8 @@ def _outcome(work: Work) -> Result:
         )
     try:
         with disk_errors(work.home.root):
+            if spec.kind not in WITHOUT_TORCH:
+                _need_torch()
             return KINDS[spec.kind](work)
     except Stopped as error:
         return Result("stopped", EXIT_STOPPED, error.what, error.hint, spec.run)
@@ -172,9 +189,7 @@ def _outcome(work: Work) -> Result:
             work.say(traceback.format_exc())
             what = f"{error.filename}: {os.strerror(error.errno).lower()}"
             return Result("failed", EXIT_FAILED, what, "`ddpm-tui doctor` says what to mend", spec.run)
-        from engine.training.step import is_out_of_memory
-
-        if is_out_of_memory(error):
+        if _is_out_of_memory(error):
             return _memory(work, error)
         work.say(traceback.format_exc())
         return Result(
@@ -184,6 +199,14 @@ def _outcome(work: Work) -> Result:
             f"this is a bug in ddpm-tui; the traceback is in {work.folder.log}",
             spec.run,
         )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if "torch" not in sys.modules:
+        return False  # nothing that could say it in its own way
+    from engine.training.step import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 SMALLER = "use a smaller model or size, or --set training.activation_checkpointing=true"

@@ -41,7 +41,7 @@ class Kept:
         text = json.dumps(identity, sort_keys=True, default=str)
         folder = evaluations / f"{KEPT}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         with contextlib.suppress(OSError, DdpmError):
-            evaluations.mkdir(exist_ok=True)
+            evaluations.mkdir(mode=0o700, exist_ok=True)
             folder.mkdir(exist_ok=True)
             if (lock := FileLock.try_acquire(folder / "lock")) is not None:
                 return cls(size, folder, lock)

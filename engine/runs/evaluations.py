@@ -252,7 +252,7 @@ def write_evaluation(
         "scores": {name: score_to_wire(score) for name, score in scores.items()},
     }
     with disk_errors(target):
-        run.evaluations.mkdir(exist_ok=True)
+        run.evaluations.mkdir(mode=0o700, exist_ok=True)
         sweep(run)
         # The picture goes first: the record, which makes the evaluation, never names one that is not there.
         if pairs is not None:

@@ -114,7 +114,7 @@ def _store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, 
 
     Raises DiskFullError; where it is for the extras alone, it says where the pictures are.
     """
-    samples.mkdir(exist_ok=True)
+    samples.mkdir(mode=0o700, exist_ok=True)
     target = SampleFolder(samples / sample_id)
     building = SampleFolder(samples / f".{sample_id}.new")
     shutil.rmtree(building.path, ignore_errors=True)

@@ -3,6 +3,8 @@
 import errno
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,38 @@ def test_out_of_memory_names_what_takes_less_of_it(
     result, _ = ended(tmp_path, monkeypatch, MemoryError(), kind)
     assert (result.outcome, result.message) == ("failed", message)
     assert hint in str(result.hint)
+
+
+@pytest.mark.parametrize(
+    ("module", "why"),
+    [
+        (
+            'raise ImportError("libcudart.so.12: cannot open shared object file\\nand more")',
+            "libcudart.so.12: cannot",
+        ),
+        ('raise OSError("[WinError 126] not found")', "[WinError 126]"),
+        ("raise RuntimeError()", "RuntimeError"),
+        ("def", "invalid syntax"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["train", "sample", "evaluate", "estimate", "bench"])
+def test_a_torch_that_cannot_be_imported_is_said_in_the_result(
+    tmp_path: Path, kind: str, module: str, why: str
+) -> None:
+    broken = tmp_path / "broken" / "torch"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text(module + "\n")
+    folder = new_job_folder(Home(tmp_path / "home").create(), kind, "r", {})
+    ended = subprocess.run(
+        [sys.executable, "-m", "engine.worker", str(folder.path)],
+        env={**os.environ, "PYTHONPATH": f"{broken.parent}:{Path(__file__).parents[2]}"},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    result = read_result(folder)
+    assert result is not None, ended.stderr
+    assert (ended.returncode, result.outcome, result.exit_code) == (1, "failed", 1)
+    assert result.message.startswith("torch cannot be imported: ")
+    assert why in result.message
+    assert "\n" not in result.message
+    assert "pip install" in str(result.hint)
+    assert "bug" not in str(result.hint)
