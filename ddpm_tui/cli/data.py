@@ -159,7 +159,9 @@ def _described(source: Any) -> str:
 
     parts = [f"{source.name}: {plural(source.pictures, 'picture')} in {source.path}"]
     if source.celeba:
-        parts.append("CelebA" + (", split by its partition file" if source.partition else ""))
+        parts.append("CelebA")
+    if source.partition:
+        parts.append(f"{source.partition} decides who trains")
     if source.left_out:
         left_out = LeftOut.from_json(source.left_out)
         first = next(iter(left_out))
@@ -179,6 +181,8 @@ def _remarks(source: Any) -> list[str]:
     from engine.data.catalog import FETCH
 
     remarks = []
+    if source.partition_problem:
+        remarks.append(f"{source.partition_problem}; about 2 % are held out by name instead")
     if source.folders:
         counts = ", ".join(f"{folder or 'beside them'} {count:,}" for folder, count in source.folders.items())
         names = [folder for folder in source.folders if folder not in ("", "…")]
@@ -227,6 +231,7 @@ def _print_packed(folder: Any, manifest: Any) -> None:
         f"{manifest.dataset} at {manifest.size} px{crop}: {plural(manifest.count, 'picture')} "
         f"({manifest.train:,} to train on, {manifest.held_out:,} held out"
         + (f", {manifest.test:,} for tests" if manifest.test else "")
+        + (", split by its partition file" if manifest.split_by == "partition" else "")
         + f"), {size(sum(f['size'] for f in manifest.files.values()))}"
     )
     if manifest.broken:

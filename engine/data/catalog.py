@@ -20,9 +20,10 @@ from typing import Any, Final, Literal
 from engine import files
 from engine.data.manifest import FORMAT as PACKED_FORMAT
 from engine.data.manifest import PackedManifest, is_whole, load_manifest
+from engine.data.partition import Partition
 from engine.data.recipes import OLDER_RESAMPLINGS, RECIPES, RESAMPLING, check_recipe
 from engine.data.scan import Listing, scan
-from engine.data.split import FEWEST_HELD_OUT, TRAIN, Partition, assign, choose
+from engine.data.split import FEWEST_HELD_OUT, TRAIN, assign, choose
 from engine.errors import BusyError, DamagedError, GoneError, UserError, unknown
 from engine.folders import PackedFolder, SourceFolder
 from engine.home import NAME, Home, check_name, given_path
@@ -61,7 +62,9 @@ class Source:
     """of all names and sizes and the partition; see `engine.data.scan`"""
     celeba: bool = False
     partition: str | None = None
-    """the partition file that decides who trains, where there is one"""
+    """the partition file that decides who trains, if there is one that names some of them"""
+    partition_problem: str = ""
+    """the partition file that is there and decides nothing, and why"""
     ignored: int = 0
     """files that are not pictures by their name"""
     left_out: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -110,6 +113,7 @@ def add_source(
     if len(listing.names) < 2:
         raise _too_few(where, listing)
     chosen = name or _derived_name(where, listing)
+    partition_problem = _partition_problem(listing)
     source = Source(
         name=chosen,
         kind=listing.kind,
@@ -118,7 +122,8 @@ def add_source(
         total_bytes=listing.total_bytes,
         fingerprint=listing.fingerprint,
         celeba=listing.celeba,
-        partition=listing.partition_at,
+        partition=None if partition_problem else listing.partition_at,
+        partition_problem=partition_problem,
         ignored=listing.ignored,
         left_out=listing.left_out.to_json(),
         leave_out_broken=leave_out_broken,
@@ -170,6 +175,14 @@ def _check_same(old: Source, new: Source) -> None:
 def may_be_broken(pictures: int) -> int:
     """How many of so many pictures may be broken: one odd file stops nothing, more than 1 % may be anything."""
     return max(1, int(BROKEN_SHARE * pictures))
+
+
+def _partition_problem(listing: Listing) -> str:
+    """One line if the partition file that was found splits nothing, else ''."""
+    if listing.partition is None:
+        return ""
+    problem = Partition(listing.partition).problem(listing.names)
+    return f"{listing.partition_at} is not used: {problem}" if problem else ""
 
 
 def _check_readable(listing: Listing, leave_out_broken: bool) -> None:

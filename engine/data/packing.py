@@ -21,9 +21,10 @@ from engine.data.catalog import Source
 from engine.data.decoder import Block, Decoder, Result, Task
 from engine.data.journal import Journal, Progress
 from engine.data.manifest import PackedManifest, is_whole
+from engine.data.partition import Partition
 from engine.data.pool import DecoderPool, available_cores
 from engine.data.scan import Listing
-from engine.data.split import HELD_OUT, TEST, TRAIN, Partition, assign, choose
+from engine.data.split import HELD_OUT, TEST, TRAIN, assign, choose
 from engine.errors import DdpmError, GoneError, UserError
 from engine.files import FileLock
 from engine.folders import PackedFolder

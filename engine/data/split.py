@@ -5,10 +5,11 @@ Knows names only.
 """
 
 import hashlib
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from heapq import nsmallest
 from typing import Final
+
+from engine.data.partition import Partition
 
 TRAIN: Final = 0
 HELD_OUT: Final = 1
@@ -17,28 +18,6 @@ TEST: Final = 2
 HELD_OUT_SHARE: Final = 0.02
 FEWEST_HELD_OUT: Final = 2
 """No score can be taken of fewer; held out even where that is more than the share, if as many are left to train."""
-
-
-class Partition:
-    """CelebA's list_eval_partition: lines of a name and 0 (train), 1 (validation) or 2 (test); commas are
-    fine."""
-
-    def __init__(self, content: bytes) -> None:
-        lines: list[str] = []
-        for line in content.decode("utf-8", "replace").splitlines():
-            words = line.replace(",", " ").split()
-            if len(words) == 2 and words[1] in ("0", "1", "2"):
-                lines.append(f"{words[0]} {words[1]}")
-        lines.sort()
-        self._lines = lines  # sorted lines and a search, not a dictionary: a third of the memory
-
-    def code(self, name: str) -> int | None:
-        """0, 1 or 2 by the relative name or its last part, None where the file does not name it."""
-        for known in dict.fromkeys((name, name.rpartition("/")[2])):
-            at = bisect_left(self._lines, f"{known} ")
-            if at < len(self._lines) and self._lines[at].startswith(f"{known} "):
-                return int(self._lines[at][-1])
-        return None
 
 
 def assign(names: Sequence[str], partition: Partition | None) -> tuple[bytearray, bool]:

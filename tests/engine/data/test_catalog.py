@@ -409,3 +409,16 @@ def test_a_folder_of_pointers_says_what_fetches_them(home: Home, tmp_path: Path)
         (tmp_path / "lfs" / f"{n}.png").write_text("version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(UserError, match=r"\(left out: git-lfs pointers 3\) — `git lfs pull`"):
         catalog.add_source(home, tmp_path / "lfs")
+
+
+def test_a_partition_file_that_splits_nothing_is_not_claimed(home: Home, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "img_align_celeba", 4)
+    partition = folder.parent / "list_eval_partition.txt"
+    partition.write_text("<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title></html>")
+    source = catalog.add_source(home, folder)
+    assert source.partition is None
+    assert source.partition_problem.startswith(f"{partition} is not used: it is a web page")
+    partition.write_text("000001;1\n000002;0\n000003;0\n")
+    source = catalog.add_source(home, folder)
+    assert (source.partition, source.partition_problem) == (str(partition), "")
+    assert load_manifest(pack(home, "celeba", 8, "whole")).split_by == "partition"

@@ -1,0 +1,125 @@
+"""CelebA's list_eval_partition: which picture is for training, for validation, for tests. Knows texts and names only.
+
+People get it as lines of a name and a number, and as CSV from everywhere: with commas, semicolons or tabs, quoted, with
+a head, with a column of row numbers, for pictures that have since become PNGs.
+"""
+
+import csv
+import unicodedata
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+_CODES: Final = {
+    "0": 0,
+    "0.0": 0,
+    "train": 0,
+    "training": 0,
+    "1": 1,
+    "1.0": 1,
+    "val": 1,
+    "valid": 1,
+    "validation": 1,
+    "2": 2,
+    "2.0": 2,
+    "test": 2,
+    "testing": 2,
+}
+
+
+class Partition:
+    """The codes of names: 0 train, 1 validation, 2 test."""
+
+    def __init__(self, content: bytes) -> None:
+        text = _text(content)
+        rows = list(_rows(text))
+        # Sorted names and a search, not a dictionary: a third of the memory.
+        order = sorted(range(len(rows)), key=lambda index: rows[index][0])
+        self._names = [rows[index][0] for index in order]
+        self._codes = array("b", (rows[index][1] for index in order))
+        self._stems: tuple[list[str], array[int]] | None = None
+        self._text = text
+
+    def code(self, name: str) -> int | None:
+        """0, 1 or 2 by the relative name or its last part, else by its last part without ending and case; None if the
+        file does not name it."""
+        for known in dict.fromkeys((name, name.rpartition("/")[2])):
+            at = bisect_left(self._names, known)
+            if at < len(self._names) and self._names[at] == known:
+                return self._codes[at]
+        stems, codes = self._by_stem()
+        stem = _stem(name)
+        at = bisect_left(stems, stem)
+        return codes[at] if at < len(stems) and stems[at] == stem else None
+
+    def problem(self, names: Sequence[str]) -> str | None:
+        """Why it cannot split pictures of these names; None if it names at least one of them."""
+        start = self._text[:1024].lower()
+        if "<html" in start or "<!doctype html" in start:
+            return "it is a web page (a download or quota page was saved in its place)"
+        if not self._names:
+            return "it holds no line of a name and 0, 1 or 2" if self._text.strip() else "it is empty"
+        if any(self.code(name) is not None for name in names):
+            return None
+        return f"it names none of the pictures (it names {self._names[0]}, a picture is {names[0]})"
+
+    def _by_stem(self) -> tuple[list[str], "array[int]"]:
+        if self._stems is None:
+            stems = [_stem(name) for name in self._names]
+            order = sorted(range(len(stems)), key=stems.__getitem__)
+            codes = array("b", (self._codes[index] for index in order))
+            self._stems = ([stems[index] for index in order], codes)
+        return self._stems
+
+
+def _stem(name: str) -> str:
+    """The last part of a name without its ending, whatever its case and however its accents are written."""
+    last = name.rpartition("/")[2]
+    stem, dot, ending = last.rpartition(".")
+    known = stem if dot and stem and not ending.isdigit() else last
+    return unicodedata.normalize("NFC", known).casefold()
+
+
+def _text(content: bytes) -> str:
+    """UTF-8 or what a byte order mark says."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", "replace")
+    return content.decode("utf-8-sig", "replace")
+
+
+def _rows(text: str) -> Iterator[tuple[str, int]]:
+    """(name, code) of each line that has both."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    sample = lines[:50]
+    delimiter = max(",;\t", key=lambda sign: sum(sign in line for line in sample))
+    if 2 * sum(delimiter in line for line in sample) > len(sample):
+        rows: Iterator[list[str]] = csv.reader(
+            (line.replace("\0", "") for line in lines), delimiter=delimiter
+        )
+    else:
+        rows = (line.rsplit(None, 1) for line in lines)
+    try:
+        for cells in rows:
+            found = _name_and_code([cell.strip().strip("\"'") for cell in cells])
+            if found is not None:
+                yield found
+    except csv.Error:
+        return  # a field longer than any name: whatever it is, it is no such list
+
+
+def _name_and_code(cells: list[str]) -> tuple[str, int] | None:
+    """The code is the last cell (else the first that is one), the name the one that looks like a file, else the one
+    beside the code: there may be a column of row numbers."""
+    if len(cells) < 2:
+        return None
+    places = [at for at in (len(cells) - 1, *range(len(cells))) if cells[at].lower() in _CODES]
+    if not places:
+        return None
+    at = places[0]
+    others = [cell for place, cell in enumerate(cells) if place != at and cell]
+    files = [cell for cell in others if "." in cell and not cell.replace(".", "").isdigit()]
+    if not others:
+        return None
+    name = files[0] if files else (cells[at - 1] if at and cells[at - 1] else others[0])
+    return name.replace("\\", "/").removeprefix("./"), _CODES[cells[at].lower()]
