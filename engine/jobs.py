@@ -62,7 +62,8 @@ class JobSpec:
     """spec.json: written once, before any worker starts, and never changed.
 
     kind: train, sample, evaluate, pack, estimate, … · run: the run it belongs to, if any ·
-    device: "auto", "cpu", "cuda:0" · args: what the kind needs (training: {"to_epoch": 50}) ·
+    device: "auto", "cpu", "cuda:0" · args: what the kind needs (training: {"to_epoch": 50}, and as
+    "from_epoch" where its run was when it was asked for: what the job has to do is counted from there) ·
     queue: what the queue keeps with a job so that it can be rebuilt (token, after, priority); nobody else
     reads it · created: wall clock, seconds.
     """
@@ -126,8 +127,8 @@ class QueueWishes:
 class Progress:
     """progress.json: where a living worker is. Replaced at most about four times a second, never fsynced.
 
-    done and total count `unit` ("steps", "pictures") of this job; step and epoch are the run's; times in
-    seconds; `time` is the wall clock when it was written.
+    done and total count `unit` ("steps", "pictures") of this job, before and after a pause; step and epoch are the
+    run's; times in seconds; `time` is the wall clock when it was written.
     """
 
     phase: str = "starting"

@@ -134,10 +134,12 @@ class OptimSection(Section):
     warmup_steps: Count = 200
     horizon_epochs: Positive | None = Field(
         None,
-        description="where cosine reaches final_lr; frozen when the run starts; absent = training.epochs",
+        description="where cosine reaches final_lr; frozen when the run starts; absent = training.epochs, or the "
+        "run's first target if that is further",
     )
     final_lr: Annotated[float, Field(ge=0, le=10)] = Field(
-        0.0, description="what cosine decays to, and what every later epoch uses"
+        0.0,
+        description="what cosine decays to; training past the plan rises to lr again and decays to it anew",
     )
     lr_steps: tuple[LrStep, ...] = Field((), max_length=MOST_ENTRIES, description="for schedule = 'step'")
     clip_norm: Annotated[float, Field(ge=0, le=1e9)] = Field(
@@ -310,6 +312,12 @@ class Profile(Section):
             found.append(
                 "objective.min_snr_gamma: with zero_terminal_snr the last timestep, where sampling starts, has "
                 "weight 0 and is never learned; leave one of the two out"
+            )
+        horizon, o = self.horizon_epochs, self.optim
+        if o.schedule == "cosine" and o.final_lr == 0 and horizon < self.training.epochs:
+            found.append(
+                f"optim.horizon_epochs: the learning rate is 0 from epoch {horizon} on, and no weight changes up to "
+                f"training.epochs = {self.training.epochs}; set final_lr above 0, or leave horizon_epochs out"
             )
         if self.training.precision == "fp16" and self.training.device == "cpu":
             found.append("training.precision: fp16 on a CPU is slow and loses range; bf16 or fp32 is better")

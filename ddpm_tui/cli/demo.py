@@ -41,7 +41,7 @@ def demo(overrides: tuple[str, ...], device: str) -> None:
             where,
             "train",
             target.run,
-            {"to_epoch": target.to_epoch},
+            target.args,
             device=device,
             go_on="ddpm-tui demo",
             on_look=_Previews(where, target.run, load_run(where, target.run).profile.data.size),

@@ -58,7 +58,7 @@ def _facts(name: str) -> dict[str, Any]:
         "created": record.created,
         "parent": f"{record.lineage.parent}@{record.lineage.step}" if record.lineage else None,
         "changes": list(record.lineage.changes) if record.lineage else [],
-        "epochs": record.profile.training.epochs,
+        "epochs": record.planned_epochs,
         "epoch": newest.epochs_seen if newest else 0.0,
         "step": newest.step if newest else 0,
         "images": newest.images if newest else 0,
@@ -286,15 +286,16 @@ def branch(reference: str, overrides: tuple[str, ...], name: str | None, as_json
     """Start a new run from a checkpoint, with other settings.
 
     The checkpoint and the history up to it come along, so the branch stands on its own. What the weights were
-    made for (model, diffusion, prediction, pictures) cannot change; learning rate, batch size, loss and the
-    like can.
+    made for (model, diffusion, prediction, size of the pictures) cannot change; learning rate, batch size, loss, data
+    set and the like can. It goes on from the epoch and the pictures seen that its checkpoint has.
 
     \b
     ddpm-tui runs branch celeba32-1@e100 --set optim.lr=1e-6 --set optim.schedule=constant --name slower
     ddpm-tui train slower --chunks 2
     """
-    from engine.runs.branch import branch_run
+    from engine.runs.branch import branch_run, foretell
     from engine.runs.checkpoints import resolve
+    from engine.runs.record import load_run
 
     parent, checkpoint = resolve(home(), reference)
     record = branch_run(home(), parent, checkpoint, list(overrides), name)
@@ -309,6 +310,8 @@ def branch(reference: str, overrides: tuple[str, ...], name: str | None, as_json
     if not lineage.changes:
         note("nothing was changed: --set section.key=value makes a branch differ from its parent")
     say(f"train it: ddpm-tui train {record.name} --chunks 1")
+    for line in foretell(load_run(home(), parent.name), checkpoint.whole(), record.profile):
+        say(f"  {line}")
 
 
 @runs.command()

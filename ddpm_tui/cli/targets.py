@@ -1,7 +1,7 @@
 """From what `train` is told to a run and an absolute target epoch. Makes the run where there is none yet."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from engine.errors import BusyError, DdpmError, UsageError, UserError
 from engine.files import is_locked, lock_holder
@@ -12,23 +12,42 @@ from engine.runs.branch import require_beginning
 from engine.runs.pictures import require_pictures
 from engine.runs.record import create_run, find_run, free_run_name, load_run, run_names
 from engine.service.machine import require_device
-from engine.service.planning import profile_for
+from engine.service.planning import profile_for, says_of_new
 from engine.service.runs import newest
 from engine.text import shell_word
 
 
 @dataclass(frozen=True)
 class Target:
-    """Train `run` from `here` epochs to `to_epoch`. `new`: the run was made for it."""
+    """Train `run` from `here` epochs to `to_epoch`.
+
+    new: the run was made for it, or would be · next_epoch: what one chunk more trains to · says: what to know of the
+    learning rate before that, or before the next chunk where it is reached.
+    """
 
     run: str
     here: float
     to_epoch: int
     new: bool
+    next_epoch: int
+    says: tuple[str, ...] = ()
 
     @property
     def reached(self) -> bool:
         return self.here >= self.to_epoch
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The training's."""
+        return {"to_epoch": self.to_epoch, "from_epoch": self.here}
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The run that is meant. `unmade`: its profile and the profile's name where there is no such run yet."""
+
+    name: str
+    unmade: tuple[Profile, str] | None = None
 
 
 def find_target(
@@ -41,9 +60,10 @@ def find_target(
     overrides: list[str] | None = None,
     resume: Literal["auto", "never"] = "auto",
     device: str = "auto",
+    dry_run: bool = False,
 ) -> Target:
     """Decide the run and how far it goes. `what` is a run, a profile or a profile's file; None: `run` alone. A run is
-    made only where it can be trained on `device`.
+    made only where it can be trained on `device`, and never by a `dry_run`.
 
     Raises UsageError for options that exclude each other, UserError for names, pictures and devices that are not there
     and for names in the way, ProfileError for a profile that cannot be used, BusyError for a run that another process
@@ -53,9 +73,15 @@ def find_target(
         raise UsageError("--to-epoch and --chunks exclude each other", "give one of them")
     if what is None and run is None:
         raise UsageError("train what?", "a profile or a run: see `profiles list` and `runs list`")
-    name, new = _run_for(home, what or str(run), run, overrides or [], resume, device)
-    profile = load_run(home, name).profile
-    folder = find_run(home, name)
+    found = _run_for(home, what or str(run), run, overrides or [], resume, device)
+    name = found.name
+    if found.unmade and not dry_run:
+        create_run(home, name, *found.unmade)
+    if found.unmade:
+        profile = found.unmade[0]
+        goal, after = _goals(profile, 0.0, to_epoch, chunks)
+        return Target(name, 0.0, goal, True, after, tuple(says_of_new(profile, goal)))
+    record, folder = load_run(home, name), find_run(home, name)
     if is_locked(folder.lock):
         raise BusyError(
             f"run {name!r} is being trained by {lock_holder(folder.lock) or 'another process'}",
@@ -64,11 +90,17 @@ def find_target(
     require_beginning(home, folder)
     reached = newest(folder)
     here = reached.epochs_seen if reached else 0.0
+    goal, after = _goals(record.profile, here, to_epoch, chunks)
+    trained = goal if here < goal else after
+    return Target(name, here, goal, False, after, tuple(record.rates_to(trained, here).says(here, trained)))
+
+
+def _goals(profile: Profile, here: float, to_epoch: int | None, chunks: int | None) -> tuple[int, int]:
+    """The epoch to train to, and the one that one chunk more would train to."""
+    chunk = profile.training.chunk_epochs
     if to_epoch is None:
-        to_epoch = profile.training.epochs
-        if chunks is not None:
-            to_epoch = int(here) + chunks * profile.training.chunk_epochs
-    return Target(name, here, to_epoch, new)
+        to_epoch = profile.training.epochs if chunks is None else int(here) + chunks * chunk
+    return to_epoch, int(here) + chunk
 
 
 def _run_for(
@@ -78,8 +110,7 @@ def _run_for(
     overrides: list[str],
     resume: Literal["auto", "never"],
     device: str,
-) -> tuple[str, bool]:
-    """The run's name and whether it was made now."""
+) -> _Run:
     runs = run_names(home)
     # A name may be a profile's and a run's: then it is the run's, unless --set says that it cannot be.
     is_profile = bool(overrides) and what in {file.name for file in list_profiles(home)}
@@ -94,23 +125,21 @@ def _run_for(
                 f"the profile of run {what!r} is frozen, so --set cannot change it",
                 f"branch it: ddpm-tui runs branch {what}@latest --set {shell_word(overrides[0])}",
             )
-        return what, False
+        return _Run(what)
     profile, profile_name = profile_for(home, what, overrides)
     if run is not None and run in runs:
         if resume == "never":
             raise UserError(f"there is already a run named {run!r}", "choose another --run name")
         _same_profile(home, run, profile, what)
-        return run, False
+        return _Run(run)
     if run is None and resume == "auto":
         unfinished = _unfinished(home, runs, profile)
         if unfinished:
-            return unfinished, False
+            return _Run(unfinished)
     # What the worker could only say after the run was made is said now.
     require_pictures(home, profile.data.model_dump(), batch=profile.training.batch_size)
     require_device(profile.training.device if device == "auto" else device)
-    name = run or free_run_name(home, profile_name)
-    create_run(home, name, profile, profile_name)
-    return name, True
+    return _Run(run or free_run_name(home, profile_name), (profile, profile_name))
 
 
 def _same_profile(home: Home, run: str, profile: Profile, what: str) -> None:

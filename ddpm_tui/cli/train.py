@@ -1,12 +1,16 @@
 """`ddpm-tui train`: train a run here and now, from a profile or on from where it is."""
 
-from typing import Literal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from ddpm_tui.cli import complete
-from ddpm_tui.cli.common import device_option, home, json_option, note, print_json_line, set_option
+from ddpm_tui.cli.common import device_option, home, json_option, note, print_json_line, say, set_option
 from ddpm_tui.cli.numbers import CHUNKS, EPOCH
+
+if TYPE_CHECKING:
+    from ddpm_tui.cli.targets import Target
 
 
 @click.command()
@@ -24,6 +28,7 @@ from ddpm_tui.cli.numbers import CHUNKS, EPOCH
     show_default=True,
     help="never: begin a new run even where an unfinished one of this profile is there.",
 )
+@click.option("--dry-run", is_flag=True, help="Say what would be trained, and train nothing.")
 @device_option
 @json_option
 def train(
@@ -33,6 +38,7 @@ def train(
     chunks: int | None,
     overrides: tuple[str, ...],
     resume: Literal["auto", "never"],
+    dry_run: bool,
     device: str,
     as_json: bool,
 ) -> None:
@@ -60,14 +66,24 @@ def train(
         overrides=list(overrides),
         resume=resume,
         device=device,
+        dry_run=dry_run,
     )
     if target.reached:
         if as_json:
             print_json_line({"event": "result", "outcome": "done", "run": target.run, "epoch": target.here})
         note(
             f"run {target.run!r} is at epoch {target.here:g}, so there is nothing to do to epoch {target.to_epoch}: "
-            f"`ddpm-tui train {target.run} --chunks 1` trains on"
+            f"`ddpm-tui train {target.run} --chunks 1` trains on to epoch {target.next_epoch}"
         )
+        _say_rates(target)
+        return
+    if dry_run:
+        if as_json:
+            print_json_line({"event": "plan", **asdict(target)})
+            return
+        what = "a new run" if target.new else "run"
+        say(f"{what} {target.run!r}: epochs {round(target.here, 2):g} → {target.to_epoch}")
+        _say_rates(target)
         return
     if not as_json:
         note(
@@ -79,10 +95,15 @@ def train(
         home(),
         "train",
         target.run,
-        {"to_epoch": target.to_epoch},
+        target.args,
         device=device,
         json_lines=as_json,
         go_on=f"ddpm-tui train {target.run} --to-epoch {target.to_epoch}",
     )
     if not as_json:
         note(f"{result.message}; draw from it: ddpm-tui sample {target.run}@latest --show")
+
+
+def _say_rates(target: "Target") -> None:
+    for line in target.says:
+        note(line)

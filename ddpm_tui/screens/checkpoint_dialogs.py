@@ -80,7 +80,8 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
         self._check()
 
     def _answer(self) -> tuple[str, list[str], tuple[str, ...]]:
-        """Name, overrides and the changes in words. Raises DdpmError."""
+        """Name, overrides, and in words the changes and how it would train. Raises DdpmError."""
+        from engine.runs.branch import foretell
         from engine.runs.record import branch_profile
 
         if self._record is None:
@@ -92,16 +93,17 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
             overrides = shlex.split(self.query_one("#changes", Input).value)
         except ValueError as error:
             raise UserError(f"the changes cannot be read ({error})") from None
-        _, changes = branch_profile(self._record.profile, overrides)
-        return name, overrides, changes
+        profile, changes = branch_profile(self._record.profile, overrides)
+        ahead = foretell(self._record, self._info.whole(), profile)
+        return name, overrides, (*(changes or ("nothing changes",)), *ahead)
 
     def _check(self) -> None:
         try:
-            name, _, changes = self._answer()
+            name, _, says = self._answer()
         except DdpmError as error:
             self._say(_here(error), bad=True)
         else:
-            self._say(f"{name}: " + ("; ".join(changes) or "nothing changes"))
+            self._say(f"{name}: " + "; ".join(says))
 
     def _say(self, text: str, bad: bool = False) -> None:
         says = self.query_one("#says", Static)

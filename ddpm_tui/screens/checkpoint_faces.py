@@ -19,15 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """epochs: what share of an epoch a step of this run is, 0 where not known · size: of faces, in pixels."""
+    """size: of faces, in pixels."""
 
     run: RunFolder
     step: int
-    epochs: float
     size: int | None
-
-    def moment(self, step: int) -> str:
-        return f"epoch {step * self.epochs:.2f}".rstrip("0").rstrip(".") if self.epochs else f"step {step:,}"
 
 
 class CheckpointFaces(Vertical):
@@ -70,8 +66,7 @@ class CheckpointFaces(Vertical):
         if run is None or info is None:
             self._wanted = None
         else:
-            epochs = info.manifest.epochs_seen / info.step if info.manifest and info.step else 0.0
-            self._wanted = _Wanted(run, info.step, epochs, size)
+            self._wanted = _Wanted(run, info.step, size)
         self._look()
 
     def on_resize(self) -> None:
@@ -108,10 +103,11 @@ class CheckpointFaces(Vertical):
             return
         run, step = found
         path = run.preview(step)
+        short = moment(step, await asyncio.to_thread(epoch_of, path))[1]
         if run != wanted.run:
-            words = f"parent's faces, {moment(step, await asyncio.to_thread(epoch_of, path))[1]}"
+            words = f"parent's faces, {short}"
         else:
-            words = f"preview of {wanted.moment(step)}" if step != wanted.step else ""
+            words = f"preview of {short}" if step != wanted.step else ""
         self._say(words)
         try:
             faces = await asyncio.to_thread(load_faces, path, wanted.size)

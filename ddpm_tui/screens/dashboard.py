@@ -319,10 +319,18 @@ class DashboardScreen(BaseScreen):
 
     def action_demo(self) -> None:
         """One key on a fresh machine: the built-in faces, trained by the service."""
+        self.attempt(self._train_demo())
+
+    async def _train_demo(self) -> None:
+        """All epochs of its profile, which may be the user's own."""
         from ddpm_tui.screens.asks import train
 
-        run = next((r for r in self.snapshot.runs if r.profile_name == DEMO and not r.problem), None)
-        self.attempt(train(self.ddpm, run.name if run else DEMO))
+        def epochs() -> int:
+            from engine.profiles_store import load_profile
+
+            return load_profile(self.ddpm.home, DEMO).training.epochs
+
+        await train(self.ddpm, DEMO, to_epoch=await asyncio.to_thread(epochs))
 
     def action_pause(self) -> None:
         from ddpm_tui.screens.asks import pause_or_resume

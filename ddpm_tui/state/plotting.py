@@ -84,8 +84,15 @@ def target(curves: RunCurves, to_epoch: float | None) -> Mark | None:
     steps, epochs, images = (curves.train.get(k, np.empty(0)) for k in ("step", "epoch", "images"))
     if not len(steps) or not epochs[-1] > 0:
         return Mark(float(to_epoch), float(to_epoch), float(to_epoch), f"epoch {to_epoch:g}", "chunk")
-    share = to_epoch / float(epochs[-1])
-    return Mark(float(steps[-1]) * share, float(to_epoch), float(images[-1]) * share, f"epoch {to_epoch:g}")
+    # From the newest lines alone: a branch's parent may have had batches of another size.
+    before = max(0, len(steps) - 2)
+    done, at = float(epochs[-1] - epochs[before]), (float(steps[-1]), float(images[-1]))
+    if done <= 0:
+        done, rates = float(epochs[-1]), at
+    else:
+        rates = (at[0] - float(steps[before]), at[1] - float(images[before]))
+    share = (to_epoch - float(epochs[-1])) / done
+    return Mark(at[0] + rates[0] * share, float(to_epoch), at[1] + rates[1] * share, f"epoch {to_epoch:g}")
 
 
 def last_finite(columns: Columns, name: str) -> float | None:

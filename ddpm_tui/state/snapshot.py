@@ -60,13 +60,11 @@ class JobView:
 
     @property
     def fraction(self) -> float | None:
-        """How much of the job is done, 0 to 1; None where nobody knows. Of training, the part of its target that
-        its run has reached: what is left after a pause is no new job."""
+        """How much of the job is done, 0 to 1; None if nobody knows. What its run had learned before is no part of it;
+        what the job did before a pause is."""
         progress = self.progress
         if self.job.state is State.DONE:
             return 1.0
-        if progress is not None and progress.epoch is not None and progress.to_epoch:
-            return min(1.0, progress.epoch / progress.to_epoch)
         if progress is None or not progress.total:
             return None
         return min(1.0, progress.done / progress.total)

@@ -105,14 +105,15 @@ class JobPanel(Rows):
         within = progress.epoch % 1
         if view.state is State.DONE or progress.epoch >= progress.to_epoch:
             within = 1.0
-        share = f" {100 * progress.epoch / progress.to_epoch:3.0f} %"
+        done = view.fraction or 0.0
+        share = f" {100 * done:3.0f} %"
         if width >= 76:
             step = f" this epoch {100 * within:3.0f} % "
             small = max(8, width // 6)
             room = width - len(label) - len(share) - len(step) - small - 1
             return [
                 (label, ""),
-                *bar(progress.epoch / progress.to_epoch, room, "bar", self.unicode),
+                *bar(done, room, "bar", self.unicode),
                 share,
                 " ",
                 (step, "dim"),
@@ -120,7 +121,7 @@ class JobPanel(Rows):
             ]
         return [
             label,
-            *bar(progress.epoch / progress.to_epoch, width - len(label) - len(share), "bar", self.unicode),
+            *bar(done, width - len(label) - len(share), "bar", self.unicode),
             share,
         ]
 

@@ -21,11 +21,12 @@ from engine.errors import UserError
 from engine.evaluation.score import Wanted, score
 from engine.profile import Profile
 from engine.profiles_store import override_profile
+from engine.runs.rate_plan import RatePlan
+from engine.runs.timeline import Origin, Timeline
 from engine.sampling.load import Loaded
 from engine.sampling_settings import Settings
 from engine.training import precision
 from engine.training.batches import Feeder
-from engine.training.learning_rate import learning_rate
 from engine.training.session import make_schedule
 from engine.training.state import TrainState, evaluating
 from engine.training.step import Stepper
@@ -119,7 +120,8 @@ class _Contender:
         # As many steps in all as there will be at the pace so far.
         done = self.spent / self.budget
         steps = round(self.state.step / done) if done else self.feeder.steps_per_epoch
-        return learning_rate(self.profile.optim, self.state.step, max(1, steps), 1)
+        whole = Timeline(Origin(), max(1, steps), self.profile.training.batch_size)
+        return RatePlan(self.profile.optim, 1, 1).rate(self.state.step, whole)
 
     def judge(self, report: Callable[[str, int, int, str], None]) -> tuple[float | None, float]:
         """The eps error, and sliced Wasserstein of samples against the held-out pictures; of the averaged weights.

@@ -11,8 +11,19 @@ from engine.failpoints import reach
 from engine.files import write_json
 from engine.folders import RunFolder
 from engine.home import Home
-from engine.runs.checkpoints import CheckpointInfo, checkpoint_folders, resolve, verify
+from engine.profile import Profile
+from engine.profiles_store import diff_profiles
+from engine.runs.checkpoints import (
+    CheckpointInfo,
+    Manifest,
+    checkpoint_folders,
+    origin_of,
+    resolve,
+    verify,
+)
+from engine.runs.pictures import require_batch, require_pictures
 from engine.runs.record import (
+    PICTURES,
     Lineage,
     RunRecord,
     branch_profile,
@@ -86,16 +97,52 @@ def branch_run(
             _link(checkpoint.folder.path / file, target.path / file)
         offset = _copy_history(parent, folder, manifest.metrics_offset)
         # It is where the branch begins, so retention keeps it as it keeps the end of a chunk.
-        write_json(
-            target.manifest,
-            {**dataclasses.asdict(manifest), "metrics_offset": offset, "chunk_end": True},
-        )
+        facts = {**dataclasses.asdict(manifest), "metrics_offset": offset, "chunk_end": True}
+        if _other_pictures(before.profile, profile):  # with whose held-out ones these are not compared
+            facts |= {"eps_error": None, "val_loss": None}
+        write_json(target.manifest, facts)
 
-    # Another horizon or micro-batch is the branch's own affair; other pictures under the same weights are not.
-    frozen = {"data": before.frozen["data"]} if "data" in before.frozen else {}
+    if _other_pictures(before.profile, profile):
+        require_pictures(home, profile.data.model_dump())
+    frozen = _inherited(before, profile, manifest)
     return create_run(
         home, name or free_run_name(home, parent.name), profile, before.profile_name, lineage, fill, frozen
     )
+
+
+def foretell(before: RunRecord, manifest: Manifest, profile: Profile) -> list[str]:
+    """What to know of the learning rate before a chunk of a branch with `profile` from a checkpoint of `before`.
+
+    Raises UserError for a branch that could not train.
+    """
+    lineage = Lineage(before.name, manifest.step, manifest.epoch, manifest.images)
+    record = RunRecord("", profile, lineage=lineage, frozen=_inherited(before, profile, manifest))
+    here = manifest.epochs_seen
+    to_epoch = int(here) + profile.training.chunk_epochs
+    says = record.rates_to(to_epoch, here).says(here, to_epoch)
+    return [f"a chunk of it is epochs {round(here, 2):g} → {to_epoch}", *says]
+
+
+def _inherited(parent: RunRecord, profile: Profile, manifest: Manifest) -> dict[str, Any]:
+    """What is decided for a branch with `profile` before it begins: its origin, its pictures unless they are others,
+    and the parent's learning-rate plan unless it asks for another. Its micro-batch is its own affair.
+
+    Raises UserError where its batches are larger than its data set.
+    """
+    frozen: dict[str, Any] = {"origin": origin_of(manifest).to_json()}
+    if "data" in parent.frozen and not _other_pictures(parent.profile, profile):
+        frozen["data"] = parent.frozen["data"]
+        if isinstance(pictures := frozen["data"].get("train"), int):
+            require_batch(profile.data.dataset, pictures, profile.training.batch_size)
+    if parent.rates is not None and profile.horizon_epochs == parent.profile.horizon_epochs:
+        rates = parent.rates.of_branch(profile)
+        frozen["horizon_epochs"] = rates.horizon
+        frozen["segments"] = [segment.to_json() for segment in rates.segments]
+    return frozen
+
+
+def _other_pictures(before: Profile, after: Profile) -> bool:
+    return any(key.startswith(PICTURES) for key, _, _ in diff_profiles(before, after))
 
 
 def _link(source: os.PathLike[str], target: os.PathLike[str]) -> None:

@@ -21,6 +21,7 @@ from engine.folders import CheckpointFolder, RunFolder
 from engine.home import Home, check_name
 from engine.records import read_json
 from engine.runs.record import find_run
+from engine.runs.timeline import Origin
 
 FORMAT = 1
 STANDING_TAGS = ("latest", "best")
@@ -30,8 +31,9 @@ STANDING_TAGS = ("latest", "best")
 class Manifest:
     """What one checkpoint holds. `images` counts pictures seen, `position` those of the unfinished epoch.
 
-    chunk: the number of the chunk that ends here, 2.5 where a job's target came in the middle of the third; None in old
-    ones."""
+    epochs: those done, with the fraction; None in old ones, whose steps were all alike · chunk: the number of the chunk
+    that ends here, 2.5 if a job's target came in the middle of the third; None in old ones.
+    """
 
     step: int
     epoch: int
@@ -50,16 +52,24 @@ class Manifest:
     scaler: dict[str, Any] | None = None
     torch_version: str = ""
     created: str = ""
+    epochs: float | None = None
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     format: int = FORMAT
 
     @property
     def epochs_seen(self) -> float:
+        if self.epochs is not None:
+            return self.epochs
         return self.step / self.steps_per_epoch if self.steps_per_epoch else float(self.epoch)
 
     @property
     def whole_epoch(self) -> bool:
         return self.position == 0
+
+
+def origin_of(manifest: Manifest) -> Origin:
+    """Where a branch from this checkpoint begins."""
+    return Origin(manifest.step, manifest.epochs_seen, manifest.images)
 
 
 @dataclass(frozen=True)
@@ -113,8 +123,9 @@ def _wrong_field(manifest: Manifest) -> str | None:
         value = getattr(manifest, name)
         if type(value) is not int or value < 0:
             return name
-    if not isinstance(manifest.eps_error, int | float | None):
-        return "eps_error"
+    for name in ("eps_error", "epochs"):
+        if not isinstance(getattr(manifest, name), int | float | None):
+            return name
     if not isinstance(manifest.files, dict):
         return "files"
     for name, entry in manifest.files.items():

@@ -19,10 +19,18 @@ from engine.home import NAME, NAME_RULE, Home, check_name
 from engine.profile import Profile
 from engine.profiles_store import build_profile, diff_profiles, override_profile, value_text
 from engine.records import read_json
+from engine.runs.rate_plan import RatePlan, Segment
+from engine.runs.timeline import Origin
 
 FORMAT = 1
 
-BRANCH_KEYS = ("optim.", "training.", "sampling.", "objective.loss", "objective.min_snr_gamma", "data.flip")
+PICTURES = ("data.dataset", "data.limit", "data.recipe")
+"""What decides which pictures a run learns from."""
+
+BRANCH_KEYS = (
+    *("optim.", "training.", "sampling.", "objective.loss", "objective.min_snr_gamma", "data.flip"),
+    *PICTURES,
+)
 """What a branch may change: everything else decides what the weights mean."""
 
 
@@ -48,6 +56,35 @@ class RunRecord:
     lineage: Lineage | None = None
     frozen: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where it begins to count; None in the record of an older program, which counted from 0 in all of them."""
+        return Origin.from_json(self.frozen["origin"]) if "origin" in self.frozen else None
+
+    @property
+    def rates(self) -> RatePlan | None:
+        """The learning-rate plan; None as long as it is not decided, by the first training's target."""
+        if (horizon := self.frozen.get("horizon_epochs")) is None:
+            return None
+        if type(horizon) is not int or horizon < 1:
+            raise ValueError(f"{horizon!r} for horizon_epochs")
+        segments = [Segment.from_json(given) for given in self.frozen.get("segments", ())]
+        return RatePlan.of(self.profile, horizon, segments)
+
+    @property
+    def planned_epochs(self) -> int:
+        """Epochs that are planned for it so far."""
+        epochs = self.profile.training.epochs
+        return epochs if self.rates is None else max(epochs, self.rates.last_epoch)
+
+    def rates_to(self, to_epoch: int, here: float) -> RatePlan:
+        """The plan that training from `here` to `to_epoch`, both in epochs, goes by."""
+        if self.rates is not None:
+            return self.rates.reaching(to_epoch, here)
+        if self.lineage is not None:
+            return RatePlan.of(self.profile, self.profile.horizon_epochs).reaching(to_epoch, here)
+        return RatePlan.new(self.profile, to_epoch).reaching(to_epoch, here)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -189,7 +226,7 @@ def _record(folder: RunFolder) -> RunRecord:
         )
     try:
         lineage = data["lineage"]
-        return RunRecord(
+        record = RunRecord(
             folder.name,
             build_profile(data["profile"], str(folder.record)),
             data["profile_name"],
@@ -198,6 +235,8 @@ def _record(folder: RunFolder) -> RunRecord:
             dict(data["frozen"]),
             dict(data["versions"]),
         )
+        _ = record.origin, record.rates  # raise here where they are something else
+        return record
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"the record of run {folder.name!r} lacks {error}: {folder.record}") from None
 
@@ -225,8 +264,8 @@ def branch_profile(profile: Profile, overrides: list[str]) -> tuple[Profile, tup
         if not key.startswith(BRANCH_KEYS):
             raise UserError(
                 f"{key} cannot change in a branch ({before} → {after}): the checkpoint's weights were made for it",
-                f"start a new run with --set {key}={after}; a branch may change "
-                "optim, training, sampling, objective.loss, objective.min_snr_gamma and data.flip",
+                f"start a new run with --set {key}={after}; a branch may change optim, training, sampling, "
+                "objective.loss, objective.min_snr_gamma, data.dataset, data.limit, data.recipe and data.flip",
             )
     return changed, tuple(f"{key}: {before} → {after}" for key, before, after in rows)
 

@@ -47,10 +47,13 @@ class TrainPlan:
     profile: Any = field(default=None, repr=False)
     profile_name: str = ""
     branch: dict[str, Any] | None = None
+    from_epoch: float = 0.0
 
     @property
     def args(self) -> dict[str, Any]:
-        return {"to_epoch": self.to_epoch, **({"branch": self.branch} if self.branch else {})}
+        if self.branch:
+            return {"to_epoch": self.to_epoch, "branch": self.branch}
+        return {"to_epoch": self.to_epoch, "from_epoch": self.from_epoch}
 
 
 def plan_training(home: Home, jobs: Iterable[Job], request: TrainRequest) -> TrainPlan:
@@ -102,7 +105,8 @@ def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPl
     run = request.run or free_run_name(home, name)
     home.run(run)  # a name that cannot be a folder is refused here
     says = f"{run}: a new run from profile {name}, {_span(0, to_epoch, chunk)}"
-    return TrainPlan(run, to_epoch, new_run=True, says=(says,), profile=profile, profile_name=name)
+    rates = says_of_new(profile, to_epoch)
+    return TrainPlan(run, to_epoch, new_run=True, says=(says, *rates), profile=profile, profile_name=name)
 
 
 def profile_for(home: Home, target: str, overrides: list[str]) -> "tuple[Profile, str]":
@@ -181,7 +185,34 @@ def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> T
             f"{run} was queued to epoch {queued} already (job {job_number(last.id)}, {last.state}); "
             "this comes on top of it"
         )
-    return TrainPlan(run, to_epoch, says=tuple(says))
+    says += _says_of_rates(home, run, here, [*sorted(map(_target, waiting)), to_epoch])
+    return TrainPlan(run, to_epoch, says=tuple(says), from_epoch=start)
+
+
+def says_of_new(profile: "Profile", to_epoch: int) -> list[str]:
+    """What a person should know of the learning rate before a new run trains to an epoch."""
+    from engine.runs.rate_plan import RatePlan
+
+    rates = RatePlan.new(profile, to_epoch).reaching(to_epoch, 0)
+    planned, epochs = [], profile.training.epochs
+    if to_epoch > epochs and rates.horizon == to_epoch and profile.optim.schedule == "cosine":
+        planned = [
+            f"the learning rate is planned for {to_epoch} epochs, instead of the profile's {epochs}, once and for all"
+        ]
+    return [*planned, *rates.says(0, to_epoch)]
+
+
+def _says_of_rates(home: Home, run: str, here: float, targets: list[int]) -> list[str]:
+    """What to know of the learning rate before the last of `targets`, to which a run is trained in turn."""
+    from engine.runs.record import load_run
+
+    with contextlib.suppress(DdpmError):  # its worker says what is wrong with it
+        record = load_run(home, run)
+        rates, before = record.rates_to(targets[0], here), here
+        for target in targets:
+            rates, before, at = rates.reaching(target, before), max(before, target), before
+        return rates.says(at, targets[-1])
+    return []
 
 
 def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPlan:

@@ -79,9 +79,11 @@ def newest(folder: RunFolder) -> Reached | None:
     for path in _steps(folder):
         try:
             manifest = json.loads(folder.checkpoint(path).manifest.read_bytes())
-            per_epoch = manifest.get("steps_per_epoch") or 0
-            seen = manifest["step"] / per_epoch if per_epoch else float(manifest["epoch"])
-            return Reached(int(manifest["step"]), int(manifest["epoch"]), seen)
+            seen = manifest.get("epochs")
+            if seen is None:
+                per_epoch = manifest.get("steps_per_epoch") or 0
+                seen = manifest["step"] / per_epoch if per_epoch else float(manifest["epoch"])
+            return Reached(int(manifest["step"]), int(manifest["epoch"]), float(seen))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
     return None

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine.diffusion.randomness import generator_for, seed_for
 from engine.errors import UserError
+from engine.runs.timeline import Origin, Timeline
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
@@ -31,7 +32,7 @@ class Feeder:
     """Draws batch number `step` of a run from packed pictures.
 
     pictures: uint8 (M, C, H, W), memory-mapped or whole; `train` are the indices to learn from. With
-    `on_device` all of it is copied there once.
+    `on_device` all of it is copied there once. `origin`: where the run's steps begin.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Feeder:
         flip: bool,
         device: torch.device,
         on_device: bool = False,
+        origin: Origin | None = None,
     ) -> None:
         if len(train) < batch_size:
             raise UserError(
@@ -53,14 +55,18 @@ class Feeder:
             )
         self.batch_size, self.steps, self.seed, self.flip, self.device = batch_size, steps, seed, flip, device
         self.train = np.asarray(train, dtype=np.int64)
-        self.steps_per_epoch = len(train) // batch_size
+        self.timeline = Timeline(origin or Origin(), len(train) // batch_size, batch_size)
         self._pictures = pictures
         self._on_device = torch.from_numpy(np.ascontiguousarray(pictures)).to(device) if on_device else None
         self._order: tuple[int, np.ndarray] = (-1, self.train)
 
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.timeline.steps_per_epoch
+
     def indices(self, step: int) -> np.ndarray:
         """int64 (batch_size,): the pictures of optimizer step `step` (from 0). A short last batch is dropped."""
-        epoch, position = divmod(step, self.steps_per_epoch)
+        epoch, position = divmod(self.timeline.place(step), self.steps_per_epoch)
         if self._order[0] != epoch:
             self._order = (epoch, self.train[epoch_order(self.seed, epoch, len(self.train))])
         return self._order[1][position * self.batch_size : (position + 1) * self.batch_size]

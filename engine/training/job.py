@@ -54,7 +54,7 @@ def _train(work: Work, run: RunFolder, to_epoch: int) -> Result:
     except Diverged as error:
         work.say(str(error))
         step = trainer.saved_step or 0
-        epoch = step / trainer.per_epoch
+        epoch = trainer.timeline.epochs(step)
         return Result(
             "diverged", EXIT_FAILED, error.what, error.hint, run.name, step, epoch, trainer.saved_step
         )

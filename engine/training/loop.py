@@ -17,7 +17,6 @@ from engine.sampling.sheets import grid, save_png
 from engine.sampling_settings import Settings
 from engine.training.compiling import forward_of
 from engine.training.divergence import Divergence
-from engine.training.learning_rate import learning_rate
 from engine.training.retention import Retention
 from engine.training.scoring import ChunkScorer
 from engine.training.session import Session
@@ -45,7 +44,7 @@ class Trainer:
     def __init__(self, work: Work, session: Session) -> None:
         self.work, self.s = work, session
         self.profile = session.profile
-        self.per_epoch = session.feeder.steps_per_epoch
+        self.timeline = session.timeline
         self.batch = self.profile.training.batch_size
         resumed = session.resumed
         self.metrics = MetricsWriter(session.run.metrics, resumed.metrics_offset if resumed else 0)
@@ -55,7 +54,8 @@ class Trainer:
                 "the training has none"
             )
         forward = forward_of(work, session)
-        self.stepper = Stepper(session.state, session.schedule, self.profile, session.plan, forward)
+        images = self.timeline.images
+        self.stepper = Stepper(session.state, session.schedule, self.profile, session.plan, forward, images)
         self.divergence = Divergence(session, self.stepper)
         self.saved_step = resumed.step if resumed else None
         self.saved_at = time.monotonic()
@@ -74,14 +74,18 @@ class Trainer:
 
         Raises Diverged, DiskFullError; the newest whole checkpoint is then where the run stands.
         """
-        state, target = self.s.state, to_epoch * self.per_epoch
-        first = state.step
+        state, target = self.s.state, self.timeline.end_of(to_epoch)
+        first, here = self._first(), self.timeline.epochs(state.step)
         self.work.say(
-            f"run {self.s.run.name}: epoch {state.step / self.per_epoch:.2f} → {to_epoch} "
+            f"run {self.s.run.name}: epoch {here:.2f} → {to_epoch} "
             f"({max(0, target - state.step):,} steps of {self.batch} pictures)"
         )
-        planned, warmup = self.s.horizon_epochs * self.per_epoch, self.profile.optim.warmup_steps
-        if not first and warmup > planned / 3:
+        self.s.plan_to(to_epoch)
+        for line in self.s.rates.says(here, to_epoch):
+            self.work.say(line)
+        planned = self.s.rates.horizon * self.timeline.steps_per_epoch
+        warmup = self.profile.optim.warmup_steps
+        if not state.step and warmup > planned / 3:
             self.work.say(
                 f"warning: the learning rate warms up for {warmup:,} steps, and the profile plans {planned:,}: "
                 "little will be learned; set optim.warmup_steps lower or training.epochs higher"
@@ -95,7 +99,7 @@ class Trainer:
                 if self.divergence.due():
                     self._stop_if_diverged()
                 self._report("training", first, target, to_epoch)
-                if state.step % self.per_epoch == 0:
+                if self.timeline.is_epoch_end(state.step):
                     self._end_epoch(first, target, to_epoch)
                 elif self._minutes_since_save() >= self.profile.training.checkpoint_minutes:
                     self._save(first, target, to_epoch)
@@ -108,10 +112,18 @@ class Trainer:
                 pass  # a full disk: everything up to the last checkpoint is in the file
         return Ended(
             state.step,
-            state.step / self.per_epoch,
+            self.timeline.epochs(state.step),
             self.saved_step,
             self.work.stopping if state.step < target else None,
         )
+
+    def _first(self) -> int:
+        """The step at which this job began, also where it was stopped since: what it does is counted from there."""
+        begun = self.work.spec.args.get("from_epoch")
+        if not isinstance(begun, int | float):
+            return self.s.state.step
+        place = round(begun * self.timeline.steps_per_epoch)
+        return min(max(self.timeline.at_place(place), self.timeline.origin.step), self.s.state.step)
 
     # One step.
 
@@ -128,7 +140,7 @@ class Trainer:
                     raise
 
     def _learning_rate(self, step: int) -> float:
-        return learning_rate(self.profile.optim, step, self.per_epoch, self.s.horizon_epochs)
+        return self.s.rates.rate(step, self.timeline)
 
     def _halve(self) -> bool:
         """After running out of memory: half the micro-batch, from this step on, for this run, stored."""
@@ -157,8 +169,8 @@ class Trainer:
         self._write(
             kind="train",
             step=state.step,
-            epoch=round(state.step / self.per_epoch, 6),
-            images=state.step * self.batch,
+            epoch=round(self.timeline.epochs(state.step), 6),
+            images=self.timeline.images(state.step),
             loss=sums["window_loss"] / steps if steps else float("nan"),
             lr=self._learning_rate(state.step - 1),
             grad_norm=sums["window_norm"] / steps if steps else float("nan"),
@@ -196,7 +208,7 @@ class Trainer:
             "steps",
             text="",
             step=state.step,
-            epoch=state.step / self.per_epoch,
+            epoch=self.timeline.epochs(state.step),
             to_epoch=to_epoch,
             images_per_s=speed,
             eta_s=(target - state.step) * self.batch / speed if speed else None,
@@ -208,7 +220,7 @@ class Trainer:
 
     def _end_epoch(self, first: int, target: int, to_epoch: int) -> None:
         state, training = self.s.state, self.profile.training
-        epoch = state.step // self.per_epoch
+        epoch = self.timeline.epoch(state.step)
         validation = None
         started = time.monotonic()
         with evaluating(state.model), state.ema.swapped_in():
@@ -225,7 +237,7 @@ class Trainer:
             kind="epoch",
             step=state.step,
             epoch=epoch,
-            images=state.step * self.batch,
+            images=self.timeline.images(state.step),
             train_loss=train_loss,
             val_loss=validation.loss if validation else None,
             eps_error=validation.eps_error if validation else None,
@@ -338,13 +350,14 @@ class Trainer:
             offset = self.metrics.sync()
         manifest = Manifest(
             step=state.step,
-            epoch=state.step // self.per_epoch,
-            images=state.step * self.batch,
-            position=state.step % self.per_epoch * self.batch,
-            steps_per_epoch=self.per_epoch,
+            epoch=self.timeline.epoch(state.step),
+            images=self.timeline.images(state.step),
+            position=self.timeline.position(state.step),
+            epochs=self.timeline.epochs(state.step),
+            steps_per_epoch=self.timeline.steps_per_epoch,
             architecture=architecture(unet_config(self.profile)),
             chunk_end=chunk_end,
-            chunk=self.retention.chunk(state.step // self.per_epoch) if chunk_end else None,
+            chunk=self.retention.chunk(self.timeline.epoch(state.step)) if chunk_end else None,
             train_loss=_finite(train_loss),
             val_loss=_finite(validation.loss) if validation else None,
             eps_error=_finite(validation.eps_error) if validation else None,

@@ -107,7 +107,7 @@ class ChunkScorer:
                 raise _GivenUp(f"it takes longer than {self.share:.0%} of the job's time ({LATER})")
 
         found = score(loaded, s.packed, Wanted((MEASURE,), count, settings), report).scores
-        epoch = s.state.step / s.feeder.steps_per_epoch
+        epoch = s.timeline.epochs(s.state.step)
         write_evaluation(s.run, s.state.step, epoch, settings.weights, found, EVALUATION)
         self.work.say(f"{MEASURE}: {found[MEASURE].line()}")
 

@@ -15,9 +15,11 @@ from engine.files import write_json
 from engine.folders import RunFolder
 from engine.profile import Profile
 from engine.runs.branch import require_beginning
-from engine.runs.checkpoints import Manifest, newest_whole, remove_leftovers
+from engine.runs.checkpoints import Manifest, newest_whole, origin_of, remove_leftovers
 from engine.runs.pictures import pictures_of, require_batch
+from engine.runs.rate_plan import RatePlan
 from engine.runs.record import RunRecord, freeze, read_record
+from engine.runs.timeline import Origin, Timeline
 from engine.training import precision
 from engine.training.batches import Feeder
 from engine.training.state import TrainState, architecture, unet_config
@@ -36,12 +38,23 @@ class Session:
     state: TrainState
     feeder: Feeder
     packed: Packed
-    horizon_epochs: int
+    rates: RatePlan
     resumed: Manifest | None
 
     @property
     def profile(self) -> Profile:
         return self.record.profile
+
+    @property
+    def timeline(self) -> Timeline:
+        return self.feeder.timeline
+
+    def plan_to(self, to_epoch: int) -> None:
+        """Decide the learning rates up to there, for good from their first step on."""
+        here = self.timeline.epochs(self.state.step)
+        self.rates = self.record.rates_to(to_epoch, here)
+        segments = [segment.to_json() for segment in self.rates.segments]
+        self.record = freeze(self.run, horizon_epochs=self.rates.horizon, segments=segments)
 
 
 def make_schedule(profile: Profile, device: torch.device | str = "cpu") -> Schedule:
@@ -78,15 +91,15 @@ def open_session(work: Work, run: RunFolder) -> Session:
         flip=data.flip,
         device=device,
         on_device=plan.data_on_device,
+        origin=_origin(run, record),
     )
-    horizon = record.frozen.get("horizon_epochs", profile.horizon_epochs)
     state = TrainState.create(profile, plan, device)
     state.micro_batches = record.frozen.get("micro_batches") or [[0, _micro_batch(profile, plan)]]
     record = freeze(
         run,
         plan=plan.to_json(),
         device_kind=began_on(record.frozen) or plan.kind,
-        horizon_epochs=horizon,
+        origin=feeder.timeline.origin.to_json(),
         micro_batches=state.micro_batches,
         steps_per_epoch=feeder.steps_per_epoch,
         architecture=architecture(unet_config(profile)),
@@ -113,7 +126,7 @@ def open_session(work: Work, run: RunFolder) -> Session:
         state,
         feeder,
         packed,
-        horizon,
+        record.rates or RatePlan.of(profile, profile.horizon_epochs),
         resumed,
     )
 
@@ -162,6 +175,15 @@ def _check_data(record: RunRecord, sha256: str, train: int) -> None:
             f"{record.name!r} began with",
             "restore them, or start a new run",
         )
+
+
+def _origin(run: RunFolder, record: RunRecord) -> Origin:
+    """Where its steps begin. A branch that an older program made, and nobody began, begins at its checkpoint."""
+    if record.origin is not None:
+        return record.origin
+    begun = "steps_per_epoch" in record.frozen
+    first = newest_whole(run) if record.lineage is not None and not begun else None
+    return origin_of(first.whole()) if first else Origin()
 
 
 def _micro_batch(profile: Profile, plan: precision.Plan) -> int:

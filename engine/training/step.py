@@ -31,8 +31,10 @@ class Stepper:
         profile: Profile,
         plan: Plan,
         forward: Callable[..., Tensor],
+        images: Callable[[int], int] | None = None,
     ) -> None:
-        """`forward` is the state's model or its compiled form."""
+        """`forward` is the state's model or its compiled form; `images` gives the pictures that the run has seen after
+        so many steps, if its batches were not all alike."""
         self.state, self.schedule, self.profile, self.plan, self.forward = (
             state,
             schedule,
@@ -40,6 +42,7 @@ class Stepper:
             plan,
             forward,
         )
+        self._images = images or (lambda step: step * profile.training.batch_size)
         self._parameters = [p for p in state.model.parameters() if p.requires_grad]
 
     def step(self, batch: Batch, rate: float) -> None:
@@ -67,7 +70,7 @@ class Stepper:
         state.optimizer.zero_grad(set_to_none=True)
         state.step += 1
         t = self.profile.training
-        state.ema.update(state.step * t.batch_size, t.batch_size, t.ema_halflife, t.ema_warmup)
+        state.ema.update(self._images(state.step), t.batch_size, t.ema_halflife, t.ema_warmup)
         state.sums.add(loss, norm, good)
 
     def _gradients(self, batch: Batch) -> Tensor:

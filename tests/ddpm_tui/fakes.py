@@ -186,7 +186,7 @@ def job(
 def training(**more: Any) -> Progress:
     """A worker in the middle of epoch 12."""
     values: dict[str, Any] = {
-        "phase": "training", "done": 1464, "total": 3050, "unit": "steps", "step": 4976, "epoch": 12.44,
+        "phase": "training", "done": 1518, "total": 3050, "unit": "steps", "step": 4976, "epoch": 12.44,
         "to_epoch": 25, "images_per_s": 131.2, "eta_s": 780.0, "loss": 0.0613, "lr": 1e-3, "device": "cpu",
         "time": NOW,
     }  # fmt: skip

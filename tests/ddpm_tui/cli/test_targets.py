@@ -12,8 +12,9 @@ from engine.data.packing import pack
 from engine.errors import DdpmError, UserError
 from engine.home import Home
 from engine.profiles_store import save_profile, to_toml
-from engine.runs.record import load_run, run_names
+from engine.runs.record import freeze, load_run, run_names
 from engine.service import machine
+from tests.ddpm_tui.cli.conftest import Cli
 from tests.torchless import extend, publish_at, trained_run
 
 
@@ -185,3 +186,28 @@ def test_a_device_that_is_not_there(
         find_target(home, "tiny", **how)
     assert run_names(home) == []
     assert find_target(home, "tiny", **{**how, "device": "cuda"}).new
+
+
+# What it says of the learning rate.
+
+
+def test_a_dry_run_says_what_would_be_and_makes_nothing(there: Home, cli: Cli) -> None:
+    new = cli("train", "tiny", "--to-epoch", "6", "--dry-run")
+    assert (new.code, new.out) == (0, "a new run 'tiny-1': epochs 0 → 6\n")
+    assert (
+        new.err == "the learning rate is planned for 6 epochs, instead of the profile's 4, once and for all\n"
+    )
+    assert run_names(there) == []
+    find_target(there, "tiny")
+    extend(there.run("tiny-1"), range(1, 5))
+    freeze(there.run("tiny-1"), horizon_epochs=4)
+    more = cli("train", "tiny-1", "--chunks", "1", "--dry-run")
+    anew = "past the end of its plan (epoch 4) the learning rate begins anew: up to 0.001, down to 0 at epoch 6\n"
+    assert (more.out, more.err) == ("run 'tiny-1': epochs 4 → 6\n", anew)
+    # What is suggested after the last planned epoch says what it will do.
+    done = cli("train", "tiny-1")
+    assert done.err.endswith(f"`ddpm-tui train tiny-1 --chunks 1` trains on to epoch 6\n{anew}")
+    branch = cli("runs", "branch", "tiny-1@e4", "--set", "optim.lr=1e-5", "--name", "slow")
+    assert "a chunk of it is epochs 4 → 6" in branch.out
+    assert "begins anew: up to 1e-05" in branch.out
+    assert cli("train", "tiny-1", "--chunks", "1", "--dry-run", "--json").json["to_epoch"] == 6

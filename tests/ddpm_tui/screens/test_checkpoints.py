@@ -9,7 +9,7 @@ from engine.home import Home
 from engine.runs.branch import branch_run
 from engine.runs.checkpoints import list_checkpoints, read_tags, resolve, set_tag
 from engine.runs.evaluations import Reference, Score, write_evaluation
-from engine.runs.record import load_run, run_names
+from engine.runs.record import freeze, load_run, run_names
 from engine.runs.trash import list_trash
 from engine.service.states import Job
 from engine.service.store import Store
@@ -161,6 +161,17 @@ async def test_branch_puts_a_tenth_of_the_rate_forward_and_goes_to_the_branch(ho
         await until(pilot, lambda: "└ faces-2" in text(app))
         await pilot.press("u")
         await until(pilot, lambda: "faces-2" not in run_names(home))
+
+
+async def test_branch_says_how_it_would_train_while_one_types(home):
+    freeze(home.run("faces-1"), horizon_epochs=3, data={"train": 400})
+    async with shown(home, (120, 30)) as (app, pilot):
+        await pilot.press("b")
+        await until(pilot, lambda: "(epoch 3) the learning rate begins anew: up to 0.0001" in text(app))
+        app.screen.query_one("#changes").value = "optim.schedule=constant"
+        await until(pilot, lambda: "a chunk of it is epochs 3 →" in text(app) and "anew" not in text(app))
+        app.screen.query_one("#changes").value = "training.batch_size=512"
+        await until(pilot, lambda: "400 pictures to learn from" in text(app))
 
 
 async def test_branch_refuses_what_the_weights_do_not_allow_while_one_types(home):

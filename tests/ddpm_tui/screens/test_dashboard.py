@@ -14,6 +14,7 @@ from ddpm_tui.widgets.face_grid import FaceGrid
 from engine.errors import UserError
 from engine.service.states import Intent, State
 from tests.ddpm_tui.fakes import NOW, curves, empty, filled, job, make_app, training
+from tests.ddpm_tui.screens.homes import until
 from tests.ddpm_tui.screens.shown import settled
 from tests.ddpm_tui.test_app import screen_text
 
@@ -26,9 +27,10 @@ async def test_a_fresh_machine_is_told_the_one_key_and_that_key_starts_the_demo(
         assert "Nothing has been trained here yet." in text
         assert "d starts the demo" in text
         await pilot.press("d")
-        await pilot.pause()
+        await until(pilot, lambda: app.store.link.asked("train"))  # type: ignore[attr-defined]
         (asked,) = app.store.link.asked("train")  # type: ignore[attr-defined]
         assert asked["target"] == "demo"
+        assert asked["to_epoch"] == 8, "all epochs of the profile, not its first chunk"
         assert asked["token"]
     assert not app.faults
 

@@ -4,16 +4,18 @@ import errno
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
+from engine.data.catalog import add_source
 from engine.errors import DamagedError, DiskFullError, UserError
 from engine.home import Home
 from engine.runs.branch import branch_run
 from engine.runs.checkpoints import list_checkpoints, prunable, read_manifest, resolve, verify
 from engine.runs.export import export_checkpoint
 from engine.runs.metrics import read_metrics
-from engine.runs.record import load_run, run_names
+from engine.runs.record import freeze, load_run, run_names
 from tests.tiny import make_run
 from tests.torchless import publish_at, trained_run
 
@@ -33,8 +35,39 @@ def test_a_branch_has_the_checkpoint_and_the_history_up_to_it(home: Home) -> Non
     manifest = read_manifest(child.checkpoint(14))
     assert manifest.metrics_offset == child.metrics.stat().st_size
     assert parent.metrics.read_bytes().startswith(child.metrics.read_bytes())
-    # What it freezes is its own affair: another horizon, another micro-batch.
-    assert record.frozen == {}
+    # It goes on from what its checkpoint had seen; another micro-batch is its own affair.
+    assert record.frozen == {"origin": {"step": 14, "epochs": 2.0, "images": 112}}
+
+
+def test_a_branch_keeps_its_parents_plan_unless_it_asks_for_another(home: Home) -> None:
+    segment = {"start": 4.0, "epochs": 2.0, "peak": 1e-3, "final": 0.0}
+    freeze(trained_run(home, "r", 4), horizon_epochs=4, segments=[segment])
+    at = resolve(home, "r@e4")
+    for changes, horizon, peak in (([], 4, 1e-3), (["optim.lr=1e-5"], 4, 1e-5)):
+        frozen = branch_run(home, *at, changes).frozen
+        assert (frozen["horizon_epochs"], frozen["segments"]) == (horizon, [{**segment, "peak": peak}])
+    for key in ("training.epochs=9", "optim.horizon_epochs=9"):
+        assert "horizon_epochs" not in branch_run(home, *at, [key]).frozen
+
+
+def test_a_branch_with_other_pictures(home: Home, pictures: Path) -> None:
+    add_source(home, pictures, "dots")
+    freeze(trained_run(home, "r", 2), data={"folder": "dots-16", "train": 59})
+    at = resolve(home, "r@e2")
+    assert branch_run(home, *at, []).frozen["data"]["train"] == 59
+    other = branch_run(home, *at, ["data.limit=20"])
+    assert "data" not in other.frozen
+    (info,) = list_checkpoints(home.run(other.name))
+    assert info.whole().eps_error is None, "it was measured on the parent's pictures"
+    runs = run_names(home)
+    for change, words in (
+        ("data.dataset=nothing", "no data set named 'nothing'"),
+        ("data.size=32", "data.size cannot change in a branch"),
+        ("training.batch_size=64", "59 pictures to learn from and a batch has 64"),
+    ):
+        with pytest.raises(UserError, match=words):
+            branch_run(home, *at, [change])
+    assert run_names(home) == runs
 
 
 def test_a_branch_outlives_its_parent(home: Home) -> None:

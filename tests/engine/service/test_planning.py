@@ -10,7 +10,7 @@ from engine.files import FileLock
 from engine.home import Home
 from engine.runs.checkpoints import resolve
 from engine.runs.export import export_checkpoint
-from engine.runs.record import load_run
+from engine.runs.record import freeze, load_run
 from engine.service.planning import TrainPlan, TrainRequest, make_run, plan_job, plan_training
 from engine.service.states import Job, State, title
 from tests.torchless import trained_run
@@ -257,3 +257,42 @@ def test_a_branch_that_cannot_be(
     made(home)
     with pytest.raises((UserError, UsageError), match=words):
         plan(home, "later", train(1, 4), to_epoch=to_epoch, branch=begins)
+
+
+# What is said of the learning rate, before anything is queued.
+
+
+def test_a_chunk_past_the_plan_is_said(home: Home) -> None:
+    made(home)
+    freeze(home.run("small-1"), horizon_epochs=8, steps_per_epoch=4)
+    checkpoint(home.run("small-1"), step=32, per_epoch=4)
+    planned = plan(home, "small-1", chunks=2)
+    assert planned.says == (
+        "small-1: epochs 8 → 12 (2 chunks of 2)",
+        "past the end of its plan (epoch 8) the learning rate begins anew: up to 0.001, down to 0 at epoch 12",
+    )
+    # Behind a job that goes past it too, the rate begins anew where that one ends.
+    assert "(epoch 12)" in plan(home, "small-1", train(1, 12), chunks=1).says[-1]
+    assert planned.args == {"to_epoch": 12, "from_epoch": 8.0}
+
+
+def test_a_new_runs_first_target_beyond_the_profile_is_said(home: Home) -> None:
+    assert plan(home, "small", chunks=4).says == (
+        "small-1: a new run from profile small, epochs 0 → 8 (4 chunks of 2)",
+    )
+    said = plan(home, "small", to_epoch=12).says[1]
+    assert said == "the learning rate is planned for 12 epochs, instead of the profile's 8, once and for all"
+    assert len(plan(home, "small", to_epoch=12, overrides=("optim.schedule=constant",)).says) == 1
+
+
+def test_epochs_in_which_no_weight_changes_are_warned_of(home: Home) -> None:
+    short = ("optim.horizon_epochs=3",)
+    assert (
+        "warning: from epoch 3 to 8 the learning rate is 0"
+        in plan(home, "small", chunks=4, overrides=short).says[1]
+    )
+    assert len(plan(home, "small", chunks=1, overrides=short).says) == 1
+    run = made(home, overrides=short)
+    freeze(home.run(run), horizon_epochs=3)
+    checkpoint(home.run(run), step=20, per_epoch=4)
+    assert "warning: from epoch 5 to 7 the learning rate is 0" in plan(home, run, chunks=1).says[1]

@@ -7,27 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from engine.profile import LrStep, OptimSection
 from engine.training.batches import Feeder, epoch_order, scale
 from engine.training.ema import Ema, decay
-from engine.training.learning_rate import learning_rate
 from engine.training.session import largest_micro_batch
 from engine.training.state import Sums
-
-
-def test_warm_up_is_linear_and_cosine_ends_at_the_horizon() -> None:
-    optim = OptimSection(lr=1.0, warmup_steps=10, schedule="cosine", final_lr=0.1)
-    rates = [learning_rate(optim, step, 10, horizon_epochs=11) for step in range(200)]
-    assert rates[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
-    assert rates[60] == pytest.approx(0.55)  # half of the way down
-    assert rates[110:] == pytest.approx([0.1] * 90)  # more epochs keep the last value
-
-
-def test_step_schedule_changes_at_the_start_of_its_epoch() -> None:
-    steps = (LrStep(epoch=3, lr=0.1), LrStep(epoch=5, lr=0.01))
-    optim = OptimSection(lr=1.0, warmup_steps=0, schedule="step", lr_steps=steps)
-    rates = [learning_rate(optim, epoch * 10, 10, 10) for epoch in range(6)]
-    assert rates == [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]
 
 
 def test_ema_is_a_half_life_in_pictures_with_warm_up() -> None:

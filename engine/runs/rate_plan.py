@@ -1,0 +1,159 @@
+"""The learning rate as a pure function of the step: a run's plan, and the segments that were added after its end.
+
+The one place that knows; training, forms and commands ask here. A resumed run needs no scheduler state. Never
+imports torch.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from engine.profile import OptimSection, Profile
+from engine.runs.timeline import Timeline
+
+WARM_UP_SHARE = 10
+"""A segment warms up for at most this part of its steps: its optimizer has moments already."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Training past the end of a plan: the rate rises to `peak` and falls by half a cosine to `final`.
+
+    start, epochs: where it begins and how long it is, in epochs of the run.
+    """
+
+    start: float
+    epochs: float
+    peak: float
+    final: float
+
+    @property
+    def end(self) -> float:
+        return self.start + self.epochs
+
+    def to_json(self) -> dict[str, float]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: Any) -> Self:
+        """Raises ValueError for anything else than to_json gives."""
+        names = ("start", "epochs", "peak", "final")
+        if not isinstance(given, dict) or set(given) != set(names):
+            raise ValueError(f"{given!r} is no segment of a learning-rate plan")
+        values = [given[name] for name in names]
+        if not all(type(v) in (int, float) and 0 <= v < float("inf") for v in values) or not given["epochs"]:
+            raise ValueError(f"{given!r} is no segment of a learning-rate plan")
+        return cls(*map(float, values))
+
+
+@dataclass(frozen=True)
+class RatePlan:
+    """horizon: epochs after which the plan's cosine is at `final_lr` · planned: epochs of the plan; up to them nothing
+    is added."""
+
+    optim: OptimSection
+    horizon: int
+    planned: int
+    segments: tuple[Segment, ...] = ()
+
+    @classmethod
+    def of(cls, profile: Profile, horizon: int, segments: Iterable[Segment] = ()) -> Self:
+        """A run's, whose horizon is frozen."""
+        return cls(profile.optim, horizon, max(horizon, profile.training.epochs), tuple(segments))
+
+    @classmethod
+    def new(cls, profile: Profile, to_epoch: int) -> Self:
+        """A new run's: a first target beyond the profile's epochs is where its plan ends."""
+        return cls.of(profile, profile.optim.horizon_epochs or max(profile.training.epochs, to_epoch))
+
+    def of_branch(self, profile: Profile) -> Self:
+        """The plan of a branch with `profile`: what is left of a segment goes by the branch's own rates."""
+        ends = (max(profile.optim.lr, profile.optim.final_lr), profile.optim.final_lr)
+        same = (profile.optim.lr, profile.optim.final_lr) == (self.optim.lr, self.optim.final_lr)
+        own = (s if same else replace(s, peak=ends[0], final=ends[1]) for s in self.segments)
+        return self.of(profile, self.horizon, own if profile.optim.schedule == self.optim.schedule else ())
+
+    @property
+    def end(self) -> float:
+        """Epochs up to which there is a plan; a schedule that never ends has none."""
+        if self.optim.schedule != "cosine":
+            return math.inf
+        return max(self.planned, self.segments[-1].end if self.segments else 0.0)
+
+    @property
+    def last_epoch(self) -> int:
+        """Of the plan and what was added to it."""
+        return max(self.planned, *(math.ceil(segment.end) for segment in self.segments), 0)
+
+    def reaching(self, to_epoch: int, here: float) -> Self:
+        """What is added when training goes from `here` to `to_epoch`, both in epochs.
+
+        A segment whose first step was not done yet is planned anew, so that who asks twice gets what was asked last.
+        """
+        begun = replace(self, segments=tuple(s for s in self.segments if s.start < here))
+        start = max(begun.end, here)
+        if to_epoch <= start:
+            return begun
+        final = self.optim.final_lr
+        added = Segment(start, to_epoch - start, max(self.optim.lr, final), final)
+        return replace(begun, segments=(*begun.segments, added))
+
+    def rate(self, step: int, timeline: Timeline) -> float:
+        """The rate of optimizer step `step` (from 0)."""
+        place, per_epoch, optim = timeline.place(step), timeline.steps_per_epoch, self.optim
+        rate = optim.lr
+        if optim.schedule == "step":
+            epoch = place // per_epoch + 1
+            rate = next((s.lr for s in reversed(optim.lr_steps) if epoch >= s.epoch), optim.lr)
+        elif optim.schedule == "cosine":
+            for segment in reversed(self.segments):
+                first = round(segment.start * per_epoch)
+                if place >= first:
+                    return self._in_segment(segment, place - first, round(segment.end * per_epoch) - first)
+            steps = self.horizon * per_epoch - optim.warmup_steps
+            rate = _cosine(optim.lr, optim.final_lr, place - optim.warmup_steps, steps)
+        if step < optim.warmup_steps:
+            rate *= (step + 1) / optim.warmup_steps
+        return rate
+
+    def _in_segment(self, segment: Segment, done: int, steps: int) -> float:
+        """The rate after `done` steps of it."""
+        warm_up = min(self.optim.warmup_steps, steps // WARM_UP_SHARE)
+        rate = _cosine(segment.peak, segment.final, done - warm_up, steps - warm_up)
+        return rate * (done + 1) / warm_up if done < warm_up else rate
+
+    def idle(self, here: float, to_epoch: float) -> tuple[float, float] | None:
+        """The epochs between two in which the rate is 0, so that no weight changes; None where there are none."""
+        if self.optim.schedule != "cosine" or self.optim.final_lr > 0:
+            return None
+        ends = [s.start for s in self.segments][:1] or [math.inf]
+        first, last = max(here, self.horizon), min(to_epoch, *ends)
+        return (first, last) if first < last else None
+
+    def says(self, here: float, to_epoch: int) -> list[str]:
+        """What a person should know of the rate before training from `here` to `to_epoch`; of a new run nothing,
+        whose plan is its profile's."""
+        found = []
+        for segment in self.segments:
+            if here <= segment.start < to_epoch:
+                found.append(
+                    f"past the end of its plan (epoch {_count(segment.start)}) the learning rate begins anew: up to "
+                    f"{segment.peak:g}, down to {segment.final:g} at epoch {_count(segment.end)}"
+                )
+        if idle := self.idle(here, to_epoch):
+            found.append(
+                f"warning: from epoch {_count(idle[0])} to {_count(idle[1])} the learning rate is 0 and no weight "
+                "changes: optim.horizon_epochs ends before that, and optim.final_lr is 0"
+            )
+        return found
+
+
+def _cosine(peak: float, final: float, done: int, steps: int) -> float:
+    """Half a cosine from `peak` to `final` after `done` of `steps`, and `final` from there on."""
+    share = min(1.0, max(0, done) / max(1, steps))
+    return final + (peak - final) * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def _count(epochs: float) -> str:
+    return f"{round(epochs, 2):g}"
