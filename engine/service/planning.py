@@ -185,7 +185,7 @@ def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> T
             f"{run} was queued to epoch {queued} already (job {job_number(last.id)}, {last.state}); "
             "this comes on top of it"
         )
-    says += _says_of_rates(home, run, here, [*sorted(map(_target, waiting)), to_epoch])
+    says += _says_of_rates(home, run, here, [*sorted(job.to_epoch for job in waiting), to_epoch])
     return TrainPlan(run, to_epoch, says=tuple(says), from_epoch=start)
 
 
