@@ -234,8 +234,23 @@ def _print_packed(folder: Any, manifest: Any) -> None:
         + (", split by its partition file" if manifest.split_by == "partition" else "")
         + f"), {size(sum(f['size'] for f in manifest.files.values()))}"
     )
+    if manifest.enlarged:
+        note(_enlarged(manifest))
     if manifest.broken:
         note(f"{plural(manifest.broken, 'picture')} could not be used; named in {folder.report}")
+
+
+def _enlarged(manifest: Any) -> str:
+    """That pictures were smaller than what they are trained at: nothing is to be learned there of detail."""
+    every = manifest.enlarged == manifest.count
+    which = f"all {manifest.count:,}" if every else f"{manifest.enlarged:,} of {manifest.count:,}"
+    sides = (
+        f"{manifest.smallest} px"
+        if manifest.smallest == manifest.largest
+        else (f"{manifest.smallest} to {manifest.largest} px")
+    )
+    grown = f" from {sides}" if manifest.smallest else ""
+    return f"{which} were enlarged{grown} to {manifest.size} px: a smaller --size would do"
 
 
 @data.command()

@@ -50,6 +50,8 @@ class Decoded:
     celeba_shaped: bool
     enlarged: bool
     """the crop was smaller than `size`"""
+    side: int
+    """pixels a side of the crop in the picture as it is stored"""
 
 
 def decode(content: bytes, recipe: str, size: int) -> Decoded:
@@ -96,7 +98,7 @@ def _decode(picture: Image.Image, content: bytes, recipe: str, size: int) -> Dec
     factor = _reduce_in_decoder(picture, box, size) if jpeg else 1
     square = turned_upright(_scaled(picture, box.divided(factor), size, samples), orientation)
     pixels = np.frombuffer(square.tobytes(), np.uint8).reshape(size, size, 3).transpose(2, 0, 1)
-    return Decoded(pixels, is_celeba_shaped(width, height), enlarged=box.side < size)
+    return Decoded(pixels, is_celeba_shaped(width, height), box.side < size, int(box.side))
 
 
 def _check_pixels(picture: Image.Image, factor: int) -> None:

@@ -50,6 +50,10 @@ class Result:
     """(place in the block, reason)"""
     celeba_shaped: int = 0
     enlarged: int = 0
+    smallest: int = 0
+    """pixels a side of the smallest crop that was enlarged; 0 if none was"""
+    largest: int = 0
+    """the same of the largest"""
 
 
 class Decoder:
@@ -75,7 +79,10 @@ class Decoder:
             pixels[result.good] = decoded.pixels
             result.good += 1
             result.celeba_shaped += decoded.celeba_shaped
-            result.enlarged += decoded.enlarged
+            if decoded.enlarged:
+                result.enlarged += 1
+                result.smallest = min(result.smallest or decoded.side, decoded.side)
+                result.largest = max(result.largest, decoded.side)
         result.pixels = pixels[: result.good].tobytes()
         return result
 

@@ -29,6 +29,9 @@ class Progress:
     """(place among all pictures, reason)"""
     celeba_shaped: int = 0
     enlarged: int = 0
+    smallest: int = 0
+    largest: int = 0
+    """pixels a side of the smallest and of the largest crop that was enlarged"""
 
 
 class Journal:
@@ -115,6 +118,8 @@ class Journal:
                 "broken": result.broken,
                 "celeba": result.celeba_shaped,
                 "enlarged": result.enlarged,
+                "smallest": result.smallest,
+                "largest": result.largest,
             }
             self._line(entry)
         self._digest.update(result.pixels)
@@ -133,6 +138,9 @@ class Journal:
         progress.broken += [(start + int(place), str(reason)) for place, reason in entry["broken"]]
         progress.celeba_shaped += entry["celeba"]
         progress.enlarged += entry["enlarged"]
+        smallest = int(entry.get("smallest", 0))  # not in a journal that an older version began
+        progress.smallest = min(progress.smallest or smallest, smallest or progress.smallest)
+        progress.largest = max(progress.largest, int(entry.get("largest", 0)))
 
     def finish(self) -> dict[str, object]:
         """Make the pictures durable under their final name; return their size and SHA-256."""

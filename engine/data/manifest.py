@@ -41,6 +41,10 @@ class PackedManifest:
     """pictures whose crop was smaller than `size`"""
     files: dict[str, dict[str, Any]]
     """name → {"size", "sha256"}"""
+    smallest: int = 0
+    """pixels a side of the smallest crop that was enlarged; 0 if none was, or if an older version packed it"""
+    largest: int = 0
+    """the same of the largest"""
     format: int = FORMAT
 
     @property

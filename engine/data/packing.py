@@ -251,6 +251,8 @@ def _publish(plan: _Plan, folder: PackedFolder, journal: Journal, progress: Prog
         broken=len(broken),
         celeba_shaped=progress.celeba_shaped,
         enlarged=progress.enlarged,
+        smallest=progress.smallest,
+        largest=progress.largest,
         files={
             folder.pictures.name: pictures,
             folder.split.name: {"size": len(split), "sha256": hashlib.sha256(split).hexdigest()},

@@ -104,14 +104,16 @@ def test_what_was_refused_for_broken_pictures_is_gone_when_they_are(
     folder.mkdir()
     for index in range(20):
         Image.new("RGB", (8, 8), (index, 0, 0)).save(folder / f"{index:03d}.png")
-    (folder / "torn.png").write_bytes((folder / "000.png").read_bytes()[:40])
+    for name in ("torn", "half"):
+        (folder / f"{name}.png").write_bytes((folder / "000.png").read_bytes()[:40])
     assert "more than 1 %" in cli("data", "add", str(folder), "--size", "8").err
     shown, verified = cli("data", "show", "half").out, cli("data", "verify", "half").out
     assert "unfinished" not in shown + verified
     assert f"refused for broken pictures, which are named in {home.data}" in shown
     assert "refused for broken pictures" in verified
 
-    (folder / "torn.png").unlink()
+    for name in ("torn", "half"):
+        (folder / f"{name}.png").unlink()
     assert cli("data", "add", str(folder), "--size", "8").code == 0
     assert len(cli("data", "show", "half", "--json").json["packed"]) == 1
     assert cli("data", "verify", "half").out.count("\n") == 1
@@ -144,7 +146,8 @@ def test_a_small_folder_on_a_disk_of_others_is_taken_without_its_broken_pictures
     home: Home, cli: Cli, pictures: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(pictures, tmp_path / "theirs"))
-    (folder / "torn.png").write_bytes(b"no picture")
+    for name in ("torn", "half"):
+        (folder / f"{name}.png").write_bytes(b"no picture")
     add = ("data", "add", str(folder), "--name", "dots", "--size", "8")
     refused = cli(*add)
     assert refused.code == 1
@@ -288,3 +291,14 @@ def test_an_empty_path_is_never_the_current_folder(
     assert ended.code == 2
     assert "path is empty" in ended.error
     assert sorted(Path.cwd().iterdir()) == before
+
+
+def test_enlarged_pictures_are_said_with_their_own_size(home: Home, cli: Cli, tmp_path: Path) -> None:
+    _put(tmp_path / "tiny", 4)
+    alike = cli("data", "add", str(tmp_path / "tiny"), "--size", "64", "--size", "16")
+    assert alike.err.count("were enlarged") == 1
+    assert "all 4 were enlarged from 16 px to 64 px" in alike.err
+    Image.new("RGB", (40, 24)).save(tmp_path / "tiny" / "x.png")
+    Image.new("RGB", (80, 99)).save(tmp_path / "tiny" / "y.png")
+    differ = cli("data", "add", str(tmp_path / "tiny"), "--size", "64")
+    assert "5 of 6 were enlarged from 16 to 24 px to 64 px" in differ.err

@@ -76,6 +76,7 @@ def test_every_picture_is_where_it_belongs(home: Home, pictures: Path) -> None:
         298,
         298,
     )  # 27 pixels hold a box of 15.9
+    assert (manifest.smallest, manifest.largest) == (15, 15)
     assert manifest.recipe == "box128"
     assert (manifest.train, manifest.held_out, manifest.test) == (len(packed.train), len(packed.held_out), 0)
     assert sorted([*packed.train, *packed.held_out]) == list(range(298))
