@@ -11,6 +11,7 @@ from typing import Any
 from ddpm_tui.client import NotRunningError, ensure_engine
 from engine.errors import DdpmError
 from engine.home import Home
+from engine.scarcity import shortage
 from engine.service.address import find_socket
 from engine.service.protocol import LINE_LIMIT, check_hello, decode, encode, error_from_wire, hello
 
@@ -81,8 +82,9 @@ class AsyncClient:
 
     async def _connect(self) -> asyncio.StreamReader:
         # Starting may take a moment and is written for one thread: it does its waiting beside the loop.
-        first = await asyncio.to_thread(ensure_engine, self.home, self.name)
-        first.close()
+        with shortage("the engine cannot be asked now"):
+            first = await asyncio.to_thread(ensure_engine, self.home, self.name)
+            first.close()
         try:
             reader, writer = await asyncio.open_unix_connection(
                 str(find_socket(self.home)), limit=LINE_LIMIT + 1024

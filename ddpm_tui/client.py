@@ -17,6 +17,7 @@ from typing import Any
 from engine.errors import DdpmError
 from engine.files import is_locked
 from engine.home import Home
+from engine.scarcity import shortage
 from engine.service.address import find_socket
 from engine.service.protocol import (
     LINE_LIMIT,
@@ -45,7 +46,8 @@ class Client:
     def __init__(self, home: Home, name: str = "cli") -> None:
         self.home = home
         path = find_socket(home)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with shortage("the engine cannot be asked now"):
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(TIMEOUT_S)
         self._buffer = b""
         self._events: list[dict[str, Any]] = []

@@ -19,6 +19,7 @@ from typing import Any
 
 from engine.errors import BusyError, DdpmError, DiskFullError, GoneError, NoLocksError, UserError
 from engine.records import read_bytes
+from engine.scarcity import ScarceError, shortage, unless_scarce
 
 
 def fsync_folder(folder: Path) -> None:
@@ -213,7 +214,8 @@ class FileLock:
     @classmethod
     def _open(cls, path: Path) -> "FileLock":
         try:
-            return cls(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600))
+            with shortage(str(path)):
+                return cls(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600))
         except (FileNotFoundError, NotADirectoryError):
             raise GoneError(f"{path.parent} is gone") from None
 
@@ -308,15 +310,17 @@ def lock_holder(path: Path) -> str | None:
     """What the holder of a lock wrote about itself, if anything."""
     try:
         return read_bytes(path, 4096).decode(errors="replace").strip() or None
-    except (OSError, ValueError):
+    except (OSError, ValueError, ScarceError):
         return None
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some living process holds the lock at `path`. Raises NoLocksError."""
-    try:
+    """Whether some living process holds the lock at `path`. Raises NoLocksError, and ScarceError if it cannot be looked
+    at now."""
+    descriptor = -1
+    with unless_scarce():  # not there, or not ours to read
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:  # not there, or not ours to read
+    if descriptor < 0:
         return False
     try:
         return not _flock(descriptor, path, fcntl.LOCK_SH)

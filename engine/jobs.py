@@ -21,12 +21,14 @@ from engine.files import disk_errors, fsync_folder, is_locked, without_nan, writ
 from engine.folders import JobFolder, is_number
 from engine.home import NAME_RULE, Home, is_name
 from engine.records import DEPTH, loads_json, read_json
+from engine.scarcity import ScarceError
 from engine.typed import AtLeast, Count, Fits, check_format, typed
 
 FORMAT = 1
 
-Outcome = Literal["done", "stopped", "failed", "disk_full", "diverged", "busy"]
-"""How a worker says it ended. `busy`: it could not have its run's lock and did nothing."""
+Outcome = Literal["done", "stopped", "failed", "disk_full", "diverged", "busy", "short"]
+"""How a worker says it ended. `busy`: it could not have its run's lock and did nothing · `short`: the system was short
+of something for a moment."""
 
 Phase = Literal[
     "starting",
@@ -275,7 +277,10 @@ def write_progress(folder: JobFolder, progress: Progress) -> None:
 
 def read_progress(folder: JobFolder) -> Progress | None:
     """The last progress, or None where there is none that can be read."""
-    return _record(Progress, folder.progress)
+    try:
+        return _record(Progress, folder.progress)
+    except ScarceError:  # it is looked for again in a moment
+        return None
 
 
 def write_result(folder: JobFolder, result: Result) -> None:
@@ -284,7 +289,8 @@ def write_result(folder: JobFolder, result: Result) -> None:
 
 
 def read_result(folder: JobFolder) -> Result | None:
-    """How the last worker ended; None where it said nothing (it lives, or it crashed: see `is_running`)."""
+    """How the last worker ended; None where it said nothing (it lives, or it crashed: see `is_running`). Raises
+    ScarceError if it cannot be told now."""
     return _record(Result, folder.result)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import DamagedError, UserError
+from engine.scarcity import shortage
 
 JSON_LIMIT = 16 << 20
 TOML_LIMIT = 1 << 20
@@ -50,10 +51,11 @@ def read_bytes(path: Path, limit: int = JSON_LIMIT) -> bytes:
     """The content of a regular file (or of a link to one) of at most `limit` bytes.
 
     A pipe that nobody writes to, a device without an end or a huge file with nothing in it is refused at once.
-    Raises OSError, and ValueError saying what the file is instead.
+    Raises OSError, ValueError saying what the file is instead, and ScarceError, which says nothing about the file.
     """
     # Without O_NONBLOCK, opening a pipe waits for its writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    with shortage():
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

@@ -63,7 +63,8 @@ class Work:
             self._written = now
 
     def say(self, text: str) -> None:
-        """One line for people: the worker's log, and the run's where there is one."""
+        """One line for people: the worker's log, and the run's where there is one. A full disk loses lines, not the
+        work: what has to be kept says by itself that there is no room."""
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}"
         with contextlib.suppress(OSError):  # a full disk: what is done matters more than what is said of it
             print(line, file=self._stream, flush=True)

@@ -38,6 +38,7 @@ from engine.jobs import (
     write_result,
 )
 from engine.memory import keep_memory
+from engine.scarcity import ScarceError, allow_enough_files, is_scarce, scarce
 from engine.threads import wait_briefly
 from engine.work import Stopped, Work
 
@@ -118,6 +119,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("job", help="a job's folder, or 'facts' for this machine's as JSON")
     parser.add_argument("--lock-fd", type=int, help="inherited descriptor that already holds the job's lock")
     arguments = parser.parse_args(argv)
+    allow_enough_files()
     wait_briefly()
     keep_memory()
     if arguments.job == "facts":
@@ -152,9 +154,9 @@ def work_on(work: Work) -> int:
     reach("worker.before_result")
     try:
         write_result(work.folder, replace(result, ended=time.time()))
-    except (DiskFullError, OSError) as error:
+    except (DdpmError, OSError) as error:
         work.say(f"could not write how the job ended: {error}")
-    return result.exit_code
+    return result.exit_code  # which counts where nothing could be written
 
 
 def _outcome(work: Work) -> Result:
@@ -176,6 +178,8 @@ def _outcome(work: Work) -> Result:
     except BusyError as error:
         work.say(f"error: {error}")
         return Result("busy", EXIT_FAILED, error.what, error.hint, spec.run)
+    except ScarceError as error:
+        return _short(work, error)
     except DdpmError as error:
         work.say(f"error: {error}")
         return Result("failed", EXIT_FAILED, error.what, error.hint, spec.run)
@@ -185,6 +189,8 @@ def _outcome(work: Work) -> Result:
         if is_disk_full(error):  # raised from something else on its way here
             work.say(f"error: no room on the disk: {error}")
             return Result("disk_full", EXIT_DISK_FULL, "no room on the disk", MAKE_ROOM, spec.run)
+        if is_scarce(error):
+            return _short(work, error)
         if isinstance(error, OSError) and error.filename and error.errno in NOT_OURS:
             work.say(traceback.format_exc())
             what = f"{error.filename}: {os.strerror(error.errno).lower()}"
@@ -224,6 +230,14 @@ def _memory(work: Work, error: BaseException) -> Result:
     tried = ", even with the smallest micro-batch" if work.spec.kind == "train" else ""
     way_out = LESS_MEMORY.get(work.spec.kind, "end other programs and run it again")
     return Result("failed", EXIT_FAILED, f"out of memory{tried}", way_out, work.spec.run)
+
+
+def _short(work: Work, error: Exception) -> Result:
+    """The system was short of something for a moment; nothing before the last checkpoint is lost."""
+    work.say(traceback.format_exc())
+    said = scarce(error)
+    work.say(f"error: {said}")
+    return Result("short", EXIT_FAILED, said.what, said.hint, work.spec.run)
 
 
 def _listen(work: Work) -> None:

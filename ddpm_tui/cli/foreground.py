@@ -5,6 +5,7 @@ torch stays in the worker. Ctrl-C reaches only us; it is passed on once, and the
 
 import re
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -30,12 +31,15 @@ from engine.jobs import (
     read_progress,
     read_result,
 )
+from engine.scarcity import ScarceError
 from engine.service.launcher import LocalLauncher, LocalWorker
 
 POLL_S = 0.1
 PATIENCE_S = 3.0
 """How long a worker may take to quit after a second Ctrl-C before it is killed; it loses nothing more by that."""
 TAIL_LINES = 12
+SHORTAGE_S = 30.0
+"""How long a shortage is waited out for the last word of a worker."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *AHEAD)
 
@@ -148,8 +152,9 @@ def run_job(
         finally:
             if not signals.hung_up:
                 view.close()
-            worker.sweep()
-    result = read_result(folder)
+            with suppress(OSError, ScarceError):
+                worker.sweep()
+    result = _last_result(folder)
     if json_lines and result is not None and not signals.hung_up:
         print_json_line({"event": "result", **asdict(result)})
     return _judge(folder, result, worker.exit_code, signals, go_on)
@@ -176,7 +181,7 @@ def _watch(
         shown: View = Quiet() if signals.hung_up else view
         said, signals.unsaid = signals.unsaid, []
         # A line waits for one look, so that the last one, which the command says in its own way, can be left out.
-        result = read_result(folder) if heard or ended else None
+        result = _last_result(folder) if ended else _result(folder) if heard else None
         heard, due = words.new(), heard
         for line in [*due, *(heard if ended else []), *said]:
             if result is None or line != result.message:
@@ -186,6 +191,25 @@ def _watch(
             shown.update(progress)
         if not signals.hung_up:
             on_look(view)
+
+
+def _result(folder: JobFolder) -> Result | None:
+    """None also if it cannot be read now."""
+    with suppress(ScarceError):
+        return read_result(folder)
+    return None
+
+
+def _last_result(folder: JobFolder) -> Result | None:
+    """What the worker that has ended said; a moment's shortage is waited out. Raises ScarceError if it lasts."""
+    end = time.monotonic() + SHORTAGE_S
+    while True:
+        try:
+            return read_result(folder)
+        except ScarceError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(POLL_S)
 
 
 class _Words:
@@ -220,6 +244,12 @@ def _judge(
 ) -> Result:
     if result is not None and result.outcome == "done":
         return result
+    if result is None and code == EXIT_DISK_FULL:  # so full that it could not even say so
+        raise JobFailedError(f"no room to write into {folder.path.parent.parent}", MAKE_ROOM, code)
+    if result is None and code == EXIT_STOPPED and signals.first is None:  # by somebody else
+        raise JobFailedError(
+            "stopped from outside, after a checkpoint", go_on and f"go on with: {go_on}", code
+        )
     stopped = result is None or result.outcome == "stopped"
     if signals.first is not None and stopped:
         quit_at_once = result is None and signals.interrupts > 1 and code in (EXIT_QUIT, -signal.SIGKILL)

@@ -17,6 +17,7 @@ import click
 from ddpm_tui.cli.lazy import Lazy, LazyGroup
 from engine.errors import DdpmError, DiskFullError, UserError
 from engine.files import is_disk_full
+from engine.scarcity import is_scarce, scarce
 
 _CLI = "ddpm_tui.cli."
 
@@ -151,7 +152,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _complain(_lower(error.format_message()), None, error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except OSError as error:
+    except (OSError, MemoryError, RuntimeError, ImportError) as error:
+        if is_scarce(error):
+            said = scarce(error)
+            return _complain(said.what, said.hint, 1)
+        if not isinstance(error, OSError):
+            raise
         full = is_disk_full(error)
         if error.filename is not None:
             if full:
@@ -201,10 +207,14 @@ def _open_closed_streams() -> None:
 
 
 def _complain(what: str, hint: str | None, code: int) -> int:
-    from ddpm_tui.cli.common import note
-
+    line = re.sub(r"\s*\n\s*", " ", f"error: {what}{f' — {hint}' if hint else ''}")
     with contextlib.suppress(OSError):  # stderr may be what cannot be written
-        note(re.sub(r"\s*\n\s*", " ", f"error: {what}{f' — {hint}' if hint else ''}"))
+        try:
+            from ddpm_tui.cli.common import note
+        except (OSError, ImportError, MemoryError):  # nothing more can be opened, not even our own modules
+            os.write(2, f"{line}\n".encode())
+        else:
+            note(line)
     return code
 
 

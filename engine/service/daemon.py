@@ -13,6 +13,7 @@ import logging.handlers
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from engine.failpoints import reach
 from engine.files import FileLock
 from engine.home import Home
 from engine.jobs import AHEAD
+from engine.scarcity import ScarceError, allow_enough_files, is_scarce, scarce
 from engine.service.address import place_socket
 from engine.service.commands import Commands
 from engine.service.engine import Engine
@@ -34,6 +36,10 @@ from engine.service.states import Intent
 from engine.service.store import StaleError, UnwritableError
 
 log = logging.getLogger(__name__)
+
+AGAIN_S = 1.0
+LONGEST_PAUSE_S = 60.0
+"""Before a part of the engine that failed is started again; then twice as long each time, up to the second."""
 
 GUARD_S = 30.0
 """Between looks at whether the home and the socket's name in it are still in place."""
@@ -76,6 +82,7 @@ class Daemon:
         self.commands.facts = {"version": version(), "socket": str(self.server.path), **_manager()}
         self.commands.subscribed = self.live.look
         self.server.subscribed = self.live.look
+        self.server.was_short = self.queue.say_shortage
 
     def _facts(self) -> dict[str, Any]:
         return {"pid": os.getpid(), "home": str(self.home.root)}
@@ -83,6 +90,7 @@ class Daemon:
     async def run(self, ready: Any) -> None:
         """Recover, listen, say `ready()`, and go on until asked to stop."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._stray_failure)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is no business of ours
@@ -93,11 +101,9 @@ class Daemon:
         await self.server.start()
         reach("service.listening")
         ready()
-        recovering = loop.create_task(self._recover_and_run(), name="starting jobs")
-        telling = loop.create_task(self.live.run(), name="telling subscribers")
-        guarding = loop.create_task(self._guard_place(), name="guarding its place")
-        for task in (recovering, telling, guarding):
-            task.add_done_callback(self._note_failure)
+        recovering = loop.create_task(self._recover_and_run())
+        telling = loop.create_task(self._keep_going("telling subscribers", self.live.run))
+        guarding = loop.create_task(self._keep_going("guarding the engine's place", self._guard_place))
         await self._stop.wait()
         log.info("stopping; %d workers", self.engine.supervisor.worker_count)
         self.engine.stop()
@@ -111,19 +117,34 @@ class Daemon:
         await self.server.close()
         self.queue.close()
 
-    def _note_failure(self, task: "asyncio.Task[None]") -> None:
-        """A part of the engine that died is everybody's business: nothing would be started, or nobody told."""
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("%s failed", task.get_name(), exc_info=error)
-            self.queue.trouble(task.get_name(), task.get_name(), error)
+    async def _keep_going(self, doing: str, part: Callable[[], Awaitable[None]]) -> None:
+        """Run a part of the engine for as long as it wants to. One that fails is everybody's business, for nothing
+        would be started or nobody told; it is started again. Only for parts that can be begun anew."""
+        pause = AGAIN_S
+        while True:
+            try:
+                await part()
+                return
+            except Exception as error:
+                self.queue.trouble(doing, doing, error)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def _stray_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What nobody caught: asyncio itself, which waits by itself when it cannot accept a connection, or a bug."""
+        error = context.get("exception") or RuntimeError(str(context.get("message")))
+        self.queue.trouble("stray", str(context.get("message", "a task")), error)
 
     async def _recover_and_run(self) -> None:
-        await self.engine.supervisor.recover()
+        try:
+            await self.engine.supervisor.recover()
+        except Exception as error:  # what is to come can be started all the same
+            self.queue.trouble("recovery", "taking up earlier jobs", error)
         reach("service.recovered")
         # Long-lived objects are not looked through again and again.
         gc.collect()
         gc.freeze()
-        await self.engine.run()
+        await self._keep_going("starting jobs", self.engine.run)
 
     async def _until_idle(self) -> None:
         """Until every worker has ended; who was just starting when the others were asked is asked now, and each is
@@ -132,7 +153,7 @@ class Daemon:
         while supervisor.worker_count:
             for job in list(self.queue.jobs.values()):
                 if job.live and job.intent is None and supervisor.has_worker(job):
-                    with contextlib.suppress(StaleError, UnwritableError):
+                    with contextlib.suppress(StaleError, UnwritableError, ScarceError):
                         await supervisor.ask(job, Intent.STOP)
             await asyncio.sleep(0.1)
 
@@ -161,6 +182,7 @@ def _manager() -> dict[str, str]:
 
 def run_here(home: Home, ready: Any = lambda: None) -> None:
     """Be the service until it is stopped. Raises DdpmError where it cannot start."""
+    allow_enough_files()
     lock = take_engine_lock(home)
     _start_log(home)
     log.info("engine %s, pid %d, home %s", version(), os.getpid(), home.root)
@@ -230,6 +252,9 @@ def _be_the_service(home: Home, writing: int) -> int:
         say(encode(error_to_wire(error)))
         return error.exit_code
     except BaseException as error:
+        if is_scarce(error):
+            say(encode(error_to_wire(scarce(error, "the engine cannot start"))))
+            return 1
         why = str(error) if isinstance(error, OSError) else repr(error)  # repr leaves the file's name out
         say(encode(error_to_wire(DdpmError(f"the engine failed: {why}", f"see {home.engine_log}"))))
         return 1

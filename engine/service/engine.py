@@ -23,13 +23,16 @@ from engine.service.launcher import Launcher, take_lock
 from engine.service.queue import Queue
 from engine.service.scheduling import Plan, Wish, plan
 from engine.service.states import Intent, Job, Priority, State, job_number
-from engine.service.store import StaleError, UnwritableError
-from engine.service.supervision import PATIENCE_S, Supervisor
+from engine.service.store import StaleError
+from engine.service.supervision import PATIENCE_S, SOON_S, Supervisor
 
 log = logging.getLogger(__name__)
 
 BORDER_S = 0.5
 """Between looks at a training that is to make room at the end of its chunk."""
+
+LONGEST_PAUSE_S = 5.0
+"""Between tries to start something while the system is short of what it takes."""
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
@@ -48,6 +51,8 @@ class Engine:
         self.wait_listeners: list[Callable[[], None]] = []
         self._wake = asyncio.Event()
         self._stopping = False
+        self._starts_again = 0.0
+        self._short_for = 0.0
         self._chunk_seen: dict[str, int] = {}
         queue.change_listeners.append(self._wake.set)
 
@@ -57,16 +62,12 @@ class Engine:
             self._wake.clear()
             try:
                 pause = await self._round()
-            except UnwritableError as error:
-                self.supervisor.disk_trouble(error)
-                pause = PATIENCE_S
             except Exception as error:
-                log.exception("scheduling failed")
-                self.queue.trouble("scheduling", "choosing what to start", error)
-                self._wake.clear()  # telling it is no change that a start could follow from
                 pause = PATIENCE_S
+                if not self.supervisor.passes(error):
+                    self.queue.trouble("scheduling", "choosing what to start", error)
             else:
-                self.queue.problems.pop("scheduling", None)
+                self.queue.say_problem("scheduling", None)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
 
@@ -89,11 +90,13 @@ class Engine:
             for listener in self.wait_listeners:
                 listener()
         for job, slot in made.starts:
-            if not self._stopping:
+            if not self._stopping and time.monotonic() >= self._starts_again:
                 await self._start(job, slot)
         patient = await self._make_room(made.room)
         now = time.monotonic()
         soon = [t - now for i, t in self.supervisor.not_before.items() if t > now and i in made.waits]
+        if self._starts_again > now:
+            soon.append(self._starts_again - now)
         if patient:
             soon.append(BORDER_S)
         if any(wait.startswith("run ") for wait in made.waits.values()):
@@ -108,6 +111,8 @@ class Engine:
         def blocked(job: Job) -> str | None:
             if self.supervisor.not_before.get(job.id, 0.0) > time.monotonic():
                 return "starts again in a moment"
+            if self._starts_again > time.monotonic():
+                return "the system is short of something: it starts when that is over"
             if self.supervisor.has_worker(job):
                 return "its last worker is still ending"
             holder = in_use(job.run) if job.kind == "train" and job.run else None
@@ -157,29 +162,43 @@ class Engine:
                 lock.release()
         except StaleError:
             return
-        except (DdpmError, OSError) as error:
+        except (
+            Exception
+        ) as error:  # whatever it was, a job that is `starting` without a worker must not stay so
             await self._not_started(job, error)
             return
+        self._short_for = 0.0
         log.info("job %s: attempt %d on %s, pid %s", job.id, job.attempt, slot, worker.pid)
         facts = {"pid": worker.pid, "pid_started": worker.started}
         # From here a worker lives: that is recorded, however long the disk refuses.
-        job = await self.supervisor.persist(
-            lambda: self.queue.transition(job, [State.STARTING], State.RUNNING, f"running on {slot}", **facts)
-        )
-        self.supervisor.watch(job, worker)
+        try:
+            job = await self.supervisor.persist(
+                lambda: self.queue.transition(
+                    job, [State.STARTING], State.RUNNING, f"running on {slot}", **facts
+                )
+            )
+        finally:
+            self.supervisor.watch(job, worker)
 
-    async def _not_started(self, job: Job, error: DdpmError | OSError) -> None:
-        """A disk that is full or read-only is waited for; anything else fails the job."""
+    async def _not_started(self, job: Job, error: Exception) -> None:
+        """A shortage, and a disk that is full or read-only, are waited for; anything else fails the job."""
         cause = error if isinstance(error, OSError) else error.__cause__
-        disk = isinstance(error, UnwritableError) or (isinstance(cause, OSError) and cause.errno in _DISK)
-        what = error.what if isinstance(error, DdpmError) else f"{error.filename}: {error.strerror}"
-        log.error("job %s is not started: %s", job.id, what)
-        if disk:
-            self.supervisor.disk_trouble(error)
-            self.supervisor.not_before[job.id] = time.monotonic() + PATIENCE_S
+        passes = self.supervisor.passes(error)
+        if not passes and isinstance(cause, OSError) and cause.errno in _DISK:
+            self.queue.say_problem("disk", str(error))
+            passes = True
+        what = error.what if isinstance(error, DdpmError) else f"{type(error).__name__}: {error}"
+        if isinstance(error, OSError):
+            what = f"{error.filename}: {error.strerror}"
+        log.error("job %s is not started: %s", job.id, what, exc_info=None if passes else error)
+        if passes:
+            # The next job would meet the same: nothing is started for a while, longer each time.
+            self._short_for = min(max(2 * self._short_for, SOON_S), LONGEST_PAUSE_S)
+            self._starts_again = time.monotonic() + self._short_for
+            self.supervisor.not_before[job.id] = self._starts_again
             if job.state is State.QUEUED:
                 return
-        after = State.QUEUED if disk else State.FAILED
+        after = State.QUEUED if passes else State.FAILED
         with contextlib.suppress(StaleError):
             self.supervisor.tell(
                 await self.supervisor.persist(

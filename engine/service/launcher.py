@@ -21,6 +21,7 @@ from engine.errors import DdpmError
 from engine.files import FileLock, is_locked
 from engine.folders import JobFolder
 from engine.home import Home
+from engine.scarcity import ScarceError, is_scarce, scarce
 from engine.service import processes
 from engine.service.spawn import python_path
 
@@ -52,7 +53,8 @@ class Worker(Protocol):
 
     async def wait(self) -> int | None:
         """Wait for its end: the exit code, negative for a signal, None where nobody can know it any more.
-        Nothing it started is alive afterwards."""
+        Nothing it started is alive afterwards. Raises OSError and ScarceError when the system is short of what it
+        takes to know: then it may be waited for again."""
 
 
 class Launcher(Protocol):
@@ -60,7 +62,7 @@ class Launcher(Protocol):
 
     def start(self, folder: JobFolder, device: str, lock: FileLock) -> Worker:
         """Start a worker that holds `lock` from its first instant. It sees `device` and no other, but with "auto" it
-        chooses by itself. Raises LaunchError, UserError for a device that is hidden from us."""
+        chooses by itself. Raises LaunchError, UserError for a device that is hidden from us, ScarceError."""
 
     def adopt(self, folder: JobFolder, pid: int | None, started: str | None) -> Worker | None:
         """The living worker of a job, or None where its lock is free."""
@@ -188,11 +190,17 @@ class LocalLauncher:
                     pass_fds=(lock.descriptor,),
                 )
         except OSError as error:
+            if is_scarce(error):
+                raise scarce(error, f"the worker of job {folder.id} cannot be started now") from error
             raise LaunchError(
                 f"the worker of job {folder.id} cannot be started ({error.strerror})",
                 f"command: {arguments[0]}",
             ) from error
-        return LocalWorker(folder, process.pid, processes.start_time(process.pid), process)
+        try:
+            started = processes.start_time(process.pid)
+        except ScarceError:
+            started = None  # it is our child: its pid stays its own until we have waited for it
+        return LocalWorker(folder, process.pid, started, process)
 
     def run(self, folder: JobFolder, device: str) -> LocalWorker:
         """Take the job's lock and start: what a foreground command does. Raises BusyError, LaunchError."""

@@ -39,6 +39,7 @@ class Live:
         self._engine_state: dict[str, Any] = {}
         queue.listeners.append(self._job_changed)
         queue.change_listeners.append(self._wake.set)
+        queue.problem_listeners.append(self._wake.set)
         engine.wait_listeners.append(self._waits_changed)
 
     def look(self) -> None:

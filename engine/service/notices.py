@@ -110,6 +110,13 @@ class Notices:
             log.warning("job %s: on_end ended with exit code %d", job.id, code)
 
 
+def _has_more(descriptor: int, timeout: float) -> bool:
+    """Also of descriptors from 1024 on, which `select` does not take."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN | select.POLLHUP)
+    return bool(poll.poll(timeout * 1000))
+
+
 def _listen(process: "subprocess.Popen[bytes]", end: float) -> bytes:
     """The last of what a process says until it ends, or until the monotonic time `end`. What it leaves behind may
     go on holding its output, so the end of that is not waited for."""
@@ -117,7 +124,7 @@ def _listen(process: "subprocess.Popen[bytes]", end: float) -> bytes:
     said = b""
     with process.stdout as pipe:
         while (left := end - time.monotonic()) > 0:
-            if select.select([pipe], [], [], min(left, 0.1))[0]:
+            if _has_more(pipe.fileno(), min(left, 0.1)):
                 chunk = os.read(pipe.fileno(), 1 << 16)
                 if not chunk:
                     break

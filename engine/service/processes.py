@@ -1,13 +1,15 @@
 """Facts about other processes: when one started, who holds a lock, who belongs to a session.
 
 A pid alone names nobody for long; a pid with its start time does. Linux answers from /proc, other systems
-through psutil. Knows nothing of jobs.
+through psutil. When the system is short of descriptors there is no answer: ScarceError. Knows nothing of jobs.
 """
 
 import contextlib
 import os
 import signal
 from pathlib import Path
+
+from engine.scarcity import ScarceError, unless_scarce
 
 PROC = Path("/proc/self/stat").exists()
 
@@ -33,18 +35,16 @@ def is_zombie(pid: int) -> bool:
 
 def _stat(pid: int) -> list[str] | None:
     """/proc/PID/stat from the state on (field 3): the name before it may hold anything, so cut after its ')'."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except OSError:
-        return None
-    return text.rpartition(")")[2].split()
+    with unless_scarce():
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return None
 
 
 def holders(lock: Path) -> list[int]:
     """Pids of this user's processes that have `lock` open, session leaders first."""
     found: list[int] = []
     if PROC:
-        with contextlib.suppress(OSError):
+        with unless_scarce():
             wanted = lock.stat()
             for pid in _pids():
                 if pid != os.getpid() and _has_open(pid, wanted):
@@ -64,7 +64,7 @@ def _pids() -> list[int]:
 
 
 def _has_open(pid: int, wanted: os.stat_result) -> bool:
-    with contextlib.suppress(OSError):
+    with unless_scarce():
         for entry in os.scandir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
                 facts = entry.stat()
@@ -116,7 +116,11 @@ def pidfd(pid: int, started: str | None) -> int | None:
         descriptor = os.pidfd_open(pid)
     except OSError:
         return None
-    if started is None or start_time(pid) != started:
+    try:
+        same = started is not None and start_time(pid) == started
+    except ScarceError:
+        same = False
+    if not same:
         os.close(descriptor)
         return None
     return descriptor

@@ -17,6 +17,7 @@ from engine.errors import BusyError, DamagedError, DdpmError, unknown
 from engine.failpoints import reach
 from engine.files import write_json
 from engine.home import Home
+from engine.scarcity import is_scarce, scarce
 from engine.service.rebuild import jobs_from_folders, was_on_hold
 from engine.service.scheduling import in_order
 from engine.service.states import Event, Job, State, job_number
@@ -29,6 +30,10 @@ Listener = Callable[[Job], None]
 
 HOLD = "on_hold"
 
+SHORTAGE = "shortage"
+SHORT_S = 10.0
+"""How long a shortage is shown after it was met last."""
+
 
 class Queue:
     """All jobs. `jobs` is the truth as last written; `listeners` hear of every changed row."""
@@ -39,11 +44,16 @@ class Queue:
         self.listeners: list[Listener] = []
         self.change_listeners: list[Callable[[], None]] = []
         self.problems: dict[str, str] = {}
+        self.problem_listeners: list[Callable[[], None]] = []
         self.on_hold = store.meta(HOLD) == "1"
         self._changes: dict[str, int] = {}
         self._change = 0
         self._store = store
+        self._relief: asyncio.TimerHandle | None = None
+        self._unwanted: list[Path] = []
         self._thread = ThreadPoolExecutor(1, "queue")
+        # Started now: later, when the system is short of something, there may be no other to be had.
+        self._thread.submit(lambda: None).result()
 
     @classmethod
     def open(cls, home: Home) -> "Queue":
@@ -76,6 +86,7 @@ class Queue:
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)
+        self._remove_unwanted()
         self._store.close()
 
     # Reading.
@@ -120,16 +131,24 @@ class Queue:
         cannot be written."""
 
         def work() -> list[Job]:
+            self._remove_unwanted()
             job = make()
             reach("service.folder_made")
             try:
                 return self._mended(lambda: self._store.enter(job))
             except Exception:
                 # Who asked hears that it failed; the next engine would take up a folder without a row.
-                shutil.rmtree(self.home.job(job.id).path, ignore_errors=True)
+                self._unwanted.append(self.home.job(job.id).path)
+                self._remove_unwanted()
                 raise
 
         return await self._change_order(work)
+
+    def _remove_unwanted(self) -> None:
+        """Folders of jobs that were not added; what cannot be removed now is at the next turn."""
+        for path in self._unwanted:
+            shutil.rmtree(path, ignore_errors=True)
+        self._unwanted = [path for path in self._unwanted if path.exists()]
 
     async def transition(
         self, job: Job, before: Iterable[State], to: State, reason: str, **changes: Any
@@ -199,14 +218,45 @@ class Queue:
         self.jobs[job.id] = job
         self._note(job)
         for listener in self.listeners:
-            listener(job)
+            try:
+                listener(job)
+            except Exception as error:  # who only wants to hear of it must not undo it
+                self.trouble("listeners", f"telling of job {job_number(job.id)}", error)
         self.changed()
         return job
 
     def trouble(self, key: str, doing: str, error: BaseException) -> None:
         """Let everyone who asks see that a part of the engine failed; `engine.log` has the rest."""
-        self.problems[key] = f"{doing} failed ({type(error).__name__}: {str(error)[:200]}); see `engine logs`"
-        self.changed()
+        if is_scarce(error):
+            self.say_shortage(error)
+            return
+        log.error("%s failed", doing, exc_info=error)
+        self.say_problem(
+            key, f"{doing} failed ({type(error).__name__}: {str(error)[:200]}); see `engine logs`"
+        )
+
+    def say_shortage(self, error: BaseException) -> None:
+        """The system is short of something, for some seconds if nobody meets it again."""
+        said = scarce(error)
+        text = f"{said.what}; jobs wait and are tried again — {said.hint}"
+        if self.problems.get(SHORTAGE) != text:
+            log.warning("%s", text)
+            self.say_problem(SHORTAGE, text)
+        if self._relief is not None:
+            self._relief.cancel()
+        with contextlib.suppress(RuntimeError):  # no loop is running: before the engine's begins
+            self._relief = asyncio.get_running_loop().call_later(SHORT_S, self.say_problem, SHORTAGE, None)
+
+    def say_problem(self, key: str, text: str | None) -> None:
+        """What is wrong at the moment, by its cause; None: nothing any more."""
+        before = self.problems.get(key)
+        if text is None:
+            self.problems.pop(key, None)
+        else:
+            self.problems[key] = text
+        if before != text:
+            for listener in self.problem_listeners:
+                listener()
 
     def changed(self) -> None:
         """Something that decides what may start has changed."""

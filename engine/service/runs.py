@@ -14,6 +14,7 @@ from engine.files import is_locked, lock_holder
 from engine.folders import RunFolder
 from engine.home import NAME, Home
 from engine.records import read_json
+from engine.scarcity import is_scarce, scarce, unless_scarce
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Reached:
 
 
 def newest(folder: RunFolder) -> Reached | None:
-    """The newest checkpoint whose manifest reads; its bytes are not checked."""
+    """The newest checkpoint whose manifest reads; its bytes are not checked. Raises ScarceError."""
     for path in _steps(folder):
         try:
             manifest = json.loads(folder.checkpoint(path).manifest.read_bytes())
@@ -84,16 +85,17 @@ def newest(folder: RunFolder) -> Reached | None:
                 per_epoch = manifest.get("steps_per_epoch") or 0
                 seen = manifest["step"] / per_epoch if per_epoch else float(manifest["epoch"])
             return Reached(int(manifest["step"]), int(manifest["epoch"]), float(seen))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if is_scarce(error):  # else an older one would be taken for it
+                raise scarce(error) from error
             continue
     return None
 
 
 def _steps(folder: RunFolder) -> list[int]:
-    try:
+    with unless_scarce():
         return sorted((int(p.name) for p in folder.checkpoints.iterdir() if p.name.isdecimal()), reverse=True)
-    except OSError:
-        return []
+    return []
 
 
 def target_reached(home: Home, run: str, to_epoch: int) -> bool:

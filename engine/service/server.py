@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import DdpmError
+from engine.scarcity import is_scarce, scarce
 from engine.service.outbox import Outbox
 from engine.service.protocol import (
     LINE_LIMIT,
@@ -55,6 +56,7 @@ class Server:
         self.path = path
         self.clients: set[Client] = set()
         self.subscribed: Callable[[], None] = lambda: None
+        self.was_short: Callable[[Exception], None] = lambda error: None
         self._handle = handle
         self._version = version
         self._facts = facts
@@ -159,17 +161,30 @@ class Server:
             if not isinstance(do, str) or not isinstance(args, dict):
                 raise ProtocolError('a request is {"id": …, "do": "…", "args": {…}}')
             result = await self._handle(client, do, args)
-        except DdpmError as error:
-            return encode({"id": number, "ok": False, "error": error_to_wire(error)})
         except Exception as error:
-            log.exception("request %r failed", do)
-            failure = DdpmError(f"the engine failed at {do!r}: {error}", "see `ddpm-tui engine logs`")
-            return encode({"id": number, "ok": False, "error": error_to_wire(failure)})
-        line = encode({"id": number, "ok": True, "result": result})
+            if is_scarce(error):
+                self.was_short(error)
+            return _failed(number, do, error)
+        try:
+            line = encode({"id": number, "ok": True, "result": result})
+        except Exception as error:
+            return _failed(number, do, error)
         if len(line) > LINE_LIMIT:
             failure = DdpmError("the answer is too long for one line", "ask for less")
             return encode({"id": number, "ok": False, "error": error_to_wire(failure)})
         return line
+
+
+def _failed(number: Any, do: Any, error: Exception) -> bytes:
+    """The answer to a request that cannot be granted, that met a shortage, or a bug of ours."""
+    if is_scarce(error):
+        failure: DdpmError = scarce(error)
+    elif isinstance(error, DdpmError):
+        failure = error
+    else:
+        log.error("request %r failed", do, exc_info=error)
+        failure = DdpmError(f"the engine failed at {str(do)[:100]!r}: {error}", "see `ddpm-tui engine logs`")
+    return encode({"id": number, "ok": False, "error": error_to_wire(failure)})
 
 
 def _refuse(client: Client, error: DdpmError) -> None:
@@ -180,11 +195,14 @@ async def _send(client: Client) -> None:
     """Outbox to socket. Ends with the connection, or when the client takes nothing for too long."""
     transport = client.writer.transport
     transport.set_write_buffer_limits(high=65536)
-    with contextlib.suppress(ConnectionError, TimeoutError):
+    try:
         while True:
             client.writer.write(await client.outbox.next())
             await asyncio.wait_for(client.writer.drain(), STALL_S)
-    log.info("client %s is disconnected: it is gone or does not read", client.name)
+    except (ConnectionError, TimeoutError):
+        log.info("client %s is disconnected: it is gone or does not read", client.name)
+    except Exception:
+        log.exception("client %s is disconnected: nothing can be sent to it", client.name)
     transport.abort()
 
 

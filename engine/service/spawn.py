@@ -13,6 +13,7 @@ from pathlib import Path
 
 from engine.errors import BusyError, DdpmError
 from engine.home import Home
+from engine.scarcity import shortage
 from engine.service.protocol import ProtocolError, decode, error_from_wire
 
 PASSED_ON = (
@@ -40,15 +41,16 @@ def start_engine(home: Home) -> None:
     home.create()
     if uses_systemd() and _start_with_systemd(home):
         return
-    started = subprocess.run(
-        [sys.executable, "-P", "-m", "engine.service", str(home.root)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env={**os.environ, "PYTHONPATH": python_path()},
-        cwd=home.root,
-        start_new_session=True,
-        check=False,
-    )
+    with shortage("the engine cannot be started now"):
+        started = subprocess.run(
+            [sys.executable, "-P", "-m", "engine.service", str(home.root)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": python_path()},
+            cwd=home.root,
+            start_new_session=True,
+            check=False,
+        )
     if started.returncode == 0:
         return
     try:

@@ -19,6 +19,7 @@ from typing import Any
 from engine.errors import BusyError, DamagedError, DdpmError, DiskFullError, UserError
 from engine.files import fsync_folder
 from engine.records import loads_json
+from engine.scarcity import is_scarce, scarce, unless_scarce
 from engine.service.scheduling import Place, entry_before, new_ranks
 from engine.service.states import ALLOWED, ENDED, Event, Intent, Job, Priority, State
 from engine.typed import typed
@@ -33,7 +34,10 @@ PATH_LIMIT = 511 - len("-journal")
 _JSON = ("after", "args", "result")
 _COLUMNS = tuple(f.name for f in fields(Job))
 _NUMBERS = {"priority", "rank", "attempt", "pid", "crashes", "mark", "created", "started", "ended"}
-_UNWRITABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
+_UNWRITABLE = (
+    "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_PROTOCOL",
+    "SQLITE_NOMEM",
+)  # fmt: skip
 
 
 class StaleError(DdpmError):
@@ -365,14 +369,26 @@ def _errors(path: Path) -> Iterator[None]:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
         name = getattr(error, "sqlite_errorname", "") or ""
+        _look_for_shortage(path, name)
         if name.startswith(_UNWRITABLE):
             raise _unwritable(path, str(error), full=name == "SQLITE_FULL") from error
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise UnwritableError(f"{path} is locked by another program", "close it") from error
         raise DamagedError(f"{path} is damaged ({error})") from error
-    except OSError as error:
+    except (OSError, MemoryError) as error:
+        if is_scarce(error) or isinstance(error, MemoryError):
+            raise scarce(error, str(path)) from error
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise _unwritable(path, error.strerror or str(error), full) from error
+
+
+def _look_for_shortage(path: Path, name: str) -> None:
+    """Raise ScarceError if it is a shortage that SQLite, which does not say, may have met. It opens files at each turn,
+    and one that it cannot open makes no database damaged."""
+    if name.startswith("SQLITE_CORRUPT") or name == "SQLITE_NOTADB":
+        return
+    with unless_scarce():
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
 
 
 def _unwritable(path: Path, why: str, full: bool) -> UnwritableError:

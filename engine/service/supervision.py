@@ -18,6 +18,7 @@ from engine.failpoints import reach
 from engine.folders import JobFolder
 from engine.home import Home
 from engine.jobs import Result, read_result
+from engine.scarcity import ScarceError, is_scarce
 from engine.service import machine, runs
 from engine.service.launcher import Launcher, Worker
 from engine.service.notices import Notices, is_told
@@ -31,6 +32,9 @@ from engine.service.verdict import after_interruption, judge
 log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
+
+SOON_S = 0.1
+"""Before the first new try of what met a shortage; then twice as long each time, up to PATIENCE_S."""
 
 PATIENCE_S = 2.0
 """Between looks at something that tells nobody when it changes: a run's lock, a full disk, a chunk's border."""
@@ -77,28 +81,23 @@ class Supervisor:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def read_settings(self) -> None:
-        """Take up settings.toml as it is now."""
+        """Take up settings.toml as it is now. Raises ScarceError, and then they are as they were."""
         self.settings, problems = read_settings(self.home.settings)
-        if problems:
-            self.queue.problems["settings"] = "; ".join(problems)
-        else:
-            self.queue.problems.pop("settings", None)
+        self.queue.say_problem("settings", "; ".join(problems) or None)
         named = self.settings.devices
         hidden = machine.hidden(named)
-        if hidden:
-            self.queue.problems["devices"] = (
-                f"{self.home.settings}: queue.devices names {', '.join(dict.fromkeys(hidden))}, which {VISIBLE}="
-                f"{os.environ.get(VISIBLE)} hides from the engine"
-            )
-        else:
-            self.queue.problems.pop("devices", None)
+        text = (
+            f"{self.home.settings}: queue.devices names {', '.join(dict.fromkeys(hidden))}, which {VISIBLE}="
+            f"{os.environ.get(VISIBLE)} hides from the engine"
+        )
+        self.queue.say_problem("devices", text if hidden else None)
         self.slots = tuple(slot for slot in named if slot not in hidden) if named else self._found_slots
 
     # Finding workers again.
 
     async def recover(self) -> None:
         """Before anything else: find living workers again, judge the dead ones."""
-        self.read_settings()
+        await self.persist(self._read_settings_here)
         for job in self.queue.ordered():
             try:
                 if job.state is State.INTERRUPTED:
@@ -115,7 +114,9 @@ class Supervisor:
 
     async def _recover(self, job: Job) -> None:
         folder = self.home.job(job.id)
-        worker = await self.queue.in_thread(lambda: self.launcher.adopt(folder, job.pid, job.pid_started))
+        worker = await self.persist(
+            lambda: self.queue.in_thread(lambda: self.launcher.adopt(folder, job.pid, job.pid_started))
+        )
         if worker is None:
             log.info("job %s: its worker is gone", job.id)
             await self._finish(job, None)
@@ -145,17 +146,25 @@ class Supervisor:
             self._signal(job)
 
     async def _until_end(self, job_id: str, worker: Worker) -> None:
-        exit_code = await worker.wait()
-        reach("service.worker_ended")
         try:
+            exit_code = await self.persist(worker.wait)
+            reach("service.worker_ended")
             await self._finish(self.queue.jobs[job_id], exit_code)
+        except Exception as error:
+            # Nothing more is known of it here; the next engine looks at it anew.
+            log.exception("job %s: its worker's end could not be judged", job_id)
+            self.queue.say_problem(
+                f"job {job_id}",
+                f"the end of job {job_number(job_id)} could not be judged ({error}); `engine logs` has more, "
+                "`engine stop` and any command try it again",
+            )
         finally:
             self._workers.pop(job_id, None)
             self.queue.changed()
 
     async def _finish(self, job: Job, exit_code: int | None) -> None:
         """Judge a worker's end and record it, however long the disk refuses."""
-        end = await self.queue.in_thread(lambda: self._look(job, exit_code))
+        end = await self.persist(lambda: self.queue.in_thread(lambda: self._look(job, exit_code)))
         if end.result is not None and end.result.outcome == "busy":
             self.not_before[job.id] = time.monotonic() + PATIENCE_S
         done = await self.persist(lambda: self._judge(job.id, end))
@@ -223,7 +232,8 @@ class Supervisor:
     def tell(self, job: Job) -> None:
         """Let the user's command know of a job that has come to its end, now that this is recorded."""
         if is_told(job):
-            self.read_settings()  # it may have been set while the job worked
+            with contextlib.suppress(ScarceError):
+                self.read_settings()  # it may have been set while the job worked
             if self.settings.on_end:
                 self._notices.tell(job, self.settings.on_end)
 
@@ -246,41 +256,62 @@ class Supervisor:
         worker = self._workers.get(job.id)
         if worker is None:
             return  # starting: the signal follows as soon as there is a process
-        if self.queue.jobs[job.id].intent is Intent.KILL:
-            worker.kill()
-            return
-        worker.stop()
-        self._spawn(self._kill_late(job, worker))
+        self._spawn(self._pass_on(job, worker))
 
-    async def _kill_late(self, job: Job, worker: Worker) -> None:
-        """A worker that does not end when asked would hold its device for ever."""
+    async def _pass_on(self, job: Job, worker: Worker) -> None:
+        """Tell a worker what is wanted of it; one that does not end when asked would hold its device for ever."""
+        if self.queue.jobs[job.id].intent is Intent.KILL:
+            await self._send(worker, worker.kill)
+            return
+        await self._send(worker, worker.stop)
         end = time.monotonic() + self.settings.stop_grace_s
         while time.monotonic() < end:
             await asyncio.sleep(min(5.0, max(0.05, end - time.monotonic())))
             if self._workers.get(job.id) is not worker:
                 return
         log.warning("job %s: did not stop within %g s and is killed", job.id, self.settings.stop_grace_s)
-        worker.kill()
+        await self._send(worker, worker.kill)
+
+    async def _send(self, worker: Worker, signal: Callable[[], None]) -> None:
+        """A signal to a worker of an earlier engine takes a look at it first, which may have to be waited for."""
+
+        async def send() -> None:
+            if worker in self._workers.values():
+                signal()
+
+        await self.persist(send)
 
     # Small things.
 
     async def persist(self, write: Callable[[], Awaitable[Value]]) -> Value:
-        """Write until it is written: a full disk must not make the queue forget what happened."""
+        """Do it until it is done: neither a full disk nor a shortage may make the queue forget what happened."""
+        pause = SOON_S
         while True:
             try:
                 done = await write()
-            except UnwritableError as error:
-                self.disk_trouble(error)
-                await asyncio.sleep(PATIENCE_S)
+            except Exception as error:
+                if not self.passes(error):
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, PATIENCE_S)
             else:
-                self.queue.problems.pop("disk", None)
+                self.queue.say_problem("disk", None)
                 return done
 
-    def disk_trouble(self, error: Exception) -> None:
-        """Say once, and to whoever asks, that nothing can be recorded at the moment."""
-        if self.queue.problems.get("disk") != str(error):
-            log.error("%s; trying again", error)
-        self.queue.problems["disk"] = str(error)
+    def passes(self, error: BaseException) -> bool:
+        """Whether an error is one to be waited out; then it is said, once, and to whoever asks."""
+        if is_scarce(error):
+            self.queue.say_shortage(error)
+        elif isinstance(error, UnwritableError):
+            if self.queue.problems.get("disk") != str(error):
+                log.error("%s; trying again", error)
+            self.queue.say_problem("disk", str(error))
+        else:
+            return False
+        return True
+
+    async def _read_settings_here(self) -> None:
+        self.read_settings()
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
@@ -290,7 +321,6 @@ class Supervisor:
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("watching a worker failed", exc_info=error)
             self.queue.trouble("workers", "watching a worker", error)
 
 

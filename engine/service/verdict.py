@@ -3,7 +3,7 @@
 import signal
 from dataclasses import dataclass
 
-from engine.jobs import Result
+from engine.jobs import EXIT_DISK_FULL, EXIT_DONE, EXIT_STOPPED, Result
 from engine.service.states import Intent, Job, State, job_number
 
 
@@ -30,16 +30,22 @@ _INTENDED = {
 def judge(job: Job, result: Result | None, exit_code: int | None, target_reached: bool) -> Verdict:
     """The state after a worker's end.
 
-    `result` is what the worker wrote last (None: nothing, it crashed or was killed); `exit_code` is the
-    process's (negative: a signal; None: its parent died before it, so nobody knows); `target_reached`: a
-    whole checkpoint of the run is at or past a training's target.
+    `result` is what the worker wrote last; None: nothing, because it crashed, was killed or found no room to write in:
+    then the exit code counts. `exit_code` is the process's (negative: a signal; None: its parent died before it, so
+    nobody knows); `target_reached`: a whole checkpoint of the run is at or past a training's target.
     """
     intended = _INTENDED.get(job.intent) if job.intent else None
     if result is None:
         if target_reached:
             return Verdict(State.DONE, "the checkpoint at its target is whole (the worker died after it)")
+        if exit_code == EXIT_DISK_FULL and job.intent not in (Intent.CANCEL, Intent.KILL):
+            return Verdict(State.PAUSED, "no room on the disk", "free some space, then `queue resume`")
         if intended:
             return intended
+        if exit_code == EXIT_STOPPED:
+            return Verdict(State.INTERRUPTED, "stopped from outside, after a checkpoint")
+        if exit_code == EXIT_DONE and job.kind != "train":  # of a training its checkpoint tells
+            return Verdict(State.DONE, "done, though there was no room to say so")
         if job.state is State.STARTING:
             return Verdict(State.INTERRUPTED, "the engine died before the worker was under way")
         return Verdict(State.INTERRUPTED, how_it_died(exit_code), crashed=True)
@@ -56,6 +62,9 @@ def judge(job: Job, result: Result | None, exit_code: int | None, target_reached
             result.message or "the disk is full",
             result.hint or "free some space, then `queue resume`",
         )
+    if result.outcome == "short":
+        # Tried again in a moment; where it goes on like that, it is held like any other that gets nowhere.
+        return Verdict(State.INTERRUPTED, result.message, result.hint or "", crashed=True)
     if result.outcome == "busy":
         return Verdict(State.QUEUED, result.message or f"run {job.run} is in use")
     return Verdict(State.FAILED, result.message or "the worker failed", result.hint or "see `queue logs`")

@@ -33,12 +33,39 @@ def job(intent: Intent | None = None, **changes: object) -> Job:
         ("disk_full", Intent.CANCEL, State.CANCELLED),
         ("busy", None, State.QUEUED),
         ("something new", None, State.FAILED),
+        ("short", None, State.INTERRUPTED),
+        ("short", Intent.CANCEL, State.CANCELLED),
     ],
 )
 def test_what_a_worker_said(outcome: str, intent: Intent | None, state: State) -> None:
     verdict = judge(job(intent), Result(outcome, 1), 1, False)
     assert verdict.state is state
+    # A shortage that lasts must not have its job started for ever.
+    assert verdict.crashed == ((outcome, intent) == ("short", None))
+
+
+@pytest.mark.parametrize(
+    ("code", "intent", "kind", "state"),
+    [
+        (73, None, "train", State.PAUSED),
+        (73, Intent.MAKE_ROOM, "train", State.PAUSED),
+        (73, Intent.CANCEL, "train", State.CANCELLED),
+        (75, None, "train", State.INTERRUPTED),
+        (75, Intent.PAUSE, "train", State.PAUSED),
+        (0, None, "sample", State.DONE),
+    ],
+)
+def test_without_a_word_the_exit_code_counts(
+    code: int, intent: Intent | None, kind: str, state: State
+) -> None:
+    """A disk so full that not even the result could be written."""
+    verdict = judge(job(intent, kind=kind), None, code, False)
+    assert verdict.state is state
     assert not verdict.crashed
+
+
+def test_a_training_is_done_where_its_checkpoint_says_so() -> None:
+    assert judge(job(), None, 0, False).crashed
 
 
 @pytest.mark.parametrize(
