@@ -154,8 +154,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 130
     except (OSError, MemoryError, RuntimeError, ImportError) as error:
         if is_scarce(error):
-            said = scarce(error)
-            return _complain(said.what, said.hint, 1)
+            short = scarce(error)
+            return _complain(short.what, short.hint, 1)
         if not isinstance(error, OSError):
             raise
         full = is_disk_full(error)
