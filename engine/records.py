@@ -13,7 +13,7 @@ import stat
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from engine.errors import DamagedError, UserError
 from engine.scarcity import shortage
@@ -47,21 +47,29 @@ class TomlError(UserError):
 # Bytes.
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file (or a link to one) for reading; whatever else it is is refused at once, a pipe that nobody
+    writes to included. Raises OSError, ScarceError, and ValueError saying what the file is instead."""
+    # Without O_NONBLOCK, opening a pipe waits for its writer.
+    with shortage():
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise ValueError(f"it is {_kind(mode)}, not a file")
+    return open(descriptor, "rb")
+
+
 def read_bytes(path: Path, limit: int = JSON_LIMIT) -> bytes:
     """The content of a regular file (or of a link to one) of at most `limit` bytes.
 
     A pipe that nobody writes to, a device without an end or a huge file with nothing in it is refused at once.
     Raises OSError, ValueError saying what the file is instead, and ScarceError, which says nothing about the file.
     """
-    # Without O_NONBLOCK, opening a pipe waits for its writer.
-    with shortage():
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError(f"it is {_kind(status.st_mode)}, not a file")
-        if status.st_size > limit:
-            raise ValueError(f"it has {status.st_size:,} bytes, and at most {limit:,} are read")
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            raise ValueError(f"it has {size:,} bytes, and at most {limit:,} are read")
         content = file.read(limit + 1)
     if len(content) > limit:
         raise ValueError(f"it grew past {limit:,} bytes")

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final
 
 from engine import failpoints, files
@@ -96,11 +97,13 @@ def pack(
     source = catalog.load_source(home, dataset)
     folder = catalog.packed_folder(home, dataset, size, recipe, limit)
     if is_whole(folder):
+        _tidy(folder)
         return folder
     home.create()
     with _wait_for_lock(folder, dataset, report, should_stop) as lock:
         if is_whole(folder):
             return folder
+        _remove(_leftovers(folder))
         lock.describe(f"process {os.getpid()}, which packs {dataset}")
         plan = _plan(source, size, recipe, limit)
         journal = Journal(folder, plan.identity, plan.picture_bytes, plan.per_block)
@@ -108,6 +111,24 @@ def pack(
             progress = _decode_all(plan, journal, report, should_stop, processes)
             _publish(plan, folder, journal, progress)
     return folder
+
+
+def _leftovers(folder: PackedFolder) -> list[Path]:
+    """What killed packers left of files that they were writing."""
+    return list(folder.path.glob(".*.tmp"))
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _tidy(folder: PackedFolder) -> None:
+    """Take away what is left of packing where all is published, unless somebody else is at it."""
+    left = [*_leftovers(folder), *folder.path.glob("journal.jsonl")]
+    if left and (lock := _try_lock(folder)) is not None:
+        with lock, contextlib.suppress(OSError):
+            _remove(left)
 
 
 def _wait_for_lock(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.errors import UserError
+from engine.records import open_regular, read_bytes
 from engine.runs.evaluations import INCEPTION, METRICS_EXTRA
 
 DOWNLOAD_PATIENCE_S = 20.0
@@ -148,9 +149,11 @@ class OnnxExtractor:
         self.name = path.stem
         self._path = path
         try:
-            content = path.read_bytes()
+            content = read_bytes(path, ONNX_LIMIT)
         except OSError as error:
             raise UserError(f"{path} cannot be read ({error.strerror})", "give an ONNX file") from None
+        except ValueError as error:
+            raise UserError(f"{path} cannot be read: {error}", "give an ONNX file") from None
         self.identity = _onnx_identity(path, content)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -215,18 +218,41 @@ class OnnxExtractor:
         return found
 
 
-_LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])")
+ONNX_LIMIT = 2 << 30
+"""Bytes of the largest ONNX file: protobuf has no larger message."""
+
+_LOCATION = re.compile(rb"\x0a\x08location\x12([\x80-\xff]{0,4}[\x00-\x7f])")
 """An entry of a tensor's external_data that names the file of its bytes, up to the length of that name."""
 
 
 def _onnx_identity(path: Path, content: bytes) -> str:
-    """SHA-256 over the file and those that keep weights for it, as torch.onnx.export leaves them beside it."""
+    """SHA-256 over the file and those that keep weights for it, as torch.onnx.export leaves them beside it.
+
+    Raises UserError where such a file is anywhere but beside it, or is no file: its bytes would be read as weights.
+    """
     digest = hashlib.sha256(content)
-    ends = ((found.end(), found[1][0]) for found in _LOCATION.finditer(content))
-    for name in sorted({content[end : end + length] for end, length in ends}):
-        with suppress(OSError, ValueError), open(path.parent / os.fsdecode(name), "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+    for name in _beside(content):
+        beside = path.parent / name
+        try:
+            if "\0" in name or not name or beside.resolve().parent != path.parent.resolve():
+                raise UserError(
+                    f"{path} takes weights from {name!r}, which is not beside it",
+                    "export it again, in one folder",
+                )
+            with suppress(FileNotFoundError), open_regular(beside) as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} takes weights from {name!r}, which cannot be read ({error})") from None
     return digest.hexdigest()
+
+
+def _beside(content: bytes) -> list[str]:
+    """The files that an ONNX file says its weights are in."""
+    names = set()
+    for found in _LOCATION.finditer(content):
+        length = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(found[1]))
+        names.add(os.fsdecode(content[found.end() : found.end() + length]))
+    return sorted(names)
 
 
 def open_extractor(

@@ -52,6 +52,8 @@ def find_socket(home: Home) -> Path:
     try:
         said = Path(home.socket_elsewhere.read_text().strip())
         if said.name in (_short_name(home), *_former_names(home)):
+            if why := _not_private(said.parent):
+                raise UserError(f"the engine's socket is not safe in {said.parent}: {why}", _MEND)
             return said
     except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
         pass
@@ -74,18 +76,38 @@ def _short_folder() -> Path:
     """A folder in the temporary directory that only this user can enter. Not $XDG_RUNTIME_DIR: that goes away
     with the last login, and the engine must not."""
     candidates = dict.fromkeys([tempfile.gettempdir(), "/tmp"])
+    refused = []
     for base in candidates:
         folder = Path(base) / f"ddpm-tui-{os.getuid()}"
         if too_long(folder / ("0" * 16 + ".sock")):
             continue
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
-            facts = folder.lstat()
-        except OSError:
+        except FileExistsError:
+            pass  # it is no folder: that is said below
+        except OSError as error:
+            refused.append(f"{folder}: {(error.strerror or str(error)).lower()}")
             continue
-        if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o077:
+        if not (why := _not_private(folder)):
             return folder
-    raise UserError(
-        "there is no short private place for the engine's socket",
-        "set DDPM_HOME to a shorter path (under 90 characters)",
-    )
+        refused.append(f"{folder} {why}")
+    why = f" ({'; '.join(refused)})" if refused else ""
+    raise UserError(f"there is no short private place for the engine's socket{why}", _MEND)
+
+
+_MEND = "set DDPM_HOME to a shorter path (under 90 characters), or remove what is there"
+
+
+def _not_private(folder: Path) -> str | None:
+    """Why a folder in a place where everybody can make one cannot be trusted; None for one of this user's alone."""
+    try:
+        facts = folder.lstat()
+    except OSError:
+        return None  # then nobody can be reached in it either
+    if stat.S_ISLNK(facts.st_mode):
+        return "is a link"
+    if not stat.S_ISDIR(facts.st_mode):
+        return "is no folder"
+    if facts.st_uid != os.getuid():
+        return "belongs to another user"
+    return "is open to others" if facts.st_mode & 0o077 else None

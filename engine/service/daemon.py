@@ -23,6 +23,7 @@ from engine.failpoints import reach
 from engine.files import FileLock
 from engine.home import Home
 from engine.jobs import AHEAD
+from engine.leftovers import sweep
 from engine.scarcity import ScarceError, allow_enough_files, is_scarce, scarce
 from engine.service.address import place_socket
 from engine.service.commands import Commands
@@ -141,6 +142,8 @@ class Daemon:
         except Exception as error:  # what is to come can be started all the same
             self.queue.trouble("recovery", "taking up earlier jobs", error)
         reach("service.recovered")
+        if gone := await asyncio.to_thread(sweep, self.home):
+            log.info("%d leftovers of killed processes are removed", gone)
         # Long-lived objects are not looked through again and again.
         gc.collect()
         gc.freeze()

@@ -10,10 +10,12 @@ def write(
     shape: tuple[Any, ...] = ("N", 3, "H", "W"),
     operator: str = "GlobalAveragePool",
     factor: float | None = None,
+    location: str | None = None,
 ) -> Path:
     """input → `operator` → Flatten → output; `operator` "none" leaves the input as it is, unflattened.
 
-    With `factor` the input is first multiplied by it, and it is kept in a file beside `path`, NAME.data."""
+    With `factor` the input is first multiplied by it, and it is kept in a file beside `path`, NAME.data; the network
+    says that it is in `location` where that is given."""
     nodes = (
         [_node(operator, "input", "pooled"), _node("Flatten", "pooled", "output")]
         if operator != "none"
@@ -28,7 +30,7 @@ def write(
         ]
         beside = path.with_name(f"{path.name}.data")
         beside.write_bytes(struct.pack("<f", factor))
-        where = _bytes(1, b"location") + _bytes(2, beside.name.encode())
+        where = _bytes(1, b"location") + _bytes(2, (location or beside.name).encode())
         tensor = _number(1, 1) + _number(2, 1) + _bytes(8, b"factor") + _bytes(13, where) + _number(14, 1)
         weights = _bytes(5, tensor)
     graph = (

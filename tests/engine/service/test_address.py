@@ -45,6 +45,44 @@ def test_a_folder_that_others_can_enter_is_not_used(tmp_path: Path, monkeypatch:
             place_socket(long)
 
 
+@pytest.mark.parametrize("planted", ["link", "file", "another user's"])
+def test_a_folder_that_somebody_planted_is_refused_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: str
+) -> None:
+    """In /tmp everybody can make a folder of the name that this user's would have."""
+    with tempfile.TemporaryDirectory(prefix="s") as short:
+        monkeypatch.setattr(tempfile, "tempdir", short)
+        monkeypatch.setattr(address.os, "getuid", lambda: 54321)
+        folder = Path(short) / f"ddpm-tui-{address.os.getuid()}"
+        words = {"link": "is a link", "file": "is no folder", "another user's": "belongs to another user"}
+        if planted == "link":
+            (Path(short) / "elsewhere").mkdir(mode=0o700)
+            folder.symlink_to(Path(short) / "elsewhere")
+        elif planted == "file":
+            folder.write_bytes(b"")
+        else:
+            folder.mkdir(mode=0o700)
+        with pytest.raises(UserError, match=rf"no short private place .*{folder.name} {words[planted]}"):
+            place_socket(Home(tmp_path / ("x" * 100)).create())
+
+
+def test_a_client_does_not_go_to_a_planted_folder_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="s") as short:
+        monkeypatch.setattr(tempfile, "tempdir", short)
+        long = Home(tmp_path / ("x" * 120)).create()
+        placed = place_socket(long)
+        placed.parent.chmod(0o755)
+        with pytest.raises(UserError, match=r"not safe in .*is open to others"):
+            find_socket(long)
+        aside = placed.parent.rename(placed.parent.with_name("mine"))
+        aside.chmod(0o700)
+        placed.parent.symlink_to(aside)
+        with pytest.raises(UserError, match="is a link"):
+            find_socket(long)
+
+
 def test_nothing_was_ever_started(tmp_path: Path) -> None:
     home = Home(tmp_path / ("x" * 120))
     assert find_socket(home) == home.socket
