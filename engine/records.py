@@ -5,6 +5,7 @@ stand once; `engine.typed` then makes a dataclass of it whose fields hold what t
 that says what, where and why. Nothing heavy is imported: the command line needs this at every call.
 """
 
+import io
 import json
 import math
 import os
@@ -13,7 +14,7 @@ import stat
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from engine.errors import DamagedError, UserError
 from engine.scarcity import shortage
@@ -47,7 +48,7 @@ class TomlError(UserError):
 # Bytes.
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> io.BufferedReader:
     """Open a regular file (or a link to one) for reading; whatever else it is is refused at once, a pipe that nobody
     writes to included. Raises OSError, ScarceError, and ValueError saying what the file is instead."""
     # Without O_NONBLOCK, opening a pipe waits for its writer.
