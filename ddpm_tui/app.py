@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,10 +25,10 @@ os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
 os.environ.setdefault("ESCDELAY", "50")
 
 from rich.color import ColorSystem
-from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.driver import Driver
 from textual.filter import Monochrome
+from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
 
@@ -37,7 +38,9 @@ from ddpm_tui.glyphs import NoControl, PlainText
 from ddpm_tui.keymap import BY_ID, SCREENS, bindings, read_keymap, shown
 from ddpm_tui.state.budget import Budget
 from ddpm_tui.state.snapshot import Snapshot
-from ddpm_tui.state.undo import Undo
+from ddpm_tui.state.undo import Change, Undo
+from ddpm_tui.textual_private import CompositorUpdate, LayoutUpdate, OpenApp, Update
+from ddpm_tui.turns import ORDERED, Turns
 from engine.errors import DdpmError, UserError
 from engine.home import Home
 
@@ -70,7 +73,7 @@ def _screen(name: str) -> Callable[[], "BaseScreen"]:
     return make
 
 
-class DdpmApp(App[None]):
+class DdpmApp(OpenApp):
     """The app. `snapshot` is the only thing screens show; `store` makes it, `undo` takes changes back."""
 
     TITLE = "ddpm-tui"
@@ -117,14 +120,15 @@ class DdpmApp(App[None]):
         system = _SYSTEMS.get(self.terminal.depth)
         self._frame = Frame(system, frozenset(p.cursor for p in themes.PALETTES.values()))
         self._quiet_at = 0.0
+        self.turns = Turns(self.hand_on, lambda: self.at_rest, self.exit)
         self._guard_pid = os.getppid()
         self._recent_faults: list[float] = []
         if system is None:
             # The frame leaves colours out; Textual would first turn the cursor's into another grey.
-            self._filters = [f for f in self._filters if not isinstance(f, Monochrome)]
-        self._filters.insert(0, NoControl())
+            self.line_filters[:] = [f for f in self.line_filters if not isinstance(f, Monochrome)]
+        self.line_filters.insert(0, NoControl())
         if not self.terminal.unicode:
-            self._filters.append(PlainText(_encoding()))
+            self.line_filters.append(PlainText(_encoding()))
 
     # Life.
 
@@ -182,10 +186,9 @@ class DdpmApp(App[None]):
         from ddpm_tui.widgets.bars import FootBar
 
         # On every screen: a line said just before one goes to another would else be there again on return.
-        for stack in self._screen_stacks.values():
-            for screen in stack:
-                for foot in screen.query(FootBar):
-                    do(foot)
+        for screen in self.all_screens:
+            for foot in screen.query(FootBar):
+                do(foot)
 
     def report(self, error: BaseException, where: str) -> None:
         """Something that should not happen did: a line for the person, the rest for the log."""
@@ -200,35 +203,51 @@ class DdpmApp(App[None]):
         log.error("%s failed", where, exc_info=error)
         self.say(f"{where}: {type(error).__name__}: {error} (tui.log has the rest)", "bad")
 
-    def _handle_exception(self, error: Exception) -> None:
+    def faulted(self, error: Exception) -> bool:
         """Of any widget. One is said and survived; a storm ends the app, as staying would only hide it."""
         now = time.monotonic()
         self._recent_faults = [t for t in self._recent_faults if t > now - 5] + [now]
-        if len(self._recent_faults) > 20 or not self._running:
-            super()._handle_exception(error)
-        else:
-            self.report(error, "the app")
+        if len(self._recent_faults) > 20:
+            return False
+        self.report(error, "the app")
+        return True
+
+    # Keys.
+
+    def post_message(self, message: Message) -> bool:
+        """What comes from the terminal waits for its turn; a key that bubbles back here has had it."""
+        if isinstance(message, ORDERED) and not message.is_forwarded and self.is_running:
+            self.turns.take(message)
+            return True
+        return super().post_message(message)
 
     async def run_action(self, action: Any, default_namespace: Any = None, namespaces: Any = None) -> bool:
-        """As Textual does it; an action that fails is said in one line."""
+        """As Textual does it; an action that fails is said in one line, and one that is about what its screen is
+        still reading waits for it, as do the keys behind it."""
+        from ddpm_tui.screens.base import BaseScreen
+
         self.budget.forgive(time.monotonic())
-        try:
-            return await super().run_action(action, default_namespace, namespaces)
-        except Exception as error:
-            self.report(error, "that key")
-            return True
+        node = self if default_namespace is None else default_namespace
+        screen = getattr(node, "screen", None) if node is not self else None
+
+        async def run() -> bool:
+            try:
+                return await super(DdpmApp, self).run_action(action, default_namespace, namespaces)
+            except Exception as error:
+                self.report(error, "that key")
+                return True
+
+        name = str(action)
+        of_the_app = name.startswith("app.") and not name.startswith("app.focus")
+        if of_the_app or not isinstance(screen, BaseScreen) or not screen.still_reads(node, name):
+            return await run()
+        screen.beside(partial(screen.when_read, node, name, run), holds=True)
+        return True
 
     # The screen's bytes.
 
-    def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        """Textual's only way to the terminal, with what is there already left out."""
-        if isinstance(renderable, LayoutUpdate | ChopsUpdate) and not self.is_headless:
-            renderable = self._difference(renderable)
-        super()._display(screen, renderable)
-
-    def _difference(self, update: LayoutUpdate | ChopsUpdate) -> CompositorUpdate | None:
-        if self._batch_count or not self._running:
-            return update  # will not be shown
+    def to_terminal(self, update: Update) -> CompositorUpdate | None:
+        """Only the cells that differ from what is there already."""
         self._frame.resize(*self.size)
         if isinstance(update, LayoutUpdate):
             for y, strips in enumerate(update.strips, update.region.y):
@@ -278,17 +297,23 @@ class DdpmApp(App[None]):
             self.home.theme.write_text(self.theme + "\n")
         self.say(f"theme {self.theme.removeprefix('ddpm-')}")
 
-    async def action_undo(self) -> None:
+    def action_undo(self) -> None:
         change = self.undo.pop()
         if change is None:
             self.say("nothing to undo", "dim")
-            return
+        else:
+            # Beside the app: the engine may not answer, and ctrl+q has to work.
+            self.turns.wait_for(self.run_worker(self._take_back(change), exit_on_error=False))
+
+    async def _take_back(self, change: Change) -> None:
         try:
             await change.back()
         except DdpmError as error:
             self.say(f"cannot undo: {error}", "bad")
+        except Exception as error:
+            self.report(error, "undo")
         else:
-            self.store.poke()
+            await self.store.caught_up()
             self.say(f"undone: {change.said}")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
@@ -310,7 +335,7 @@ class DdpmApp(App[None]):
 
     def key(self, key_id: str) -> str:
         """The key of an action as people read it, as the keymap has it now: "queue.add" → "a"."""
-        return shown(self._keymap.get(key_id, BY_ID[key_id].keys).split(",")[0])
+        return shown(self.changed_keys.get(key_id, BY_ID[key_id].keys).split(",")[0])
 
     @property
     def estimator(self) -> "Estimating":
@@ -368,7 +393,8 @@ def run(home: Home | None = None, low_bandwidth: bool = False, mouse: bool = Tru
 
     store = LiveStore(home, AsyncClient(home), period=4.0 if low_bandwidth else 1.0)
     app = DdpmApp(home, store, terminal=terminal, low_bandwidth=low_bandwidth)
-    app.driver_class = counting_driver(app.budget)
+    with_alt = any("alt+" in keys for keys in read_keymap(home.keymap)[0].values())
+    app.driver_class = counting_driver(app.budget, with_alt)
     app.set_reactive(DdpmApp.snapshot, store.first())
     app.run(mouse=mouse)
     return app.return_code or 0

@@ -11,7 +11,8 @@ from rich.cells import get_character_cell_size
 from rich.color import Color, ColorSystem
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import CompositorUpdate
+
+from ddpm_tui.textual_private import CompositorUpdate
 
 Look = tuple[str, str, str]
 """SGR parameters of a cell: attributes, foreground, background."""

@@ -19,7 +19,7 @@ async def ask(app: "DdpmApp", do: str, **args: Any) -> Any:
     try:
         return await app.store.link.request(do, **args)
     finally:
-        app.store.poke()
+        await app.store.caught_up()  # the next key is about what is there now
 
 
 async def train(app: "DdpmApp", target: str, **wish: Any) -> Any:

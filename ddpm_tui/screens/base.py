@@ -1,18 +1,21 @@
 """What every screen has: the two bars, a filter line, painting from the Snapshot, and errors that stay small."""
 
+import asyncio
 import logging
+import time
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.message import Message
+from textual.geometry import Size
 from textual.screen import ModalScreen, Screen
 from textual.worker import Worker, WorkerState
 
 from ddpm_tui.keymap import BY_ID, bindings
 from ddpm_tui.state.snapshot import Snapshot
+from ddpm_tui.textual_private import OpenScreen
 from ddpm_tui.widgets.abstract import Abstract
 from ddpm_tui.widgets.bars import FootBar, TopBar
 from ddpm_tui.widgets.rows import Line, Rows
@@ -44,31 +47,32 @@ class TooSmall(Rows):
         return [[""]] * above + [[" " * max(0, (width - len(t)) // 2), (t, "warn")] for t in text]
 
 
-class Sturdy:
+class Sturdy(OpenScreen):
     """A screen whose handlers may fail: the error is said in one line and logged, and the screen lives on."""
 
-    async def _dispatch_message(self, message: Message) -> None:
-        try:
-            await super()._dispatch_message(message)  # type: ignore[misc]
-        except Exception as error:
-            cast("DdpmApp", self.app).report(error, type(self).__name__)  # type: ignore[attr-defined]
+    def dispatch_failed(self, error: Exception) -> None:
+        cast("DdpmApp", self.app).report(error, type(self).__name__)  # type: ignore[attr-defined]
 
-    def beside(self, work: Callable[[], Coroutine[Any, Any, None]], group: str = "") -> None:
-        """Run `work` beside the screen. One of a `group` at a time: the older one is given up."""
+    def beside(
+        self, work: Callable[[], Coroutine[Any, Any, None]], group: str = "", holds: bool = False
+    ) -> "Worker[Any]":
+        """Run `work` beside the screen. One of a `group` at a time: the older one is given up.
+
+        holds: it is part of what was pressed last, so keys behind that wait for it.
+        """
         screen = cast(Screen[None], self)
         task = cast(Any, work)
-        screen.run_worker(task, group=group or "default", exclusive=bool(group), exit_on_error=False)
+        worker = screen.run_worker(task, group=group or "default", exclusive=bool(group), exit_on_error=False)
+        if holds:
+            cast("DdpmApp", screen.app).turns.wait_for(worker)
+        return worker
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Work beside the screen that failed is said like any other fault."""
         if event.state is WorkerState.ERROR and event.worker.error is not None:
             cast("DdpmApp", self.app).report(event.worker.error, type(self).__name__)  # type: ignore[attr-defined]
 
-    def _screen_resized(self, size: Any) -> None:
-        # Textual sends a screen its new size once more after each layout. Two sizes under way at once would send
-        # each other again for ever, so the only one that counts is what the terminal has now.
-        size = cast(Screen[None], self).app.size
-        super()._screen_resized(size)  # type: ignore[misc]
+    def resized(self, size: Size) -> None:
         small = size.width < SMALLEST[0] or size.height < SMALLEST[1]
         screen = cast(Screen[None], self)
         if small and not screen.query(TooSmall) and screen.is_mounted:
@@ -94,6 +98,7 @@ class BaseScreen(Sturdy, Screen[None], Abstract):
     def __init__(self) -> None:
         super().__init__(name=self.NAME, id=self.NAME)
         self._complete = False
+        self._reading_now: list[tuple[Worker[Any], str]] = []
 
     @property
     def ddpm(self) -> "DdpmApp":
@@ -175,10 +180,46 @@ class BaseScreen(Sturdy, Screen[None], Abstract):
     def filtered(self, words: str) -> None:
         """The filter's text changed. Screens with lists hand it to the list."""
 
+    # What keys are about, while it is being read.
+
+    def read(
+        self, work: Callable[[], Coroutine[Any, Any, None]], table: str = "", group: str = ""
+    ) -> "Worker[Any]":
+        """Run `work` beside the screen; the screen's own keys wait for it, and those of the Table with the id `table`,
+        whose rows it brings."""
+        worker = self.beside(work, group)
+        self._reading_now.append((worker, table))
+        return worker
+
+    def still_reads(self, node: object, action: str) -> bool:
+        """Whether something is being read that this action of `node` (the screen, a widget) is about."""
+        self._reading_now = [(w, table) for w, table in self._reading_now if not w.is_finished]
+        if not self._reading_now or (node is self and not self.needs(action)):
+            return False
+        return node is self or any(
+            table and table == getattr(node, "id", "") for _, table in self._reading_now
+        )
+
+    def needs(self, action: str) -> bool:
+        """Whether an action of the screen is about what `read` brings."""
+        return True
+
+    async def when_read(self, node: object, action: str, run: Callable[[], Awaitable[object]]) -> None:
+        """Run an action as soon as what it is about is there."""
+        end = time.monotonic() + self.ddpm.turns.limit
+        while self.still_reads(node, action) and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        await run()
+
     # Work that may take a while or fail.
 
-    def attempt(self, work: Awaitable[Result], then: Callable[[Result], None] | None = None) -> None:
-        """Await `work` beside the screen; say its DdpmError in the footer; call `then` with its result."""
+    def attempt(
+        self, work: Awaitable[Result], then: Callable[[Result], None] | None = None, holds: bool = True
+    ) -> None:
+        """Await `work` beside the screen; say its DdpmError in the footer; call `then` with its result.
+
+        holds: see `beside`; not where it takes long and changes nothing that the next key could be about.
+        """
 
         async def run() -> None:
             try:
@@ -191,7 +232,7 @@ class BaseScreen(Sturdy, Screen[None], Abstract):
                 if then is not None:
                     then(result)
 
-        self.beside(run)
+        self.beside(run, holds=holds)
 
 
 class Dialog(Sturdy, ModalScreen[Result]):

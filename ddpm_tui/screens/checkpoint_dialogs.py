@@ -58,7 +58,7 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
     async def on_mount(self) -> None:
         for box in self.query(Input):
             box.cursor_blink = False
-        self.beside(self._fill)
+        self.beside(self._fill, holds=True)
 
     async def _fill(self) -> None:
         from engine.runs.record import free_run_name, read_record

@@ -145,7 +145,7 @@ class CheckpointsScreen(BaseScreen):
         self._run = run
         if run is not None and not self._reading:
             self._reading = True
-            self.beside(partial(self._read, run))
+            self.read(partial(self._read, run), "steps")
         if changed:
             self._found = ()
             self._show_steps()
@@ -333,14 +333,18 @@ class CheckpointsScreen(BaseScreen):
         return "delete run" if key_id == "checkpoints.delete" and self.runs.has_focus else ""
 
     def action_verify(self) -> None:
-        self.attempt(self._changes.verify(self._folder(), self._chosen()))
+        self.attempt(self._changes.verify(self._folder(), self._chosen()), holds=False)
 
     def action_export(self) -> None:
         info, folder = self._whole(), self._folder()
         self.app.push_screen(
             export_question(folder, info),
-            lambda path: self.attempt(self._changes.export(folder, info, Path(path))) if path else None,
+            lambda path: self._export(folder, info, path),
         )
+
+    def _export(self, folder: RunFolder, info: "CheckpointInfo", path: str | None) -> None:
+        if path:
+            self.attempt(self._changes.export(folder, info, Path(path)), holds=False)
 
     def action_rename(self) -> None:
         folder = self._folder()

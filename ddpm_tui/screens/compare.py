@@ -98,7 +98,7 @@ class CompareScreen(BaseScreen):
         return self.query_one("#subjects", Table)
 
     def painted_first(self) -> None:
-        self.beside(self._bring_views)
+        self.read(self._bring_views)
 
     async def _bring_views(self) -> None:
         def load() -> Any:
@@ -267,6 +267,9 @@ class CompareScreen(BaseScreen):
     def _target(self) -> Widget | None:
         """What the shown view has that takes keys."""
         return self._views[self._view].target if self._views else None
+
+    def needs(self, action: str) -> bool:
+        return not self._views or action in ("focus_view", "fold")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return self._target is not None if action == "focus_view" else True

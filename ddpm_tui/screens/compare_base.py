@@ -75,4 +75,4 @@ class CompareView(Container, Abstract):
             except DdpmError as error:
                 self.say(str(error))
 
-        cast("BaseScreen", self.screen).beside(run, "fill")
+        cast("BaseScreen", self.screen).read(run, group="fill")

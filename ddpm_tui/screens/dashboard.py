@@ -84,7 +84,7 @@ class DashboardScreen(BaseScreen):
         entitle(self.query_one("#faces"), " faces ")
 
     def painted_first(self) -> None:
-        self.beside(self._bring_pictures)
+        self.read(self._bring_pictures)
 
     async def _bring_pictures(self) -> None:
         """Import what draws, beside the event loop, and put it where the placeholders are."""
@@ -311,6 +311,9 @@ class DashboardScreen(BaseScreen):
             self.call_after_refresh(self._show_faces)
 
     # Keys.
+
+    def needs(self, action: str) -> bool:
+        return action in ("focus_chart", "film") or action.startswith("app.focus")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "demo":  # later it is a profile like any other

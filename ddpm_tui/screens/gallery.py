@@ -77,7 +77,7 @@ class GalleryScreen(BaseScreen):
         self.sets.filter(words)
 
     def painted_first(self) -> None:
-        self.beside(self._import)
+        self.read(self._import, "sets")
 
     async def _import(self) -> None:
         def load() -> "type[GalleryReader]":
@@ -98,7 +98,11 @@ class GalleryScreen(BaseScreen):
         if self._reader is not None and not self._reading:
             self._reading = True
             names = [run.name for run in snapshot.runs]
-            self.beside(partial(self._read, self._reader, names))
+            look = partial(self._read, self._reader, names)
+            if self._loaded and self._follow is None:
+                self.beside(look)
+            else:
+                self.read(look, "sets")
 
     async def _read(self, reader: "GalleryReader", names: list[str]) -> None:
         try:
@@ -188,6 +192,9 @@ class GalleryScreen(BaseScreen):
             self._list()
         else:
             self.view.enlarge()
+
+    def needs(self, action: str) -> bool:
+        return not self._loaded or action.partition("(")[0] in ("open", "scrub", "play", "nearest")
 
     def action_scrub(self, by: int) -> None:
         self.view.scrub(by)

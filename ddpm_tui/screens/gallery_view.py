@@ -4,7 +4,7 @@ nothing. What draws faces is imported only after the first paint.
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -51,8 +51,9 @@ class GalleryView(Container):
     def _ddpm(self) -> "DdpmApp":
         return cast("DdpmApp", self.app)
 
-    def _beside(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
-        cast("BaseScreen", self.screen).beside(work, group)
+    @property
+    def _screen(self) -> "BaseScreen":
+        return cast("BaseScreen", self.screen)
 
     async def bring(self) -> None:
         """Import and mount what draws."""
@@ -91,7 +92,7 @@ class GalleryView(Container):
         if entry is None:
             self.say("")
         else:
-            self._beside(partial(self._load, entry), "load")
+            self._screen.read(partial(self._load, entry), group="load")
 
     def say(self, text: str) -> None:
         """A sentence where there is nothing to look at."""
@@ -175,7 +176,7 @@ class GalleryView(Container):
         event.stop()
         if self._entry is not None and self._entry.previews:
             _, path = self._entry.previews[event.index]
-            self._beside(partial(self._load_moment, self._entry, path), "load")
+            self._screen.beside(partial(self._load_moment, self._entry, path), "load", holds=True)
 
     # What the keys do.
 
@@ -260,7 +261,7 @@ class GalleryView(Container):
         self._stop = threading.Event()
         self._widgets["near"].empty = "looking through the training faces"
         self._widgets["near"].show(())
-        self._beside(partial(self._find_nearest, self._stop), "near")
+        self._screen.beside(partial(self._find_nearest, self._stop), "near")
 
     async def _find_nearest(self, stop: threading.Event) -> None:
         from ddpm_tui.state.previews import worth_showing

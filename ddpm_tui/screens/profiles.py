@@ -79,7 +79,7 @@ class ProfilesScreen(BaseScreen):
         self.table.filter(words)
 
     def painted_first(self) -> None:
-        self.beside(self._import)
+        self.read(self._import, "list")
 
     async def _import(self) -> None:
         def load() -> Any:
@@ -96,7 +96,11 @@ class ProfilesScreen(BaseScreen):
     def paint(self, snapshot: Snapshot) -> None:
         if self._reader is not None and not self._reading:
             self._reading = True
-            self.beside(partial(self._read, self._reader))
+            look = partial(self._read, self._reader)
+            if self._entries and self._follow is None:
+                self.beside(look)
+            else:
+                self.read(look, "list")
 
     async def _read(self, reader: "ProfileReader") -> None:
         try:

@@ -173,6 +173,7 @@ class QueueScreen(BaseScreen):
     def _go_to(self, reply: dict[str, Any]) -> None:
         """The cursor onto what was just added, as soon as it is there."""
         self._follow = str((reply.get("job") or {}).get("id", ""))
+        self.repaint()
 
     def action_log(self) -> None:
         view = self._chosen()

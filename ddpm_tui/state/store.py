@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 Publish = Callable[[Snapshot], None]
 KEPT_EVENTS = 100
+CATCH_UP_S = 3.0
+"""A look takes milliseconds; on a disk that hangs nobody waits for it longer than this."""
 
 
 class Clock:
@@ -62,6 +64,9 @@ class Store(Protocol):
     def poke(self) -> None:
         """Look at once: something was just changed."""
 
+    async def caught_up(self) -> None:
+        """Look at once, and return when what was found is published, or after some seconds."""
+
     async def close(self) -> None: ...
 
 
@@ -96,6 +101,7 @@ class LiveStore:
         self._publish: Publish = lambda _: None
         self._snapshot = Snapshot()
         self._wake = asyncio.Event()
+        self._catching_up: list[asyncio.Event] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     def first(self) -> Snapshot:
@@ -116,6 +122,13 @@ class LiveStore:
     def poke(self) -> None:
         self._wake.set()
 
+    async def caught_up(self) -> None:
+        looked = asyncio.Event()
+        self._catching_up.append(looked)
+        self.poke()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(looked.wait(), CATCH_UP_S)
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
@@ -129,6 +142,7 @@ class LiveStore:
         """Look, publish, wait; for ever."""
         while True:
             self._wake.clear()
+            catching_up, self._catching_up = self._catching_up, []
             try:
                 snapshot = await asyncio.to_thread(self._look, self._known(), curves=True)
                 if not _same(snapshot, self._snapshot):
@@ -136,6 +150,8 @@ class LiveStore:
                     self._publish(snapshot)
             except Exception:
                 log.exception("looking at %s failed", self.home.root)
+            for looked in catching_up:
+                looked.set()
             busy = any(job.live for job in self._jobs.values())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self.period if busy else max(2.0, self.period))

@@ -76,6 +76,9 @@ class FakeStore:
     def poke(self) -> None:
         self.pokes += 1
 
+    async def caught_up(self) -> None:
+        self.poke()
+
     async def close(self) -> None:
         pass
 

@@ -1,0 +1,141 @@
+"""Every use of a name that Textual keeps to itself, and why it is needed. No other module may touch one.
+
+When Textual changes, this is the file to look at; tests/ddpm_tui/test_keys_in_order.py shows what broke.
+"""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from textual import events
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual._xterm_parser import XTermParser
+from textual.app import App
+from textual.filter import LineFilter
+from textual.geometry import Size
+from textual.keys import Keys
+from textual.message import Message
+from textual.message_pump import MessagePump
+from textual.messages import TerminalSupportsSynchronizedOutput
+from textual.screen import Screen
+
+__all__ = ["ChopsUpdate", "CompositorUpdate", "LayoutUpdate", "OpenApp", "OpenScreen", "Sequences", "Update"]
+
+Update = LayoutUpdate | ChopsUpdate
+"""What a screen sends to be drawn: all of it, or the pieces that changed."""
+
+
+class OpenApp(App[None]):
+    """An App with the inner doors that are needed, each under a name of its own."""
+
+    def to_terminal(self, update: Update) -> CompositorUpdate | None:
+        """What to write in place of `update`; None for nothing."""
+        return update
+
+    def faulted(self, error: Exception) -> bool:
+        """A widget's handler failed. Whether the app goes on all the same."""
+        return False
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        # Textual's only way to the terminal: whoever wants to leave out what is there already has to stand here.
+        shown = not self._batch_count and self._running and not self.is_headless
+        if shown and isinstance(renderable, Update):
+            renderable = self.to_terminal(renderable)
+        super()._display(screen, renderable)
+
+    def _handle_exception(self, error: Exception) -> None:
+        # Textual ends the app at the first fault of any widget, and asks nobody.
+        if not self._running or not self.faulted(error):
+            super()._handle_exception(error)
+
+    @property
+    def all_screens(self) -> Iterator[Screen[Any]]:
+        """Those of every mode: `screen_stack` tells only the present one's."""
+        for stack in self._screen_stacks.values():
+            yield from stack
+
+    @property
+    def changed_keys(self) -> dict[str, str]:
+        """What `set_keymap` was given: there is no way to read it back."""
+        return dict(self._keymap)
+
+    @property
+    def line_filters(self) -> list[LineFilter]:
+        """What changes lines on their way to the terminal. The list is the app's own: there is no other way in."""
+        return self._filters
+
+    def hand_on(self, event: events.Event) -> bool:
+        """`post_message` as it is without `OpenApp`'s subclasses."""
+        return super().post_message(event)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether every widget has done all that it was told, and the shown screen has nothing left to call.
+
+        Textual tells it to its tests only, by a message to every widget, which says nothing of what that message's
+        forerunners have posted meanwhile. A pump that waits for its next message waits for its queue's event.
+        """
+        pumps: list[MessagePump] = [self, *self._registry]
+        if not all(map(_waits, pumps)):
+            return False
+        return not (self.screen_stack and self.screen._callbacks)
+
+
+def _waits(pump: MessagePump) -> bool:
+    """Whether it waits for a message, or will never take one again."""
+    ended = pump._task is None or pump._task.done()
+    if pump._closing or pump._closed or (ended and not isinstance(pump, App)):
+        return True
+    queue = cast(Any, pump._message_queue)
+    return queue.empty() and bool(queue.ready_event._waiters) and not pump._next_callbacks
+
+
+class OpenScreen:
+    """Comes before Screen in a class: what Textual calls there, under names that can be overridden."""
+
+    def dispatch_failed(self, error: Exception) -> None:
+        """One of the screen's own handlers failed."""
+
+    def resized(self, size: Size) -> None:
+        """The screen has taken the size."""
+
+    async def _dispatch_message(self, message: Message) -> None:
+        # An error that leaves a handler ends the screen's message loop: it would be there and answer nothing.
+        try:
+            await super()._dispatch_message(message)  # type: ignore[misc]
+        except Exception as error:
+            self.dispatch_failed(error)
+
+    def _screen_resized(self, size: Size) -> None:
+        # Textual sends a screen its new size once more after each layout. Two sizes under way at once would send
+        # each other again for ever, so the only one that counts is what the terminal has now.
+        size = cast(Screen[None], self).app.size
+        super()._screen_resized(size)  # type: ignore[misc]
+        self.resized(size)
+
+
+class Sequences:
+    """What one whole escape sequence or one character means: Textual's tables, without its parser's clock.
+
+    That parser takes every packet's end for the end of a sequence, after a moment, and hands out its rest as keys.
+    """
+
+    def __init__(self) -> None:
+        self._parser = XTermParser()
+
+    def key(self, text: str, alt: bool = False) -> list[Message]:
+        """Of one character, or of a sequence that is a key; nothing where it is none."""
+        found = self._parser._sequence_to_key_events(text, alt)
+        return [event for event in found if event.key != Keys.Ignore]
+
+    def report(self, sequence: str) -> list[Message]:
+        """Of a whole sequence that is no key: the mouse, the focus, the terminal's answers."""
+        if sequence == "\x1b[I":
+            return [events.AppFocus()]
+        if sequence == "\x1b[O":
+            return [events.AppBlur()]
+        if sequence.startswith("\x1b[<"):
+            found = self._parser.parse_mouse_code(sequence)
+            return [] if found is None else [found]
+        if sequence in ("\x1b[?2026;1$y", "\x1b[?2026;2$y"):
+            return [TerminalSupportsSynchronizedOutput()]
+        return []
