@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -103,7 +103,7 @@ class DdpmApp(OpenApp):
         self.terminal = terminal or here()
         self.low_bandwidth = low_bandwidth
         self.budget = Budget(LOW_BYTES_PER_SECOND if low_bandwidth else BYTES_PER_SECOND)
-        self.undo = Undo()
+        self.undo = Undo(lambda: (self.current_mode, self.monotonic()))
         self._estimator = estimator
         self.monotonic = clock
         self.marked: tuple[str, ...] = ()
@@ -180,6 +180,8 @@ class DdpmApp(OpenApp):
     def say(self, text: str, tone: str = "good") -> None:
         """One line at the foot of the screen, for some seconds or until the next one."""
         self._quiet_at = self.monotonic() + MESSAGE_S * (2 if tone == "bad" else 1)
+        if tone == "bad":
+            self.undo.failed()
         self._foot(lambda foot: foot.say(text, tone))
 
     def _foot(self, do: Callable[[Any], None]) -> None:
@@ -298,23 +300,56 @@ class DdpmApp(OpenApp):
         self.say(f"theme {self.theme.removeprefix('ddpm-')}")
 
     def action_undo(self) -> None:
-        change = self.undo.pop()
+        change = self.undo.last
         if change is None:
             self.say("nothing to undo", "dim")
         else:
-            # Beside the app: the engine may not answer, and ctrl+q has to work.
-            self.turns.wait_for(self.run_worker(self._take_back(change), exit_on_error=False))
+            self._in_turn(self._undo(change, asks=not self.undo.expected))
+
+    def _in_turn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Beside the app, as the engine may not answer and ctrl+q has to work; the keys behind it wait."""
+        self.turns.wait_for(self.run_worker(work, exit_on_error=False))
+
+    async def _undo(self, change: Change, asks: bool) -> None:
+        """Refuse what cannot be taken back before asking; ask where something else may be meant."""
+        from ddpm_tui.screens.dialogs import Confirm
+
+        if not await self._can(change.check, change):
+            return
+        if asks:
+            why = "It was done on another screen or a while ago, or something else was tried since."
+            question = Confirm(f"Undo: {change.said}?", why, "undo it")
+            await self.push_screen(
+                question, lambda yes: self._in_turn(self._take_back(change)) if yes else None
+            )
+        else:
+            await self._take_back(change)
 
     async def _take_back(self, change: Change) -> None:
-        try:
-            await change.back()
-        except DdpmError as error:
-            self.say(f"cannot undo: {error}", "bad")
-        except Exception as error:
-            self.report(error, "undo")
-        else:
+        if await self._can(change.back, change):
+            self.undo.drop(change)
             await self.store.caught_up()
             self.say(f"undone: {change.said}")
+
+    async def _can(self, do: Callable[[], object] | None, change: Change) -> bool:
+        """Do it; if it fails say why, and forget the change unless it may work later."""
+        from ddpm_tui.client import NotRunningError
+
+        try:
+            work = do() if do else None
+            if isinstance(work, Awaitable):
+                await work
+        except NotRunningError as error:
+            self.say(f"cannot undo now: {error}", "bad")
+        except DdpmError as error:
+            self.undo.drop(change)
+            self.say(f"cannot undo: {error}", "bad")
+        except Exception as error:
+            self.undo.drop(change)
+            self.report(error, "undo")
+        else:
+            return True
+        return False
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: whatever has a key here, and the screens, each once with all its keys."""

@@ -29,15 +29,15 @@ class AsyncClient:
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
 
-    async def listen(self) -> AsyncIterator[dict[str, Any]]:
-        """Connect, starting the engine where there is none, and yield what happens.
+    async def listen(self, start: bool = True) -> AsyncIterator[dict[str, Any]]:
+        """Connect, starting the engine if there is none and `start`, and yield what happens.
 
         The first event is {"event": "hello", "status": …, "jobs": […]} with everything; it comes again when
         this side was too slow and events were dropped. Then "job", "waits", "progress", "run" and "engine"
         events. Ends, or raises DdpmError, when the engine goes away.
         """
         try:
-            reader = await self._connect()
+            reader = await self._connect(start)
         except DdpmError as error:
             self._trouble = NotRunningError(error.what, error.hint)
             raise
@@ -80,16 +80,19 @@ class AsyncClient:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(writer.wait_closed(), 1.0)
 
-    async def _connect(self) -> asyncio.StreamReader:
-        # Starting may take a moment and is written for one thread: it does its waiting beside the loop.
-        with shortage("the engine cannot be asked now"):
-            first = await asyncio.to_thread(ensure_engine, self.home, self.name)
-            first.close()
+    async def _connect(self, start: bool) -> asyncio.StreamReader:
+        if start:
+            # Starting may take a moment and is written for one thread: it does its waiting beside the loop.
+            with shortage("the engine cannot be asked now"):
+                first = await asyncio.to_thread(ensure_engine, self.home, self.name)
+                first.close()
         try:
             reader, writer = await asyncio.open_unix_connection(
                 str(find_socket(self.home)), limit=LINE_LIMIT + 1024
             )
         except OSError as error:
+            if not start:
+                raise NotRunningError("the engine was stopped", "`ddpm-tui engine start` starts it") from None
             raise NotRunningError(f"the engine cannot be reached ({error.strerror})") from None
         try:
             writer.write(encode(hello("", client=self.name)))

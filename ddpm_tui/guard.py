@@ -18,7 +18,7 @@ ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LEAVE = (
     "\x18"  # the sequence that it was in the middle of is no longer one
     "\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l"
-    "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1016l\x1b[?1006l"
+    "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1015l\x1b[?1016l\x1b[?1006l"
     "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
 )
 """Undoes all that textual.drivers.linux_driver may have switched on, in the order in which it does so itself."""

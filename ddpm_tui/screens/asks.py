@@ -51,7 +51,7 @@ def _said(app: "DdpmApp", reply: dict[str, Any], kind: str) -> None:
     # The line is cut at its end, so the first way of saying it that fits: all, the first sentence, the job's title.
     ways = [f"{queued}: {words}" for words in (says, *sentences[:1], job.get("title")) if words] or [queued]
     app.say(next((way for way in ways if cell_len(way) < app.size.width), ways[-1]))
-    app.undo.push(f"job {number} is cancelled", _doer(app, "cancel", job_id))
+    app.undo.push(f"job {number} is cancelled", _doer(app, "cancel", job_id), _not_over(app, job_id))
 
 
 async def change(app: "DdpmApp", do: str, job_id: str, **args: Any) -> dict[str, Any]:
@@ -90,6 +90,17 @@ async def retry(app: "DdpmApp", view: JobView) -> None:
     await change(app, "retry", view.id)
     app.say(f"job {job_number(view.id)} is queued again")
     app.undo.push(f"job {job_number(view.id)} is cancelled again", _doer(app, "cancel", view.id))
+
+
+def _not_over(app: "DdpmApp", job_id: str) -> Callable[[], None]:
+    """Refuses to cancel what has ended meanwhile."""
+
+    def check() -> None:
+        view = app.snapshot.job(job_id)
+        if view is not None and view.job.over:
+            raise UserError(f"job {job_number(job_id)} is {view.state}")
+
+    return check
 
 
 def _doer(app: "DdpmApp", do: str, job_id: str) -> Callable[[], Awaitable[None]]:

@@ -5,6 +5,7 @@ import logging
 import time
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from textual.app import ComposeResult
@@ -18,6 +19,7 @@ from ddpm_tui.state.snapshot import Snapshot
 from ddpm_tui.textual_private import OpenScreen
 from ddpm_tui.widgets.abstract import Abstract
 from ddpm_tui.widgets.bars import FootBar, TopBar
+from ddpm_tui.widgets.line import LONGEST, TextLine
 from ddpm_tui.widgets.rows import Line, Rows
 from engine.errors import DdpmError
 
@@ -66,6 +68,12 @@ class Sturdy(OpenScreen):
         if holds:
             cast("DdpmApp", screen.app).turns.wait_for(worker)
         return worker
+
+    def on_text_line_too_long(self, event: TextLine.TooLong) -> None:
+        """A paste that was meant for somewhere else is not cut into something that nobody meant."""
+        event.stop()
+        text = f"nothing was pasted: {event.length:,} characters are too long for a line of {LONGEST:,}"
+        cast("DdpmApp", self.app).say(text, "warn")  # type: ignore[attr-defined]
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Work beside the screen that failed is said like any other fault."""
@@ -213,6 +221,11 @@ class BaseScreen(Sturdy, Screen[None], Abstract):
 
     # Work that may take a while or fail.
 
+    def ask(self, dialog: "Dialog[Result]", do: Callable[[Result], Awaitable[object]]) -> None:
+        """Open a dialog that closes once what it asks for is done: `do` with its answer, which may raise DdpmError."""
+        dialog.do = do
+        self.app.push_screen(dialog)
+
     def attempt(
         self, work: Awaitable[Result], then: Callable[[Result], None] | None = None, holds: bool = True
     ) -> None:
@@ -251,3 +264,30 @@ class Dialog(Sturdy, ModalScreen[Result]):
 
     def action_close(self) -> None:
         self.dismiss(None)
+
+    do: "Callable[[Any], Awaitable[object]] | None" = None
+    """What the answer is for. While it is refused the dialog stays as it is, with all that was typed."""
+    _doing = False
+
+    def submit(self, answer: Result) -> None:
+        """The answer is given: do it, and close once it is done."""
+        if self.do is None:
+            self.dismiss(answer)
+        elif not self._doing:
+            self._doing = True
+            self.beside(partial(self._do, self.do, answer), holds=True)
+
+    async def _do(self, do: "Callable[[Any], Awaitable[object]]", answer: Result) -> None:
+        try:
+            await do(answer)
+        except DdpmError as error:
+            self.refused(str(error))
+        else:
+            if self in self.app.screen_stack:
+                self.dismiss(answer)
+        finally:
+            self._doing = False
+
+    def refused(self, why: str) -> None:
+        """Say it in the dialog."""
+        self.ddpm.say(why, "bad")

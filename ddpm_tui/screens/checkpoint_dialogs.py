@@ -15,6 +15,7 @@ from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
 from ddpm_tui.screens.checkpoint_rows import facts_of
 from ddpm_tui.screens.dialogs import Ask, Confirm
+from ddpm_tui.widgets.line import TextLine
 from ddpm_tui.widgets.rows import Line, Rows, fact_lines
 from ddpm_tui.words import learning_rate, plural, size
 from engine.errors import DdpmError, UserError
@@ -46,18 +47,16 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
         with Vertical(classes="box"):
             yield Static(f"Branch from {self._run.name}@{self._info.step}", classes="question", markup=False)
             yield Static("name of the new run", classes="hint", markup=False)
-            yield Input("", id="name", compact=True)
+            yield TextLine(id="name")
             yield Static("changes, as section.key=value with blanks between", classes="hint", markup=False)
-            yield Input("", id="changes", compact=True)
+            yield TextLine(id="changes")
             yield Static("", id="says", classes="hint", markup=False)
             keys = self.keys_line(
                 ("dialog.accept", "do it"), ("tab", "next field"), ("dialog.close", "leave it")
             )
             yield Static(keys, classes="keys", markup=False)
 
-    async def on_mount(self) -> None:
-        for box in self.query(Input):
-            box.cursor_blink = False
+    def on_mount(self) -> None:
         self.beside(self._fill, holds=True)
 
     async def _fill(self) -> None:
@@ -123,7 +122,10 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
         except DdpmError as error:
             self._say(_here(error), bad=True)
         else:
-            self.dismiss((name, overrides))
+            self.submit((name, overrides))
+
+    def refused(self, why: str) -> None:
+        self._say(why, bad=True)
 
 
 def _here(error: DdpmError) -> str:
@@ -133,14 +135,29 @@ def _here(error: DdpmError) -> str:
 
 def tag_question(run: RunFolder, info: "CheckpointInfo") -> Ask:
     hint = f"has {', '.join(info.tags)}; the same word again takes it away" if info.tags else "one word"
-    before = info.tags[0] if info.tags else ""
-    return Ask(f"Tag {run.name}@{info.step}", before, hint, lambda tag: check_name("tag", tag))
+    return Ask(f"Tag {run.name}@{info.step}", "", hint, lambda tag: check_name("tag", tag))
 
 
 def export_question(run: RunFolder, info: "CheckpointInfo") -> Ask:
     target = str(Path.home() / f"{run.name}-{info.step}")
     hint = "a new folder: weights (EMA), profile, how to draw from it"
-    return Ask(f"Export {run.name}@{info.step} to", target, hint)
+
+    def check(text: str) -> None:
+        if whole_path(text).exists():
+            raise UserError(f"there is already something at {text}", "choose another folder")
+
+    return Ask(f"Export {run.name}@{info.step} to", target, hint, check)
+
+
+def whole_path(text: str) -> Path:
+    """Where that is. Raises UserError where it depends on the folder that the screen was started in."""
+    try:
+        path = Path(text.strip()).expanduser()
+    except RuntimeError as error:  # ~somebody
+        raise UserError(f"{text}: {error}") from None
+    if not path.is_absolute():
+        raise UserError(f"{text!r} is no whole path", "begin it with / or ~/")
+    return path
 
 
 def rename_question(run: RunFolder) -> Ask:
@@ -189,14 +206,17 @@ class Details(Dialog[None]):
         self.dismiss(None)
 
 
-def delete_question(run: RunFolder, undo: str) -> Confirm:
+def delete_question(home: Home, run: RunFolder, undo: str) -> Confirm:
     """Whether a whole run is meant, which is easily said in place of one of its checkpoints. Reads its folder.
+    Raises BusyError where it cannot be deleted now: nobody is asked for nothing.
 
     undo: the key.
     """
     from engine.runs.checkpoints import list_checkpoints
     from engine.runs.trash import size_of
+    from engine.service.run_changes import check_discard
 
+    check_discard(home, run)
     count, weight = len(list_checkpoints(run)), size_of(run.path)
     return Confirm(
         f"Delete the whole run {run.name}?",

@@ -2,7 +2,6 @@
 
 import asyncio
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
@@ -20,6 +19,7 @@ from ddpm_tui.screens.checkpoint_dialogs import (
     rename_question,
     scores_of,
     tag_question,
+    whole_path,
 )
 from ddpm_tui.screens.checkpoint_faces import CheckpointFaces
 from ddpm_tui.screens.checkpoint_facts import CheckpointFacts
@@ -287,38 +287,34 @@ class CheckpointsScreen(BaseScreen):
     def action_sample(self) -> None:
         self._whole()
         reference = self._reference()
-        self.app.push_screen(SampleForm(reference, [(reference, "this checkpoint")]), self._sample)
+        self.ask(SampleForm(reference, [(reference, "this checkpoint")]), self._sample)
 
-    def _sample(self, answer: dict[str, Any] | None) -> None:
-        if answer is not None:
-            self.attempt(asks.add(self.ddpm, "sample", {"checkpoint": answer.pop("chosen"), **answer}))
+    async def _sample(self, answer: dict[str, Any]) -> None:
+        await asks.add(self.ddpm, "sample", {"checkpoint": answer.pop("chosen"), **answer})
 
     def action_train(self) -> None:
-        self.app.push_screen(TrainForm(self._chosen_run().name), self._train)
+        self.ask(TrainForm(self._chosen_run().name), self._train)
 
-    def _train(self, answer: dict[str, Any] | None) -> None:
-        if answer is not None:
-            self.attempt(asks.train(self.ddpm, **wish(answer.pop("chosen"), answer)))
+    async def _train(self, answer: dict[str, Any]) -> None:
+        await asks.train(self.ddpm, **wish(answer.pop("chosen"), answer))
 
     def action_evaluate(self) -> None:
         run, info = self._chosen_run(), self._whole()
-        self.app.push_screen(EvaluateForm(run, info.step), partial(self._evaluate, self._reference()))
+        self.ask(EvaluateForm(run, info.step), partial(self._evaluate, self._reference()))
 
-    def _evaluate(self, reference: str, args: dict[str, Any] | None) -> None:
-        if args is not None:
-            self.attempt(asks.add(self.ddpm, "evaluate", {"checkpoint": reference, **args}))
+    async def _evaluate(self, reference: str, args: dict[str, Any]) -> None:
+        await asks.add(self.ddpm, "evaluate", {"checkpoint": reference, **args})
 
     def action_tag(self) -> None:
         info, folder = self._chosen(), self._folder()
-        self.app.push_screen(
-            tag_question(folder, info),
-            lambda tag: self.attempt(self._changes.tag(folder, info, tag)) if tag else None,
-        )
+        self.ask(tag_question(folder, info), partial(self._changes.tag, folder, info))
 
     def action_delete(self) -> None:
         if self.runs.has_focus:
             folder, undo = self._folder(), self.ddpm.key("app.undo")
-            self.attempt(asyncio.to_thread(delete_question, folder, undo), partial(self._ask, folder))
+            self.attempt(
+                asyncio.to_thread(delete_question, self.ddpm.home, folder, undo), partial(self._ask, folder)
+            )
         else:
             info = self._chosen()
             self._marks = [mark for mark in self._marks if mark != self._reference()]
@@ -344,26 +340,22 @@ class CheckpointsScreen(BaseScreen):
 
     def _export(self, folder: RunFolder, info: "CheckpointInfo", path: str | None) -> None:
         if path:
-            self.attempt(self._changes.export(folder, info, Path(path)), holds=False)
+            self.attempt(self._changes.export(folder, info, whole_path(path)), holds=False)
 
     def action_rename(self) -> None:
         folder = self._folder()
-        self.app.push_screen(
-            rename_question(folder),
-            lambda name: self.attempt(self._rename(folder.name, name)) if name else None,
-        )
+        self.ask(rename_question(folder), partial(self._rename, folder.name))
 
     async def _rename(self, old: str, new: str) -> None:
         if new != old:
-            self._follow = (new, None)
             await self._changes.rename(old, new)
+            self._follow = (new, None)
+            await self.ddpm.store.caught_up()
 
     def action_branch(self) -> None:
-        self.app.push_screen(BranchForm(self.ddpm.home, self._folder(), self._whole()), self._branch)
+        folder, info = self._folder(), self._whole()
+        self.ask(BranchForm(self.ddpm.home, folder, info), partial(self._branch, folder, info))
 
-    def _branch(self, answer: tuple[str, list[str]] | None) -> None:
-        if answer is not None:
-            self.attempt(self._changes.branch(self._folder(), self._chosen(), *answer), self._branched)
-
-    def _branched(self, name: str) -> None:
-        self._follow = (name, None)
+    async def _branch(self, folder: RunFolder, info: "CheckpointInfo", answer: tuple[str, list[str]]) -> None:
+        self._follow = (await self._changes.branch(folder, info, *answer), None)
+        await self.ddpm.store.caught_up()

@@ -238,9 +238,9 @@ class CompareScreen(BaseScreen):
         )
 
     async def _sample(self, references: list[str]) -> None:
-        for reference in references:
-            args = {"checkpoint": reference, "n": SAMPLES, "seed": 0}
-            await asks.add(self.ddpm, "sample", args)
+        with self.ddpm.undo.together(f"the {plural(len(references), 'job')} that draw are cancelled"):
+            for reference in references:
+                await asks.add(self.ddpm, "sample", {"checkpoint": reference, "n": SAMPLES, "seed": 0})
         self.ddpm.say(f"queued: {plural(SAMPLES, 'picture')} of each from the same seeds")
 
     def action_turn(self, by: int) -> None:

@@ -117,7 +117,9 @@ class DashboardScreen(BaseScreen):
         self.ddpm.store.follow(self.NAME, [self._run] if self._run else [])
         curves = snapshot.curves.get(self._run or "")
         loss = None
-        if curves is not None:
+        if curves is not None and (
+            job is None or job.job.kind == "train"
+        ):  # another job has no loss of its own
             from ddpm_tui.state.plotting import last_finite
 
             loss = last_finite(curves.train, "loss")

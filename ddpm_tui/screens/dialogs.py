@@ -8,6 +8,7 @@ from textual.widgets import Input, Static
 
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
+from ddpm_tui.widgets.line import TextLine
 from engine.errors import DdpmError
 
 
@@ -53,9 +54,7 @@ class Ask(Dialog[str]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
             yield Static(self._question, classes="question", markup=False)
-            field = Input(self._value, compact=True)
-            field.cursor_blink = False
-            yield field
+            yield TextLine(self._value)
             yield Static(self._hint, classes="hint", id="hint", markup=False)
             keys = self.keys_line(("enter", "do it"), ("dialog.close", "leave it"))
             yield Static(keys, classes="keys", markup=False)
@@ -77,8 +76,11 @@ class Ask(Dialog[str]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         problem = self._problem(event.value)
         if problem:
-            hint = self.query_one("#hint", Static)
-            hint.update(problem)
-            hint.add_class("bad")
+            self.refused(problem)
         else:
-            self.dismiss(event.value)
+            self.submit(event.value)
+
+    def refused(self, why: str) -> None:
+        hint = self.query_one("#hint", Static)
+        hint.update(why)
+        hint.add_class("bad")

@@ -18,6 +18,7 @@ from ddpm_tui.state.reading import ProfileName, profile_names
 from ddpm_tui.state.snapshot import RunView, Snapshot
 from ddpm_tui.state.studies import gather
 from ddpm_tui.widgets.abstract import Abstract
+from ddpm_tui.widgets.line import TextLine
 from ddpm_tui.widgets.table import Column, Row, Table
 from ddpm_tui.words import MOST
 from engine.errors import DdpmError, UserError
@@ -87,8 +88,7 @@ class Form(Dialog[dict[str, Any]], Abstract):
                 with Horizontal(classes="fields"):
                     for field in row:
                         yield Static(f"{field.label} ", classes="label", markup=False)
-                        box = Input(field.value, id=f"field-{field.name}", compact=True)
-                        box.cursor_blink = False
+                        box = TextLine(field.value, id=f"field-{field.name}")
                         box.styles.width = field.width
                         yield box
             yield Static("", id="says", classes="hint", markup=False)
@@ -217,9 +217,15 @@ class Form(Dialog[dict[str, Any]], Abstract):
             self.dismiss(None)
             return
         try:
-            self.dismiss(self.answer(chosen))
+            answer = self.answer(chosen)
         except UserError as error:
-            self._tell(str(error), bad=True)
+            self.refused(str(error))
+        else:
+            self.submit(answer)
+
+    def refused(self, why: str) -> None:
+        self._asked += 1  # a preview that is under way would write over it
+        self._tell(why, bad=True)
 
     def on_input_submitted(self) -> None:
         self.action_accept()

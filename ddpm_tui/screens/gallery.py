@@ -233,11 +233,10 @@ class GalleryScreen(BaseScreen):
             more = [
                 (current, "the checkpoint of this set" if entry.run else "the exported folder of this set")
             ]
-        self.app.push_screen(SampleForm(current, more), self._sample)
+        self.ask(SampleForm(current, more), self._sample)
 
-    def _sample(self, answer: dict[str, Any] | None) -> None:
-        if answer is not None:
-            self.attempt(asks.add(self.ddpm, "sample", {"checkpoint": answer.pop("chosen"), **answer}))
+    async def _sample(self, answer: dict[str, Any]) -> None:
+        await asks.add(self.ddpm, "sample", {"checkpoint": answer.pop("chosen"), **answer})
 
     def action_delete(self) -> None:
         entry = self._entry()

@@ -26,6 +26,8 @@ class Help(Dialog[None]):
                 for name, keys in self._groups.items():
                     yield Static(_TITLES.get(name, name.capitalize()), classes="heading", markup=False)
                     for key, text in keys:
+                        if text == BY_ID["app.undo"].help and self.ddpm.undo.next:
+                            text = f"{text}: {self.ddpm.undo.next}"
                         yield Static(f"  {key:<12} {text}", markup=False)
             back = self.keys_line(("dialog.close", "back"))
             yield Static(

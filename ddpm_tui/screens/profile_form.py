@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,13 @@ from textual.widgets import Input, Static
 from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
 from ddpm_tui.screens.dialogs import Confirm
+from ddpm_tui.widgets.line import TextLine
 from ddpm_tui.widgets.rows import Line, Rows, fact_lines
 from ddpm_tui.widgets.table import Column, Row, Table
 from engine.errors import DdpmError
 
 if TYPE_CHECKING:
+    from ddpm_tui.screens.dialogs import Ask
     from ddpm_tui.state.profile_facts import Entry, Setting
     from engine.profile import Profile
 
@@ -39,15 +42,17 @@ class Costs(Rows):
 
 
 class ProfileForm(Dialog[str]):
-    """Returns the TOML text with the changes, comments kept; None where nothing is to be saved."""
+    """Saves the TOML text with the changes, comments kept, and closes once that is done."""
 
     BINDINGS = bindings("form")
     AUTO_FOCUS = "Input"
     CSS_PATH = "profiles.tcss"
 
-    def __init__(self, entry: "Entry") -> None:
+    def __init__(self, entry: "Entry", naming: "Callable[[str], Ask] | None" = None) -> None:
+        """naming: makes the dialog that saves a text under another name, where this one is not the user's."""
         super().__init__()
         self.entry = entry
+        self._naming = naming
         self._settings: list[Setting] = []
         self._typed: dict[str, str] = {}
         self._profile: Profile | None = entry.profile
@@ -64,9 +69,7 @@ class ProfileForm(Dialog[str]):
                 yield Table(COLUMNS, header=False)
                 yield Costs()
             yield Static("", id="about-setting", classes="hint", markup=False)
-            field = Input("", id="value", compact=True)
-            field.cursor_blink = False
-            yield field
+            yield TextLine(id="value")
             yield Static("", id="says", classes="hint", markup=False)
             keys = self.keys_line(
                 ("↑↓", "choose"),
@@ -260,7 +263,15 @@ class ProfileForm(Dialog[str]):
         if not self._typed:
             self.dismiss(None)
             return
-        self.dismiss(self.text())
+        if self._naming is None:
+            self.submit(self.text())
+        else:
+            self.app.push_screen(self._naming(self.text()), lambda name: name and self.dismiss(None))
+
+    def refused(self, why: str) -> None:
+        says = self.query_one("#says", Static)
+        says.update(why)
+        says.add_class("bad")
 
     def action_leave(self) -> None:
         if not self._typed:

@@ -216,37 +216,34 @@ class ProfilesScreen(BaseScreen):
 
     def action_train(self) -> None:
         entry = self._usable()
-        self.app.push_screen(TrainForm(NEW + entry.name), self._train)
+        self.ask(TrainForm(NEW + entry.name), self._train)
 
-    def _train(self, answer: dict[str, Any] | None) -> None:
-        if answer is not None:
-            self.attempt(asks.train(self.ddpm, **wish(answer.pop("chosen"), answer)))
+    async def _train(self, answer: dict[str, Any]) -> None:
+        await asks.train(self.ddpm, **wish(answer.pop("chosen"), answer))
 
     def action_edit(self) -> None:
+        """A profile of the user's is replaced; a shipped one becomes one of the user's with a name of its own."""
         entry = self._usable()
 
-        def left(text: str | None) -> None:
+        def left(_: str | None) -> None:
             self._counting = ""  # the form's questions may have overtaken ours
             self._about()
-            if text:
-                self._save_as(entry, text)
 
-        self.app.push_screen(ProfileForm(entry), left)
+        form = ProfileForm(entry, None if entry.own else partial(self._naming, entry))
+        form.do = partial(self._changes.save, entry.name)
+        self.app.push_screen(form, left)
 
     def action_save(self) -> None:
         self.ddpm.say(f"nothing is being changed: {self.ddpm.key('profiles.edit')} opens the form", "dim")
 
-    def _save_as(self, entry: "Entry", text: str) -> None:
-        """A profile of the user's is replaced; a shipped one becomes one of the user's with a name of its own."""
-        if entry.own:
-            self.attempt(self._changes.save(entry.name, text))
-        else:
-            self._ask("Name of your profile", entry, "shipped ones stay as they are", text)
-
-    def _ask(self, question: str, entry: "Entry", hint: str, text: str) -> None:
-        """Save `text` under a name that is asked for."""
+    def _naming(
+        self, entry: "Entry", text: str, question: str = "Name of your profile", hint: str = ""
+    ) -> Ask:
+        """Asks under which name of the user's `text` is to be saved, and saves it."""
+        hint = hint or "shipped ones stay as they are"
         ask = Ask(question, f"my-{entry.name}", hint, self._changes.check_free)
-        self.app.push_screen(ask, lambda name: self.attempt(self._changes.save(name, text)) if name else None)
+        ask.do = lambda name: self._changes.save(name, text)
+        return ask
 
     @property
     def _changes(self) -> Changes:
@@ -254,7 +251,7 @@ class ProfilesScreen(BaseScreen):
 
     def action_new(self) -> None:
         entry = self._usable()
-        self._ask(f"New profile from {entry.name}", entry, "its name", entry.text)
+        self.app.push_screen(self._naming(entry, entry.text, f"New profile from {entry.name}", "its name"))
 
     def action_editor(self) -> None:
         """A copy in the user's editor; checked and saved afterwards. A broken one of the user's is opened just so."""
@@ -262,8 +259,10 @@ class ProfilesScreen(BaseScreen):
         text = self._changes.edit(entry)
         if text is None:
             self.ddpm.say("nothing was changed", "dim")
+        elif entry.own:
+            self.attempt(self._changes.save(entry.name, text))
         else:
-            self._save_as(entry, text)
+            self.app.push_screen(self._naming(entry, text))
 
     def action_delete(self) -> None:
         entry = self._chosen()

@@ -1,5 +1,6 @@
 """Screen 2: every job in order, and what can be done with each."""
 
+from functools import partial
 from typing import Any
 
 from textual.app import ComposeResult
@@ -152,23 +153,21 @@ class QueueScreen(BaseScreen):
 
     def action_add_training(self) -> None:
         view = self.snapshot.job(self.query_one(Table).key)
-        self.app.push_screen(TrainForm(view.run or "" if view else ""), self._add_training)
+        self.ask(TrainForm(view.run or "" if view else ""), self._add_training)
 
-    def _add_training(self, answer: dict[str, Any] | None) -> None:
-        if answer is not None:
-            self.attempt(asks.train(self.ddpm, **wish(answer.pop("chosen"), answer)), self._go_to)
+    async def _add_training(self, answer: dict[str, Any]) -> None:
+        self._go_to(await asks.train(self.ddpm, **wish(answer.pop("chosen"), answer)))
 
     def action_add_sampling(self) -> None:
         if not any(not run.problem for run in self.snapshot.runs):
             self.ddpm.say(f"there is no run yet: {self.ddpm.key('queue.add')} trains one first", "warn")
             return
         view = self.snapshot.job(self.query_one(Table).key)
-        self.app.push_screen(SampleForm(f"{view.run}@latest" if view else ""), self._add_sampling)
+        self.ask(SampleForm(f"{view.run}@latest" if view else ""), self._add_sampling)
 
-    def _add_sampling(self, answer: dict[str, Any] | None) -> None:
-        if answer is not None:
-            args = {"checkpoint": answer.pop("chosen"), **answer}
-            self.attempt(asks.add(self.ddpm, "sample", args), self._go_to)
+    async def _add_sampling(self, answer: dict[str, Any]) -> None:
+        args = {"checkpoint": answer.pop("chosen"), **answer}
+        self._go_to(await asks.add(self.ddpm, "sample", args))
 
     def _go_to(self, reply: dict[str, Any]) -> None:
         """The cursor onto what was just added, as soon as it is there."""
@@ -221,7 +220,8 @@ class QueueScreen(BaseScreen):
     async def _hold(self, on: bool) -> None:
         await asks.ask(self.ddpm, "hold_queue", on=on)
         self.ddpm.say("no further job is started" if on else "the queue goes on", "warn" if on else "good")
-        self.ddpm.undo.push("the queue is as it was", lambda: self._hold(not on))
+        said = "the queue goes on" if on else "no further job is started"
+        self.ddpm.undo.push(said, partial(asks.ask, self.ddpm, "hold_queue", on=not on))
 
     def action_toggle_ended(self) -> None:
         self._ended = not self._ended

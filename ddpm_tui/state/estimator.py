@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -26,7 +27,10 @@ IDLE_S = 120.0
 """Without a question for so long it gives its memory (a torch) back."""
 REMEMBERED = 64
 ATTEMPTS = 3
-"""Ends in a row, without an answer between them, after which it is not started again."""
+"""Ends in a row, without an answer between them, after which it is left alone for a while."""
+REST_S = 30.0
+LONGEST = 32 << 10
+"""Characters of a profile. A pipe holds 64 KiB: a longer question could not be put into it at once."""
 
 
 class Estimating(Protocol):
@@ -57,6 +61,7 @@ class Estimator:
         self._asked: tuple[int, asyncio.Future[dict[str, Any] | None]] | None = None
         self._number = 0
         self._ends = 0
+        self._ended_at = 0.0
         self._known: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._idle: asyncio.TimerHandle | None = None
 
@@ -68,6 +73,10 @@ class Estimator:
     async def figures(self, profile: dict[str, Any]) -> dict[str, Any] | None:
         """See Estimating."""
         key = json.dumps(profile, sort_keys=True)
+        if len(key) > LONGEST:
+            raise UserError(
+                "the profile is too long to be counted", "a text in it may have been pasted by mistake"
+            )
         self._overtake()
         if key in self._known:
             self._known.move_to_end(key)
@@ -99,6 +108,8 @@ class Estimator:
         self._asked = None
 
     def _start(self) -> "subprocess.Popen[bytes]":
+        if self._ends >= ATTEMPTS and time.monotonic() > self._ended_at + REST_S:
+            self._ends = 0
         if self._ends >= ATTEMPTS:
             raise UserError(f"the estimator ended {self._ends} times without an answer", f"see {self.log}")
         environment = {**os.environ, "DDPM_HOME": str(self.home.root), "PYTHONPATH": python_path()}
@@ -145,6 +156,7 @@ class Estimator:
         self._process = None
         if self._asked is not None and not self._asked[1].done():
             self._ends += 1
+            self._ended_at = time.monotonic()
             self._asked[1].set_exception(
                 UserError(f"the estimator ended ({_how(code)})", "the next change starts it again")
             )

@@ -14,7 +14,7 @@ from engine.service.states import Job, Priority, State, job_number, title
 if TYPE_CHECKING:
     from ddpm_tui.state.curves import RunCurves
 
-LinkState = Literal["starting", "connected", "disconnected"]
+LinkState = Literal["starting", "connected", "disconnected", "stopped"]
 
 
 @dataclass(frozen=True)

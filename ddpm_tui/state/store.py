@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ddpm_tui.state.reading import RunReader, job_from_wire, jobs_on_disk
-from ddpm_tui.state.snapshot import Engine, Event, JobView, Meters, RunView, Snapshot
+from ddpm_tui.state.snapshot import Engine, Event, JobView, LinkState, Meters, RunView, Snapshot
 from engine.errors import DdpmError
 from engine.home import Home
 from engine.jobs import Progress, read_progress
@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 Publish = Callable[[Snapshot], None]
 KEPT_EVENTS = 100
+STOPPED = "the engine was stopped (`ddpm-tui engine start` starts it)"
+STOPPED_S = 2.0
+"""Between two looks whether somebody has started it again."""
 CATCH_UP_S = 3.0
 """A look takes milliseconds; on a disk that hangs nobody waits for it longer than this."""
 
@@ -43,8 +46,8 @@ class Link(Protocol):
     async def request(self, do: str, **args: Any) -> Any:
         """One request. Raises DdpmError: refused, or not connected."""
 
-    def listen(self) -> AsyncIterator[dict[str, Any]]:
-        """Connect (starting the service where there is none) and yield {"event": "hello", "status": …,
+    def listen(self, start: bool = True) -> AsyncIterator[dict[str, Any]]:
+        """Connect (starting the service if there is none and `start`) and yield {"event": "hello", "status": …,
         "jobs": […]}, then events; ends or raises DdpmError when the service goes away."""
 
     async def close(self) -> None: ...
@@ -101,6 +104,8 @@ class LiveStore:
         self._publish: Publish = lambda _: None
         self._snapshot = Snapshot()
         self._wake = asyncio.Event()
+        self._stopped = False
+        """Whether somebody stopped the service: then it is waited for, and not started again."""
         self._catching_up: list[asyncio.Event] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -213,18 +218,19 @@ class LiveStore:
         patience = 0.5
         while True:
             try:
-                async for event in self.link.listen():
+                async for event in self.link.listen(start=not self._stopped):
                     self._hear(event)
                     patience = 0.5
-                problem = "the engine went away"
+                problem = STOPPED if self._stopped else "the engine went away"
             except DdpmError as error:
                 problem = str(error)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.exception("the engine's events could not be used")
                 problem = str(error)
-            self._engine = replace(self._engine, link="disconnected", problem=problem)
+            link: LinkState = "stopped" if self._stopped else "disconnected"
+            self._engine = replace(self._engine, link=link, problem=problem)
             self.poke()
-            await asyncio.sleep(patience)
+            await asyncio.sleep(STOPPED_S if self._stopped else patience)
             patience = min(10.0, patience * 1.7)
 
     def _hear(self, event: dict[str, Any]) -> None:
@@ -232,7 +238,10 @@ class LiveStore:
         kind = event.get("event")
         if kind == "progress":
             return  # read from the file, at this side's own pace
-        if kind == "hello":
+        if kind == "stopping":
+            self._stopped = True
+        elif kind == "hello":
+            self._stopped = False
             status = event["status"]
             fresh = {job.id: job for job in map(job_from_wire, event["jobs"])}
             self._waits = {wire["id"]: wire.get("waits") or "" for wire in event["jobs"]}

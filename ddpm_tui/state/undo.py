@@ -1,24 +1,34 @@
-"""What `u` takes back: the last few changes, each with the way back. Knows no screens."""
+"""What `u` takes back: the last few actions, each with the way back. Knows no screens."""
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 DEPTH = 50
+FRESH_S = 60.0
+"""An action that is longer ago than this is no longer what somebody thinks of who presses `u`."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """said: what undoing does, in words ("checkpoint 1200 is back") · back: does it; may raise DdpmError."""
+    """said: what undoing does, in words ("checkpoint 1200 is back") · back: does it; may raise DdpmError ·
+    check: raises DdpmError where it cannot be done any more · where, at: the screen and the moment it was made."""
 
     said: str
     back: Callable[[], Awaitable[object]]
+    check: Callable[[], object] | None = None
+    where: str = ""
+    at: float = 0.0
 
 
 class Undo:
-    """A stack of changes of this session."""
+    """A stack of the actions of this session, one entry each. here: the present screen and moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, here: Callable[[], tuple[str, float]] = lambda: ("", 0.0)) -> None:
         self._changes: list[Change] = []
+        self._here = here
+        self._group: list[Change] | None = None
+        self._stale = False
 
     def __len__(self) -> int:
         return len(self._changes)
@@ -28,8 +38,54 @@ class Undo:
         """What undoing would do now, in words; "" where there is nothing to undo."""
         return self._changes[-1].said if self._changes else ""
 
-    def push(self, said: str, back: Callable[[], Awaitable[object]]) -> None:
-        self._changes = [*self._changes, Change(said, back)][-DEPTH:]
+    @property
+    def last(self) -> Change | None:
+        """What would be taken back now."""
+        return self._changes[-1] if self._changes else None
 
-    def pop(self) -> Change | None:
-        return self._changes.pop() if self._changes else None
+    @property
+    def expected(self) -> bool:
+        """Whether it is surely what somebody means who presses the key: done here, just now, and nothing since."""
+        if not self._changes or self._stale:
+            return False
+        where, now = self._here()
+        return self._changes[-1].where == where and now - self._changes[-1].at <= FRESH_S
+
+    def push(
+        self, said: str, back: Callable[[], Awaitable[object]], check: Callable[[], object] | None = None
+    ) -> None:
+        change = Change(said, back, check, *self._here())
+        if self._group is not None:
+            self._group.append(change)
+            return
+        self._changes = [*self._changes, change][-DEPTH:]
+        self._stale = False
+
+    def failed(self) -> None:
+        """Something was tried since and came to nothing: the key is not meant for what was done before it."""
+        self._stale = bool(self._changes)
+
+    def drop(self, change: Change) -> None:
+        """It is taken back, or can never be."""
+        self._changes = [kept for kept in self._changes if kept is not change]
+
+    @contextlib.contextmanager
+    def together(self, said: str) -> Iterator[None]:
+        """What is pushed meanwhile is one action; taken back in the other order."""
+        outer, self._group = self._group, []
+        try:
+            yield
+        finally:
+            parts, self._group = self._group, outer
+            if len(parts) == 1:
+                self.push(parts[0].said, parts[0].back, parts[0].check)
+            elif parts:
+                self.push(said, _all_back(parts))
+
+
+def _all_back(parts: list[Change]) -> Callable[[], Awaitable[object]]:
+    async def back() -> None:
+        for part in reversed(parts):
+            await part.back()
+
+    return back

@@ -1,12 +1,17 @@
 """The line above and the line below every screen, made of what is live: screens, engine, keys, messages."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, cast
 
+from rich.cells import cell_len
 from textual import events
 
 from ddpm_tui.keymap import BY_ID, SCREENS, shown
 from ddpm_tui.state.snapshot import Snapshot
 from ddpm_tui.widgets.rows import Line, Piece, Rows, length, spread
+
+if TYPE_CHECKING:
+    from ddpm_tui.app import DdpmApp
 
 _SHORT = ("dashboard", "queue", "ckpts", "gallery", "profiles", "compare")
 
@@ -62,6 +67,8 @@ class TopBar(Rows):
             return [("● ", "good"), (words + " ", "dim")]
         if engine.link == "starting":
             return [("◌ ", "warn"), ("engine starting ", "dim")]
+        if engine.link == "stopped":
+            return [("○ ", "warn"), ("engine stopped " if width >= 90 else "stopped ", "dim")]
         return [("○ ", "bad"), ("engine away, retrying " if width >= 100 else "engine away ", "bad")]
 
     def on_click(self, event: events.Click) -> None:
@@ -108,7 +115,17 @@ class FootBar(Rows):
             line += [(key, "accent bold"), " ", (label, "dim"), "  "]
             self._places.append((at, at + size - 2, action))
             at += size
-        yield line
+        yield [*line, *self._undo(at, width)]
+
+    def _undo(self, at: int, width: int) -> list[Piece]:
+        """What the key for it would take back now, where there is room left to say it."""
+        app = cast("DdpmApp", self.app)
+        words = f"undo: {app.undo.next}"
+        key = app.key("app.undo")
+        if not app.undo.next or at + len(key) + 1 + cell_len(words) > width:
+            return []
+        self._places.append((at, at + len(key) + 1 + len(words), "app.undo"))
+        return [(key, "accent bold"), " ", (words, "dim")]
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.repaint())

@@ -8,6 +8,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
+from ddpm_tui.widgets.line import TextLine
+
 
 class FilterBar(Horizontal):
     """The line, what it is, and how to be rid of it. Shown while one types and as long as it holds words."""
@@ -22,12 +24,11 @@ class FilterBar(Horizontal):
         yield Static("esc clears it", classes="label", markup=False)
 
 
-class FilterLine(Input):
+class FilterLine(TextLine):
     """Tells `filtered` at every change. Enter keeps the words, escape takes them away."""
 
     def __init__(self, filtered: Callable[[str], None]) -> None:
-        super().__init__(placeholder="words that must all appear", id="filter", compact=True)
-        self.cursor_blink = False
+        super().__init__(placeholder="words that must all appear", id="filter")
         self._filtered = filtered
         self._before: Any = None
 

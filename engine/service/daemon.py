@@ -107,6 +107,8 @@ class Daemon:
         guarding = loop.create_task(self._keep_going("guarding the engine's place", self._guard_place))
         await self._stop.wait()
         log.info("stopping; %d workers", self.engine.supervisor.worker_count)
+        # Who watches is told that it was meant so: a screen would else start an engine again at once.
+        self.server.broadcast("engine", "stopping", {"event": "stopping"})
         self.engine.stop()
         with contextlib.suppress(TimeoutError):  # a start that is under way is recorded first
             await asyncio.wait_for(recovering, 10.0)

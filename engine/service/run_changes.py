@@ -4,6 +4,7 @@ Works with and without a service: who still needs a run stands in the queue's da
 """
 
 from engine.errors import BusyError
+from engine.files import is_locked
 from engine.folders import RunFolder
 from engine.home import Home
 from engine.runs.record import find_run, rename_run
@@ -23,6 +24,13 @@ def discard(home: Home, run: RunFolder) -> Trashed:
     """As `engine.runs.trash.discard_run`. Raises BusyError where a job that is not over names the run."""
     _refuse_while_needed(home, run.name, "deleted")
     return discard_run(home, run)
+
+
+def check_discard(home: Home, run: RunFolder) -> None:
+    """Raise the BusyError that `discard` would, and change nothing."""
+    _refuse_while_needed(home, run.name, "deleted")
+    if is_locked(run.lock):
+        raise BusyError(f"run {run.name!r} is in use", "pause or cancel it first")
 
 
 def _refuse_while_needed(home: Home, run: str, done: str) -> None:

@@ -40,7 +40,7 @@ class FakeLink:
             raise answer
         return answer(**given) if callable(answer) else answer
 
-    async def listen(self) -> AsyncIterator[dict[str, Any]]:
+    async def listen(self, start: bool = True) -> AsyncIterator[dict[str, Any]]:
         return
         yield {}
 

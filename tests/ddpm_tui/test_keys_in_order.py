@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.ddpm_tui.packets import EVERY_KEY, click, key, make_home, outcome, packets, paste
 
-EXAMPLES = int(os.environ.get("DDPM_SOAK", "0")) or 6
+EXAMPLES = int(os.environ.get("DDPM_SOAK", "0")) or 5
 _number = itertools.count()
 
 

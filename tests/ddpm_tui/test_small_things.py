@@ -95,7 +95,7 @@ def test_undo_keeps_the_last_changes() -> None:
     for n in range(DEPTH + 5):
         undo.push(str(n), back)
     assert len(undo) == DEPTH
-    last = undo.pop()
+    last = undo.last
     assert last is not None
     assert last.said == str(DEPTH + 4)
 

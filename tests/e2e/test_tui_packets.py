@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ddpm_tui.client import ensure_engine
 from engine.home import Home
 from engine.jobs import list_job_folders
 from tests.ddpm_tui.packets import click, paste
@@ -110,6 +111,20 @@ def test_keys_wait_for_what_hangs_and_ctrl_q_does_not(home: Home) -> None:
             os.kill(pid, signal.SIGCONT)
 
 
+def test_an_open_screen_lets_a_stopped_engine_rest(home: Home) -> None:
+    from engine.files import is_locked
+
+    with PtyApp(home.root, size=(100, 30)) as app:
+        app.wait("Nothing is running", "idle")
+        stop_engine(home)
+        app.wait("engine stopped")
+        time.sleep(5)
+        assert not is_locked(home.engine_lock)
+        assert "engine stopped" in app.text
+        ensure_engine(home).close()
+        app.wait("idle")
+
+
 def count_jobs(home: Home) -> Callable[[], int]:
     return lambda: len(list_job_folders(home))
 
@@ -119,5 +134,5 @@ def test_a_form_closed_in_the_same_packet_asked_once(home: Home) -> None:
         app.wait("Nothing is running", "idle")
         send(app, b"2a\r" + b"H" + b"u")
         wait_for(lambda: count_jobs(home)() >= 1, timeout=60)
-        app.wait("undone: the queue is as it was", timeout=60)
+        app.wait("undone: the queue goes on", timeout=60)
         assert count_jobs(home)() == 1

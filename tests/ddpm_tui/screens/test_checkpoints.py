@@ -5,6 +5,7 @@ import contextlib
 import pytest
 
 from engine.errors import UserError
+from engine.files import FileLock
 from engine.home import Home
 from engine.runs.branch import branch_run
 from engine.runs.checkpoints import list_checkpoints, read_tags, resolve, set_tag
@@ -138,6 +139,36 @@ async def test_a_branch_without_previews_shows_its_parents_up_to_where_it_began(
         app.screen.query_one("#runs").move_to("twig")
         await until(pilot, lambda: "parent's faces, epoch 2" in text(app) and "▀" in text(app))
         assert not app.faults
+
+
+async def test_enter_alone_takes_no_tag_away(home):
+    set_tag(home.run("faces-1"), "nice", 300)
+    async with shown(home) as (app, pilot):
+        await pilot.press("t", "enter")
+        await pilot.pause()
+        assert read_tags(home.run("faces-1")) == {"nice": 300}
+        assert "has nice" in text(app) or "name" in text(app)
+        await pilot.press(*"nice", "enter")
+        await until(pilot, lambda: not read_tags(home.run("faces-1")))
+        assert not app.faults
+
+
+async def test_an_export_goes_where_the_whole_path_says(home, tmp_path):
+    async with shown(home) as (app, pilot):
+        await pilot.press("E")
+        await pilot.press("ctrl+a", "ctrl+k", *"here", "enter")
+        await until(pilot, lambda: "is no whole path" in text(app))
+        await pilot.press("ctrl+a", "ctrl+k", *str(tmp_path), "enter")
+        await until(pilot, lambda: "there is already something" in text(app))
+        assert not app.faults
+
+
+async def test_a_run_that_is_in_use_is_refused_before_anything_is_asked(home):
+    with FileLock.acquire(home.run("faces-1").lock, "run", "wait"):
+        async with shown(home) as (app, pilot):
+            await pilot.press("shift+tab", "d")
+            await until(pilot, lambda: "is in use" in text(app))
+            assert "Delete the whole run" not in text(app)
 
 
 async def test_tag_is_given_and_taken_back(home):

@@ -288,3 +288,20 @@ async def test_what_ended_last_is_told_by_the_service_s_count_not_by_the_clock(t
         shown = screen_text(app)
         assert "out of memory" in shown
         assert "loss of celeba32-1" in shown
+
+
+async def test_a_job_that_does_not_train_shows_no_loss_of_the_run(tmp_path: Path) -> None:
+    app = make_app(tmp_path, filled(tmp_path))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, LossChart)
+        assert "loss 0.0" in screen_text(app)
+        at_work = training(
+            phase="evaluating", done=3, total=9, unit="pictures", epoch=None, to_epoch=None, loss=None
+        )
+        score = job(16, State.RUNNING, "evaluate", slot="cuda:0", progress=at_work)
+        app.store.set(replace(filled(tmp_path), jobs=(score,)))  # type: ignore[attr-defined]
+        await pilot.pause(0.2)
+        text = screen_text(app)
+        assert "3 of 9 pictures" in text
+        assert "loss 0.0" not in text
+        assert "loss of celeba32-1" in text, "its curve is there all the same"

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.events import Paste
 from textual.widgets import Input
 
 from ddpm_tui.screens.forms import NEW, SampleForm, TrainForm
@@ -172,3 +173,38 @@ async def test_a_form_shows_its_keys_however_long_its_list_is(
         text = await it.press(key)
         assert "enter do it" in text
         assert ("celeba32-1@latest" if key == "s" else "celeba32-1  ") in text
+
+
+async def test_a_refused_enter_leaves_the_form_as_it_is(tmp_path: Path) -> None:
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        refusal = UserError("run 'celeba32-1' is full", "prune it")
+        it.link.answers["train"] = lambda **a: _or_raise(refusal, a.get("dry_run"))
+        await it.press("a", "tab", "backspace", "7")
+        text = await it.press("enter")
+        assert "run 'celeba32-1' is full" in text
+        assert "prune it" in text
+        assert isinstance(it.app.screen, TrainForm)
+        assert it.app.screen.query_one("#field-chunks", Input).value == "7"
+        it.link.answers["train"] = {"added": True, "job": {"id": "000030"}, "says": ["it"]}
+        await it.press("enter")
+        assert it.app.screen.name == "queue"
+        assert it.link.asked("train")[-1]["chunks"] == 7
+
+
+def _or_raise(error: Exception, dry_run: object) -> dict[str, object]:
+    if not dry_run:
+        raise error
+    return {"says": ["as asked"]}
+
+
+async def test_a_paste_by_mistake_is_not_taken(tmp_path: Path) -> None:
+    async with Opened(tmp_path, filled(tmp_path)) as it:
+        await it.press("a", "tab")
+        for words in ("x" * 100_000, "y" * 1_000_000, "\n\n" + "z" * 2000 + "\n"):
+            it.app.post_message(Paste(words))
+            text = await it.press()
+            assert "nothing was pasted" in text
+            assert "go on, at epoch 12" in text, "the dialog is in sight"
+        it.app.post_message(Paste("\n 1\t2\x1b[A\n3"))
+        await it.press()
+        assert it.app.screen.query_one("#field-chunks", Input).value == " 1 2[A"

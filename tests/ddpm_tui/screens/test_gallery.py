@@ -94,7 +94,7 @@ async def test_a_key_pressed_while_the_pictures_are_still_to_come_is_not_lost(ho
         assert not app.faults
 
 
-async def test_a_key_meant_for_a_set_that_was_left_is_forgotten(home, monkeypatch):
+async def test_keys_behind_one_that_waits_for_the_pictures_wait_too(home, monkeypatch):
     from ddpm_tui.state import samples
 
     make_samples(home.run("faces-1"), "000002")
@@ -110,11 +110,11 @@ async def test_a_key_meant_for_a_set_that_was_left_is_forgotten(home, monkeypatc
     async with run as pilot:
         await pilot.press("4")
         await until(pilot, asked.is_set)
+        shown = app.screen.sets.key
         await pilot.press("enter", "j")
         go_on.set()
-        await until(pilot, lambda: app.screen.view.mode == "grid")
-        await pilot.pause(0.2)
-        assert app.screen.view.mode == "grid"
+        await until(pilot, lambda: app.screen.view.mode == "large" and app.turns.through)
+        assert app.screen.sets.key == shown, "j came when the face was large"
 
 
 async def test_the_list_says_a_spacing_that_is_not_the_samplers_own(home):

@@ -118,3 +118,24 @@ async def test_a_program_that_is_not_there_is_said(tmp_path):
     with pytest.raises(UserError, match="cannot be started"):
         await estimator.figures({"n": 1})
     await estimator.close()
+
+
+async def test_a_profile_with_a_pasted_text_in_it_is_refused_and_the_process_lives(estimator):
+    assert await estimator.figures({"n": 1}) == {"parameters": 1}
+    pid = estimator.pid
+    for size in (100_000, 1_000_000):
+        with pytest.raises(UserError, match="too long to be counted"):
+            await estimator.figures({"n": 2, "description": "x" * size})
+    assert estimator.pid == pid
+    assert await estimator.figures({"n": 3}) == {"parameters": 3}
+
+
+async def test_one_that_died_too_often_is_tried_again_after_a_rest(estimator, monkeypatch):
+    for _ in range(ATTEMPTS):
+        with pytest.raises(UserError):
+            await estimator.figures({"n": "die"})
+        await until(lambda: estimator.pid is None)
+    with pytest.raises(UserError, match="ended 3 times"):
+        await estimator.figures({"n": 1})
+    monkeypatch.setattr("ddpm_tui.state.estimator.REST_S", -1.0)
+    assert await estimator.figures({"n": 1}) == {"parameters": 1}

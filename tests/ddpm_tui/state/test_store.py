@@ -31,12 +31,14 @@ class Service:
     def __init__(self) -> None:
         self.events: asyncio.Queue[dict[str, Any] | Exception | None] = asyncio.Queue()
         self.connections = 0
+        self.starts = True
 
     async def request(self, do: str, **args: Any) -> Any:
         return {}
 
-    async def listen(self) -> AsyncIterator[dict[str, Any]]:
+    async def listen(self, start: bool = True) -> AsyncIterator[dict[str, Any]]:
         self.connections += 1
+        self.starts = start
         while (event := await self.events.get()) is not None:
             if isinstance(event, Exception):
                 raise event
@@ -132,6 +134,26 @@ async def test_broken_connections_and_garbage_are_survived(tmp_path: Path) -> No
         await it.until(lambda s: "no such state" in s.engine.problem)
         await it.say(hello(train()))
         await it.until(lambda s: s.engine.link == "connected")
+
+
+async def test_an_engine_that_somebody_stopped_is_waited_for_and_not_started_again(tmp_path: Path) -> None:
+    async with Running(tmp_path) as it:
+        it.service.events.put_nowait(hello())
+        await it.until(lambda s: s.engine.link == "connected")
+        assert it.service.starts
+        it.service.events.put_nowait({"event": "stopping"})
+        it.service.events.put_nowait({"event": "waits", "waits": {}})
+        it.service.events.put_nowait(None)
+        snapshot = await it.until(lambda s: s.engine.link == "stopped")
+        assert "engine start" in snapshot.engine.problem
+        it.service.events.put_nowait(hello())
+        await it.until(lambda s: s.engine.link == "connected")
+        assert not it.service.starts
+        it.service.events.put_nowait(None)
+        await it.until(lambda s: s.engine.link == "disconnected")
+        it.service.events.put_nowait(hello())
+        await it.until(lambda s: s.engine.link == "connected")
+        assert it.service.starts, "one that went away by itself is"
 
 
 async def test_curves_come_for_followed_runs_only_and_go_with_the_run(tmp_path: Path) -> None:
