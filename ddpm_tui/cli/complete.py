@@ -7,7 +7,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from engine.errors import UserError
-from engine.home import Home, is_export, shipped_profiles
+from engine.home import NAME, Home, is_export, shipped_profiles
 from engine.text import visible
 
 
@@ -67,7 +67,11 @@ def jobs(_: click.Context, __: click.Parameter, incomplete: str) -> list[Complet
 
 def datasets(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     home = Home.find()
-    named = [name for name in _folders(str(home.data)) if home.source(name).record.exists()]
+    named = [
+        name
+        for name in _folders(str(home.data))
+        if NAME.fullmatch(name) and home.source(name).record.exists()
+    ]
     return _starting(["faces", *named], incomplete)
 
 

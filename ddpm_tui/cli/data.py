@@ -168,7 +168,10 @@ def _described(source: Any) -> str:
         alone = first.count == left_out.total and first.label.startswith(".")
         words = f"{first.count:,} {first.label} left out" if alone else f"left out: {left_out.in_words()}"
         parts.append(words)
-        parts += [f"{kind.example} is not looked into" for kind in left_out if kind.label in ARCHIVES]
+        for kind in left_out:
+            if kind.label in ARCHIVES:
+                more = f", nor into {kind.count - 1:,} more" if kind.count > 1 else ""
+                parts.append(f"{kind.example} is not looked into{more}")
     return "; ".join(parts)
 
 
@@ -194,6 +197,9 @@ def _remarks(source: Any) -> list[str]:
         patterns = " ".join(f"--exclude {shell_word(pattern)}" for pattern in source.exclude)
         remarks.append(f"kept with the data set: {patterns} (--exclude-nothing takes all in again)")
     remarks += [f"{kind}: {FETCH[kind]}" for kind in source.left_out if kind in FETCH]
+    if ".zip" in source.left_out and source.kind == "folder":
+        inside = str(Path(source.path) / str(source.left_out[".zip"]["example"]))
+        remarks.append(f"a zip is a data set of its own: ddpm-tui data add {shell_word(inside)} --name NAME")
     return remarks
 
 

@@ -7,8 +7,10 @@ from typing import Final
 
 from engine.errors import UsageError
 
-LONGEST: Final = 1000
 MOST: Final = 100
+"""Patterns of one data set."""
+LONGEST: Final = 1000
+"""Characters of one of them."""
 
 
 class Exclude:
@@ -20,6 +22,10 @@ class Exclude:
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
+        if len(patterns) > MOST:
+            raise UsageError(
+                f"{len(patterns):,} patterns to leave pictures out by", f"at most {MOST} are taken"
+            )
         self.patterns = tuple(check_pattern(pattern) for pattern in patterns)
         self._compiled = [(p, "/" in p, re.compile(translate(p))) for p in self.patterns]
 

@@ -302,3 +302,22 @@ def test_enlarged_pictures_are_said_with_their_own_size(home: Home, cli: Cli, tm
     Image.new("RGB", (80, 99)).save(tmp_path / "tiny" / "y.png")
     differ = cli("data", "add", str(tmp_path / "tiny"), "--size", "64")
     assert "5 of 6 were enlarged from 16 to 24 px to 64 px" in differ.err
+
+
+def test_a_zip_in_a_folder_is_pointed_at(home: Home, cli: Cli, tmp_path: Path) -> None:
+    _put(tmp_path / "d", 3)
+    (tmp_path / "d" / "faces one.zip").write_bytes(b"PK")
+    added = cli("data", "add", str(tmp_path / "d"), "--no-pack")
+    assert "1 .zip left out; faces one.zip is not looked into" in added.err
+    assert f"ddpm-tui data add '{tmp_path / 'd' / 'faces one.zip'}' --name NAME" in added.err
+
+
+def test_an_odd_folder_among_the_data_sets_keeps_none_from_being_completed(
+    home: Home, pictures: Path
+) -> None:
+    from ddpm_tui.cli.complete import datasets
+
+    add_source(home, pictures, "dots")
+    for name in ("my data", "-x", "ü"):
+        (home.data / name).mkdir()
+    assert {item.value for item in datasets(None, None, "")} == {"faces", "dots"}  # type: ignore[arg-type]

@@ -341,3 +341,11 @@ def test_patterns_leave_out_files_and_folders(
 def test_a_pattern_that_can_match_nothing_is_misuse(tmp_path: Path, pattern: str) -> None:
     with pytest.raises(UsageError, match="pattern"):
         scan(fill(tmp_path / "a", 2), [pattern])
+
+
+def test_patterns_without_end(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="at most 100"):
+        scan(fill(tmp_path / "a", 2), ["x"] * 101)
+    slow = "*a" * 400 + "b"
+    (tmp_path / "a" / ("a" * 200 + ".jpg")).write_bytes(small_jpeg(1))
+    assert scan(tmp_path / "a", [slow]).unmatched == (slow,)
