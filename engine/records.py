@@ -5,6 +5,7 @@ stand once; `engine.typed` then makes a dataclass of it whose fields hold what t
 that says what, where and why. Nothing heavy is imported: the command line needs this at every call.
 """
 
+import errno
 import io
 import json
 import math
@@ -75,6 +76,22 @@ def read_bytes(path: Path, limit: int = JSON_LIMIT) -> bytes:
     if len(content) > limit:
         raise ValueError(f"it grew past {limit:,} bytes")
     return content
+
+
+def open_data(path: Path) -> io.BufferedReader:
+    """The same for files of any size, where every trouble is an OSError that names the file."""
+    try:
+        return open_regular(path)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, str(error), str(path)) from None
+
+
+def read_tail(path: Path, most: int) -> tuple[bytes, int]:
+    """The last `most` bytes of a file, and how many bytes it has. Raises OSError."""
+    with open_data(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - most))
+        return file.read(most), size
 
 
 def _kind(mode: int) -> str:

@@ -31,6 +31,7 @@ from engine.jobs import (
     read_progress,
     read_result,
 )
+from engine.records import open_data, read_tail
 from engine.scarcity import ScarceError
 from engine.service.launcher import LocalLauncher, LocalWorker
 
@@ -38,6 +39,8 @@ POLL_S = 0.1
 PATIENCE_S = 3.0
 """How long a worker may take to quit after a second Ctrl-C before it is killed; it loses nothing more by that."""
 TAIL_LINES = 12
+LOG_BYTES = 1 << 20
+"""Of a worker's log that are taken at one look."""
 SHORTAGE_S = 30.0
 """How long a shortage is waited out for the last word of a worker."""
 
@@ -223,9 +226,9 @@ class _Words:
 
     def new(self) -> list[str]:
         try:
-            with open(self._log, "rb") as file:
+            with open_data(self._log) as file:
                 file.seek(self._offset)
-                content = file.read()
+                content = file.read(LOG_BYTES)
         except OSError:
             return []
         whole = content[: content.rfind(b"\n") + 1]
@@ -288,7 +291,7 @@ def _death(code: int | None) -> str:
 
 def _print_tail(folder: JobFolder) -> None:
     try:
-        lines = folder.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        lines = read_tail(folder.log, 1 << 16)[0].decode(errors="replace").splitlines()[-TAIL_LINES:]
     except OSError:
         return
     for line in lines:

@@ -20,6 +20,7 @@ from ddpm_tui.client import Client, NotRunningError, ensure_engine, insistent_re
 from engine.errors import UserError
 from engine.home import Home
 from engine.jobs import EXIT_DISK_FULL
+from engine.records import open_data, read_tail
 from engine.service.states import job_number
 
 
@@ -90,6 +91,8 @@ def _wait(
                 break
 
 
+LOG_BYTES = 1 << 20
+"""Of a log that are read at once."""
 ASK_S = 1.0
 """Between two questions whether the job whose log is followed is over."""
 WATCH_S = 2.0
@@ -167,22 +170,23 @@ def follow_file(path: Path, lines: int, over: Any) -> None:
     """Print the last `lines` of a file; with `over`, go on until it says True and nothing new is there."""
     position = 0
     held = b""
-    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
-        content = file.read()
-        position = len(content)
-        _say_log(content.splitlines()[-lines:])
+    with contextlib.suppress(FileNotFoundError):
+        content, position = read_tail(path, max(LOG_BYTES, 200 * max(0, lines)))
+        _say_log(content.splitlines()[-lines:] if lines > 0 else [])
     looked = time.monotonic()
     while over is not None:
         fresh = b""
-        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+        with contextlib.suppress(FileNotFoundError), open_data(path) as file:
             if file.seek(0, 2) < position:
                 position, held = 0, b""  # the log was begun anew
             file.seek(position)
-            fresh = file.read()
+            fresh = file.read(LOG_BYTES)
             position += len(fresh)
         if fresh:
             # A line that is not yet whole may end within a character.
             *whole, held = _LINE_END.split(held + fresh)
+            if len(held) > LOG_BYTES:  # no line, or one that nobody reads
+                whole, held = [*whole, held], b""
             _say_log(whole)
             sys.stdout.flush()
         elif time.monotonic() - looked > ASK_S:

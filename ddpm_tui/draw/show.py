@@ -14,6 +14,7 @@ from ddpm_tui.draw.halfblock import half_block_rows
 from ddpm_tui.draw.layout import contact_sheet, grid_layout
 from ddpm_tui.draw.terminal import Depth, Terminal, here
 from engine.errors import UserError
+from engine.records import open_data
 
 
 def print_faces(
@@ -70,7 +71,7 @@ def load_picture(path: Path) -> Pixels:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        with open_data(path) as file, Image.open(file) as image:
             turned = ImageOps.exif_transpose(image) or image
             if "A" in turned.getbands() or "transparency" in turned.info:
                 ground = Image.new("RGBA", turned.size, (0, 0, 0, 255))

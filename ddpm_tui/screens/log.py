@@ -12,6 +12,7 @@ from ddpm_tui.keymap import bindings
 from ddpm_tui.screens.base import Dialog
 from ddpm_tui.widgets.rows import Line, Rows, scrollbar, spread
 from engine.folders import JobFolder
+from engine.records import read_tail
 from engine.service.states import job_number
 from engine.text import visible
 
@@ -104,14 +105,13 @@ class LogView(Dialog[None]):
     def _read(self) -> list[str] | None:
         """The log's last lines; None where it is as it was."""
         try:
-            with open(self._folder.log, "rb") as file:
-                size = file.seek(0, 2)
-                stamp = (size, self._folder.log.stat().st_mtime_ns)
-                if stamp == self._stamp:
-                    return None
-                self._stamp = stamp
-                file.seek(max(0, size - TAIL))
-                lines = file.read().decode(errors="replace").replace("\r", "\n").splitlines()
+            status = self._folder.log.stat()
+            stamp = (status.st_size, status.st_mtime_ns)
+            if stamp == self._stamp:
+                return None
+            content, size = read_tail(self._folder.log, TAIL)
+            self._stamp = stamp
+            lines = content.decode(errors="replace").replace("\r", "\n").splitlines()
         except FileNotFoundError:
             return ["no log yet"]
         except OSError as error:

@@ -12,6 +12,7 @@ from ddpm_tui.state.snapshot import Snapshot
 from engine.errors import DdpmError
 from engine.folders import RunFolder
 from engine.home import Home
+from engine.records import open_data
 
 Pixels = NDArray[np.uint8]
 
@@ -98,9 +99,9 @@ def _told(path: Path) -> dict[str, object]:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with open_data(path) as file, Image.open(file) as image:
             return {str(key): value for key, value in image.info.items()}
-    except OSError:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return {}
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from engine.errors import UserError
 from engine.files import unwritable, write_bytes
+from engine.records import open_data
 
 
 def save_figure(
@@ -43,7 +44,7 @@ def check_place(path: Path) -> None:
 
 def _is_figure(path: Path) -> bool:
     try:
-        with Image.open(path) as image:
+        with open_data(path) as file, Image.open(file) as image:
             return "command" in getattr(image, "text", {})
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return False

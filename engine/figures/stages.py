@@ -11,6 +11,7 @@ from PIL import Image
 from engine.errors import DamagedError, UserError
 from engine.figures.sheet import MARGIN, Picture, labelled_sheet
 from engine.folders import RunFolder
+from engine.records import open_data
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ def preview_paths(run: RunFolder) -> list[Path]:
 def read_preview(path: Path) -> Preview:
     """Cut a preview's sheet into its pictures. Raises DamagedError naming it."""
     try:
-        with Image.open(path) as image:
+        with open_data(path) as file, Image.open(file) as image:
             text = dict(getattr(image, "text", {}))
             sheet = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DamagedError(f"preview {path} cannot be read ({error})") from None
     try:
         step, side, count = int(path.stem), int(text["size"]), int(text["count"])

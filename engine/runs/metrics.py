@@ -15,6 +15,7 @@ import numpy as np
 from pydantic_core import from_json
 
 from engine.files import without_nan
+from engine.records import open_data
 
 TRAIN_FIELDS = ("step", "epoch", "images", "loss", "lr", "grad_norm", "bad", "time", "images_per_s")
 EPOCH_FIELDS = ("step", "epoch", "images", "train_loss", "val_loss", "eps_error", "lr", "time", "seconds")
@@ -70,6 +71,11 @@ class _Table:
         return {name: values[: self._count] for name, values in zip(self._names, self._room, strict=True)}
 
 
+AT_ONCE = 256 << 20
+MOST_BYTES = 1 << 30
+"""Bytes that are read of a file at one look, and of one at all: a sparse file may say that it has any number."""
+
+
 class Metrics:
     """A run's metrics as columns, followed cheaply: `poll` reads only what is new.
 
@@ -95,12 +101,12 @@ class Metrics:
         return self._tables["epoch"].columns()
 
     def poll(self) -> bool:
-        """Read what was added since the last call. True where anything changed.
+        """Read what was added since the last call, at most AT_ONCE bytes of it. True where anything changed.
 
         A file that was cut (a resume) or replaced is read again from its beginning.
         """
         try:
-            with open(self.path, "rb") as file:
+            with open_data(self.path) as file:
                 status = os.fstat(file.fileno())
                 identity = (status.st_dev, status.st_ino)
                 if identity != self._identity or status.st_size < self._offset or not self._still_there(file):
@@ -109,7 +115,7 @@ class Metrics:
                 if status.st_size == self._offset:
                     return False
                 file.seek(self._offset)
-                content = file.read()
+                content = file.read(AT_ONCE)
         except FileNotFoundError:
             return False
         end = content.rfind(b"\n") + 1
@@ -185,7 +191,8 @@ def parse_lines(content: bytes) -> list[Any]:
 def read_metrics(path: Path) -> Metrics:
     """Everything in the file now; empty where there is none."""
     metrics = Metrics(path)
-    metrics.poll()
+    while metrics.poll():
+        pass
     return metrics
 
 
@@ -193,7 +200,8 @@ def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
     """Every row of a curve as it stands in the file, in its order, and how many lines cannot be read. A torn last line
     is not there yet; no file is no rows."""
     try:
-        content = path.read_bytes()
+        with open_data(path) as file:
+            content = file.read(MOST_BYTES)
     except FileNotFoundError:
         return [], 0
     rows, corrupt = _good_rows(content[: content.rfind(b"\n") + 1])

@@ -18,6 +18,7 @@ from engine.failpoints import reach
 from engine.folders import JobFolder
 from engine.home import Home
 from engine.jobs import Result, read_result
+from engine.records import read_tail
 from engine.scarcity import ScarceError, is_scarce
 from engine.service import machine, runs
 from engine.service.launcher import Launcher, Worker
@@ -327,10 +328,7 @@ class Supervisor:
 def tail(folder: JobFolder, count: int) -> list[str]:
     """The last lines of a worker's log that say anything."""
     try:
-        with open(folder.log, "rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - 65536))
-            lines = file.read().decode(errors="replace").splitlines()
+        lines = read_tail(folder.log, 65536)[0].decode(errors="replace").splitlines()
     except OSError:
         return []
     return [line for line in lines if line.strip()][-count:]
