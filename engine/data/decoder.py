@@ -7,6 +7,7 @@ It ends when the socket does, so it never outlives a parent that was killed.
 
 import os
 import signal
+import stat
 import sys
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -99,9 +100,14 @@ class Decoder:
 
     def _read_file(self, name: str) -> bytes:
         """System calls alone: a file object takes a twentieth of what a small picture does in all."""
-        file = os.open(os.path.join(self.task.path, name), os.O_RDONLY | os.O_CLOEXEC)  # noqa: PTH118
+        path = os.path.join(self.task.path, name)  # noqa: PTH118
+        # Without O_NONBLOCK, opening a pipe waits for its writer.
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            size = os.fstat(file).st_size
+            status = os.fstat(file)
+            size = status.st_size
+            if not stat.S_ISREG(status.st_mode):
+                raise BrokenPictureError("is no file any more")
             if size > MAX_BYTES:
                 raise BrokenPictureError(f"longer than {MAX_BYTES >> 20} MiB")
             return os.read(file, size)

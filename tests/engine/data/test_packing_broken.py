@@ -1,5 +1,6 @@
 """Pictures that cannot be packed: each is named, a few are left out, and more than 1 % are an error."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,10 @@ def test_a_file_too_long_for_a_picture_is_not_read(tmp_path: Path) -> None:
         Block(0, (("long.jpg",), ("short.jpg",)))
     )
     assert (result.good, result.broken) == (1, [(0, "longer than 256 MiB")])
+
+
+@pytest.mark.timeout(20)
+def test_a_picture_that_became_a_pipe_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    result = Decoder(Task("folder", str(tmp_path), "whole", 8)).work(Block(0, (("a.jpg",),)))
+    assert result.broken == [(0, "is no file any more")]
