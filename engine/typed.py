@@ -81,7 +81,7 @@ def check_format(content: Any, newest: int, what: str, path: Path) -> dict[str, 
         raise DamagedError(f"{what} is incomplete: its format is no number: {path}")
     if version > newest:
         raise UserError(
-            f"{what} was written by a newer ddpm-tui (format {version}, this one reads {newest}): {path}",
+            f"{what} ({path}) was written by a newer ddpm-tui (format {version}, this one reads {newest})",
             "update ddpm-tui",
         )
     return content

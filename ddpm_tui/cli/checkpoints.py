@@ -151,21 +151,27 @@ def _show_export(folder: str, as_json: bool) -> None:
 @click.pass_context
 def verify(ctx: click.Context, reference: str, as_json: bool) -> None:
     """Read every byte of a run's checkpoints, or of one, and compare. Exit code 1 if any is not whole."""
-    from engine.runs.checkpoints import list_checkpoints, resolve
+    from engine.runs.checkpoints import is_sealed, list_checkpoints, resolve
     from engine.runs.checkpoints import verify as check
-    from engine.runs.record import find_run
+    from engine.runs.record import find_run, record_problem
 
     if "@" in reference:
         found = [resolve(home(), reference)[1]]
     else:
         found = list_checkpoints(find_run(home(), reference))
+    record = record_problem(find_run(home(), reference.partition("@")[0]))
     results = {info.step: check(info.folder) for info in found}
+    older = [info.step for info in found if not results[info.step] and not is_sealed(info.folder)]
     if as_json:
-        print_json([{"step": step, "problem": problem} for step, problem in results.items()])
+        wrong = [{"step": None, "problem": record}] if record else []
+        print_json([*wrong, *({"step": step, "problem": problem} for step, problem in results.items())])
     else:
+        if record:
+            say(f"run.json: {record}")
         for step, problem in results.items():
-            say(f"{step}: {problem or 'whole'}")
-    ctx.exit(int(any(results.values())))
+            unsealed = " (its manifest has no digest: an older version wrote it)" if step in older else ""
+            say(f"{step}: {problem or f'whole{unsealed}'}")
+    ctx.exit(int(any(results.values()) or record is not None))
 
 
 @checkpoints.command()

@@ -4,7 +4,9 @@ Needs neither NumPy nor Pillow: a list of data sets reads manifests alone.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from engine.errors import DamagedError
@@ -95,9 +97,12 @@ def is_whole(folder: PackedFolder) -> bool:
         return False  # derived data: it is simply packed again
 
 
-def verify_packed(folder: PackedFolder) -> list[str]:
+BLOCK = 8 << 20
+
+
+def verify_packed(folder: PackedFolder, between: Callable[[], object] = lambda: None) -> list[str]:
     """Everything that is wrong with a packed folder, one line each: files, lengths, SHA-256, counts. Reads
-    it all."""
+    it all; `between` is called after every few megabytes and may raise to end it."""
     try:
         manifest = load_manifest(folder)
     except DamagedError as error:
@@ -107,8 +112,7 @@ def verify_packed(folder: PackedFolder) -> list[str]:
         return found
     for name, facts in manifest.files.items():
         try:
-            with open(folder.path / name, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = _sha256(folder.path / name, between)
         except OSError as error:
             return [f"{folder.path / name}: {error.strerror}"]
         if digest != facts["sha256"]:
@@ -123,3 +127,12 @@ def verify_packed(folder: PackedFolder) -> list[str]:
     if len(split) != manifest.count or counts != (manifest.train, manifest.held_out, manifest.test):
         found.append(f"{folder.split} does not agree with the manifest")
     return found
+
+
+def _sha256(path: Path, between: Callable[[], object]) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+            between()
+    return digest.hexdigest()

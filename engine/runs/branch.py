@@ -8,7 +8,6 @@ from typing import Any
 
 from engine.errors import DamagedError, UsageError, UserError
 from engine.failpoints import reach
-from engine.files import write_json
 from engine.folders import RunFolder
 from engine.home import Home
 from engine.profile import Profile
@@ -33,6 +32,7 @@ from engine.runs.record import (
     run_names,
 )
 from engine.runs.trash import list_trash
+from engine.seals import write_sealed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +100,7 @@ def branch_run(
         facts = {**dataclasses.asdict(manifest), "metrics_offset": offset, "chunk_end": True}
         if _other_pictures(before.profile, profile):  # with whose held-out ones these are not compared
             facts |= {"eps_error": None, "val_loss": None}
-        write_json(target.manifest, facts)
+        write_sealed(target.manifest, facts)
 
     if _other_pictures(before.profile, profile):
         require_pictures(home, profile.data.model_dump())

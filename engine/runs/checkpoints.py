@@ -5,23 +5,25 @@ Reads manifests only; the weights inside are the training room's business. Never
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine import seals
 from engine.errors import DamagedError, DdpmError, UserError, unknown
 from engine.failpoints import reach
 from engine.files import FileLock, disk_errors, fsync_folder, write_json
-from engine.folders import CheckpointFolder, RunFolder
+from engine.folders import CheckpointFolder, RunFolder, is_number
 from engine.home import Home, check_name
-from engine.records import read_json
+from engine.records import MissingError, read_json, read_object
 from engine.runs.record import find_run
 from engine.runs.timeline import Origin
+from engine.seals import check_seal, write_sealed
+from engine.typed import Count, check_format, typed
 
 FORMAT = 1
 STANDING_TAGS = ("latest", "best")
@@ -35,11 +37,11 @@ class Manifest:
     that ends here, 2.5 if a job's target came in the middle of the third; None in old ones.
     """
 
-    step: int
-    epoch: int
-    images: int
-    position: int
-    steps_per_epoch: int
+    step: Count
+    epoch: Count
+    images: Count
+    position: Count
+    steps_per_epoch: Count
     architecture: str
     chunk_end: bool = False
     chunk: float | None = None
@@ -47,7 +49,7 @@ class Manifest:
     val_loss: float | None = None
     eps_error: float | None = None
     lr: float | None = None
-    metrics_offset: int = 0
+    metrics_offset: Count = 0
     sums: dict[str, float] | None = None
     scaler: dict[str, Any] | None = None
     torch_version: str = ""
@@ -101,33 +103,23 @@ class CheckpointInfo:
 def read_manifest(folder: CheckpointFolder) -> Manifest:
     """Parse manifest.json. Raises DamagedError naming it; UserError for a newer format."""
     what = f"the manifest of checkpoint {folder.path.name}"
-    data = read_json(folder.manifest, what)
-    if not isinstance(data, dict) or not isinstance(data.get("format"), int):
-        raise DamagedError(f"{what} is not a manifest: {folder.manifest}")
-    if data["format"] > FORMAT:
-        raise UserError(f"{what} was written by a newer ddpm-tui", "update ddpm-tui")
-    known = {f.name for f in fields(Manifest)}
-    try:
-        manifest = Manifest(**{key: value for key, value in data.items() if key in known})
-    except TypeError as error:
-        raise DamagedError(f"{what} is incomplete: {folder.manifest} ({error})") from None
-    wrong = _wrong_field(manifest)
-    if wrong:
+    data = check_format(read_json(folder.manifest, what), FORMAT, what, folder.manifest)
+    manifest = typed(Manifest, data, what, folder.manifest)
+    if wrong := _wrong_file(manifest):
         raise DamagedError(f"{what} has something else for {wrong}: {folder.manifest}")
+    check_seal(data, what, folder.manifest)
+    if manifest.step != folder.step:
+        raise DamagedError(f"{what} is that of step {manifest.step}: {folder.manifest}")
     return manifest
 
 
-def _wrong_field(manifest: Manifest) -> str | None:
-    """The first field that is not what its name says: what others rely on before any byte is compared."""
-    for name in ("step", "epoch", "images", "position", "steps_per_epoch", "metrics_offset"):
-        value = getattr(manifest, name)
-        if type(value) is not int or value < 0:
-            return name
-    for name in ("eps_error", "epochs"):
-        if not isinstance(getattr(manifest, name), int | float | None):
-            return name
-    if not isinstance(manifest.files, dict):
-        return "files"
+def is_sealed(folder: CheckpointFolder) -> bool:
+    """Whether its manifest carries a digest of itself; those of older versions do not. Raises DamagedError."""
+    return seals.is_sealed(read_object(folder.manifest, "the manifest"))
+
+
+def _wrong_file(manifest: Manifest) -> str | None:
+    """The first entry of `files` that does not name a file beside the manifest with its size and digest."""
     for name, entry in manifest.files.items():
         # A name is a file beside the manifest: files are copied and linked by it.
         if name in ("", ".", "..") or "/" in name or not isinstance(entry, dict):
@@ -140,7 +132,7 @@ def _wrong_field(manifest: Manifest) -> str | None:
 def checkpoint_folders(run: RunFolder) -> list[CheckpointFolder]:
     """All published checkpoint folders, oldest step first, unread."""
     try:
-        names = [name for name in os.listdir(run.checkpoints) if name.isdecimal()]
+        names = [name for name in os.listdir(run.checkpoints) if is_number(name)]
     except OSError:
         return []
     return [CheckpointFolder(run.checkpoints / name) for name in sorted(names, key=int)]
@@ -263,10 +255,10 @@ def resolve(home: Home, reference: str) -> tuple[RunFolder, CheckpointInfo]:
                 f"run {name!r} has no scored checkpoint", "its epochs were not validated; use @latest"
             )
     elif which.isdecimal():
-        chosen = next((c for c in found if c.step == int(which)), None)
+        chosen = next((c for c in found if is_number(which) and c.step == int(which)), None)
     elif which[:1] == "e" and which[1:].isdecimal():
         ends = {c.whole().epoch: c for c in whole if c.whole().whole_epoch}
-        chosen = ends.get(int(which[1:]))
+        chosen = ends.get(int(which[1:])) if is_number(which[1:]) else None
         if chosen is None:
             # A step of that number would be another time in training: no "did you mean".
             kept = f"kept are those of epochs {', '.join(map(str, ends))}" if ends else "none is kept"
@@ -297,14 +289,19 @@ def read_tags(run: RunFolder) -> dict[str, int]:
 def whole_tags(run: RunFolder) -> dict[str, int]:
     """tag → step, for those who would write the file or delete what has no tag. Raises DamagedError."""
     try:
-        data = json.loads(run.tags.read_bytes())
-        return {str(tag): int(step) for tag, step in data.items()}
-    except FileNotFoundError:
+        what = f"the list of tags of run {run.name!r}"
+        return typed(_Tags, {"tags": read_json(run.tags, what)}, what, run.tags).tags
+    except MissingError:
         return {}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise DamagedError(
-            f"the tags of run {run.name!r} cannot be read: {run.tags} ({error})", "mend or delete that file"
-        ) from None
+    except DamagedError as error:
+        raise DamagedError(error.what, "mend or delete that file") from None
+
+
+@dataclass(frozen=True)
+class _Tags:
+    """tags.json."""
+
+    tags: dict[str, Count]
 
 
 def set_tag(run: RunFolder, tag: str, step: int | None) -> None:
@@ -413,7 +410,7 @@ def publish(
                     os.fsync(file.fileno())
                 files[path.name] = {"size": path.stat().st_size, "sha256": sha256(path)}
             content = {**asdict(manifest), "files": files}
-            write_json(building.manifest, content)
+            write_sealed(building.manifest, content)
             fsync_folder(building.path)
             reach("checkpoint.before_rename")
             if target.path.exists():

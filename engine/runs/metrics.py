@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic_core import from_json
 
+from engine.errors import DamagedError
 from engine.files import without_nan
 from engine.records import open_data
 
@@ -30,6 +31,13 @@ class MetricsWriter:
         self._file: io.BufferedWriter = open(path, "ab")  # noqa: SIM115 - held for the run's life
         self.missing = max(0, (truncate_to or 0) - self._file.tell())
         if truncate_to is not None and truncate_to < self._file.tell():
+            if not _ends_a_line(path, truncate_to):
+                self._file.close()
+                raise DamagedError(
+                    f"the checkpoint that is resumed says that {path} was {truncate_to:,} bytes long, and no line ends "
+                    "there: nothing is cut",
+                    "delete that checkpoint; the one before it is resumed",
+                )
             self._file.truncate(truncate_to)
             self._file.seek(truncate_to)
 
@@ -45,6 +53,14 @@ class MetricsWriter:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _ends_a_line(path: Path, offset: int) -> bool:
+    if not offset:
+        return True
+    with open(path, "rb") as file:
+        file.seek(offset - 1)
+        return file.read(1) == b"\n"
 
 
 class _Table:
@@ -166,7 +182,10 @@ def _has_its_place(row: dict[str, Any]) -> bool:
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def parse_lines(content: bytes) -> list[Any]:

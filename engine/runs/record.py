@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import DamagedError, GoneError, UserError, damaged_run, unknown
-from engine.files import FileLock, disk_errors, fsync_folder, write_json
+from engine.files import FileLock, disk_errors, fsync_folder
 from engine.folders import RunFolder
 from engine.home import NAME, NAME_RULE, Home, check_name
 from engine.profile import Profile
 from engine.profiles_store import build_profile, diff_profiles, override_profile, value_text
-from engine.records import read_json
+from engine.records import read_json, read_object
 from engine.runs.rate_plan import RatePlan, Segment
 from engine.runs.timeline import Origin
+from engine.seals import check_seal, write_sealed
+from engine.typed import check_format, typed
 
 FORMAT = 1
 
@@ -43,6 +45,18 @@ class Lineage:
     epoch: int
     images: int
     changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """run.json."""
+
+    profile: dict[str, Any]
+    profile_name: str
+    created: str
+    lineage: Lineage | None
+    frozen: dict[str, Any]
+    versions: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -124,7 +138,7 @@ def create_run(
         with disk_errors(folder.path):
             building.path.mkdir(mode=0o700)
             with FileLock.acquire(building.lock, f"run {name!r}"):
-                write_json(building.record, record.to_json())
+                write_record(building, record)
                 building.checkpoints.mkdir()
                 fill(building)
                 with _names(home):
@@ -214,35 +228,38 @@ def read_record(folder: RunFolder) -> RunRecord:
         raise damaged_run(folder.name, error.what, error.hint) from None
 
 
-def _record(folder: RunFolder) -> RunRecord:
-    data = read_json(folder.record, f"the record of run {folder.name!r}")
-    version = data.get("format") if isinstance(data, dict) else None
-    if not isinstance(version, int):
-        raise DamagedError(f"the record of run {folder.name!r} is not a run record: {folder.record}")
-    if version > FORMAT:
-        raise UserError(
-            f"run {folder.name!r} was written by a newer ddpm-tui (format {version}, this one reads {FORMAT})",
-            "update ddpm-tui",
-        )
+def record_problem(folder: RunFolder) -> str | None:
+    """What is wrong with a run's record, in a line; None for one that can be used."""
     try:
-        lineage = data["lineage"]
-        record = RunRecord(
-            folder.name,
-            build_profile(data["profile"], str(folder.record)),
-            data["profile_name"],
-            data["created"],
-            Lineage(**{**lineage, "changes": tuple(lineage["changes"])}) if lineage else None,
-            dict(data["frozen"]),
-            dict(data["versions"]),
-        )
-        _ = record.origin, record.rates  # raise here where they are something else
-        return record
+        read_record(folder)
+    except (DamagedError, UserError) as error:
+        return str(error)
+    return None
+
+
+def _record(folder: RunFolder) -> RunRecord:
+    what = f"the record of run {folder.name!r}"
+    data = check_format(read_json(folder.record, what), FORMAT, what, folder.record)
+    check_seal(data, what, folder.record)
+    stored = typed(_Stored, data, what, folder.record)
+    record = RunRecord(
+        folder.name,
+        build_profile(stored.profile, str(folder.record)),
+        stored.profile_name,
+        stored.created,
+        stored.lineage,
+        stored.frozen,
+        stored.versions,
+    )
+    try:
+        _ = record.origin, record.rates  # raise here if they are something else
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"the record of run {folder.name!r} lacks {error}: {folder.record}") from None
+    return record
 
 
 def write_record(folder: RunFolder, record: RunRecord) -> None:
-    write_json(folder.record, record.to_json())
+    write_sealed(folder.record, record.to_json())
 
 
 def freeze(folder: RunFolder, **facts: Any) -> RunRecord:
@@ -300,7 +317,7 @@ def rename_run(home: Home, old: str, new: str) -> None:
             raise UserError(f"there is already a run named {new!r}")
         record = read_record(folder)
         # A name that was written and never taken: a call before this one was killed.
-        intended = str(read_json(folder.record, f"the record of run {old!r}").get("name"))
+        intended = str(read_object(folder.record, f"the record of run {old!r}").get("name"))
         former = {old} if intended in run_names(home) else {old, intended}
         branches = [home.run(name) for name in run_names(home) if _parent(home, name) in former]
         # Their worker writes the same file: all are ours before the first is written.

@@ -4,17 +4,17 @@ Making a run and checking a checkpoint's bytes need more; those are imported whe
 service stays small.
 """
 
-import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 from engine.devices import Kind, began_on
 from engine.errors import DamagedError, UserError, damaged_run, unknown
 from engine.files import is_locked, lock_holder
-from engine.folders import RunFolder
+from engine.folders import RunFolder, is_number
 from engine.home import NAME, Home
-from engine.records import read_json
-from engine.scarcity import is_scarce, scarce, unless_scarce
+from engine.scarcity import unless_scarce
+from engine.seals import read_sealed
+from engine.typed import AtLeast, Count, typed
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ def run_facts(folder: RunFolder) -> RunFacts:
     """Raises DamagedError where run.json cannot be read."""
     what = f"the record of run {folder.name!r}"
     try:
-        record: dict[str, Any] = read_json(folder.record, what)
+        record = read_sealed(folder.record, what)
         profile, frozen = record["profile"], record.get("frozen") or {}
         training = profile.get("training", {})
         wanted = str(training.get("device", "auto"))
-        return RunFacts(int(training.get("chunk_epochs", 25)), wanted, began_on(frozen))
+        return RunFacts(max(1, int(training.get("chunk_epochs", 25))), wanted, began_on(frozen))
     except DamagedError as error:
         raise damaged_run(folder.name, error.what, error.hint) from None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -75,26 +75,34 @@ class Reached:
     epochs_seen: float
 
 
+@dataclass(frozen=True)
+class _Plain:
+    """What is read here of a checkpoint's manifest."""
+
+    step: Count
+    epoch: Count
+    steps_per_epoch: Count = 0
+    epochs: Annotated[float, AtLeast(0)] | None = None
+
+
 def newest(folder: RunFolder) -> Reached | None:
     """The newest checkpoint whose manifest reads; its bytes are not checked. Raises ScarceError."""
     for path in _steps(folder):
         try:
-            manifest = json.loads(folder.checkpoint(path).manifest.read_bytes())
-            seen = manifest.get("epochs")
-            if seen is None:
-                per_epoch = manifest.get("steps_per_epoch") or 0
-                seen = manifest["step"] / per_epoch if per_epoch else float(manifest["epoch"])
-            return Reached(int(manifest["step"]), int(manifest["epoch"]), float(seen))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            if is_scarce(error):  # else an older one would be taken for it
-                raise scarce(error) from error
+            manifest = read_sealed(folder.checkpoint(path).manifest, "a manifest")
+            plain = typed(_Plain, manifest, "a manifest")
+        except DamagedError:
             continue
+        per_epoch, seen = plain.steps_per_epoch, plain.epochs
+        if seen is None:
+            seen = plain.step / per_epoch if per_epoch else float(plain.epoch)
+        return Reached(plain.step, plain.epoch, seen)
     return None
 
 
 def _steps(folder: RunFolder) -> list[int]:
     with unless_scarce():
-        return sorted((int(p.name) for p in folder.checkpoints.iterdir() if p.name.isdecimal()), reverse=True)
+        return sorted((int(p.name) for p in folder.checkpoints.iterdir() if is_number(p.name)), reverse=True)
     return []
 
 

@@ -6,19 +6,18 @@ from dataclasses import dataclass, replace
 import torch
 
 from engine.data.job import pack_for
-from engine.data.manifest import is_whole
+from engine.data.manifest import is_whole, verify_packed
 from engine.data.packed import Packed, open_packed
 from engine.devices import KINDS, began_on
 from engine.diffusion.schedule import Schedule
-from engine.errors import UserError
-from engine.files import write_json
-from engine.folders import RunFolder
+from engine.errors import DamagedError, UserError
+from engine.folders import PackedFolder, RunFolder
 from engine.profile import Profile
 from engine.runs.branch import require_beginning
 from engine.runs.checkpoints import Manifest, newest_whole, origin_of, remove_leftovers
 from engine.runs.pictures import pictures_of, require_batch
 from engine.runs.rate_plan import RatePlan
-from engine.runs.record import RunRecord, freeze, read_record
+from engine.runs.record import RunRecord, freeze, read_record, write_record
 from engine.runs.timeline import Origin, Timeline
 from engine.training import precision
 from engine.training.batches import Feeder
@@ -75,6 +74,8 @@ def open_session(work: Work, run: RunFolder) -> Session:
     folder = pictures_of(work.home, record)
     if not is_whole(folder):
         folder = pack_for(work, data.dataset, data.size, data.recipe, data.limit)
+    work.report("starting", text="checking the pictures")
+    _check_pictures(work, folder)
     work.report("starting", text="loading pictures")
     packed = open_packed(folder)
     plan = _plan(work, record, packed)
@@ -112,7 +113,7 @@ def open_session(work: Work, run: RunFolder) -> Session:
     )
     if not record.versions:
         record = replace(record, versions={"torch": torch.__version__, "python": platform.python_version()})
-        write_json(run.record, record.to_json())
+        write_record(run, record)
 
     remove_leftovers(run)
     require_beginning(work.home, run)
@@ -129,6 +130,13 @@ def open_session(work: Work, run: RunFolder) -> Session:
         record.rates or RatePlan.of(profile, profile.horizon_epochs),
         resumed,
     )
+
+
+def _check_pictures(work: Work, folder: PackedFolder) -> None:
+    """Read every byte of the packed pictures once: nothing is trained on altered ones. Raises DamagedError."""
+    problems = verify_packed(folder, work.raise_if_stopping)
+    if problems:
+        raise DamagedError(problems[0], f"delete {folder.path}; the next training packs it again")
 
 
 def _plan(work: Work, record: RunRecord, packed: Packed) -> precision.Plan:

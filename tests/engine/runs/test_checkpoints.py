@@ -134,15 +134,30 @@ def test_removing_never_shows_half_a_checkpoint(home: Home, monkeypatch: pytest.
 
 # Damage.
 
+
+def digit(folder: CheckpointFolder, field: str) -> None:
+    """Change the last digit of a number in the manifest, as a bad sector or an editor may."""
+    text = folder.manifest.read_text()
+    changed = re.sub(rf'("{field}": \d*)(\d)', lambda m: f"{m[1]}{(int(m[2]) + 1) % 10}", text, count=1)
+    assert changed != text
+    folder.manifest.write_text(changed)
+
+
 DAMAGE = {
     "no manifest": (lambda f: f.manifest.unlink(), r"manifest of checkpoint 00000028 is missing"),
     "torn manifest": (lambda f: f.manifest.write_bytes(f.manifest.read_bytes()[:200]), "JSON"),
-    "a list for a manifest": (lambda f: f.manifest.write_text("[]"), "is not a manifest"),
+    "a list for a manifest": (lambda f: f.manifest.write_text("[]"), "does not hold a JSON object"),
     "manifest without a step": (lambda f: f.manifest.write_text('{"format": 1}'), "is incomplete"),
-    "a step that is text": (lambda f: spoil_manifest(f, step="28"), "something else for step"),
-    "steps before the first": (lambda f: spoil_manifest(f, position=-1), "something else for position"),
-    "a figure that is text": (lambda f: spoil_manifest(f, eps_error="low"), "something else for eps_error"),
-    "a list of files": (lambda f: spoil_manifest(f, files=["model.safetensors"]), "something else for files"),
+    "a step that is text": (lambda f: spoil_manifest(f, step="28"), "which must be a whole number"),
+    "steps before the first": (
+        lambda f: spoil_manifest(f, position=-1),
+        "-1 for position, which must be 0 or more",
+    ),
+    "a figure that is text": (lambda f: spoil_manifest(f, eps_error="low"), "'low' for eps_error"),
+    "a list of files": (
+        lambda f: spoil_manifest(f, files=["model.safetensors"]),
+        "for files, which must be a table",
+    ),
     "a file without a size": (lambda f: spoil_manifest(f, files={"a": {"sha256": ""}}), "else for files"),
     "a file elsewhere": (
         lambda f: spoil_manifest(f, files={"../../run.json": {"size": 1, "sha256": ""}}),
@@ -152,7 +167,13 @@ DAMAGE = {
     "truncated weights": (lambda f: truncate(f.optimizer), r"optimizer\.safetensors is truncated"),
     "altered weights": (lambda f: alter(f.ema), r"ema\.safetensors has been altered"),
     "unreadable weights": (unreadable, r"ema\.safetensors cannot be read \(Is a directory\)"),
-    "newer format": (lambda f: spoil_manifest(f, format=99), "newer ddpm-tui — update"),
+    "a digit that changed": (lambda f: digit(f, "metrics_offset"), "has been altered"),
+    "a step that changed": (lambda f: digit(f, "step"), "has been altered"),
+    "another's manifest": (lambda f: spoil_manifest(f, step=21), "is that of step 21"),
+    "newer format": (
+        lambda f: spoil_manifest(f, format=99),
+        r"newer ddpm-tui \(format 99, this one reads 1\) — update",
+    ),
 }
 
 
@@ -291,7 +312,7 @@ def test_a_damaged_tag_file_is_no_tags(home: Home, content: str) -> None:
     run.tags.write_text(content)
     assert read_tags(run) == {}
     assert [c.tags for c in list_checkpoints(run)] == [()]
-    with pytest.raises(DamagedError, match="the tags of run 'r' cannot be read"):
+    with pytest.raises(DamagedError, match=r"the list of tags of run 'r'.*mend or delete that file"):
         set_tag(run, "nice", 7)
     assert run.tags.read_text() == content
 

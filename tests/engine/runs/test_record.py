@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BusyError, DamagedError, UserError
-from engine.files import FileLock, write_json
+from engine.files import FileLock
 from engine.folders import RunFolder
 from engine.home import Home
 from engine.profile import Profile
@@ -28,6 +28,7 @@ from engine.runs.record import (
     rename_run,
     run_names,
 )
+from engine.seals import write_sealed
 from engine.service.runs import names, run_facts
 from tests.torchless import trained_run
 
@@ -123,15 +124,15 @@ def test_an_unknown_run_gets_the_nearest(home: Home) -> None:
     [
         (None, DamagedError, "is missing"),
         ("{", DamagedError, "not readable JSON"),
-        ("[]", DamagedError, "is not a run record"),
-        ('{"format": "1"}', DamagedError, "is not a run record"),
+        ("[]", DamagedError, "does not hold a JSON object"),
+        ('{"format": "1"}', DamagedError, "its format is no number"),
         ('{"format": 99}', UserError, "newer ddpm-tui .format 99, this one reads 1. — update"),
-        ('{"format": 1}', DamagedError, "lacks 'lineage'"),
+        ('{"format": 1}', DamagedError, "lacks profile"),
         ('{"format": 1, "lineage": {"parent": "x"}}', DamagedError, "lacks"),
         (
             '{"format": 1, "lineage": null, "profile": {}, "profile_name": "", "created": "", "frozen": 3}',
             DamagedError,
-            "lacks",
+            "lacks versions",
         ),
     ],
 )
@@ -160,7 +161,7 @@ def test_a_record_whose_profile_is_of_a_later_version(home: Home) -> None:
     path = home.run("r").record
     data = json.loads(path.read_text())
     data["profile"]["model"]["magic"] = 3
-    path.write_text(json.dumps(data))
+    write_sealed(path, data)
     with pytest.raises(UserError, match=r"run\.json: model\.magic: unknown key"):
         load_run(home, "r")
 
@@ -237,7 +238,7 @@ def test_a_rename_that_was_killed_is_done_by_the_next(
         return once
 
     with monkeypatch.context() as killed:
-        killed.setattr("engine.runs.record.write_json", dies(write_json))
+        killed.setattr("engine.runs.record.write_sealed", dies(write_sealed))
         killed.setattr(Path, "rename", dies(Path.rename))
         with pytest.raises(KeyboardInterrupt):
             rename_run(home, "old", "new")

@@ -10,6 +10,7 @@ import pytest
 from engine.data.catalog import add_source
 from engine.home import Home
 from engine.jobs import read_result
+from engine.seals import write_sealed
 from tests import tiny
 
 from .support import Service, add, change, make_home
@@ -96,7 +97,7 @@ def test_a_run_goes_on_where_it_began(shop: Home, services: Callable[..., Servic
     # As an earlier version left a run that began on a card.
     del record["frozen"]["device_kind"]
     record["frozen"]["plan"] |= {"device": "cuda:0", "device_name": "card 0"}
-    run.record.write_text(json.dumps(record))
+    write_sealed(run.record, record)
     use(shop, "cpu")
     third = service.request("train", target="r", to_epoch=3)["job"]["id"]
     wait = service.job(third)

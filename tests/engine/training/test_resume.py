@@ -8,6 +8,7 @@ import pytest
 from engine.home import Home
 from engine.jobs import read_result
 from engine.runs.checkpoints import list_checkpoints
+from engine.seals import write_sealed
 from tests.on_a_card import on_a_card
 from tests.tiny import bits, job, make_run, metrics_without_clocks, work
 
@@ -87,7 +88,7 @@ def test_another_architecture_is_refused(home: Home) -> None:
     assert work(job(home, run, 1)).returncode == 0
     record = json.loads(run.record.read_text())
     record["profile"]["model"]["width"] = 16
-    run.record.write_text(json.dumps(record))
+    write_sealed(run.record, record)
     ended = job(home, run, 2)
     assert work(ended).returncode == 1
     result = read_result(ended)
