@@ -18,6 +18,7 @@ from engine.devices import Place
 from engine.errors import DdpmError
 from engine.files import without_nan
 from engine.home import Home
+from engine.records import loads_json
 from engine.threads import wait_briefly
 
 NICENESS = 5
@@ -77,7 +78,7 @@ def _listen(lines: TextIO, box: Newest) -> None:
 def _answer(home: Home, line: str) -> dict[str, Any]:
     number = None
     try:
-        request = json.loads(line)
+        request = loads_json(line.encode())
         number = request["id"]
         return {"id": number, "figures": _count(home, request["profile"])}
     except DdpmError as error:

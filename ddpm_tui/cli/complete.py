@@ -1,13 +1,13 @@
 """What arguments complete with. Called by the shell at every tab: folders are listed, hardly anything is read."""
 
-import json
 import os
 
 import click
 from click.shell_completion import CompletionItem
 
-from engine.errors import UserError
+from engine.errors import DamagedError, DdpmError, UserError
 from engine.home import NAME, Home, is_export, shipped_profiles
+from engine.records import read_object
 from engine.text import visible
 
 
@@ -34,8 +34,8 @@ def references(___: click.Context, __: click.Parameter, incomplete: str) -> list
     except UserError:
         return []
     try:
-        tags = list(json.loads(run.tags.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        tags = list(read_object(run.tags, "the tags"))
+    except DamagedError:
         tags = []
     steps = [str(int(folder)) for folder in _folders(str(run.checkpoints)) if folder.isdigit()]
     known = ["latest", "best", *tags, *steps] if steps else []
@@ -57,9 +57,9 @@ def jobs(_: click.Context, __: click.Parameter, incomplete: str) -> list[Complet
     ids = sorted((name for name in _folders(str(home.jobs)) if name.isdecimal()), reverse=True)[:200]
     for job_id in (i for i in ids if job_number(i).startswith(incomplete)):
         try:
-            note = json.loads(home.job(job_id).queue_note.read_bytes())
+            note = read_object(home.job(job_id).queue_note, "a note")
             words = f"{note['state']}: {note['kind']} {note['run'] or ''}"
-        except (OSError, ValueError, KeyError, TypeError):
+        except (KeyError, DdpmError):
             continue
         items.append(CompletionItem(job_number(job_id), help=visible(words)))
     return items

@@ -1,6 +1,5 @@
 """`ddpm-tui queue train|sample|evaluate`: adding jobs. What is asked for is counted and checked by the engine."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ddpm_tui.cli.sample import drawing_args, drawing_options
 from ddpm_tui.client import insistent_request, token
 from engine.errors import DdpmError
 from engine.home import Home, given_path, is_export
+from engine.seals import read_sealed
 from engine.service.states import job_number
 
 
@@ -144,7 +144,7 @@ def _check_steps(checkpoint: str, steps: int | None) -> None:
         check_steps(steps, find_trained(Home.find(), checkpoint).profile.diffusion.steps)
         return
     try:
-        record = json.loads(Home.find().run(checkpoint.partition("@")[0]).record.read_bytes())
+        record = read_sealed(Home.find().run(checkpoint.partition("@")[0]).record, "the record")
         most = int(record["profile"]["diffusion"]["steps"])
     except (DdpmError, OSError, ValueError, KeyError, TypeError):
         return

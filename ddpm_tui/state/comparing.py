@@ -3,7 +3,6 @@
 Reads run folders; knows no widgets. Imported after the first paint.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,10 @@ from ddpm_tui.state import scores
 from ddpm_tui.state.curves import RunCurves
 from ddpm_tui.state.studies import gather, within
 from ddpm_tui.words import number
+from engine.errors import DamagedError
 from engine.folders import RunFolder
 from engine.home import Home
+from engine.runs.sample_record import read_sample
 
 
 @dataclass(frozen=True)
@@ -184,13 +185,13 @@ def sample_sets(run: RunFolder, step: int | None, most: int = 16) -> list[Sample
     for path in folders:
         folder = run.sample(path.name)
         try:
-            record = json.loads(folder.record.read_bytes())
+            record = read_sample(folder)
             if step is not None and record.get("checkpoint") != step:
                 continue
             pictures = np.load(folder.pictures, mmap_mode="r")[:most].copy()
             how = f"seed {record.get('seed')}, {record.get('sampler')} {record.get('steps')} steps"
             found.append(SampleSet(pictures, how, int(record["checkpoint"])))
-        except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError):
+        except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, DamagedError):
             continue
     return found
 

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from engine.errors import UserError
 from engine.home import Home
+from engine.records import loads_json
 from engine.service.launcher import worker_environment
 from engine.service.settings import read_settings
 from engine.service.spawn import python_path
@@ -163,7 +164,7 @@ class Estimator:
 
     def _take(self, line: bytes) -> None:
         try:
-            answer = json.loads(line)
+            answer = loads_json(line)
             number = answer["id"]
         except (ValueError, KeyError, TypeError):
             return

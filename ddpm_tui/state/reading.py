@@ -3,19 +3,20 @@
 What the service says wins over what is read here; this is what an app without a service shows.
 """
 
-import json
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ddpm_tui.state.snapshot import RunView
-from engine.errors import DdpmError
-from engine.folders import RunFolder
+from engine.errors import DamagedError, DdpmError
+from engine.folders import RunFolder, is_number
 from engine.home import NAME, Home, shipped_profiles
 from engine.jobs import JobSpec, list_job_folders, read_spec
-from engine.records import loads_toml, read_text
+from engine.records import MissingError, loads_toml, read_object, read_text
+from engine.seals import read_sealed
 from engine.service.states import Intent, Job, Priority, State
+from engine.typed import Count, typed
 
 _JOB_FIELDS = {f.name for f in fields(Job)}
 
@@ -36,8 +37,9 @@ def jobs_on_disk(home: Home, newest: int = 200) -> tuple[Job, ...]:
     found = []
     for folder in list_job_folders(home)[-newest:]:
         try:
-            found.append(job_from_wire(json.loads(folder.queue_note.read_bytes())))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            what = f"the note of job {folder.id}"
+            found.append(Job.from_wire(read_object(folder.queue_note, what), what))
+        except DamagedError:
             try:
                 spec: JobSpec = read_spec(folder)
             except DdpmError:
@@ -86,46 +88,71 @@ def stamp(*paths: Path) -> tuple[int, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True)
+class _Epoch:
+    """What is read of a manifest."""
+
+    epoch: Count
+
+
+@dataclass(frozen=True)
+class _Lineage:
+    """What is read of a branch's beginning."""
+
+    parent: str | None = None
+    step: Count | None = None
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What is read of run.json."""
+
+    profile: dict[str, Any]
+    profile_name: str = ""
+    created: str = ""
+    lineage: _Lineage | None = None
+    frozen: dict[str, Any] | None = None
+
+
 def _read_run(folder: RunFolder) -> RunView:
     name = folder.name
     steps = _steps(folder)
     latest, epoch = None, 0
     for step in reversed(steps):
         try:
-            manifest = json.loads(folder.checkpoint(step).manifest.read_bytes())
-            latest, epoch = step, int(manifest["epoch"])
+            manifest = read_sealed(folder.checkpoint(step).manifest, "a manifest")
+            latest, epoch = step, typed(_Epoch, manifest, "a manifest").epoch
             break
-        except (OSError, ValueError, KeyError, TypeError):
+        except DamagedError:
             continue
     try:
-        record = json.loads(folder.record.read_bytes())
-        lineage = record.get("lineage") or {}
-        profile = record["profile"]
-        if not isinstance(profile, dict):
-            raise TypeError("its profile is not a table")
+        what = folder.record.name
+        record = typed(_Record, read_sealed(folder.record, what), what)
+        lineage = record.lineage or _Lineage()
         return RunView(
             name,
-            str(record.get("profile_name", "")),
-            str(record.get("created", "")),
-            lineage.get("parent"),
-            lineage.get("step"),
-            tuple(lineage.get("changes", ())),
-            profile,
-            record.get("frozen") or {},
+            record.profile_name,
+            record.created,
+            lineage.parent,
+            lineage.step,
+            lineage.changes,
+            record.profile,
+            record.frozen or {},
             len(steps),
             latest,
             epoch,
         )
-    except FileNotFoundError:
+    except MissingError:
         problem = f"{folder.record.name} is missing"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        problem = f"{folder.record.name} cannot be read ({str(error)[:60]})"
+    except DamagedError as error:
+        problem = f"{folder.record.name} cannot be read ({error.what})"
     return RunView(name, checkpoints=len(steps), latest_step=latest, epoch=epoch, problem=problem)
 
 
 def _steps(folder: RunFolder) -> list[int]:
     try:
-        return sorted(int(e.name) for e in os.scandir(folder.checkpoints) if e.name.isdecimal())
+        return sorted(int(e.name) for e in os.scandir(folder.checkpoints) if is_number(e.name))
     except OSError:
         return []
 

@@ -1,7 +1,6 @@
 """Sample sets and previews of all runs, and sample sets of exported checkpoints, as the gallery lists them. Imports
 NumPy: after the first paint only."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +14,7 @@ from ddpm_tui.state.reading import stamp
 from engine.errors import DamagedError
 from engine.folders import RunFolder, SampleFolder
 from engine.home import Home
+from engine.runs.sample_record import read_sample
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,9 @@ def _entries(run: str, samples: Path, previews: Path | None = None) -> tuple[Ent
             continue
         folder = SampleFolder(path)
         try:
-            facts = json.loads(folder.record.read_bytes())
-            if not isinstance(facts, dict):
-                raise ValueError("not a table")
-        except (OSError, ValueError) as error:
-            problem = f"{folder.record.name} cannot be read ({error})"
+            facts = read_sample(folder)
+        except DamagedError as error:
+            problem = f"{folder.record.name} cannot be read ({error.what})"
             found.append(Entry(run, path.name, path, problem=problem))
             continue
         problem = "" if folder.pictures.is_file() else f"{folder.pictures.name} is missing"

@@ -2,13 +2,14 @@
 folders, so it runs in threads; knows no widgets.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ddpm_tui.words import duration
+from engine.errors import DamagedError
 from engine.folders import RunFolder
 from engine.runs.evaluations import SAMPLED, read_evaluations
+from engine.runs.sample_record import read_sample
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ def known_times(run: RunFolder) -> Known:
         folders = []
     for path in folders:
         try:
-            facts = json.loads(run.sample(path.name).record.read_bytes())
+            facts = read_sample(run.sample(path.name))
             size, seconds = int(facts["n"]) * int(facts["steps"]), float(facts["seconds"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (DamagedError, ValueError, KeyError, TypeError):
             continue
         if size > most:
             drawing, most = seconds / size, size

@@ -17,6 +17,7 @@ from typing import IO, Any, Self
 from engine import failpoints, files
 from engine.data.decoder import Result
 from engine.folders import PackedFolder
+from engine.records import loads_json
 
 
 @dataclass
@@ -167,7 +168,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     if not line.endswith(b"\n"):
         return None
     try:
-        content = json.loads(line)
+        content = loads_json(line)
     except ValueError:
         return None
     return content if isinstance(content, dict) else None

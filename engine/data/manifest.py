@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import DamagedError
+from engine.errors import DamagedError, UserError
 from engine.folders import PackedFolder
 from engine.records import read_json
+from engine.typed import check_format, typed
 
 FORMAT: Final = 1
 
@@ -60,19 +61,27 @@ def load_manifest(folder: PackedFolder) -> PackedManifest:
     """Raises DamagedError where it is missing, unreadable or from a newer version."""
     content = read_json(folder.manifest, "the manifest of a packed data set")
     try:
-        if int(content["format"]) > FORMAT:
-            raise DamagedError(
-                f"{folder.path} was packed by a newer ddpm-tui", "update ddpm-tui, or pack it again"
-            )
-        manifest = PackedManifest(**content)
-        if "pictures.u8" not in manifest.files:
-            raise KeyError("pictures.u8")
-    except (TypeError, KeyError, ValueError) as error:
+        what = "the manifest of a packed data set"
+        manifest = typed(PackedManifest, check_format(content, FORMAT, what, folder.manifest), what)
+        if "pictures.u8" not in manifest.files or not all(map(_is_entry, manifest.files.items())):
+            raise DamagedError("its files")
+    except UserError:
+        raise DamagedError(
+            f"{folder.path} was packed by a newer ddpm-tui", "update ddpm-tui, or pack it again"
+        ) from None
+    except DamagedError as error:
         raise DamagedError(
             f"the manifest of a packed data set is damaged: {folder.manifest}",
             "delete the folder; it is packed again",
         ) from error
     return manifest
+
+
+def _is_entry(item: tuple[str, Any]) -> bool:
+    """Whether a name and its facts are those of a file in the folder."""
+    name, facts = item
+    inside = name not in ("", ".", "..") and "/" not in name and isinstance(facts, dict)
+    return inside and type(facts.get("size")) is int and isinstance(facts.get("sha256"), str)
 
 
 def quick_problems(folder: PackedFolder, manifest: PackedManifest) -> list[str]:

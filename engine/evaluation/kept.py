@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import DdpmError
+from engine.errors import DamagedError, DdpmError
 from engine.files import FileLock, write_json
+from engine.records import read_json
 from engine.runs.evaluations import KEPT, Score, score_from_wire, score_to_wire
 
 
@@ -82,13 +83,13 @@ class Kept:
             self._lock.release()
 
     def _read(self, folder: Path) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, TypeError, DamagedError):
             self.samples = _whole(folder / "samples.u8", self.samples.shape[1:])
-            self.seconds = float(json.loads((folder / "seconds.json").read_bytes()))
+            self.seconds = float(read_json(folder / "seconds.json", "the seconds"))
         with contextlib.suppress(OSError, ValueError, EOFError):
             self.pairs = np.load(folder / "pairs.npy", allow_pickle=False)
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            found = json.loads((folder / "scores.json").read_bytes())
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, DamagedError):
+            found = read_json(folder / "scores.json", "the scores")
             self.scores = {measure: score_from_wire(wire["name"], wire) for measure, wire in found.items()}
         if self.pairs is None:
             self.scores.pop("memorisation", None)

@@ -17,6 +17,7 @@ from engine.data.packed import Packed
 from engine.errors import DiskFullError, UserError
 from engine.evaluation.extractors import Extractor, OnBatch
 from engine.files import write_bytes
+from engine.records import loads_json
 from engine.runs.evaluations import Part, Reference
 
 MOST = 50_000
@@ -75,8 +76,8 @@ def cached(path: Path, name: str, terms: dict[str, str]) -> NDArray[np.float32] 
     """The array `name` of a kept file made on the same terms; None where there is none that can be used."""
     try:
         content = path.read_bytes()
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        if header.get("__metadata__") != terms:
+        header = loads_json(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        if not isinstance(header, dict) or header.get("__metadata__") != terms:
             return None
         found: NDArray[np.float32] = load(content)[name]
         return found

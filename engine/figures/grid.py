@@ -1,7 +1,6 @@
 """Batches of samples, the denoising of some, and several runs beside each other: from what runs have on disk."""
 
 import contextlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from engine.errors import UserError
+from engine.errors import DamagedError, UserError
 from engine.figures.sheet import MARGIN, Picture, labelled_sheet
 from engine.figures.stages import preview_paths, read_preview
 from engine.folders import RunFolder, SampleFolder
+from engine.runs.sample_record import read_sample
 from engine.text import shell_word
 
 
@@ -39,16 +39,16 @@ class SampleSet:
 
 
 def read_set(path: Path) -> SampleSet:
-    """The set in a folder below samples/. Raises OSError or ValueError where it cannot be read."""
+    """The set in a folder below samples/. Raises DamagedError."""
     folder = SampleFolder(path)
-    return SampleSet(folder, json.loads(folder.record.read_bytes()))
+    return SampleSet(folder, read_sample(folder))
 
 
 def sample_sets(samples: Path) -> list[SampleSet]:
     """Sets of a samples/ folder that can be read, oldest first."""
     found = []
     for path in sorted(samples.glob("[0-9]*")) if samples.is_dir() else []:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(DamagedError):
             found.append(read_set(path))
     return found
 

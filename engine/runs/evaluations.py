@@ -5,12 +5,11 @@ imports torch; what a measure computes is `engine.evaluation`'s business.
 """
 
 import contextlib
-import json
 import math
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +21,8 @@ from engine.failpoints import reach
 from engine.files import disk_errors, is_locked, without_nan, write_bytes, write_json
 from engine.folders import RunFolder
 from engine.home import ExportPlace
-from engine.records import read_json
+from engine.records import read_json, read_object
+from engine.typed import Count, check_format, typed
 
 FORMAT = 1
 
@@ -299,28 +299,41 @@ def read_evaluation(path: Path) -> Evaluation:
     newer format."""
     what = f"the evaluation {path.name}"
     data = read_json(path, what)
-    if not isinstance(data, dict) or not isinstance(data.get("format"), int):
-        raise DamagedError(f"{what} is not an evaluation: {path}")
-    if data["format"] > FORMAT:
-        raise UserError(f"{what} was written by a newer ddpm-tui", "update ddpm-tui")
+    stored = typed(_Stored, check_format(data, FORMAT, what, path), what, path)
     try:
-        scores = {name: score_from_wire(name, entry) for name, entry in data["scores"].items()}
-        picture = _pairs_of(path)
-        return Evaluation(
-            data["id"], data["run"], int(data["checkpoint"]), float(data["epoch"]), data["created"],
-            data["weights"], scores, path, picture if picture.exists() else None, data.get("weights_sha256"),
-        )  # fmt: skip
+        scores = {name: score_from_wire(name, entry) for name, entry in stored.scores.items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedError(f"{what} lacks {error}: {path}") from None
+    except DamagedError as error:
+        raise DamagedError(f"{what} holds a score that cannot be read: {error.what}: {path}") from None
+    picture = _pairs_of(path)
+    return Evaluation(
+        stored.id, stored.run, stored.checkpoint, stored.epoch, stored.created, stored.weights, scores, path,
+        picture if picture.exists() else None, stored.weights_sha256,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """An evaluation's file."""
+
+    id: str
+    run: str
+    checkpoint: Count
+    epoch: float
+    created: str
+    weights: str
+    scores: dict[str, dict[str, Any]]
+    weights_sha256: str | None = None
 
 
 def score_from_wire(name: str, entry: Mapping[str, Any]) -> Score:
-    """Raises KeyError, TypeError or ValueError where a term is missing."""
+    """Raises KeyError, TypeError, ValueError or DamagedError where a term is missing or of another type."""
     known = {f.name for f in fields(Score)}
     given = {key: value for key, value in entry.items() if key in known}
     value = given.get("value", "")
-    given["value"] = math.nan if value is None else float(value)
-    return Score(**{**given, "name": name, "reference": Reference(**entry["reference"])})
+    found = typed(Score, {**given, "name": name, "value": 0.0 if value is None else value}, f"score {name}")
+    return replace(found, value=math.nan) if value is None else found
 
 
 def read_evaluations(
@@ -369,7 +382,7 @@ def scores_at(
 
 def facts(evaluation: Evaluation) -> dict[str, Any]:
     """An evaluation as plain data, as its file has it, with where it is."""
-    content: dict[str, Any] = json.loads(evaluation.path.read_bytes())
+    content = read_object(evaluation.path, f"the evaluation {evaluation.path.name}")
     return content | {
         "path": str(evaluation.path),
         "pairs": str(evaluation.pairs) if evaluation.pairs else None,

@@ -16,6 +16,7 @@ from engine.profiles_store import read_profile, to_toml
 from engine.records import read_json
 from engine.runs.checkpoints import CheckpointInfo, sha256
 from engine.runs.record import read_record
+from engine.typed import Count, check_format, typed
 
 FORMAT = 1
 
@@ -86,6 +87,18 @@ def export_checkpoint(
     return target
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """export.json."""
+
+    run: str
+    step: Count
+    epochs: float
+    weights: Literal["ema", "raw"]
+    sha256: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
 def read_export(path: Path) -> Export:
     """What is in an exported folder; the weights stay unread. Raises UserError where it is no export or of a newer
     format, DamagedError for a record that is not whole, ProfileError."""
@@ -97,17 +110,13 @@ def read_export(path: Path) -> Export:
         )
     facts = read_json(folder.record, "the record of the export")
     try:
-        if facts["format"] > FORMAT:
-            raise UserError(f"{folder.path} was exported by a newer ddpm-tui", "update ddpm-tui")
-        if facts["weights"] not in ("ema", "raw"):
-            raise TypeError("weights")
-        if not isinstance(data := facts.get("data", {}), dict):
-            raise TypeError("data")
-        return Export(
-            folder, str(facts["run"]), int(facts["step"]), float(facts["epochs"]), facts["weights"],
-            str(facts["sha256"]), read_profile(folder.profile), data,
-        )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
+        what = "the record of the export"
+        stored = typed(_Stored, check_format(facts, FORMAT, what, folder.record), what)
+    except DamagedError as error:
         raise DamagedError(
-            f"the record of the export is not whole: {folder.record} ({error})", "export it again"
+            f"the record of the export is not whole: {folder.record} ({error.what})", "export it again"
         ) from None
+    return Export(
+        folder, stored.run, stored.step, stored.epochs, stored.weights, stored.sha256,
+        read_profile(folder.profile), stored.data,
+    )  # fmt: skip

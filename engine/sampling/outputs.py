@@ -3,7 +3,6 @@
 Knows nothing of networks: counts bytes, and tries the places where files are wanted.
 """
 
-import json
 import math
 import os
 import tempfile
@@ -14,9 +13,10 @@ from typing import Any
 
 import psutil
 
-from engine.errors import UserError
+from engine.errors import DamagedError, UserError
 from engine.files import require_free, unwritable
 from engine.folders import SampleFolder
+from engine.runs.sample_record import read_sample
 from engine.sampling.sheets import GAP, STRIP_FRAMES, gif_scale, strip_scale
 from engine.sampling_settings import OUTPUTS
 
@@ -148,8 +148,8 @@ def check_empty(out: Path, job: str) -> None:
     if not any(os.scandir(out)):
         return
     try:
-        own = json.loads(SampleFolder(out).record.read_bytes())["job"] == job
-    except (OSError, ValueError, KeyError, TypeError):
+        own = read_sample(SampleFolder(out)).get("job") == job
+    except DamagedError:
         own = False
     if not own or not job:
         raise UserError(f"{out} is not empty", "name a new folder, or empty it: two sets in one are none")

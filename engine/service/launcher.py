@@ -6,7 +6,6 @@ the job's folder, not a pid, says whether a worker lives; it is taken before the
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from engine.errors import DdpmError
 from engine.files import FileLock, is_locked
 from engine.folders import JobFolder
 from engine.home import Home
+from engine.records import loads_json
 from engine.scarcity import ScarceError, is_scarce, scarce
 from engine.service import processes
 from engine.service.spawn import python_path
@@ -260,5 +260,5 @@ def worker_command() -> list[str]:
     """What starts a worker, before the job's folder."""
     given = os.environ.get(COMMAND_VARIABLE)
     if given:
-        return [str(part) for part in json.loads(given)]
+        return [str(part) for part in loads_json(given.encode())]
     return [sys.executable, "-P", "-m", "engine.worker"]

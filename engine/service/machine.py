@@ -5,7 +5,6 @@ Nothing here imports torch: it is asked in a process of its own.
 
 import importlib.util
 import itertools
-import json
 import os
 import re
 import subprocess
@@ -15,6 +14,7 @@ from typing import Any
 
 from engine.devices import Place, visible_cards
 from engine.errors import UserError
+from engine.records import loads_json
 
 
 def device_slots() -> tuple[str, ...]:
@@ -84,9 +84,11 @@ def torch_facts() -> dict[str, Any]:
             [*worker_command(), "facts"], env=environment, capture_output=True, text=True, timeout=120
         )
         return (
-            dict(json.loads(done.stdout)) if done.returncode == 0 else {"error": done.stderr.strip()[-300:]}
+            dict(loads_json(done.stdout.encode()))
+            if done.returncode == 0
+            else {"error": done.stderr.strip()[-300:]}
         )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+    except (OSError, ValueError, TypeError, subprocess.TimeoutExpired) as error:
         return {"error": str(error)}
 
 

@@ -4,14 +4,13 @@ Every step is named by what it makes, so planning twice plans nothing twice. Sta
 """
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
 from engine.errors import DamagedError, UserError
-from engine.folders import RunFolder
+from engine.folders import RunFolder, SampleFolder
 from engine.home import Home
 from engine.profiles_store import diff_profiles
 from engine.runs.branch import Beginning
@@ -19,6 +18,7 @@ from engine.runs.checkpoints import CheckpointInfo, list_checkpoints
 from engine.runs.evaluations import PARTS, Score, read_evaluations
 from engine.runs.pictures import require_pictures
 from engine.runs.record import create_run, read_record, run_names
+from engine.runs.sample_record import read_sample
 from engine.sampling_settings import Settings
 from engine.studies.spec import Study
 
@@ -159,8 +159,8 @@ def sample_records(run: RunFolder) -> Iterator[dict[str, Any]]:
     """What made each sample set of a run, newest first; sets that cannot be read are passed over."""
     for path in sorted(run.samples.glob("*/sample.json"), reverse=True) if run.samples.is_dir() else []:
         try:
-            yield {**json.loads(path.read_bytes()), "folder": path.parent}
-        except (OSError, ValueError):
+            yield {**read_sample(SampleFolder(path.parent)), "folder": path.parent}
+        except DamagedError:
             continue
 
 

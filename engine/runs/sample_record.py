@@ -1,0 +1,40 @@
+"""sample.json: what made a set of drawn pictures. Read without torch, pydantic and NumPy."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from engine.folders import SampleFolder
+from engine.records import read_object
+from engine.typed import AtLeast, Count, typed
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What others rely on, where it is there; a set of an older version may lack any of it."""
+
+    run: str | None = None
+    checkpoint: Count | None = None
+    export: str | None = None
+    epoch: float | None = None
+    n: Count | None = None
+    size: Count | None = None
+    sampler: str | None = None
+    steps: Count | None = None
+    spacing: str | None = None
+    eta: float | None = None
+    variance: str | None = None
+    clip: bool | None = None
+    weights: str | None = None
+    seed: int | None = None
+    seconds: Annotated[float, AtLeast(0)] | None = None
+    weights_sha256: str | None = None
+    created: str | None = None
+    job: str | None = None
+
+
+def read_sample(folder: SampleFolder) -> dict[str, Any]:
+    """Everything in the record, with what is known of the right types. Raises DamagedError."""
+    what = f"the record of the sample set {folder.path.name}"
+    content = read_object(folder.record, what)
+    typed(_Facts, content, what, folder.record)
+    return content
