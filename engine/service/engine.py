@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 BORDER_S = 0.5
 """Between looks at a training that is to make room at the end of its chunk."""
 
-LONGEST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 2.0
 """Between tries to start something while the system is short of what it takes."""
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
