@@ -51,7 +51,7 @@ test-gpu: $(STAMP)
 	$(BIN)/pytest -m gpu
 
 soak: $(STAMP)
-	DDPM_SOAK=200 DDPM_FUZZ_S=3600 $(BIN)/pytest -s -m slow tests/faults
+	DDPM_SOAK=200 DDPM_FUZZ_S=3600 $(BIN)/pytest -s -m slow tests/faults tests/engine/evaluation/test_hostile_onnx.py
 
 clean:
 	rm -rf $(VENV) build dist

@@ -15,7 +15,7 @@ from ddpm_tui.screens.log import LogView
 from ddpm_tui.state.store import LiveStore
 from ddpm_tui.widgets.rows import cut, length, to_strip
 from engine.text import visible
-from tests.ddpm_tui.fakes import FULL, FakeEstimator
+from tests.ddpm_tui.fakes import FULL, FakeEstimator, empty, make_app
 from tests.ddpm_tui.screens.homes import text, until
 from tests.engine.service.support import Service
 from tests.poisoned import HARMFUL, POISON, poisoned_home
@@ -61,7 +61,7 @@ async def test_no_screen_draws_control_characters(tmp_path: Path, every: bool) -
 
 async def test_a_log_is_followed_with_its_control_characters_written_out(tmp_path: Path) -> None:
     home = poisoned_home(tmp_path / "home", False)
-    app = DdpmApp(home, LiveStore(home, AsyncClient(home)), terminal=FULL, estimator=FakeEstimator())
+    app = make_app(home.root, empty())
     async with app.run_test(size=(120, 40)) as pilot:
         await app.push_screen(LogView(home.job("000001"), POISON))
         await until(pilot, lambda: "52;c;aGk" in text(app))
