@@ -4,6 +4,8 @@ import math
 import time
 from typing import Final
 
+from engine.text import plural as plural
+
 MOST: Final = 1_000_000_000
 """The largest count of pictures or epochs that may be asked for, as of a profile."""
 
@@ -94,8 +96,3 @@ def size(count: float | None) -> str:
             return f"{number(count) if unit != 'B' else int(count)} {unit}"
         count /= 1000
     return f"{number(count)} TB"
-
-
-def plural(count: int, word: str, words: str | None = None) -> str:
-    """ "1 job", "3 jobs"."""
-    return f"{count:,} {word if count == 1 else words or word + 's'}"

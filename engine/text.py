@@ -78,3 +78,8 @@ def _json_escape(match: re.Match[str]) -> str:
         return f"\\u{code:04x}"
     code -= 0x10000
     return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def plural(count: int, word: str, words: str | None = None) -> str:
+    """ "1 job", "3 jobs"."""
+    return f"{count:,} {word if count == 1 else words or word + 's'}"

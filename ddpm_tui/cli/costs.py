@@ -18,7 +18,7 @@ def print_costs(profile: Profile, figures: dict[str, Any]) -> None:
             ("forward pass", f"{number(figures['forward_macs'] / 1e6)} MMAC a picture"),
             (
                 "activations",
-                f"{size(figures['activation_bytes'])} at {profile.micro_batch or batch} pictures "
+                f"{size(figures['activation_bytes'])} at {plural(profile.micro_batch or batch, 'picture')} "
                 f"({size(figures['activation_bytes_per_picture'])} each)",
             ),
             ("weights and optimizer", size(figures["state_bytes"])),
@@ -27,14 +27,17 @@ def print_costs(profile: Profile, figures: dict[str, Any]) -> None:
             ("speed", _speed(figures)),
             *_ways(figures),
             ("an epoch", _epoch(figures, pictures)),
-            ("the run", f"{duration(figures.get('run_seconds'))} for {profile.training.epochs} epochs")
+            (
+                "the run",
+                f"{duration(figures.get('run_seconds'))} for {plural(profile.training.epochs, 'epoch')}",
+            )
             if figures.get("run_seconds")
             else ("", ""),
         ]
     )
     if pictures is None:
         data = profile.data
-        limited = f" ({data.limit:,} pictures)" if data.limit else ""
+        limited = f" ({plural(data.limit, 'picture')})" if data.limit else ""
         note(
             f"the data set {data.dataset!r} is not packed at {data.size} px, crop {data.recipe}{limited}, so the "
             f"time of an epoch is not known: ddpm-tui data add PATH --name {shell_word(data.dataset)} "
@@ -68,5 +71,5 @@ def _ways(figures: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _epoch(figures: dict[str, Any], pictures: int | None) -> str:
     if "epoch_seconds" not in figures:
-        return f"{pictures:,} pictures" if pictures else ""
-    return f"{duration(figures['epoch_seconds'])} for {pictures:,} pictures"
+        return plural(pictures, "picture") if pictures else ""
+    return f"{duration(figures['epoch_seconds'])} for {plural(pictures or 0, 'picture')}"

@@ -140,7 +140,7 @@ def add(
         print_json({**asdict(source), "packed": facts})
     elif facts and limit is not None and limit < source.pictures:
         note(
-            f"a run takes all {source.pictures:,} pictures unless its profile has data.limit: "
+            f"a run takes all {plural(source.pictures, 'picture')} unless its profile has data.limit: "
             f"ddpm-tui train PROFILE --set data.dataset={source.name} --set data.limit={limit}"
         )
 

@@ -11,6 +11,7 @@ from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import device_option, home, note, say
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.numbers import Whole, whole_numbers
+from ddpm_tui.words import plural
 from engine.home import given_path, is_export
 from engine.text import shell_line, shell_word
 
@@ -194,7 +195,7 @@ def _chosen(
             of = f"{called}@{found.record.get('checkpoint')}" if called == place.name else called
             kept = f" --trajectory-of {pictures}" if frames else ""
             note(
-                f"sample set {found.folder.path.name.lstrip('0')} has {there} of {pictures} pictures: "
+                f"sample set {found.folder.path.name.lstrip('0')} has {there} of {plural(pictures, 'picture')}: "
                 f"`ddpm-tui sample {shell_word(of)} -n {pictures}{kept}` draws them"
             )
         return found

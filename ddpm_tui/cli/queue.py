@@ -9,8 +9,9 @@ import click
 from ddpm_tui.cli import complete, queue_add, queue_status, queue_watch
 from ddpm_tui.cli.common import json_option, note, print_json, say
 from ddpm_tui.cli.lazy import NounGroup
+from ddpm_tui.cli.queue_disk import look
 from ddpm_tui.cli.queue_text import details, listing, remark
-from ddpm_tui.client import ensure_engine, insistent_request
+from ddpm_tui.client import ensure_engine
 from engine.errors import UsageError
 from engine.home import Home
 from engine.service.states import job_number
@@ -45,7 +46,7 @@ def list_(everything: bool, watch: bool, as_json: bool) -> None:
             raise UsageError("--watch draws for people, --json does not", "give one of the two")
         queue_watch.watch_list(everything)
         return
-    answer = insistent_request(Home.find(), "list", all=everything)
+    answer = look(Home.find(), "list", all=everything)
     if as_json:
         print_json(answer)
         return
@@ -59,7 +60,7 @@ def list_(everything: bool, watch: bool, as_json: bool) -> None:
 @json_option
 def show(job: str, as_json: bool) -> None:
     """Everything about one job: why it is where it is, its history, the end of its log."""
-    answer = insistent_request(Home.find(), "show", id=job)
+    answer = look(Home.find(), "show", id=job)
     if as_json:
         print_json(answer)
     else:

@@ -1,7 +1,6 @@
 """`ddpm-tui queue status`: the queue in one line. It starts nothing, so that a status bar may ask all day."""
 
 import time
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -12,10 +11,7 @@ from ddpm_tui.client import Client
 from ddpm_tui.silence import silence
 from ddpm_tui.words import left, number
 from engine.errors import DdpmError
-from engine.files import is_locked
 from engine.home import Home
-from engine.jobs import read_progress
-from engine.service.states import title
 
 
 @click.command()
@@ -38,19 +34,10 @@ def status() -> None:
 
 
 def _on_disk(home: Home) -> list[dict[str, Any]]:
-    """Jobs as the engine would answer, as far as the line needs it. A worker lives where it holds its job's lock."""
+    from ddpm_tui.cli.queue_disk import wire_on_disk
     from engine.service.rebuild import jobs_on_disk
 
-    found = []
-    for job in jobs_on_disk(home):
-        wire = {**job.to_wire(), "title": title(job.kind, job.run, job.args)}
-        folder = home.job(job.id)
-        if job.live:
-            wire["state"] = "running" if is_locked(folder.lock) else "interrupted"
-            progress = read_progress(folder)
-            wire["progress"] = asdict(progress) if progress else None
-        found.append(wire)
-    return found
+    return [wire_on_disk(home, job) for job in jobs_on_disk(home)]
 
 
 def status_line(jobs: list[dict[str, Any]], on_hold: bool, engine: bool) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ddpm_tui.cli.common import Line
 from ddpm_tui.silence import silence
-from ddpm_tui.words import duration
+from ddpm_tui.words import duration, plural
 from engine.jobs import Progress
 from engine.service.states import ENDED, LIVE, job_number
 from engine.text import visible
@@ -123,7 +123,8 @@ def details(job: dict[str, Any]) -> list[str]:
         ("follows", ", ".join(job_number(a) for a in job["after"])),
         (
             "attempts",
-            str(job["attempt"]) + (f", {job['crashes']} crashes in a row" if job["crashes"] else ""),
+            str(job["attempt"])
+            + (f", {plural(job['crashes'], 'crash', 'crashes')} in a row" if job["crashes"] else ""),
         ),
         ("queued", moment(job.get("created"))),
         ("started", moment(job.get("started"))),

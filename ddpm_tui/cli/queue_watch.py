@@ -15,8 +15,9 @@ import click
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import Line, note, rich_line, say
 from ddpm_tui.cli.numbers import LINES, SECONDS
+from ddpm_tui.cli.queue_disk import look
 from ddpm_tui.cli.queue_text import listing, remark
-from ddpm_tui.client import Client, NotRunningError, ensure_engine, insistent_request
+from ddpm_tui.client import Client, NotRunningError, ensure_engine
 from engine.errors import UserError
 from engine.home import Home
 from engine.jobs import EXIT_DISK_FULL
@@ -102,7 +103,7 @@ WATCH_S = 2.0
 def watch_list(everything: bool) -> None:
     """Draw the list in place until Ctrl-C. Printed once, with a word about it, where it cannot be drawn over."""
     home = Home.find()
-    answer = insistent_request(home, "list", all=everything)
+    answer = look(home, "list", all=everything)
     if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         note("--watch needs a terminal that can be drawn over: the list is printed once")
         for line in listing(answer, 1000):
@@ -156,13 +157,13 @@ def _exit_code(job: dict[str, Any]) -> int:
 def logs(job: str, follow: bool, lines: int) -> None:
     """What a job's worker printed."""
     home = Home.find()
-    answer = insistent_request(home, "show", id=job)
+    answer = look(home, "show", id=job)
     path = Path(answer["log"])
     follow_file(path, lines, (lambda: _is_over(home, answer["id"])) if follow else None)
 
 
 def _is_over(home: Home, job_id: str) -> bool:
-    answer = insistent_request(home, "show", id=job_id)
+    answer = look(home, "show", id=job_id)
     return answer["state"] in ("done", "failed", "cancelled", "held", "paused")
 
 

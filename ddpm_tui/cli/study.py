@@ -20,6 +20,7 @@ from ddpm_tui.cli.common import (
     say,
 )
 from ddpm_tui.cli.lazy import NounGroup
+from ddpm_tui.words import plural
 from engine.errors import DdpmError
 from engine.home import given_path
 from engine.text import shell_line
@@ -96,7 +97,7 @@ def show(name: str, small: bool, as_json: bool) -> None:
         [
             ("study", f"{one.title}: {one.question}"),
             ("base", " ".join([plan.base, *plan.set])),
-            ("budget", f"{plan.epochs} epochs, seeds {' '.join(map(str, plan.seeds))}"),
+            ("budget", f"{plural(plan.epochs, 'epoch')}, seeds {' '.join(map(str, plan.seeds))}"),
             ("variants", ", ".join(one.names)),
             ("file", one.source),
         ]
@@ -111,7 +112,7 @@ def _what(step: "Step") -> str:
         branch = f", branched at {step.branch_epoch}" if step.branch_of else ""
         return f"to epoch {step.epoch}{branch}"
     drawn = " ".join(str(step.args[k]) for k in ("sampler", "steps", "spacing") if k in step.args)
-    what = f"{step.args['n']} pictures" if step.kind == "sample" else ", ".join(step.args["measures"])
+    what = plural(step.args["n"], "picture") if step.kind == "sample" else ", ".join(step.args["measures"])
     return f"{what}{f' ({drawn})' if drawn else ''}"
 
 
@@ -211,7 +212,7 @@ def _queue(one: "Study", small: bool, device: str) -> None:
         added += answer["added"]
         for line in answer["says"]:
             say(line)
-    note(f"{added} jobs added; `ddpm-tui queue list` shows them")
+    note(f"{plural(added, 'job')} added; `ddpm-tui queue list` shows them")
 
 
 def _token(one: "Study", small: bool, step: "Step", jobs: list[dict[str, Any]]) -> str:

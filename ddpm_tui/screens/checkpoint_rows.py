@@ -71,7 +71,7 @@ def _tone(runs: Sequence[RunView], snapshot: Snapshot) -> str:
 
 def study_lines(study: str, runs: Sequence[RunView], key: str) -> list[Line]:
     """A folded study: how far its variants are. key: what unfolds it."""
-    lines: list[Line] = [[(study, "bold"), f", a study of {len(runs)} runs"], [""]]
+    lines: list[Line] = [[(study, "bold"), f", a study of {plural(len(runs), 'run')}"], [""]]
     found = variants(run.name for run in runs)
     by_name = {run.name: run for run in runs}
     wide = max(map(len, found))
@@ -152,7 +152,12 @@ def about_lines(
     if info is not None and info.manifest is not None:
         m = info.manifest
         rate = f"lr {learning_rate(m.lr)}" if m.lr else ""
-        facts = [f"{m.images:,} pictures seen", rate, size(info.size), m.created.replace("T", "\u00a0")[:16]]
+        facts = [
+            f"{plural(m.images, 'picture')} seen",
+            rate,
+            size(info.size),
+            m.created.replace("T", "\u00a0")[:16],
+        ]
         said += paragraph("   ".join(f for f in facts if f), width, "dim", "")
     return said
 

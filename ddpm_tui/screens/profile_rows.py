@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from ddpm_tui.widgets.rows import Line, Rows, cut, fact_lines
 from ddpm_tui.widgets.table import Column, Row
+from ddpm_tui.words import plural
 
 if TYPE_CHECKING:
     from ddpm_tui.state.profile_facts import Entry
@@ -64,7 +65,7 @@ def facts_of(p: "Profile") -> list[tuple[str, str]]:
         ("diffusion", f"{p.diffusion.steps} steps, {p.diffusion.schedule}"),
         ("objective", f"predicts {p.objective.prediction}, {p.objective.loss}"),
         ("training", f"batches of {p.training.batch_size}, {p.optim.optimizer}"),
-        ("EMA", f"half-life {p.training.ema_halflife:,} pictures"),
+        ("EMA", f"half-life {plural(p.training.ema_halflife, 'picture')}"),
         ("sampling", f"{p.sampling.sampler}, {p.sampling.steps} steps, {p.sampling.weights} weights"),
     ]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from ddpm_tui.words import duration, learning_rate, number, rate, size
+from ddpm_tui.words import duration, learning_rate, number, plural, rate, size
 from engine.errors import DdpmError, UserError
 from engine.home import Home
 from engine.jobs import new_job_folder, read_result
@@ -129,7 +129,12 @@ def counted(home: Home, profile: Profile) -> list[tuple[str, str]]:
     ]
     facts = [("levels", ", ".join(levels))]
     chunks = -(-training.epochs // training.chunk_epochs)
-    facts.append(("length", f"{training.epochs} epochs in {chunks} chunks of {training.chunk_epochs}"))
+    facts.append(
+        (
+            "length",
+            f"{plural(training.epochs, 'epoch')} in {plural(chunks, 'chunk')} of {training.chunk_epochs}",
+        )
+    )
     try:
         pictures = load_manifest(packed_folder(home, data.dataset, data.size, data.recipe, data.limit)).train
     except DdpmError:
@@ -140,11 +145,17 @@ def counted(home: Home, profile: Profile) -> list[tuple[str, str]]:
     else:
         steps = pictures // training.batch_size
         facts.append(
-            ("pictures", f"{pictures:,}: {steps:,} steps an epoch, {steps * training.epochs:,} in all")
+            (
+                "pictures",
+                f"{pictures:,}: {plural(steps, 'step')} an epoch, {steps * training.epochs:,} in all",
+            )
         )
     optim = profile.optim
     facts.append(
-        ("learning rate", f"{learning_rate(optim.lr)} {optim.schedule}, {optim.warmup_steps} steps warm-up")
+        (
+            "learning rate",
+            f"{learning_rate(optim.lr)} {optim.schedule}, {plural(optim.warmup_steps, 'step')} warm-up",
+        )
     )
     return facts
 
@@ -158,7 +169,7 @@ def costs(profile: Profile, figures: dict[str, Any]) -> list[tuple[str, str]]:
             f"{figures['parameters'] / 1e6:.2f} M, {number(figures['forward_macs'] / 1e6)} MMAC a picture",
         ),
         ("memory", f"{size(figures['state_bytes'])} weights and optimizer"),
-        ("", f"{size(figures['activation_bytes'])} activations at {batch} pictures"),
+        ("", f"{size(figures['activation_bytes'])} activations at {plural(batch, 'picture')}"),
         ("a checkpoint", size(figures["checkpoint_bytes"])),
         ("device", str(figures["summary"])),
     ]

@@ -25,6 +25,7 @@ from engine.bench.steps import measure_peaks, measure_steps
 from engine.jobs import EXIT_DONE, Result
 from engine.profile import Profile
 from engine.profiles_store import list_profiles, load_profile
+from engine.text import plural
 from engine.training import precision
 from engine.work import Work
 
@@ -58,7 +59,7 @@ def run_bench(work: Work) -> Result:
             found[part] = measures[part]()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return Result("done", EXIT_DONE, f"{len(options.parts)} parts measured", extra={"bench": found})
+    return Result("done", EXIT_DONE, f"{plural(len(options.parts), 'part')} measured", extra={"bench": found})
 
 
 def _profiles(work: Work, options: Options) -> dict[str, Profile]:

@@ -18,6 +18,7 @@ from engine.models.count import saved_activation_bytes
 from engine.models.unet import UNet
 from engine.profile import Profile
 from engine.profiles_store import build_profile
+from engine.text import plural
 from engine.training import precision
 from engine.training.state import kept_by_optimizer, unet_config
 from engine.work import Work
@@ -89,7 +90,7 @@ def _peak_in_a_process(profile: Profile, device: str, micro: int) -> int:
     if done.returncode:
         why = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise UserError(
-            f"a step of {micro} pictures could not be run to see its memory: {why}",
+            f"a step of {plural(micro, 'picture')} could not be run to see its memory: {why}",
             "leave the part out with --only, or ask for smaller profiles with --profile",
         )
     return int(done.stdout.split()[-1])

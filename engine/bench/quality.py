@@ -25,6 +25,7 @@ from engine.runs.rate_plan import RatePlan
 from engine.runs.timeline import Origin, Timeline
 from engine.sampling.load import Loaded
 from engine.sampling_settings import Settings
+from engine.text import plural
 from engine.training import precision
 from engine.training.batches import Feeder
 from engine.training.session import make_schedule
@@ -54,7 +55,7 @@ def measure_quality(
     packed = open_packed(folder)
     if len(packed.held_out) < 2:
         raise UserError(
-            f"data set {data.dataset!r} holds out {len(packed.held_out)} pictures, and 2 are needed"
+            f"data set {data.dataset!r} holds out {plural(len(packed.held_out), 'picture')}, and 2 are needed"
         )
     contenders = []
     for variant in ("", *options.variants):

@@ -28,7 +28,7 @@ from engine.errors import BusyError, DamagedError, GoneError, UserError, unknown
 from engine.folders import PackedFolder, SourceFolder
 from engine.home import NAME, Home, check_name, given_path
 from engine.records import read_json
-from engine.text import shell_word
+from engine.text import plural, shell_word
 from engine.typed import check_format, typed
 
 FORMAT: Final = 1
@@ -332,7 +332,7 @@ def open_source(source: Source) -> Listing:
     if listing.fingerprint != source.fingerprint:
         raise UserError(
             f"{source.path} has changed since {source.name!r} was added "
-            f"({source.pictures:,} pictures then, {len(listing.names):,} now)",
+            f"({plural(source.pictures, 'picture')} then, {len(listing.names):,} now)",
             f"`ddpm-tui data add {shell_word(source.path)} --name {source.name}` takes it anew; what is packed stays",
         )
     return listing

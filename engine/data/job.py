@@ -6,6 +6,7 @@ from engine.data.packing import PackingStoppedError, pack
 from engine.errors import UserError
 from engine.folders import PackedFolder
 from engine.jobs import EXIT_DONE, Result
+from engine.text import plural
 from engine.work import Stopped, Work
 
 
@@ -30,7 +31,7 @@ def run_packing(work: Work) -> Result:
     args = work.spec.args
     folder = pack_for(work, args["dataset"], args["size"], args["recipe"], args.get("limit"))
     manifest = load_manifest(folder)
-    message = f"{args['dataset']}: {manifest.count:,} pictures at {manifest.size} px, crop {manifest.recipe}"
+    message = f"{args['dataset']}: {plural(manifest.count, 'picture')} at {manifest.size} px, crop {manifest.recipe}"
     work.say(message)
     return Result("done", EXIT_DONE, message, extra={"folder": str(folder.path)})
 
@@ -46,6 +47,6 @@ def run_fetching(work: Work) -> Result:
         work.report("fetching", done, total, "bytes", text=text)
 
     source = download_celeba(work.home, report)
-    message = f"{source.name}: {source.pictures:,} pictures in {source.path}"
+    message = f"{source.name}: {plural(source.pictures, 'picture')} in {source.path}"
     work.say(message)
     return Result("done", EXIT_DONE, message, extra={"dataset": source.name})

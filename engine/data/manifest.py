@@ -12,6 +12,7 @@ from typing import Any, Final
 from engine.errors import DamagedError, UserError
 from engine.folders import PackedFolder
 from engine.records import read_json
+from engine.text import plural
 from engine.typed import check_format, typed
 
 FORMAT: Final = 1
@@ -129,7 +130,7 @@ def verify_packed(folder: PackedFolder, between: Callable[[], object] = lambda: 
     bytes_each = 3 * manifest.size * manifest.size
     if manifest.files["pictures.u8"]["size"] != manifest.count * bytes_each:
         found.append(
-            f"{folder.pictures} does not hold {manifest.count:,} pictures of {manifest.size}×{manifest.size}"
+            f"{folder.pictures} does not hold {plural(manifest.count, 'picture')} of {manifest.size}×{manifest.size}"
         )
     split = folder.split.read_bytes()
     counts = tuple(split.count(code) for code in (0, 1, 2))

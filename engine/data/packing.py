@@ -30,6 +30,7 @@ from engine.errors import DdpmError, GoneError, UserError
 from engine.files import FileLock
 from engine.folders import PackedFolder
 from engine.home import Home
+from engine.text import plural
 
 Report = Callable[[int, int, str], None]
 """Called with (pictures done, pictures in all, what is going on)."""
@@ -188,7 +189,7 @@ def _decode_all(
         report(done, plan.total, text)
     if progress.blocks * plan.per_block < plan.total:
         raise PackingStoppedError(
-            f"packing {plan.source.name} stopped at {done:,} of {plan.total:,} pictures",
+            f"packing {plan.source.name} stopped at {done:,} of {plural(plan.total, 'picture')}",
             "start it again to go on from there",
         )
     return progress

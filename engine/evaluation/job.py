@@ -21,6 +21,7 @@ from engine.jobs import EXIT_DONE, EXIT_FAILED, Result
 from engine.runs.evaluations import DEFAULT_COUNT, PARTS, check_measures, facts, write_evaluation
 from engine.runs.trained import Trained, find_trained
 from engine.sampling.load import Loaded, load
+from engine.text import plural
 from engine.work import Work
 
 GOES_ON = "run it again: it goes on with the measures it has and the samples it has drawn"
@@ -61,7 +62,7 @@ def run_evaluation(work: Work) -> Result:
     if kept.scores or len(kept.samples):
         measured = ", ".join(kept.scores) or "no measure"
         work.say(
-            f"kept of the same evaluation, which was not finished: {measured}, {len(kept.samples)} samples"
+            f"kept of the same evaluation, which was not finished: {measured}, {plural(len(kept.samples), 'sample')}"
         )
 
     def report(measure: str, done: int, total: int, unit: str) -> None:

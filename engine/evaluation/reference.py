@@ -19,6 +19,7 @@ from engine.evaluation.extractors import Extractor, OnBatch
 from engine.files import write_bytes
 from engine.records import loads_json
 from engine.runs.evaluations import Part, Reference
+from engine.text import plural
 
 MOST = 50_000
 """Pictures of a part that features are taken of, spread evenly; FID's own habit."""
@@ -36,8 +37,9 @@ def choose(packed: Packed, part: Part, most: int) -> ReferencePictures:
     """At most `most` pictures of one part, evenly spread over it. Raises UserError for fewer than 2."""
     indices = packed.held_out if part == "held_out" else packed.train
     if len(indices) < 2:
+        have = f"{plural(len(indices), 'picture')} {PART_WORDS[part]}"
         raise UserError(
-            f"data set {packed.manifest.dataset!r} has {len(indices)} pictures {PART_WORDS[part]}, and scoring needs 2",
+            f"data set {packed.manifest.dataset!r} has {have}, and scoring needs 2",
             "add pictures, or use the other --reference",
         )
     if len(indices) > most:

@@ -22,6 +22,7 @@ from engine.files import disk_errors, is_locked, without_nan, write_bytes, write
 from engine.folders import RunFolder
 from engine.home import ExportPlace
 from engine.records import read_json, read_object
+from engine.text import plural
 from engine.typed import Count, check_format, typed
 
 FORMAT = 1
@@ -104,7 +105,8 @@ class Reference:
 
     def words(self) -> str:
         return (
-            f"{self.n:,} {'held-out' if self.part == 'held_out' else 'training'} pictures of {self.dataset}"
+            plural(self.n, f"{'held-out' if self.part == 'held_out' else 'training'} picture")
+            + f" of {self.dataset}"
         )
 
 

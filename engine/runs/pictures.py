@@ -14,6 +14,7 @@ from engine.folders import PackedFolder
 from engine.home import Home
 from engine.runs.record import RunRecord, load_run, run_names
 from engine.runs.trash import list_trash
+from engine.text import plural
 
 
 def pictures_of(home: Home, record: RunRecord) -> PackedFolder:
@@ -79,7 +80,7 @@ def require_batch(dataset: str, train: int, batch: int, run: str | None = None) 
         return
     smaller = f"train with --set training.batch_size={train}" if train else "add pictures"
     raise UserError(
-        f"data set {dataset!r} has {train:,} picture{'s' * (train != 1)} to learn from and a batch has {batch:,}",
+        f"data set {dataset!r} has {plural(train, 'picture')} to learn from and a batch has {batch:,}",
         f"add pictures, or {smaller}"
         if run is None
         else f"run {run!r} can never train: `ddpm-tui runs delete {run}`, then {smaller}",

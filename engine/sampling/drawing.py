@@ -12,6 +12,7 @@ from engine.diffusion.schedule import Schedule
 from engine.errors import DdpmError
 from engine.profile import Profile
 from engine.sampling_settings import Settings
+from engine.text import plural
 from engine.training.precision import Plan, autocast
 
 MAX_FRAMES = 61
@@ -99,7 +100,9 @@ def draw(
             )
         bad = len(indices) - int((finite & _finite(x)).sum())
         if bad:
-            raise NotFiniteError(f"the network gives no finite numbers for {bad} of {len(indices)} pictures")
+            raise NotFiniteError(
+                f"the network gives no finite numbers for {bad} of {plural(len(indices), 'picture')}"
+            )
         pictures = to_uint8(x).cpu().numpy()
         yield Drawn(indices, pictures, np.stack([f.cpu().numpy() for f in frames]) if frames else None)
 

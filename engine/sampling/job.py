@@ -21,6 +21,7 @@ from engine.sampling.load import Loaded, free_memory, load
 from engine.sampling.outputs import Amounts, check_disks, check_empty, check_memory, check_places
 from engine.sampling.sheets import gif_scale, grid, save_gif, save_npy, save_png, strip, strip_scale
 from engine.sampling_settings import OUTPUTS, Settings, check_outputs
+from engine.text import plural
 from engine.work import Work
 
 DEFAULT_COUNT = 64
@@ -48,8 +49,8 @@ def run_sampling(work: Work) -> Result:
     loaded = load(trained, settings.weights, work.device(trained.profile.training.device))
     batch = int(args.get("batch") or batch_that_fits(loaded.profile, loaded.plan, free_memory(loaded)))
     work.say(
-        f"{count} picture{'s' * (count != 1)} from {trained.name}: {settings.sampler}, "
-        f"{settings.steps} steps, {settings.weights} weights, seed {settings.seed}, "
+        f"{plural(count, 'picture')} from {trained.name}: {settings.sampler}, "
+        f"{plural(settings.steps, 'step')}, {settings.weights} weights, seed {settings.seed}, "
         f"on {loaded.plan.summary(work.device_name(loaded.plan.device))}"
     )
     started = time.monotonic()
@@ -63,7 +64,7 @@ def run_sampling(work: Work) -> Result:
             int(pictures),
             count,
             "pictures",
-            text=f"{settings.sampler} {settings.steps} steps",
+            text=f"{settings.sampler} {plural(settings.steps, 'step')}",
             images_per_s=pictures / seconds if seconds > 0 else None,
             eta_s=seconds * (total - done) / done,
             device=loaded.plan.device,
@@ -81,7 +82,7 @@ def run_sampling(work: Work) -> Result:
     record = {**_facts(trained, loaded, settings, count), "seconds": round(seconds, 3), "job": work.spec.id}
     folder = _store(trained.place.samples, work.spec.id, drawn, record)
     written = _hand_out(folder, drawn, args, work.spec.id)
-    message = f"{count} picture{'s' * (count != 1)} in {seconds:.1f} s: {folder.path}"
+    message = f"{plural(count, 'picture')} in {seconds:.1f} s: {folder.path}"
     work.say(message)
     return Result(
         "done", EXIT_DONE, message, None, work.spec.run, trained.step, record["epoch"], trained.step, folder.path.name,

@@ -19,6 +19,7 @@ from engine.folders import SampleFolder
 from engine.runs.sample_record import read_sample
 from engine.sampling.sheets import GAP, STRIP_FRAMES, gif_scale, strip_scale
 from engine.sampling_settings import OUTPUTS
+from engine.text import plural
 
 COPIES = 3
 """Of the pictures in memory at the end: as they were drawn, joined, and as one grid. Of an enlarged sheet too: as an
@@ -93,7 +94,7 @@ def check_memory(amounts: Amounts, args: Mapping[str, Any]) -> None:
         if needed > 2 * COPIES * count * amounts.each:
             fewer += ", and a smaller --scale or --trajectory-of needs less"
         raise UserError(
-            f"{count:,} pictures of {size}×{size} need {needed / 1e9:,.1f} GB of memory "
+            f"{plural(count, 'picture')} of {size}×{size} need{'s' * (count == 1)} {needed / 1e9:,.1f} GB of memory "
             f"and {free / 1e9:,.1f} GB are free",
             fewer,
         )

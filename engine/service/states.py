@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from engine.errors import UserError
 from engine.folders import is_number
 from engine.home import is_name, short_reference
+from engine.text import plural
 from engine.typed import Count, Fits, typed
 
 
@@ -174,5 +175,5 @@ def title(kind: str, run: str | None, args: dict[str, Any]) -> str:
     if kind == "train":
         return f"train {run} to epoch {args.get('to_epoch')}"
     target = args.get("checkpoint") or run or args.get("dataset") or ""
-    count = f", {args['n']} pictures" if kind == "sample" and args.get("n") else ""
+    count = f", {plural(args['n'], 'picture')}" if kind == "sample" and args.get("n") else ""
     return f"{kind} {short_reference(target)}{count}".strip()

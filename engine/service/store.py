@@ -294,11 +294,29 @@ class Store:
 
 
 def read_jobs(path: Path) -> list[Job]:
-    """All rows as last committed, for who is not the writer. Raises FileNotFoundError where there is no database,
-    DamagedError, UnwritableError where its writer was killed and it cannot be rolled back here."""
+    """All rows as last committed, for who is not the writer. Where the database cannot be written, as it is; a writer
+    that was killed half-way through a transition may then have left it damaged for us.
+
+    Raises FileNotFoundError where there is no database, DamagedError, UnwritableError.
+    """
     path.stat()
-    with _errors(path), contextlib.closing(_connect(path)) as connection:
+    with (
+        _errors(path),
+        contextlib.closing(_connect(path) if _writable(path) else _look_at(path)) as connection,
+    ):
         return [] if _check(connection, path) else _rows(connection)
+
+
+def _writable(path: Path) -> bool:
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _look_at(path: Path) -> sqlite3.Connection:
+    """A connection that neither writes nor locks, for a home on a read-only disk or of another user's."""
+    # Without immutable, SQLite would want to make a journal of its own to look whether there is one.
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    connection.row_factory = sqlite3.Row
+    return connection
 
 
 def _connect(path: Path) -> sqlite3.Connection:

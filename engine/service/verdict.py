@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from engine.jobs import EXIT_DISK_FULL, EXIT_DONE, EXIT_STOPPED, Result
 from engine.service.states import Intent, Job, State, job_number
+from engine.text import plural
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def after_interruption(job: Job, on_crash: str, crash_limit: int, log_tail: str)
         tail = f": {log_tail}" if log_tail else ""
         return (
             State.HELD,
-            f"crashed {job.crashes} times in a row{tail}",
+            f"crashed {plural(job.crashes, 'time')} in a row{tail}",
             f"see `queue logs {job_number(job.id)}`; `queue resume {job_number(job.id)}` tries again",
         )
     if on_crash == "hold":

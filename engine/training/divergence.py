@@ -6,6 +6,7 @@ from typing import Final
 import torch
 
 from engine.errors import DdpmError
+from engine.text import plural
 from engine.training.batches import Batch
 from engine.training.session import Session
 from engine.training.state import evaluating
@@ -61,7 +62,7 @@ class Divergence:
         s = self._s
         where = f"checkpoint {saved}" if saved is not None else "its beginning"
         if row:
-            what = f"{row} step{'s' * (row != 1)} in a row up to step {s.state.step} had no finite loss"
+            what = f"{plural(row, 'step')} in a row up to step {s.state.step} had no finite loss"
         else:
             what = f"the weights of step {s.state.step} give no finite loss"
         return Diverged(

@@ -15,6 +15,7 @@ from engine.runs.record import freeze
 from engine.sampling.drawing import NotFiniteError, batch_that_fits, draw
 from engine.sampling.sheets import grid, save_png
 from engine.sampling_settings import Settings
+from engine.text import plural
 from engine.training.compiling import forward_of
 from engine.training.divergence import Divergence
 from engine.training.retention import Retention
@@ -78,7 +79,7 @@ class Trainer:
         first, here = self._first(), self.timeline.epochs(state.step)
         self.work.say(
             f"run {self.s.run.name}: epoch {here:.2f} → {to_epoch} "
-            f"({max(0, target - state.step):,} steps of {self.batch} pictures)"
+            f"({plural(max(0, target - state.step), 'step')} of {plural(self.batch, 'picture')})"
         )
         self.s.plan_to(to_epoch)
         for line in self.s.rates.says(here, to_epoch):

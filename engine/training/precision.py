@@ -12,6 +12,7 @@ import torch
 
 from engine.errors import UserError
 from engine.profile import Profile, TrainingSection
+from engine.text import plural
 
 Layout = Literal["contiguous", "channels_last"]
 
@@ -250,7 +251,7 @@ def _compile(facts: DeviceFacts, training: TrainingSection, pictures: int | None
     if facts.is_cuda and (facts.capability or (0, 0)) >= (7, 0):
         steps = None if pictures is None else training.chunk_epochs * (pictures // training.batch_size)
         if steps is not None and steps < COMPILE_STEPS:
-            reasons.append(f"not compiled: a chunk of {steps:,} steps is too short to pay for it")
+            reasons.append(f"not compiled: a chunk of {plural(steps, 'step')} is too short to pay for it")
             return False
         reasons.append("compiled: a chunk is long enough to pay for it")
         return True
