@@ -26,8 +26,8 @@ class UserError(DdpmError):
     """Something the user gave cannot be used: a name, a value, a file. Exit code 1."""
 
 
-class UsageError(DdpmError):
-    """The command line itself is wrong. Exit code 2."""
+class UsageError(UserError):
+    """The command line itself is wrong, whatever there is in the home. Exit code 2."""
 
     exit_code = 2
 
@@ -64,6 +64,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to `name`, or None when nothing is close."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return found[0] if found else None
+
+
+def misused(error: UserError) -> UserError:
+    """The same error, which is the command line's: exit code 2."""
+    error.exit_code = UsageError.exit_code
+    return error
 
 
 def unknown(kind: str, name: str, known: Iterable[str], hint: str | None = None) -> UserError:

@@ -21,9 +21,9 @@ def is_name(name: str) -> bool:
 
 
 def check_name(kind: str, name: str) -> str:
-    """Return `name` if it can be a folder here; raise UserError otherwise."""
+    """Return `name` if it can be a folder here; raise UsageError otherwise."""
     if not is_name(name):
-        raise UserError(f"{name!r} cannot name a {kind}", NAME_RULE)
+        raise UsageError(f"{name!r} cannot name a {kind}", NAME_RULE)
     return name
 
 

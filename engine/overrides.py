@@ -3,7 +3,7 @@
 import re
 from typing import Any, Literal, get_args, get_origin
 
-from engine.errors import UserError, unknown
+from engine.errors import UsageError, UserError, misused, unknown
 from engine.profile import SECTIONS
 from engine.profile_problems import Problem, ProfileError, short
 from engine.records import loads_toml
@@ -20,7 +20,7 @@ def split_override(override: str) -> tuple[str, str, str]:
     key, equals, value = override.partition("=")
     parts = key.strip().split(".")
     if not equals or len(parts) != 2 or not all(parts):
-        raise UserError(
+        raise UsageError(
             f"--set {short(override)!r} is not section.key=value", "for example --set optim.lr=1e-4"
         )
     return parts[0], parts[1], value
@@ -30,9 +30,9 @@ def apply_override(data: dict[str, Any], override: str) -> None:
     """Put one 'section.key=value' into plain profile data. Raises UserError, ProfileError."""
     section, name, text = split_override(override)
     if section not in SECTIONS:
-        raise unknown("profile section", section, SECTIONS)
+        raise misused(unknown("profile section", section, SECTIONS))
     if name not in SECTIONS[section].model_fields:
-        raise unknown(f"key in [{section}]", name, SECTIONS[section].model_fields)
+        raise misused(unknown(f"key in [{section}]", name, SECTIONS[section].model_fields))
     table = data.setdefault(section, {})
     if not isinstance(table, dict):
         raise UserError(f"[{section}] is not a table", "write it as [section]")

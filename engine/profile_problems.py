@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from engine.errors import UserError, nearest
+from engine.errors import UsageError, UserError, nearest
 from engine.profile import SECTIONS
 
 
@@ -34,6 +34,8 @@ class ProfileError(UserError):
         super().__init__(first.text(source) + more)
         self.source = source
         self.problems = problems
+        if source.startswith("--set"):  # it is not the profile that is wrong, but the command line
+            self.exit_code = UsageError.exit_code
 
 
 SHOWN = 40

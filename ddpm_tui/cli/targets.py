@@ -116,7 +116,7 @@ def _run_for(
     is_profile = bool(overrides) and what in {file.name for file in list_profiles(home)}
     if not is_file_name(what) and not is_profile and what in runs and run in (None, what):
         if resume == "never":
-            raise UserError(
+            raise UsageError(
                 f"{what!r} is a run, and --resume never starts a new one",
                 f"name its profile: {load_run(home, what).profile_name or 'see `profiles list`'}",
             )

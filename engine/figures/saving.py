@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from engine.errors import UserError
+from engine.errors import UsageError, UserError
 from engine.files import unwritable, write_bytes
 from engine.records import open_data
 
@@ -35,7 +35,7 @@ def check_place(path: Path) -> None:
     Raises UserError for that, for a name that does not end in .png and for a folder that cannot be written.
     """
     if path.suffix.lower() != ".png":
-        raise UserError(f"{path} does not end in .png", "figures are PNG files")
+        raise UsageError(f"{path} does not end in .png", "figures are PNG files")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise UserError(f"{path.parent} is not a folder that can be written", "make it, or name another file")
     if path.exists() and not _is_figure(path):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import seals
-from engine.errors import DamagedError, DdpmError, UserError, unknown
+from engine.errors import DamagedError, DdpmError, UsageError, UserError, unknown
 from engine.failpoints import reach
 from engine.files import FileLock, disk_errors, fsync_folder, write_json
 from engine.folders import CheckpointFolder, RunFolder, is_number
@@ -228,7 +228,7 @@ def split_reference(reference: str) -> tuple[str, str]:
     """'RUN@WHICH' → (RUN, WHICH); WHICH is 'latest' where it is left out."""
     run, at, which = reference.partition("@")
     if not run or (at and not which):
-        raise UserError(
+        raise UsageError(
             f"{reference!r} does not name a checkpoint", "RUN, RUN@STEP, RUN@eEPOCH, RUN@TAG or RUN@best"
         )
     return run, which or "latest"
@@ -311,7 +311,7 @@ def set_tag(run: RunFolder, tag: str, step: int | None) -> None:
     """
     check_name("tag", tag)
     if tag in STANDING_TAGS or tag.isdecimal() or (tag[0] == "e" and tag[1:].isdecimal()):
-        raise UserError(f"{tag!r} cannot be a tag: it already means something", "choose another word")
+        raise UsageError(f"{tag!r} cannot be a tag: it already means something", "choose another word")
     what = f"the list of tags of run {run.name!r}"
     with FileLock.for_a_moment(run.tags_lock, what, "a tag is being set", "try again"):
         tags = whole_tags(run)

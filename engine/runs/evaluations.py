@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from engine.errors import DamagedError, UserError, unknown
+from engine.errors import DamagedError, UsageError, UserError, misused, unknown
 from engine.failpoints import reach
 from engine.files import disk_errors, is_locked, without_nan, write_bytes, write_json
 from engine.folders import RunFolder
@@ -67,16 +67,16 @@ def check_measures(
         for name in names:
             found += PLAIN_MEASURES if name == "default" else [name]
     if not found:
-        raise UserError("no measure is named", "there are: " + ", ".join(MEASURES))
+        raise UsageError("no measure is named", "there are: " + ", ".join(MEASURES))
     for name in found:
         if name not in MEASURES:
-            raise unknown("measure", name, MEASURES)
+            raise misused(unknown("measure", name, MEASURES))
     if "fid" in found and extractor is not None:
-        raise UserError(
+        raise UsageError(
             "fid is Inception's alone", "ask for frechet with a file of your own, or leave --extractor out"
         )
     if "frechet" in found and extractor is None:
-        raise UserError(
+        raise UsageError(
             "frechet needs the file of an extractor", "give --extractor FILE.onnx, or ask for fid"
         )
     for option, path in (("--extractor", extractor), ("--inception-weights", inception)):

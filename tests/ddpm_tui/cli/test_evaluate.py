@@ -40,9 +40,9 @@ def test_scores_are_kept_shown_and_as_json(cli: Cli, home: Home, trained: str) -
     shown = cli("checkpoints", "show", f"{trained}@latest").out
     assert distance.line() in " ".join(shown.split())
     for arguments, code, said in (
-        (("--measures", "beauty"), 1, "beauty"),
+        (("--measures", "beauty"), 2, "beauty"),
         (("--measures", "fid", "--inception-weights", "none.pth"), 1, "none.pth"),
-        (("--measures", "frechet"), 1, "--extractor"),
+        (("--measures", "frechet"), 2, "--extractor"),
         (("--steps", "51"), 1, "50 diffusion steps"),
         (("-n", "1"), 2, "-n"),
         (("--reference", "test"), 2, "held_out"),

@@ -1,6 +1,8 @@
 """The shipped worker scoring a tiny run: every measure, its terms, Ctrl-C, a kill, wrong wishes."""
 
+import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,14 +11,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 
 from engine.data.catalog import add_source
 from engine.data.packed import open_packed
 from engine.evaluation.extractors import Inception
 from engine.evaluation.job import GOES_ON
-from engine.folders import JobFolder, RunFolder
+from engine.folders import CheckpointFolder, JobFolder, RunFolder
 from engine.home import ExportPlace, Home
 from engine.jobs import Result, new_job_folder, read_result
+from engine.runs.checkpoints import list_checkpoints, publish
 from engine.runs.evaluations import PLAIN_MEASURES, read_evaluations
 from engine.runs.export import export_checkpoint, read_export
 from engine.runs.pictures import pictures_of
@@ -255,3 +259,62 @@ def test_another_wish_finds_nothing_kept(evaluate: Evaluate, other: dict[str, An
     evaluate("evaluate.step:36=term", **WISH)
     job, _ = evaluate(**{**WISH, **other, "measures": ["val_loss"]})
     assert "kept of the same" not in job.log.read_text()
+
+
+def test_one_measure_that_cannot_be_taken_stops_no_other(
+    trained: tuple[Home, RunFolder], evaluate: Evaluate, tmp_path: Path
+) -> None:
+    """fid comes first and has no weights that are any."""
+    (tmp_path / "weights.pth").write_bytes(b"no weights")
+    job, result = evaluate(
+        measures=["fid", "kid", "sliced_wasserstein", "val_loss"],
+        inception_weights=str(tmp_path / "weights.pth"),
+    )
+    assert result is not None
+    assert (result.outcome, result.exit_code) == ("failed", 1)
+    assert "fid cannot be taken" in result.message
+    assert set(result.extra["missed"]) == {"fid", "kid"}
+    (found,) = [e for e in read_evaluations(trained[1]) if e.id.startswith(job.id)]
+    assert set(found.scores) == {"sliced_wasserstein", "val_loss"}
+    assert str(found.path) in (result.hint or "")
+
+
+@pytest.fixture(params=[np.nan, np.inf], ids=["NaN", "infinite"])
+def home_of_nan(request: pytest.FixtureRequest, tmp_path: Path, trained: tuple[Home, RunFolder]) -> Home:
+    """The trained run, whose newest checkpoint has a weight that is none."""
+    shutil.copytree(trained[0].root, tmp_path / "home")
+    home = Home(tmp_path / "home")
+    run = home.run("r")
+    shutil.rmtree(run.evaluations, ignore_errors=True)
+    before = list_checkpoints(run)[-1]
+
+    def spoil(folder: CheckpointFolder) -> None:
+        for source, target in (
+            (before.folder.model, folder.model),
+            (before.folder.ema, folder.ema),
+            (before.folder.optimizer, folder.optimizer),
+        ):
+            tensors = load_file(source)
+            for name in tensors:
+                if target != folder.optimizer and "leave" in name:
+                    tensors[name] = np.full_like(tensors[name], request.param)
+            save_file(tensors, target)
+
+    publish(run, dataclasses.replace(before.whole(), step=before.step + 7, epoch=2), spoil)
+    return home
+
+
+def test_weights_that_are_not_finite_have_neither_scores_nor_pictures(home_of_nan: Home) -> None:
+    """An infinity that is clipped, and a NaN that becomes black, would pass for pictures."""
+    for kind, args in (
+        ("evaluate", {"n": 4, "measures": ["val_loss", "sliced_wasserstein", "bits_per_dim"]}),
+        ("sample", {"n": 4}),
+    ):
+        job = new_job_folder(home_of_nan, kind, "r", {"checkpoint": "r@latest", **args})
+        tiny.work(job)
+        result = read_result(job)
+        assert result is not None
+        assert (result.outcome, result.exit_code) == ("failed", 1), result
+        assert "finite" in result.message
+    assert not list(home_of_nan.run("r").samples.glob("*/pictures.npy"))
+    assert not read_evaluations(home_of_nan.run("r"))
