@@ -11,7 +11,6 @@ from engine.files import is_locked
 from engine.home import Home
 from engine.jobs import read_progress
 from engine.service.states import Job, State, job_number, title
-from engine.service.supervision import tail
 
 SHOWN = 20
 """Jobs that are over which a listing shows unless all are asked for."""
@@ -45,6 +44,8 @@ def _list(home: Home, everything: bool) -> dict[str, Any]:
 
 
 def _show(home: Home, name: str) -> dict[str, Any]:
+    from engine.service.supervision import tail
+
     jobs = {job.id: job for job in _jobs(home)}
     job = jobs.get(name.zfill(6) if name.isdecimal() else name)
     if job is None:
