@@ -93,6 +93,8 @@ def newest(folder: RunFolder) -> Reached | None:
             plain = typed(_Plain, manifest, "a manifest")
         except DamagedError:
             continue
+        if plain.step != path:  # another's
+            continue
         per_epoch, seen = plain.steps_per_epoch, plain.epochs
         if seen is None:
             seen = plain.step / per_epoch if per_epoch else float(plain.epoch)

@@ -91,6 +91,8 @@ def test_an_altered_manifest_is_no_reason_to_believe_it(home: Home) -> None:
     reached = newest(run)
     assert reached is not None
     assert reached.step == 7
+    spoil_manifest(run.checkpoint(14), step=7, epoch=9)  # of an older version, without a digest
+    assert newest(run) == reached
 
 
 def test_records_of_older_versions_are_read_and_verify_says_so(
