@@ -103,7 +103,7 @@ def branch_run(
         write_sealed(target.manifest, facts)
 
     if _other_pictures(before.profile, profile):
-        require_pictures(home, profile.data.model_dump())
+        require_pictures(home, profile.data.model_dump(), batch=profile.training.batch_size)
     frozen = _inherited(before, profile, manifest)
     return create_run(
         home, name or free_run_name(home, parent.name), profile, before.profile_name, lineage, fill, frozen

@@ -111,8 +111,8 @@ class RatePlan:
                 first = round(segment.start * per_epoch)
                 if place >= first:
                     return self._in_segment(segment, place - first, round(segment.end * per_epoch) - first)
-            steps = self.horizon * per_epoch - optim.warmup_steps
-            rate = _cosine(optim.lr, optim.final_lr, place - optim.warmup_steps, steps)
+            warm = timeline.place_of_any(optim.warmup_steps)
+            rate = _cosine(optim.lr, optim.final_lr, place - warm, self.horizon * per_epoch - warm)
         if step < optim.warmup_steps:
             rate *= (step + 1) / optim.warmup_steps
         return rate
@@ -149,7 +149,7 @@ class RatePlan:
         return found
 
 
-def _cosine(peak: float, final: float, done: int, steps: int) -> float:
+def _cosine(peak: float, final: float, done: float, steps: float) -> float:
     """Half a cosine from `peak` to `final` after `done` of `steps`, and `final` from there on."""
     share = min(1.0, max(0, done) / max(1, steps))
     return final + (peak - final) * 0.5 * (1 + math.cos(math.pi * share))

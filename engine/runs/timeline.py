@@ -60,6 +60,10 @@ class Timeline:
     def place(self, step: int) -> int:
         return step - self.origin.step + self._first
 
+    def place_of_any(self, step: int) -> float:
+        """The place of a step that may be one before the origin: those were of another size, alike among themselves."""
+        return step * self._first / self.origin.step if step < self.origin.step else self.place(step)
+
     def at_place(self, place: int) -> int:
         """The step at a place."""
         return place - self._first + self.origin.step

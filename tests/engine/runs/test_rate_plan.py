@@ -82,14 +82,19 @@ def test_schedules_without_an_end_get_no_segment(optim: dict[str, object]) -> No
     assert grown.says(9.0, 50) == []
 
 
-def test_a_branch_with_other_batches_goes_on_with_the_rate_and_not_with_the_warm_up() -> None:
-    optim = OptimSection(lr=1.0, warmup_steps=10)
-    four = plan(optim, 4)
-    for per_epoch in (2, 5, 23):
-        branch = Timeline(Origin(20, 2.0, 160), per_epoch, 8)
-        bare = plan(OptimSection(lr=1.0, warmup_steps=0), 4)
-        assert bare.rate(20, branch) == pytest.approx(bare.rate(20, TEN))
-        assert four.rate(20, branch) > 0.5
+@pytest.mark.parametrize("per_epoch", [3, 15, 122, 976])
+def test_a_branch_with_other_batches_goes_on_with_the_rate_and_not_with_the_warm_up(per_epoch: int) -> None:
+    """Also one whose whole plan has fewer steps than its parent's warm-up had."""
+    eight = plan(OptimSection(lr=1.0, warmup_steps=60), 8)
+    parent = Timeline(Origin(), 122, 32)
+    branch = Timeline(Origin(244, 2.0, 244 * 32), per_epoch, 32)
+    rates = [eight.rate(step, branch) for step in range(244, branch.end_of(8))]
+    assert rates[0] == pytest.approx(eight.rate(244, parent))
+    assert rates == sorted(rates, reverse=True)
+    half = eight.rate(parent.end_of(5), parent)
+    assert rates[3 * per_epoch] == pytest.approx(half)
+    if per_epoch == 122:
+        assert rates == [eight.rate(step, parent) for step in range(244, 8 * 122)]
 
 
 def test_rates_of_branches() -> None:
