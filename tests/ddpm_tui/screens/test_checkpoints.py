@@ -1,6 +1,7 @@
 """Screen 3 by its keys, on real folders."""
 
 import contextlib
+import json
 
 import pytest
 
@@ -196,13 +197,17 @@ async def test_branch_puts_a_tenth_of_the_rate_forward_and_goes_to_the_branch(ho
 
 async def test_branch_says_how_it_would_train_while_one_types(home):
     freeze(home.run("faces-1"), horizon_epochs=3, data={"train": 400})
+    record = json.loads(home.run("faces-1").record.read_text())
+    record["profile"]["training"]["epochs"] = 3
+    home.run("faces-1").record.write_text(json.dumps(record))
     async with shown(home, (120, 30)) as (app, pilot):
         await pilot.press("b")
-        await until(pilot, lambda: "(epoch 3) the learning rate begins anew: up to 0.0001" in text(app))
+        await until(pilot, lambda: "past the end of its plan (epoch 3)" in text(app))
+        assert "up to 0.0001, down to 0 at epoch" in text(app)
         app.screen.query_one("#changes").value = "optim.schedule=constant"
-        await until(pilot, lambda: "a chunk of it is epochs 3 →" in text(app) and "anew" not in text(app))
+        await until(pilot, lambda: "epochs 3 → 28" in text(app) and "anew" not in text(app))
         app.screen.query_one("#changes").value = "training.batch_size=512"
-        await until(pilot, lambda: "400 pictures to learn from" in text(app))
+        await until(pilot, lambda: "400 pictures" in text(app))
 
 
 async def test_branch_refuses_what_the_weights_do_not_allow_while_one_types(home):
