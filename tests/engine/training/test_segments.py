@@ -47,10 +47,12 @@ def as_an_older_program_left_it(run: RunFolder) -> None:
     record = json.loads(run.record.read_text())
     for key in ("origin", "segments"):
         record["frozen"].pop(key, None)
+    record.pop("digest", None)
     run.record.write_text(json.dumps(record))
     for info in list_checkpoints(run):
         manifest = json.loads(info.folder.manifest.read_text())
-        manifest.pop("epochs", None)
+        for key in ("epochs", "digest"):
+            manifest.pop(key, None)
         info.folder.manifest.write_text(json.dumps(manifest))
 
 
