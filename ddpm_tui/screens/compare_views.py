@@ -94,14 +94,19 @@ class FacesView(CompareView):
             f"{self.ddpm.key('compare.earlier')} {self.ddpm.key('compare.later')} through the epochs"
         )
         frames: list[FilmFrame] = []
+        missing: list[str] = []
         for subject in subjects:
             curves = snapshot.curves.get(subject.run)
             found = preview_of(curves, self._step_for(subject, curves)) if curves else None
             if found is not None:
                 frames.append(FilmFrame(found[1], *_names(subject.run, curves, found[0])))
+            else:
+                missing.append(subject.name)
         if not frames:
             self.say("no previews yet: they come with the first epoch")
             return
+        if missing:
+            self.remark += f"; no previews of {', '.join(missing)}"
         state = tuple(frames)
         if state == self._made:
             return

@@ -159,6 +159,7 @@ class GalleryScreen(BaseScreen):
         """Show the set under the cursor, if it is another one."""
         key, entry = self.sets.key, self._entry()
         if key == self._shown and entry is not None:
+            self.view.grown(entry)
             return
         self._shown = key
         self.view.look_at(entry)

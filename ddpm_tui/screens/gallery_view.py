@@ -39,6 +39,7 @@ class GalleryView(Container):
         self._loading = True
         self._then: Callable[[], None] | None = None
         """What was asked for while the pictures were still to come."""
+        self._filmed = ""
         self._face = 0
         self._near = False
         self._neighbours: dict[str, Neighbours] = {}
@@ -94,6 +95,12 @@ class GalleryView(Container):
         else:
             self._screen.read(partial(self._load, entry), group="load")
 
+    def grown(self, entry: "Entry") -> None:
+        """The shown set as it is now: a film of a run that trains gets longer."""
+        before, self._entry = self._entry, entry
+        if before is not None and len(before.previews) != len(entry.previews) and self.mode == "film":
+            self._screen.beside(partial(self._load, entry), "load")
+
     def say(self, text: str) -> None:
         """A sentence where there is nothing to look at."""
         self.query_one("#note", Static).update(text)
@@ -134,7 +141,10 @@ class GalleryView(Container):
         faces = await asyncio.to_thread(load_faces, entry.previews[-1][1], self._face_size(entry))
         film = self._widgets["film"]
         film.face = (faces[0].shape[1], faces[0].shape[0])
-        film.show(await asyncio.to_thread(frames))
+        # Somebody who looks at an earlier moment stays there when the film gets longer.
+        earlier = self._filmed == entry.key and film.selected < len(film.frames) - 1
+        film.show(await asyncio.to_thread(frames), film.selected if earlier else None)
+        self._filmed = entry.key
         self._show("film")
 
     async def _load_moment(self, entry: "Entry", path: Path) -> None:

@@ -1,5 +1,6 @@
 """The line above and the line below every screen, made of what is live: screens, engine, keys, messages."""
 
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, cast
 
@@ -13,6 +14,8 @@ from ddpm_tui.widgets.rows import Line, Piece, Rows, length, spread
 if TYPE_CHECKING:
     from ddpm_tui.app import DdpmApp
 
+MOST_LINES = 4
+"""Of a message."""
 _SHORT = ("dashboard", "queue", "ckpts", "gallery", "profiles", "compare")
 
 
@@ -87,17 +90,30 @@ class FootBar(Rows):
 
     def say(self, text: str, tone: str) -> None:
         self._message = (text, tone)
+        self._fit()
         self.repaint()
 
     def quiet(self) -> None:
         if self._message is not None:
             self._message = None
+            self._fit()
             self.repaint()
+
+    def _fit(self) -> None:
+        """As many lines as the message needs: of an error the cure comes last."""
+        self.styles.height = max(1, len(self._wrapped(self.app.size.width)))
+
+    def _wrapped(self, width: int) -> list[str]:
+        text = self._message[0] if self._message else ""
+        return textwrap.wrap(text, max(10, width - 2), max_lines=MOST_LINES, placeholder=" …")
+
+    def on_resize(self) -> None:
+        self._fit()
 
     def lines(self, width: int, height: int) -> Iterator[Line]:
         if self._message is not None:
-            text, tone = self._message
-            yield [" ", (text, tone)]
+            tone = self._message[1]
+            yield from ([" ", (part, tone)] for part in self._wrapped(width))
             return
         keys = live_keys(self.screen)
         fixed = [k for k in keys if k[3] in ("app.help", "app.quit")]

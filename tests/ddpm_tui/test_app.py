@@ -172,6 +172,23 @@ async def test_undo_says_what_it_would_do_and_asks_where_another_thing_may_be_me
         assert done == ["back"]
 
 
+async def test_an_error_is_said_to_its_end_where_the_cure_is(tmp_path: Path) -> None:
+    app = make_app(tmp_path, filled(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        before = screen_text(app)
+        app.say(f"run 'celeba32-1' cannot be deleted while the queue has work for it: {'job 12, ' * 9}"
+                "or first: ddpm-tui queue cancel 12", "bad")  # fmt: skip
+        await pilot.pause()
+        await pilot.pause(0.1)
+        assert screen_text(app).rstrip().endswith("ddpm-tui queue cancel 12")
+        app.say("short", "bad")
+        await pilot.pause(0.1)
+        app._foot(lambda foot: foot.quiet())
+        await pilot.pause(0.1)
+        assert screen_text(app) == before
+
+
 async def test_several_changes_of_one_action_are_taken_back_together(tmp_path: Path) -> None:
     app = make_app(tmp_path, empty())
     done: list[int] = []

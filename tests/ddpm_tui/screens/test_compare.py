@@ -142,6 +142,16 @@ async def test_faces_side_by_side_are_scrubbed_through_the_epochs(tmp_path: Path
         assert [f.label for f in film.frames] == ["celeba32-1, epoch 11", "celeba32-2, epoch 10"]
 
 
+async def test_a_run_without_previews_is_named_among_the_faces(tmp_path: Path) -> None:
+    snapshot = filled(tmp_path)
+    assert not snapshot.curves["celeba32-2"].previews
+    async with Comparing(tmp_path, snapshot, size=(140, 40)) as it:
+        await it.press("v", "v")
+        await it.pilot.pause(0.4)
+        assert len(it.screen.query_one(Filmstrip).frames) == 1
+        assert "no previews of celeba32-2" in await it.press()
+
+
 async def test_marked_checkpoints_are_compared_by_their_own_faces(tmp_path: Path) -> None:
     app = make_app(tmp_path, filled(tmp_path))
     async with app.run_test(size=(120, 40)) as pilot:

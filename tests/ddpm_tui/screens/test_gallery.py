@@ -11,8 +11,8 @@ from ddpm_tui.state.scores import scores_of_set
 from engine.home import ExportPlace, Home
 from engine.runs.evaluations import write_evaluation
 from engine.runs.trash import list_trash
-from tests.ddpm_tui.fakes import empty, make_app
-from tests.ddpm_tui.screens.homes import make_run, make_samples, snapshot, text, until
+from tests.ddpm_tui.fakes import empty, make_app, save_grid
+from tests.ddpm_tui.screens.homes import make_run, make_samples, refresh, snapshot, text, until
 from tests.engine.runs.test_evaluations import SWD
 
 
@@ -141,6 +141,26 @@ async def test_film_shows_the_previews_of_the_run(home):
         film = app.screen.query_one("#film")
         assert [frame.label for frame in film.frames] == [f"epoch {n}, step {n}00" for n in (1, 2, 3)]
         assert "epoch 3, step 300" in text(app)
+
+
+async def test_a_film_that_is_left_open_gets_longer(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("f")
+        await until(pilot, lambda: app.screen.view.mode == "film")
+        film = app.screen.query_one("#film")
+        save_grid(home.run("faces-1").preview(400), count=4, columns=2, epoch=4)
+        refresh(app)
+        await until(pilot, lambda: len(film.frames) == 4)
+        assert film.selected == 3
+        await pilot.press("h", "h")
+        assert film.selected == 1
+        save_grid(home.run("faces-1").preview(500), count=4, columns=2, epoch=5)
+        refresh(app)
+        await until(pilot, lambda: len(film.frames) == 5)
+        assert film.selected == 1
+        assert not app.faults
 
 
 def test_a_preview_is_named_by_its_epoch_where_that_is_known():
