@@ -74,10 +74,16 @@ class OpenApp(App[None]):
         Textual tells it to its tests only, by a message to every widget, which says nothing of what that message's
         forerunners have posted meanwhile. A pump that waits for its next message waits for its queue's event.
         """
+        if self._resize_event is not None:  # kept for a moment, in case that more sizes come
+            return False
         pumps: list[MessagePump] = [self, *self._registry]
         if not all(map(_waits, pumps)):
             return False
-        return not (self.screen_stack and self.screen._callbacks)
+        if not self.screen_stack:
+            return True
+        screen = self.screen
+        # What a page is depends on the layout, which is made anew at the next refresh only.
+        return not (screen._callbacks or screen._layout_required or screen._recompose_required)
 
 
 def _waits(pump: MessagePump) -> bool:

@@ -113,7 +113,9 @@ class FootBar(Rows):
     def lines(self, width: int, height: int) -> Iterator[Line]:
         if self._message is not None:
             tone = self._message[1]
-            yield from ([" ", (part, tone)] for part in self._wrapped(width))
+            for part in self._wrapped(width):
+                said: Line = [" ", (part, tone)]
+                yield said
             return
         keys = live_keys(self.screen)
         fixed = [k for k in keys if k[3] in ("app.help", "app.quit")]

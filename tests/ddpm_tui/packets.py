@@ -156,4 +156,6 @@ async def outcome(
             if one_at_a_time:
                 await machine.settle()
         await machine.settle()
+        await asyncio.sleep(0.2)  # what is behind a dialog is drawn in its own time
+        await machine.settle()
         return machine.state()
