@@ -94,6 +94,9 @@ def _form(manifest: Any) -> str:
     "often; kept with the data set.",
 )
 @click.option("--exclude-nothing", is_flag=True, help="Take in again what an earlier --exclude left out.")
+@click.option(
+    "--repack", is_flag=True, help="Pack again what is packed already, from the pictures as they are."
+)
 @click.option("--no-pack", is_flag=True, help="Only make it known; pack when a run needs it.")
 @json_option
 def add(
@@ -105,6 +108,7 @@ def add(
     leave_out_broken: bool,
     exclude: tuple[str, ...],
     exclude_nothing: bool,
+    repack: bool,
     no_pack: bool,
     as_json: bool,
 ) -> None:
@@ -135,13 +139,27 @@ def add(
     facts = []
     recipe = recipe or ("center178" if source.celeba else "whole")
     for pixels in () if no_pack else sizes or (32,):
-        facts.append(_pack(source.name, pixels, recipe, limit, as_json))
+        facts.append(_pack(source.name, pixels, recipe, limit, repack, as_json))
+    if facts and source.listed:
+        _put_edited_away(source.name)
     if as_json:
         print_json({**asdict(source), "packed": facts})
     elif facts and limit is not None and limit < source.pictures:
         note(
             f"a run takes all {plural(source.pictures, 'picture')} unless its profile has data.limit: "
             f"ddpm-tui train PROFILE --set data.dataset={source.name} --set data.limit={limit}"
+        )
+
+
+def _put_edited_away(name: str) -> None:
+    from engine.runs.pictures import discard_edited
+
+    gone, keepers = discard_edited(home(), name)
+    if gone:
+        note(f"pictures were edited: {plural(gone, 'folder')} packed before that moved to the trash")
+    if keepers:
+        note(
+            f"pictures were edited: {', '.join(keepers)} {'goes' if len(keepers) == 1 else 'go'} on with those before"
         )
 
 
@@ -203,12 +221,12 @@ def _remarks(source: Any) -> list[str]:
     return remarks
 
 
-def _pack(name: str, pixels: int, recipe: str, limit: int | None, quiet: bool) -> dict[str, Any]:
+def _pack(name: str, pixels: int, recipe: str, limit: int | None, anew: bool, quiet: bool) -> dict[str, Any]:
     from ddpm_tui.cli.foreground import run_job
     from engine.data.manifest import load_manifest
     from engine.folders import PackedFolder
 
-    args = {"dataset": name, "size": pixels, "recipe": recipe, "limit": limit}
+    args = {"dataset": name, "size": pixels, "recipe": recipe, "limit": limit, "anew": anew}
     result = run_job(
         home(), "pack", None, args, device="cpu", quiet=quiet, go_on="the same command goes on where it was"
     )
@@ -232,6 +250,8 @@ def _refused(folder: Any) -> bool:
 
 
 def _print_packed(folder: Any, manifest: Any) -> None:
+    from engine.data.manifest import remarks
+
     crop = "" if manifest.recipe == "drawn" else f", crop {manifest.recipe}"
     say(
         f"{manifest.dataset} at {manifest.size} px{crop}: {plural(manifest.count, 'picture')} "
@@ -242,6 +262,8 @@ def _print_packed(folder: Any, manifest: Any) -> None:
     )
     if manifest.enlarged:
         note(_enlarged(manifest))
+    for line in remarks(manifest):
+        note(line)
     if manifest.broken:
         note(f"{plural(manifest.broken, 'picture')} could not be used; named in {folder.report}")
 
@@ -309,21 +331,25 @@ def show(name: str, as_json: bool) -> None:
 def verify(ctx: click.Context, name: str, as_json: bool) -> None:
     """Read every byte that is packed and compare; see whether the originals have changed. Exit code 1 if not whole."""
     from engine.data.catalog import check_source, load_source, packed_folders
-    from engine.data.manifest import verify_packed
+    from engine.data.manifest import remarks, verify_packed
 
     source = load_source(home(), name)
     changed = check_source(home(), name) if source.kind != "built-in" else None
-    folders = [folder for folder, _ in packed_folders(home(), name, whole_only=False)]
+    manifests = dict(packed_folders(home(), name, whole_only=False))
+    folders = list(manifests)
     # The manifest is written last: without one nothing is damaged, packing has only not come to its end.
     unfinished = [folder for folder in folders if not folder.manifest.exists()]
     found = [(folder, verify_packed(folder)) for folder in folders if folder not in unfinished]
+    said = {folder: remarks(m) if m else [] for folder, m in manifests.items()}
     failed = any(problems for _, problems in found)
     if as_json:
         print_json(
             {
                 "name": name,
                 "changed": changed,
-                "packed": [{"folder": str(f.path), "problems": problems} for f, problems in found],
+                "packed": [
+                    {"folder": str(f.path), "problems": problems, "remarks": said[f]} for f, problems in found
+                ],
                 "unfinished": [str(f.path) for f in unfinished],
             }
         )
@@ -333,6 +359,8 @@ def verify(ctx: click.Context, name: str, as_json: bool) -> None:
     for folder, problems in found:
         for problem in problems:
             note(f"error: {problem}")
+        for line in said[folder]:
+            note(f"{folder.path.name}: {line}")
         say(
             f"{folder.path.name}: {'damaged; delete the folder and it is packed again' if problems else 'whole'}"
         )

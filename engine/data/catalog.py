@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from engine import files
+from engine.data.freshness import fingerprint_now
 from engine.data.manifest import FORMAT as PACKED_FORMAT
 from engine.data.manifest import PackedManifest, is_whole, load_manifest
 from engine.data.partition import Partition
@@ -59,7 +60,8 @@ class Source:
     pictures: int
     total_bytes: int
     fingerprint: str
-    """of all names and sizes and the partition; see `engine.data.scan`"""
+    """of all names and sizes and the partition, see `engine.data.scan`; of the contents too if they were edited, see
+    `engine.data.freshness`"""
     celeba: bool = False
     partition: str | None = None
     """the partition file that decides who trains, if there is one that names some of them"""
@@ -75,6 +77,10 @@ class Source:
     """patterns of names that are left out, see `engine.data.exclude`"""
     folders: dict[str, int] = field(default_factory=dict)
     """pictures in each folder at the top, where there are several; '' for those beside the folders"""
+    listed: str = ""
+    """the fingerprint of names and sizes alone, if `fingerprint` is another"""
+    stamp: str = ""
+    """changes with whatever is written to the files; '' from older versions"""
     format: int = FORMAT
 
 
@@ -114,13 +120,18 @@ def add_source(
         raise _too_few(where, listing)
     chosen = name or _derived_name(where, listing)
     partition_problem = _partition_problem(listing)
+    folder = home.source(chosen)
+    before = load_source(home, chosen) if folder.record.exists() else None
+    fingerprint = fingerprint_now(listing, before, _manifests(home, chosen))
     source = Source(
         name=chosen,
         kind=listing.kind,
         path=str(where),
         pictures=len(listing.names),
         total_bytes=listing.total_bytes,
-        fingerprint=listing.fingerprint,
+        fingerprint=fingerprint,
+        listed=listing.fingerprint if fingerprint != listing.fingerprint else "",
+        stamp=listing.stamp,
         celeba=listing.celeba,
         partition=None if partition_problem else listing.partition_at,
         partition_problem=partition_problem,
@@ -130,13 +141,12 @@ def add_source(
         exclude=tuple(exclude),
         folders=listing.folders,
     )
-    folder = home.source(chosen)
-    before = load_source(home, chosen) if folder.record.exists() else source
-    _check_same(before, source)
+    if before is not None:
+        _check_same(before, source)
     home.create()
     folder.path.mkdir(parents=True, exist_ok=True)
     files.write_json(folder.record, asdict(source))
-    if before.fingerprint != source.fingerprint:
+    if before is not None and before.fingerprint != source.fingerprint:
         _drop_unfinished(home, chosen)
     return source
 
@@ -306,7 +316,7 @@ def check_source(home: Home, name: str) -> str | None:
     if source.kind == "built-in":
         return None
     try:
-        open_source(source)
+        open_source(home, source)
     except UserError as error:
         return str(error)
     return None
@@ -323,19 +333,25 @@ def place_of(source: Source) -> Path:
     return path
 
 
-def open_source(source: Source) -> Listing:
+def open_source(home: Home, source: Source) -> Listing:
     """List the pictures of a source again.
 
     Raises UserError where they have moved, or are not those that were added.
     """
     listing = scan(place_of(source), source.exclude)
-    if listing.fingerprint != source.fingerprint:
+    if fingerprint_now(listing, source, _manifests(home, source.name)) != source.fingerprint:
+        same_names = listing.fingerprint == (source.listed or source.fingerprint)
+        how = f"{plural(source.pictures, 'picture')} then, {len(listing.names):,} now"
         raise UserError(
             f"{source.path} has changed since {source.name!r} was added "
-            f"({plural(source.pictures, 'picture')} then, {len(listing.names):,} now)",
+            f"({'pictures were edited, names and lengths are the same' if same_names else how})",
             f"`ddpm-tui data add {shell_word(source.path)} --name {source.name}` takes it anew; what is packed stays",
         )
     return listing
+
+
+def _manifests(home: Home, name: str) -> list[PackedManifest]:
+    return [manifest for _, manifest in packed_folders(home, name) if manifest]
 
 
 def trains_at_most(source: Source, limit: int | None, listing: Listing | None) -> int:

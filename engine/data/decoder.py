@@ -9,6 +9,7 @@ import os
 import signal
 import stat
 import sys
+import zlib
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Literal
@@ -55,6 +56,10 @@ class Result:
     """pixels a side of the smallest crop that was enlarged; 0 if none was"""
     largest: int = 0
     """the same of the largest"""
+    contents: list[int] = field(default_factory=list)
+    """CRC-32 of each picture's file, broken ones included; 0 for what cannot be read"""
+    darkest: int = 255
+    brightest: int = 0
 
 
 class Decoder:
@@ -72,8 +77,12 @@ class Decoder:
         size = self.task.size
         pixels = np.empty((len(block.items), 3, size, size), np.uint8)
         for place, item in enumerate(block.items):
+            result.contents.append(int(str(item[4])) if self.task.kind == "zip" else 0)
             try:
-                decoded = decode(self._read(item), self.task.recipe, size)
+                content = self._read(item)
+                if self.task.kind == "folder":
+                    result.contents[place] = zlib.crc32(content)
+                decoded = decode(content, self.task.recipe, size)
             except (BrokenPictureError, UnreadableEntryError) as error:
                 result.broken.append((place, str(error)))
                 continue
@@ -84,7 +93,10 @@ class Decoder:
                 result.enlarged += 1
                 result.smallest = min(result.smallest or decoded.side, decoded.side)
                 result.largest = max(result.largest, decoded.side)
-        result.pixels = pixels[: result.good].tobytes()
+        good = pixels[: result.good]
+        if result.good:
+            result.darkest, result.brightest = int(good.min()), int(good.max())
+        result.pixels = good.tobytes()
         return result
 
     def _read(self, item: tuple[object, ...]) -> bytes:

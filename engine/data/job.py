@@ -10,7 +10,9 @@ from engine.text import plural
 from engine.work import Stopped, Work
 
 
-def pack_for(work: Work, dataset: str, size: int, recipe: str, limit: int | None) -> PackedFolder:
+def pack_for(
+    work: Work, dataset: str, size: int, recipe: str, limit: int | None, anew: bool = False
+) -> PackedFolder:
     """The packed folder, made now where it is not there yet, reporting into the job. Raises Stopped."""
     try:
         return pack(
@@ -21,15 +23,18 @@ def pack_for(work: Work, dataset: str, size: int, recipe: str, limit: int | None
             limit,
             report=lambda done, total, text: work.report("packing", done, total, "pictures", text=text),
             should_stop=lambda: work.stopping is not None,
+            anew=anew,
         )
     except PackingStoppedError as error:
         raise Stopped(error.what, "run it again: packing goes on where it was") from None
 
 
 def run_packing(work: Work) -> Result:
-    """args: dataset, size, recipe, limit."""
+    """args: dataset, size, recipe, limit, and anew to pack again what is packed already."""
     args = work.spec.args
-    folder = pack_for(work, args["dataset"], args["size"], args["recipe"], args.get("limit"))
+    folder = pack_for(
+        work, args["dataset"], args["size"], args["recipe"], args.get("limit"), bool(args.get("anew"))
+    )
     manifest = load_manifest(folder)
     message = f"{args['dataset']}: {plural(manifest.count, 'picture')} at {manifest.size} px, crop {manifest.recipe}"
     work.say(message)

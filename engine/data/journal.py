@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import zlib
+from array import array
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Any, Self
@@ -33,6 +34,10 @@ class Progress:
     smallest: int = 0
     largest: int = 0
     """pixels a side of the smallest and of the largest crop that was enlarged"""
+    contents: "array[int]" = field(default_factory=lambda: array("I"))
+    """CRC-32 of every picture's file"""
+    darkest: int = 255
+    brightest: int = 0
 
 
 class Journal:
@@ -43,7 +48,7 @@ class Journal:
     ) -> None:
         self.folder = folder
         self.progress = Progress()
-        self._header = {"identity": identity, "per_block": per_block}
+        self._header = {"identity": identity, "per_block": per_block, "checksums": True}
         self._picture_bytes = picture_bytes
         self._per_block = per_block
         self._part_path = folder.pictures.with_name(folder.pictures.name + ".part")
@@ -121,6 +126,9 @@ class Journal:
                 "enlarged": result.enlarged,
                 "smallest": result.smallest,
                 "largest": result.largest,
+                "contents": result.contents,
+                "darkest": result.darkest,
+                "brightest": result.brightest,
             }
             self._line(entry)
         self._digest.update(result.pixels)
@@ -142,6 +150,9 @@ class Journal:
         smallest = int(entry.get("smallest", 0))  # not in a journal that an older version began
         progress.smallest = min(progress.smallest or smallest, smallest or progress.smallest)
         progress.largest = max(progress.largest, int(entry.get("largest", 0)))
+        progress.contents.extend(entry["contents"])
+        progress.darkest = min(progress.darkest, entry["darkest"])
+        progress.brightest = max(progress.brightest, entry["brightest"])
 
     def finish(self) -> dict[str, object]:
         """Make the pictures durable under their final name; return their size and SHA-256."""

@@ -49,6 +49,13 @@ class PackedManifest:
     """pixels a side of the smallest crop that was enlarged; 0 if none was, or if an older version packed it"""
     largest: int = 0
     """the same of the largest"""
+    listed: str = ""
+    """the fingerprint of names and lengths alone, if `fingerprint` stands for edited pictures"""
+    contents: str = ""
+    """of the checksums of all pictures' files, see `engine.data.freshness`; '' from older versions"""
+    darkest: int | None = None
+    brightest: int | None = None
+    """the smallest and largest number among all pixels; None from older versions"""
     format: int = FORMAT
 
     @property
@@ -83,6 +90,27 @@ def _is_entry(item: tuple[str, Any]) -> bool:
     name, facts = item
     inside = name not in ("", ".", "..") and "/" not in name and isinstance(facts, dict)
     return inside and type(facts.get("size")) is int and isinstance(facts.get("sha256"), str)
+
+
+UNUSED_HALF: Final = 128
+
+
+def remarks(manifest: PackedManifest) -> list[str]:
+    """What should be known of packed pictures, one line each."""
+    if manifest.recipe == "drawn":
+        return []
+    found = []
+    if not manifest.contents:
+        found.append(
+            "packed by an older version, which kept no checksums: whether the pictures were edited since cannot be "
+            "told; `ddpm-tui data add` with --repack packs them anew"
+        )
+    way_out = "if their files use a part of the range, as 12 bits in 16 do, stretch it and add them again"
+    if manifest.brightest is not None and manifest.brightest < UNUSED_HALF:
+        found.append(f"no picture is brighter than {manifest.brightest} of 255; {way_out}")
+    if manifest.darkest is not None and manifest.darkest >= UNUSED_HALF:
+        found.append(f"no picture is darker than {manifest.darkest} of 255; {way_out}")
+    return found
 
 
 def quick_problems(folder: PackedFolder, manifest: PackedManifest) -> list[str]:

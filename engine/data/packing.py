@@ -10,6 +10,7 @@ the manifest is written last and makes the folder whole.
 import contextlib
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from engine import failpoints, files
 from engine.data import catalog
 from engine.data.catalog import Source
 from engine.data.decoder import Block, Decoder, Result, Task
+from engine.data.freshness import digest
 from engine.data.journal import Journal, Progress
 from engine.data.manifest import PackedManifest, is_whole
 from engine.data.partition import Partition
@@ -85,28 +87,31 @@ def pack(
     report: Report = lambda done, total, text: None,
     should_stop: Callable[[], bool] = lambda: False,
     processes: int | None = None,
+    anew: bool = False,
 ) -> PackedFolder:
     """Return the packed folder of a data set, packing it first where that has not been done.
 
-    A whole folder is returned at once, without a look at the source. Another process packing the same is
-    waited for. Uses all cores, and memory that does not grow with the number of pictures (their names
-    aside).
+    A whole folder is returned at once, without a look at the source; with `anew` it is packed again, from the
+    source as it is. Another process packing the same is waited for. Uses all cores, and memory that does not grow
+    with the number of pictures (their names aside).
 
     Raises UserError (unknown data set or recipe; source moved or changed; more than 1 % broken, or too few
     left), DiskFullError, PackingStoppedError.
     """
     source = catalog.load_source(home, dataset)
     folder = catalog.packed_folder(home, dataset, size, recipe, limit)
-    if is_whole(folder):
+    if anew:
+        folder = catalog.own_packed_folder(home, source, size, recipe, limit)
+    elif is_whole(folder):
         _tidy(folder)
         return folder
     home.create()
     with _wait_for_lock(folder, dataset, report, should_stop) as lock:
-        if is_whole(folder):
+        if is_whole(folder) and not anew:
             return folder
         _remove(_leftovers(folder))
         lock.describe(f"process {os.getpid()}, which packs {dataset}")
-        plan = _plan(source, size, recipe, limit)
+        plan = _plan(home, source, size, recipe, limit)
         journal = Journal(folder, plan.identity, plan.picture_bytes, plan.per_block)
         with journal:
             progress = _decode_all(plan, journal, report, should_stop, processes)
@@ -152,14 +157,14 @@ def _try_lock(folder: PackedFolder) -> FileLock | None:
     return None
 
 
-def _plan(source: Source, size: int, recipe: str, limit: int | None) -> _Plan:
+def _plan(home: Home, source: Source, size: int, recipe: str, limit: int | None) -> _Plan:
     identity = catalog.packed_identity(source, size, recipe, limit)
     limit = identity["limit"] if isinstance(identity["limit"], int) else None
     per_block = max(1, min(BLOCK_PICTURES, BLOCK_BYTES // (3 * size * size)))
     if source.kind == "built-in":
         task = Task("faces", "", "drawn", size, catalog.FACES_SEED)
         return _Plan(task, source, identity, None, None, limit or catalog.FACES_COUNT, per_block)
-    listing = catalog.open_source(source)
+    listing = catalog.open_source(home, source)
     chosen = choose(listing.names, limit) if limit is not None else None
     task = Task(listing.kind, str(listing.path), recipe, size)
     total = len(chosen) if chosen is not None else len(listing.names)
@@ -275,11 +280,16 @@ def _publish(plan: _Plan, folder: PackedFolder, journal: Journal, progress: Prog
         enlarged=progress.enlarged,
         smallest=progress.smallest,
         largest=progress.largest,
+        listed=plan.source.listed,
+        contents=digest(progress.contents) if plan.listing else "",
+        darkest=progress.darkest if plan.listing else None,
+        brightest=progress.brightest if plan.listing else None,
         files={
             folder.pictures.name: pictures,
             folder.split.name: {"size": len(split), "sha256": hashlib.sha256(split).hexdigest()},
         },
     )
+    shutil.rmtree(folder.statistics, ignore_errors=True)  # of what was packed here before
     files.write_json(folder.manifest, asdict(manifest))
     failpoints.reach("pack.manifest")
     journal.forget()

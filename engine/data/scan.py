@@ -64,6 +64,9 @@ class Listing:
     """the content of a list_eval_partition file that belongs to these pictures"""
     partition_at: str | None
     fingerprint: str
+    """of names and lengths"""
+    stamp: str
+    """changes with whatever is written to the files: of a folder's times, of a zip's checksums"""
 
     def item(self, index: int) -> tuple[object, ...]:
         """What a decoding process needs to read picture `index`."""
@@ -103,7 +106,7 @@ def scan(path: Path, exclude: Sequence[str] = ()) -> Listing:
 
 def _listing(path: Path, kind: Kind, exclude: Exclude) -> Listing:
     names: list[str] = []
-    columns = [array("q") for _ in range(5 if kind == "zip" else 1)]
+    columns = [array("q") for _ in range(5 if kind == "zip" else 3)]
     ignored = 0
     left_out, unreadable = LeftOut(), LeftOut()
     archive: str | None = None
@@ -160,6 +163,7 @@ def _listing(path: Path, kind: Kind, exclude: Exclude) -> Listing:
         partition=partition,
         partition_at=partition_at,
         fingerprint=_fingerprint(names, sizes, partition),
+        stamp=_stamp(columns[4:] if kind == "zip" else columns),
     )
 
 
@@ -178,10 +182,9 @@ def _sorted(
 
 
 def _folder_files(root: Path, left_out: LeftOut) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """(relative name, (size,)) of every file. Raises UserError if the folder cannot be read."""
+    """(relative name, facts) of every file. Raises UserError if the folder cannot be read."""
     try:
-        for name, size in walk.folder_files(root, left_out):
-            yield name, (size,)
+        yield from walk.folder_files(root, left_out)
     except OSError as error:
         raise _unreadable(root, error) from error
 
@@ -220,7 +223,7 @@ class _Peek:
 
     def pointer(self, name: str, facts: tuple[int, ...]) -> str | None:
         """The kind of pointer that a file of a picture's name is, None for a picture."""
-        if max(facts[1:3] if self.kind == "zip" else facts) > _LARGEST_POINTER:
+        if max(facts[1:3] if self.kind == "zip" else facts[:1]) > _LARGEST_POINTER:
             return None
         start = self._start(name, facts)
         return next((kind for words, kind in POINTERS.items() if start.startswith(words)), None)
@@ -302,4 +305,11 @@ def _fingerprint(names: list[str], sizes: "array[int]", partition: bytes | None)
     digest = hashlib.sha256(hashlib.sha256(partition or b"").digest())
     for name, size in zip(names, sizes, strict=True):
         digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:16]
+
+
+def _stamp(columns: list["array[int]"]) -> str:
+    digest = hashlib.sha256()
+    for column in columns:
+        digest.update(column.tobytes())
     return digest.hexdigest()[:16]

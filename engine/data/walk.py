@@ -42,8 +42,12 @@ def shadow(name: str, is_folder: bool) -> str | None:
     return "hidden files" if not is_folder and small in SHADOWS else None
 
 
-def folder_files(root: Path, left_out: LeftOut) -> Iterator[tuple[str, int]]:
-    """(relative name, bytes) of every file below `root`, links followed.
+Facts = tuple[int, int, int]
+"""Of a file: bytes, and when its content and anything of it changed last, in ns since 1970."""
+
+
+def folder_files(root: Path, left_out: LeftOut) -> Iterator[tuple[str, Facts]]:
+    """(relative name, facts) of every file below `root`, links followed.
 
     A folder is entered once, by its own name where it is below `root` and also linked to. Raises OSError if
     `root` itself cannot be listed.
@@ -66,11 +70,11 @@ def folder_files(root: Path, left_out: LeftOut) -> Iterator[tuple[str, int]]:
             with os.scandir(root / inside) as listed:
                 for entry in listed:
                     name = inside + entry.name
-                    kind, size = _look(entry)
+                    kind, facts = _look(entry)
                     if kind == "folder":
                         (linked if entry.is_symlink() else waiting).append(name + "/")
                     elif kind == "file":
-                        yield name, size
+                        yield name, facts
                     elif kind:
                         left_out.add(kind, name)
         except OSError:
@@ -79,23 +83,26 @@ def folder_files(root: Path, left_out: LeftOut) -> Iterator[tuple[str, int]]:
             left_out.add("folders that cannot be read", inside[:-1])
 
 
-def _look(entry: "os.DirEntry[str]") -> tuple[str, int]:
-    """("folder", 0), ("file", bytes), or the kind of what is left out; ("", 0) if it vanished meanwhile."""
+_NOTHING: Final = (0, 0, 0)
+
+
+def _look(entry: "os.DirEntry[str]") -> tuple[str, Facts]:
+    """("folder", –), ("file", facts), or the kind of what is left out; "" if it vanished meanwhile."""
     try:
         kind = shadow(entry.name, entry.is_dir(follow_symlinks=False))
         if kind:
-            return kind, 0
+            return kind, _NOTHING
         status = entry.stat()
     except FileNotFoundError:
-        return ("dead links" if _is_link(entry) else ""), 0
+        return ("dead links" if _is_link(entry) else ""), _NOTHING
     except OSError as error:
         dead = error.errno in (errno.ELOOP, errno.ENOTDIR) and _is_link(entry)
-        return ("dead links" if dead else "files that cannot be read"), 0
+        return ("dead links" if dead else "files that cannot be read"), _NOTHING
     if stat.S_ISDIR(status.st_mode):
-        return shadow(entry.name, True) or "folder", 0
+        return shadow(entry.name, True) or "folder", _NOTHING
     if stat.S_ISREG(status.st_mode):
-        return "file", status.st_size
-    return no_file(status.st_mode) or "other things", 0
+        return "file", (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return no_file(status.st_mode) or "other things", _NOTHING
 
 
 def _is_link(entry: "os.DirEntry[str]") -> bool:

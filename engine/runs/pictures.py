@@ -4,16 +4,25 @@ For training, nearest faces and scores alike, and for what is still to begin. Ne
 nothing.
 """
 
+import contextlib
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from engine.data.catalog import load_source, open_source, packed_folder, place_of, trains_at_most
+from engine.data.catalog import (
+    load_source,
+    open_source,
+    packed_folder,
+    packed_folders,
+    place_of,
+    trains_at_most,
+)
 from engine.data.manifest import is_whole, load_manifest
 from engine.errors import DdpmError, UserError
 from engine.folders import PackedFolder
 from engine.home import Home
 from engine.runs.record import RunRecord, load_run, run_names
-from engine.runs.trash import list_trash
+from engine.runs.trash import discard, list_trash
 from engine.text import plural
 
 
@@ -67,7 +76,7 @@ def require_pictures(home: Home, data: Mapping[str, Any], *, batch: int = 1, lis
     listing = None
     if source.kind != "built-in":
         if listed:
-            listing = open_source(source)
+            listing = open_source(home, source)
         else:
             place_of(source)
     require_batch(source.name, trains_at_most(source, data.get("limit"), listing), batch)
@@ -98,6 +107,30 @@ def runs_on(home: Home, dataset: str) -> list[str]:
         if record.profile.data.dataset == dataset and record.frozen.get("data"):
             found.append(name)
     return found
+
+
+def discard_edited(home: Home, dataset: str) -> tuple[int, list[str]]:
+    """Move to the trash what was packed of pictures that have been edited since, except what runs began with.
+
+    Returns how many folders that are, and the names of the runs that keep theirs.
+    """
+    source = load_source(home, dataset)
+    listed = source.listed or source.fingerprint
+    stale = {
+        folder.path.name: folder
+        for folder, manifest in packed_folders(home, dataset)
+        if manifest and manifest.fingerprint != source.fingerprint
+        and (manifest.listed or manifest.fingerprint) == listed
+    }  # fmt: skip
+    keepers = []
+    for name in runs_on(home, dataset) if stale else []:
+        with contextlib.suppress(DdpmError):
+            if stale.pop(str(load_run(home, name).frozen["data"].get("folder")), None):
+                keepers.append(name)
+    group = uuid.uuid4().hex
+    for name, folder in stale.items():
+        discard(home, "data", name, folder.path, group)
+    return len(stale), keepers
 
 
 def _way_back(home: Home, folder: PackedFolder | None) -> str:

@@ -359,7 +359,7 @@ def test_memory_does_not_hold_the_pictures(home: Home, pictures: Path) -> None:
     from engine.data.decoder import Block, Task
     from engine.data.pool import WINDOW, DecoderPool
 
-    listing = catalog.open_source(catalog.add_source(home, pictures))
+    listing = catalog.open_source(home, catalog.add_source(home, pictures))
     given: list[int] = []
 
     def blocks() -> "object":

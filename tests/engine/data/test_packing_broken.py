@@ -72,8 +72,8 @@ def test_unreadable_and_vanished_pictures_are_named(home: Home, tmp_path: Path) 
     catalog.add_source(home, folder)
     real = packing.catalog.open_source
 
-    def then_gone(source: catalog.Source) -> object:
-        listing = real(source)
+    def then_gone(home: Home, source: catalog.Source) -> object:
+        listing = real(home, source)
         (folder / "000009.jpg").unlink()
         return listing
 
