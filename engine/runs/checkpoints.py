@@ -340,13 +340,13 @@ def prunable(
     keep_chunks: int | None = None,
     chunk_epochs: int | None = None,
 ) -> list[CheckpointInfo]:
-    """What retention would remove: not the newest, kept epochs, the best, tagged ones, those of the steps `kept`
-    (branches begin there, jobs name them), and of the ends of chunks those of `kept_chunks`.
+    """What retention would remove: not the newest whole ones, kept epochs, the best, tagged ones, those of the steps
+    `kept` (branches begin there, jobs name them), and of the ends of chunks those of `kept_chunks`.
 
     keep_chunks: None keeps every end of a chunk · chunk_epochs: epochs of a chunk, for ends from before their number
     was stored; None keeps all of those.
     """
-    newest = {c.step for c in found[-max(1, keep_last) :]}
+    newest = {c.step for c in [c for c in found if c.manifest][-max(1, keep_last) :]}
     ends = {c.step: _chunk(c.manifest, chunk_epochs) for c in found if c.manifest and c.manifest.chunk_end}
     going = {} if keep_chunks is None else {step: n for step, n in ends.items() if n is not None}
     standing = kept_chunks(list(going.values()), keep_chunks or 0)

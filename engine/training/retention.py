@@ -27,7 +27,10 @@ class Retention:
         return epoch / self._s.profile.training.chunk_epochs
 
     def thin_out(self) -> None:
-        """Remove what nothing keeps. Where it cannot be known what is to be kept, nothing goes."""
+        """Remove what nothing keeps. Where it cannot be known what is to be kept, nothing goes.
+
+        A checkpoint ahead of the training is damaged, or it would go on from there: it stays, and counts for none.
+        """
         run, training = self._s.run, self._s.profile.training
         lock = FileLock.try_acquire(run.tags_lock)
         if lock is None:  # somebody tags or deletes; the next checkpoint will do
@@ -35,7 +38,7 @@ class Retention:
         with lock:
             try:
                 whole_tags(run)
-                found = list_checkpoints(run)
+                found = [c for c in list_checkpoints(run) if c.step <= self._s.state.step]
                 kept = self._watched.look().steps_of(found)
             except DdpmError as error:
                 self._work.say(f"no checkpoint is thinned out: {error}")

@@ -346,6 +346,11 @@ def test_the_newest_stays_even_where_none_is_asked_for() -> None:
     assert [c.step for c in prunable([info(5), info(6)], (), 0)] == [5]
 
 
+def test_damaged_ones_are_not_counted_among_the_newest() -> None:
+    torn = [CheckpointInfo(CheckpointFolder(Path(f"{step:08d}")), None, "torn") for step in (8, 9)]
+    assert [c.step for c in prunable([info(5), info(6), info(7), *torn], (), 2)] == [5]
+
+
 def test_the_middle_of_a_kept_epoch_is_not_kept() -> None:
     assert [c.step for c in prunable([info(9), info(99)], (1,), 1)] == [9]
 
