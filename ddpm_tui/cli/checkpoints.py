@@ -166,11 +166,11 @@ def verify(ctx: click.Context, reference: str, as_json: bool) -> None:
         wrong = [{"step": None, "problem": record}] if record else []
         print_json([*wrong, *({"step": step, "problem": problem} for step, problem in results.items())])
     else:
-        if record:
-            say(f"run.json: {record}")
         for step, problem in results.items():
             unsealed = " (its manifest has no digest: an older version wrote it)" if step in older else ""
             say(f"{step}: {problem or f'whole{unsealed}'}")
+        if record:  # last, behind what may be a long list
+            say(f"run.json: {record}")
     ctx.exit(int(any(results.values()) or record is not None))
 
 
