@@ -2,7 +2,7 @@
 
 import click
 
-from engine.errors import UserError
+from engine.base.errors import UserError
 
 
 def edited(text: str, extension: str) -> str | None:

@@ -1,7 +1,7 @@
 """Whether a worker still says where it is: the one rule for the screens and for `queue list`. Pure."""
 
 from ddpm_tui.words import duration
-from engine.jobs import Progress
+from engine.jobs.files import Progress
 
 SHORTEST_S = 30.0
 """A busy machine may keep a worker waiting for as long as that."""

@@ -4,7 +4,7 @@ import math
 import time
 from typing import Final
 
-from engine.text import plural as plural
+from engine.base.text import plural as plural
 
 MOST: Final = 1_000_000_000
 """The largest count of pictures or epochs that may be asked for, as of a profile."""

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from engine.folders import JobFolder, RunFolder
-from engine.home import Home
-from engine.jobs import Progress, Result, new_job_folder, write_progress, write_result
+from engine.base.folders import JobFolder, RunFolder
+from engine.base.home import Home
+from engine.base.trash import discard_run
+from engine.jobs.files import Progress, Result, new_job_folder, write_progress, write_result
 from engine.runs.checkpoints import resolve, set_tag
 from engine.runs.export import export_checkpoint
-from engine.runs.trash import discard_run
 from tests.torchless import trained_run
 
 POISON = "\x1b]0;PWNED\x07\x1b]52;c;aGk=\x07\x1b[31m\x9b31m[red]\u202e\u2066\x85\rq\n\tz"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.base.home import Home
 from engine.data.catalog import add_source
 from engine.data.packing import pack
-from engine.home import Home
 from tests.torchless import trained_run
 
 NEVER = {"torch", "torchvision", "textual"}
@@ -121,7 +121,7 @@ def test_nor_where_there_is_something_to_show(tmp_path: Path, pictures: Path, ar
 def test_asking_the_engine_brings_no_profiles(tmp_path: Path) -> None:
     """Asked again and again, by scripts and prompts; pydantic alone would triple its time."""
     _, modules = imported(tmp_path, "engine", "status")
-    assert modules & {"pydantic", "numpy", "engine.profile"} == set()
+    assert modules & {"pydantic", "numpy", "engine.config.profile"} == set()
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_asking_the_engine_brings_no_profiles(tmp_path: Path) -> None:
         "engine.service.daemon",
         "engine.runs.checkpoints",
         "engine.data.packing",
-        "engine.jobs",
+        "engine.jobs.files",
         "engine.worker",
     ],
 )

@@ -9,12 +9,12 @@ import pytest
 from ddpm_tui.cli.foreground import _Words
 from ddpm_tui.cli.queue_watch import follow_file
 from ddpm_tui.draw.show import load_picture
-from ddpm_tui.state.previews import epoch_of
-from engine.errors import DdpmError
+from ddpm_tui.tui.state.previews import epoch_of
+from engine.base.errors import DdpmError
+from engine.base.folders import JobFolder
+from engine.base.records import read_tail
 from engine.figures.saving import _is_figure
 from engine.figures.stages import read_preview
-from engine.folders import JobFolder
-from engine.records import read_tail
 from engine.runs.metrics import read_metrics, read_rows
 from engine.service.supervision import tail
 

@@ -18,10 +18,10 @@ from ddpm_tui.cli.main import run
 site = Path(SITE)
 assert Path(engine.__file__).is_relative_to(site) and Path(ddpm_tui.__file__).is_relative_to(site)
 assert run(["profiles", "list"]) == 0
-from ddpm_tui.app import DdpmApp
-from ddpm_tui.async_client import AsyncClient
-from ddpm_tui.state.store import LiveStore
-from engine.home import Home
+from ddpm_tui.tui.app import DdpmApp
+from engine.client.asynchronous import AsyncClient
+from ddpm_tui.tui.state.store import LiveStore
+from engine.base.home import Home
 
 async def open_app():
     home = Home.find().create()

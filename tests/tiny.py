@@ -6,10 +6,10 @@ import subprocess
 import sys
 from typing import Any
 
-from engine.folders import JobFolder, RunFolder
-from engine.home import Home
-from engine.jobs import new_job_folder
-from engine.profiles_store import build_profile
+from engine.base.folders import JobFolder, RunFolder
+from engine.base.home import Home
+from engine.config.store import build_profile
+from engine.jobs.files import new_job_folder
 from engine.runs.record import create_run
 
 TINY: dict[str, Any] = {

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from engine.folders import CheckpointFolder, RunFolder
-from engine.home import Home
+from engine.base.folders import CheckpointFolder, RunFolder
+from engine.base.home import Home
 from engine.runs.checkpoints import Manifest, publish
 from engine.runs.metrics import MetricsWriter
 from engine.runs.record import freeze

@@ -7,9 +7,9 @@ import click
 
 from ddpm_tui.cli.common import device_option, home, json_option, note, print_json, say_text
 from ddpm_tui.cli.numbers import Real, Whole
-from engine.files import unwritable, without_nan
-from engine.home import given_path
-from engine.text import shell_line
+from engine.base.files import unwritable, without_nan
+from engine.base.home import given_path
+from engine.base.text import shell_line
 
 
 @click.command()
@@ -69,10 +69,10 @@ def bench(
         --variant training.batch_size=64 --variant 'optim.lr=2e-3 optim.warmup_steps=400'
     """
     from ddpm_tui.cli.foreground import run_job
+    from engine.base.errors import UsageError, UserError
     from engine.bench.options import INSTALL_PEERS, PARTS, PEERS, Options, chosen_parts, missing_peers, timed
     from engine.bench.report import markdown
-    from engine.errors import UsageError, UserError
-    from engine.profiles_store import find_profile, load_profile
+    from engine.config.store import find_profile, load_profile
 
     for name in profiles:
         find_profile(home(), name)

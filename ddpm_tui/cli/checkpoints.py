@@ -22,8 +22,8 @@ from ddpm_tui.cli.common import (
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.numbers import MOST, Whole
 from ddpm_tui.words import number, plural, size
-from engine.home import ExportPlace, given_path, is_export
-from engine.text import shell_word
+from engine.base.home import ExportPlace, given_path, is_export
+from engine.base.text import shell_word
 
 if TYPE_CHECKING:
     from engine.runs.checkpoints import CheckpointInfo
@@ -237,8 +237,8 @@ def _folder(reference: str) -> tuple[Any, Any]:
 @click.argument("reference", metavar="RUN@STEP")
 def restore(reference: str) -> None:
     """Bring a deleted checkpoint back."""
-    from engine.runs.trash import find_trashed
-    from engine.runs.trash import restore as bring_back
+    from engine.base.trash import find_trashed
+    from engine.base.trash import restore as bring_back
 
     say(f"{reference} is back: {bring_back(find_trashed(home(), reference, 'checkpoint'))}")
 
@@ -269,10 +269,10 @@ def prune(
     keep_epochs, and of the chunk ends the newest --keep-chunks and of the older ones every 2nd, 4th, … so that no more
     of those stay.
     """
-    from engine.files import FileLock
+    from engine.base.files import FileLock
+    from engine.base.trash import discard_checkpoint
     from engine.runs.checkpoints import list_checkpoints, prunable, thinning, whole_tags
     from engine.runs.record import branch_points, find_run, load_run
-    from engine.runs.trash import discard_checkpoint
     from engine.service.needed import needed
 
     folder, training = find_run(home(), run), load_run(home(), run).profile.training

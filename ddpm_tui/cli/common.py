@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from engine.errors import DdpmError, UsageError, UserError
-from engine.files import without_nan
-from engine.home import Home
-from engine.text import visible, visible_json, visible_lines
+from engine.base.errors import DdpmError, UsageError, UserError
+from engine.base.files import without_nan
+from engine.base.home import Home
+from engine.base.text import visible, visible_json, visible_lines
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -52,7 +52,7 @@ def set_option(function: _F) -> _F:
 def _check_settings(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
     """The shape alone; what a section, a key and a value may be is the profile's business."""
     if given:
-        from engine.overrides import split_override
+        from engine.config.overrides import split_override
 
         for override in given:
             try:

@@ -5,10 +5,10 @@ import os
 import click
 from click.shell_completion import CompletionItem
 
-from engine.errors import DamagedError, DdpmError, UserError
-from engine.home import NAME, Home, is_export, shipped_profiles
-from engine.records import read_object
-from engine.text import visible
+from engine.base.errors import DamagedError, DdpmError, UserError
+from engine.base.home import NAME, Home, is_export, shipped_profiles
+from engine.base.records import read_object
+from engine.base.text import visible
 
 
 def profiles(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -92,7 +92,7 @@ def measures(_: click.Context, __: click.Parameter, incomplete: str) -> list[Com
 
 def settings(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """section.key= of a profile."""
-    from engine.profile import SECTIONS
+    from engine.config.profile import SECTIONS
 
     keys = [f"{section}.{key}=" for section, model in SECTIONS.items() for key in model.model_fields]
     return _starting(keys, incomplete)

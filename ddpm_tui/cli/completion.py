@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from engine.errors import UserError
+from engine.base.errors import UserError
 
 SHELLS = ("bash", "fish", "zsh")
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from ddpm_tui.cli.common import note, print_facts
 from ddpm_tui.words import duration, number, plural, rate, size
-from engine.profile import Profile
-from engine.text import shell_word
+from engine.base.text import shell_word
+from engine.config.profile import Profile
 
 
 def print_costs(profile: Profile, figures: dict[str, Any]) -> None:

@@ -12,10 +12,10 @@ from ddpm_tui.cli.common import home, json_option, note, print_facts, print_json
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.numbers import MOST, Whole
 from ddpm_tui.words import plural, size
-from engine.errors import UsageError
-from engine.text import shell_word
+from engine.base.errors import UsageError
+from engine.base.text import shell_word
 
-# `engine.profile.Recipe` in plain words, so that --help need not import it; a test keeps them together.
+# `engine.config.profile.Recipe` in plain words, so that --help need not import it; a test keeps them together.
 RECIPES = ("center178", "center140", "box128", "whole")
 
 
@@ -223,8 +223,8 @@ def _remarks(source: Any) -> list[str]:
 
 def _pack(name: str, pixels: int, recipe: str, limit: int | None, anew: bool, quiet: bool) -> dict[str, Any]:
     from ddpm_tui.cli.foreground import run_job
+    from engine.base.folders import PackedFolder
     from engine.data.manifest import load_manifest
-    from engine.folders import PackedFolder
 
     args = {"dataset": name, "size": pixels, "recipe": recipe, "limit": limit, "anew": anew}
     result = run_job(

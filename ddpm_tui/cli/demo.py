@@ -9,7 +9,7 @@ import click
 
 from ddpm_tui.cli.common import device_option, home, note, say, set_option
 from ddpm_tui.cli.views import View
-from engine.home import Home
+from engine.base.home import Home
 
 RUN = "demo"
 SEED = 7

@@ -12,10 +12,10 @@ import click
 
 from ddpm_tui.cli.common import home, json_option, print_json, say, version
 from ddpm_tui.words import plural, size
-from engine.home import Home
+from engine.base.home import Home
+from engine.base.text import shell_word
 from engine.service.doctor_facts import Finding
 from engine.service.machine import torch_facts
-from engine.text import shell_word
 
 MARKS = {
     "ok": ("ok", "green"),
@@ -26,7 +26,7 @@ MARKS = {
 LOW_DISK = 5 << 30
 HALF_PRECISION_NAN = ("GTX 16",)
 COMPILES_FROM = 7
-"""Compute capability, its first digit: as `engine.training.precision` decides."""
+"""Compute capability, its first digit: as `engine.device.plan` decides."""
 
 
 @click.command()
@@ -184,10 +184,10 @@ def terminal() -> Iterator[Finding]:
 
 
 def state(where: Home) -> Iterator[Finding]:
-    from engine.errors import DdpmError
-    from engine.files import free_bytes
+    from engine.base.errors import DdpmError
+    from engine.base.files import free_bytes
+    from engine.base.trust import open_folders
     from engine.service.settings import read_settings
-    from engine.trust import open_folders
 
     try:
         where.create()
@@ -222,8 +222,8 @@ def state(where: Home) -> Iterator[Finding]:
 
 def runs(where: Home) -> Iterator[Finding]:
     """Runs that cannot be read, and what nobody uses any more and no list shows."""
+    from engine.base.errors import DdpmError
     from engine.data.catalog import list_sources, packed_folders
-    from engine.errors import DdpmError
     from engine.runs.record import load_run, misnamed_runs, run_names
 
     used, damaged = set(), 0
@@ -254,7 +254,7 @@ def runs(where: Home) -> Iterator[Finding]:
 
 
 def _unused(what: str, path: Path) -> Finding:
-    from engine.runs.trash import size_of
+    from engine.base.trash import size_of
 
     return Finding("note", f"{what}: {path} ({size(size_of(path))})", f"rm -r {shell_word(path)} frees it")
 
@@ -266,9 +266,9 @@ def _engine(where: Home) -> Iterator[Finding]:
 
 
 def profiles(where: Home) -> Iterator[Finding]:
-    from engine.errors import DdpmError
-    from engine.profiles_store import list_profiles, load_profile
-    from engine.trust import distrust
+    from engine.base.errors import DdpmError
+    from engine.base.trust import distrust
+    from engine.config.store import list_profiles, load_profile
 
     found = list_profiles(where)
     for file in found:

@@ -9,11 +9,11 @@ from ddpm_tui.cli.common import json_option, note, print_json, say
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.numbers import LINES
 from ddpm_tui.cli.queue_watch import follow_file
-from ddpm_tui.client import Client, NotRunningError, ensure_engine
 from ddpm_tui.words import duration
-from engine.errors import DdpmError
-from engine.files import is_locked, lock_holder
-from engine.home import Home
+from engine.base.errors import DdpmError
+from engine.base.files import is_locked, lock_holder
+from engine.base.home import Home
+from engine.client.sync import Client, NotRunningError, ensure_engine
 
 
 @click.group(cls=NounGroup)

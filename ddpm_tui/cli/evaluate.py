@@ -9,8 +9,8 @@ from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
 from ddpm_tui.cli.numbers import PICTURES, SEED, STEPS, Whole
 from ddpm_tui.words import plural
-from engine.home import given_path
-from engine.text import shell_line
+from engine.base.home import given_path
+from engine.base.text import shell_line
 
 
 def measure_options(command: Any) -> Any:

@@ -12,8 +12,8 @@ from ddpm_tui.cli.common import device_option, home, note, say
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.numbers import Whole, whole_numbers
 from ddpm_tui.words import plural
-from engine.home import given_path, is_export
-from engine.text import shell_line, shell_word
+from engine.base.home import given_path, is_export
+from engine.base.text import shell_line, shell_word
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -118,7 +118,7 @@ def denoise(
 @_options(3, 4, 4, ("Seeds of each epoch.", "Epochs, across."))
 def compare(runs: tuple[str, ...], epochs: list[int] | None, dpi: int | None, out: str, **how: int) -> None:
     """Two or more runs down, epochs across, from the same seeds."""
-    from engine.errors import UsageError
+    from engine.base.errors import UsageError
     from engine.figures.grid import compared
     from engine.runs.record import find_run
 
@@ -146,7 +146,7 @@ def curves(runs: tuple[str, ...], measure: str, linear: bool, dpi: int, out: str
     """Loss curves of runs, by epoch."""
     import numpy as np
 
-    from engine.errors import UserError
+    from engine.base.errors import UserError
     from engine.figures.curves import Series, loss_curves
     from engine.runs.metrics import read_metrics
     from engine.runs.record import find_run

@@ -17,11 +17,13 @@ import click
 
 from ddpm_tui.cli.common import drop_output, note, print_json_line
 from ddpm_tui.cli.views import Quiet, View, choose
-from engine.errors import DdpmError
-from engine.files import MAKE_ROOM
-from engine.folders import JobFolder
-from engine.home import Home
-from engine.jobs import (
+from engine.base.errors import DdpmError
+from engine.base.files import MAKE_ROOM
+from engine.base.folders import JobFolder
+from engine.base.home import Home
+from engine.base.records import open_data, read_tail
+from engine.base.scarcity import ScarceError
+from engine.jobs.files import (
     AHEAD,
     EXIT_DISK_FULL,
     EXIT_QUIT,
@@ -31,8 +33,6 @@ from engine.jobs import (
     read_progress,
     read_result,
 )
-from engine.records import open_data, read_tail
-from engine.scarcity import ScarceError
 from engine.service.launcher import LocalLauncher, LocalWorker
 
 POLL_S = 0.1

@@ -13,7 +13,7 @@ def keys(markdown: bool, as_json: bool) -> None:
 
     keymap.toml in $DDPM_HOME gives other keys: a table a group, a line a key, such as pause = "p" below [queue].
     """
-    from ddpm_tui.keymap import KEYS, read_keymap, shown
+    from ddpm_tui.tui.keymap import KEYS, read_keymap, shown
 
     mine, problems = ({}, []) if markdown else read_keymap(home().keymap)
     rows = [

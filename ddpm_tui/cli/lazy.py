@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import click
 
-from engine.errors import UsageError, nearest
+from engine.base.errors import UsageError, nearest
 
 
 class Lazy(NamedTuple):

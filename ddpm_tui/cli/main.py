@@ -15,9 +15,9 @@ from typing import Any, NoReturn
 import click
 
 from ddpm_tui.cli.lazy import Lazy, LazyGroup
-from engine.errors import DdpmError, DiskFullError, UserError
-from engine.files import is_disk_full
-from engine.scarcity import is_scarce, scarce
+from engine.base.errors import DdpmError, DiskFullError, UserError
+from engine.base.files import is_disk_full
+from engine.base.scarcity import is_scarce, scarce
 
 _CLI = "ddpm_tui.cli."
 
@@ -123,10 +123,10 @@ def open_screen(low_bandwidth: bool = False, mouse: bool = True) -> None:
             f"the screen needs a terminal that moves its cursor, and TERM={term} says that this one cannot",
             "if it can, TERM=xterm ddpm-tui; for plain lines there are commands: see ddpm-tui --help",
         )
-    from ddpm_tui.guard import guarded
+    from ddpm_tui.tui.guard import guarded
 
     def screen() -> int:
-        from ddpm_tui.app import run as run_app
+        from ddpm_tui.tui.app import run as run_app
 
         return run_app(low_bandwidth=low_bandwidth, mouse=mouse)
 
@@ -193,7 +193,7 @@ def _say_fault(kind: type[BaseException], error: BaseException, trace: Traceback
     """A bug of ours, with all there is to say of it but control characters."""
     import traceback
 
-    from engine.text import visible_lines
+    from engine.base.text import visible_lines
 
     with contextlib.suppress(OSError):
         click.echo(visible_lines("".join(traceback.format_exception(kind, error, trace)).rstrip()), err=True)

@@ -20,7 +20,7 @@ from ddpm_tui.cli.common import (
     set_option,
 )
 from ddpm_tui.cli.lazy import NounGroup
-from engine.errors import DdpmError, UserError
+from engine.base.errors import DdpmError, UserError
 
 ORIGINS = {"user": "yours", "shipped": "shipped"}
 
@@ -38,7 +38,7 @@ def profiles() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """All profiles, with what they train."""
-    from engine.profiles_store import list_profiles, load_profile
+    from engine.config.store import list_profiles, load_profile
 
     rows: list[list[str]] = []
     facts: list[dict[str, Any]] = []
@@ -90,7 +90,7 @@ def list_(as_json: bool) -> None:
 @json_option
 def show(name: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """One profile as TOML: the file as it is, or with --set in full."""
-    from engine.profiles_store import find_profile, parse_profile, profile_text, to_toml
+    from engine.config.store import find_profile, parse_profile, profile_text, to_toml
 
     file = find_profile(home(), name)
     text = profile_text(file.path)
@@ -114,8 +114,8 @@ def show(name: str, overrides: tuple[str, ...], as_json: bool) -> None:
 )
 def new(name: str, base: str | None, overrides: tuple[str, ...], description: str | None) -> None:
     """Make a profile of your own: a copy of another one, or of the defaults, with changes."""
-    from engine.profile import Profile
-    from engine.profiles_store import (
+    from engine.config.profile import Profile
+    from engine.config.store import (
         add_profile,
         check_new_name,
         diff_profiles,
@@ -151,7 +151,7 @@ def new(name: str, base: str | None, overrides: tuple[str, ...], description: st
 
 def _made_from(base: str, changes: list[tuple[str, Any, Any]]) -> str:
     """What a copy is, for the description of what it was copied from would be untrue of it."""
-    from engine.profiles_store import value_text
+    from engine.config.store import value_text
 
     parts = [f"{key}={value_text(after, 'none')}" for key, _, after in changes]
     return f"{base} with {' '.join(parts)}" if parts else f"a copy of {base}"
@@ -165,7 +165,7 @@ def edit(name: str) -> None:
     A shipped profile is copied to your own profiles first.
     """
     from ddpm_tui.editor import edited
-    from engine.profiles_store import (
+    from engine.config.store import (
         ProfileError,
         change_profile,
         find_profile,
@@ -204,7 +204,7 @@ def edit(name: str) -> None:
 
 def _keep_edited(path: Path, text: str) -> Path:
     """An edited text that was not taken, beside the profile: nobody types it twice."""
-    from engine.files import write_text
+    from engine.base.files import write_text
 
     kept = path.with_name(f"{path.name}.edited")
     home().create()
@@ -219,7 +219,7 @@ def delete(names: tuple[str, ...]) -> None:
 
     Runs keep the profile they were made with. Where a shipped one has the same name, it is seen again.
     """
-    from engine.runs.trash import discard
+    from engine.base.trash import discard
 
     def one(named: tuple[str, Path]) -> None:
         name, path = named
@@ -231,7 +231,7 @@ def delete(names: tuple[str, ...]) -> None:
 
 def _own(name: str) -> Path:
     """The file of one of the user's profiles. Raises UserError."""
-    from engine.profiles_store import find_profile
+    from engine.config.store import find_profile
 
     path = home().user_profile(name)
     if not path.exists():
@@ -244,8 +244,8 @@ def _own(name: str) -> Path:
 @click.argument("name")
 def restore(name: str) -> None:
     """Bring a deleted profile back."""
-    from engine.runs.trash import find_trashed
-    from engine.runs.trash import restore as bring_back
+    from engine.base.trash import find_trashed
+    from engine.base.trash import restore as bring_back
 
     say(f"{name} is back: {bring_back(find_trashed(home(), name, 'profile'))}")
 
@@ -259,7 +259,7 @@ def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 
     Exit code 1 where one cannot be used. Warnings are things that work and are probably not meant.
     """
-    from engine.profiles_store import ProfileError, find_profile, list_profiles, load_profile
+    from engine.config.store import ProfileError, find_profile, list_profiles, load_profile
 
     facts: list[dict[str, Any]] = []
     for name in names or [file.name for file in list_profiles(home())]:
@@ -292,7 +292,7 @@ def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 @json_option
 def diff(a: str, b: str, as_json: bool) -> None:
     """What differs between two profiles; a run stands for the profile it froze."""
-    from engine.profiles_store import diff_profiles, value_text
+    from engine.config.store import diff_profiles, value_text
 
     rows = diff_profiles(_profile_or_run(a), _profile_or_run(b))
     if as_json:
@@ -306,7 +306,7 @@ def diff(a: str, b: str, as_json: bool) -> None:
 
 
 def _profile_or_run(name: str) -> Any:
-    from engine.profiles_store import list_profiles, load_profile
+    from engine.config.store import list_profiles, load_profile
     from engine.runs.record import load_run, run_names
 
     known = [file.name for file in list_profiles(home())]
@@ -325,7 +325,7 @@ def estimate(name: str, overrides: tuple[str, ...], device: str, no_measure: boo
     """What a profile costs: parameters, multiply-adds, memory, checkpoint size, and time an epoch measured here."""
     from ddpm_tui.cli.costs import print_costs
     from ddpm_tui.cli.foreground import run_job
-    from engine.profiles_store import load_profile
+    from engine.config.store import load_profile
 
     profile = load_profile(home(), name, list(overrides))
     result = run_job(

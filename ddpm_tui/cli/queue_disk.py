@@ -5,11 +5,11 @@ from dataclasses import asdict
 from typing import Any
 
 from ddpm_tui.cli.common import note
-from ddpm_tui.client import Client, NotRunningError, insistent_request
-from engine.errors import DdpmError, unknown
-from engine.files import is_locked
-from engine.home import Home
-from engine.jobs import read_progress
+from engine.base.errors import DdpmError, unknown
+from engine.base.files import is_locked
+from engine.base.home import Home
+from engine.client.sync import Client, NotRunningError, insistent_request
+from engine.jobs.files import read_progress
 from engine.service.states import Job, State, job_number, title
 
 SHOWN = 20

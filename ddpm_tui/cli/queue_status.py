@@ -7,11 +7,11 @@ import click
 
 from ddpm_tui.cli.common import say
 from ddpm_tui.cli.queue_text import told
-from ddpm_tui.client import Client
 from ddpm_tui.silence import silence
 from ddpm_tui.words import left, number
-from engine.errors import DdpmError
-from engine.home import Home
+from engine.base.errors import DdpmError
+from engine.base.home import Home
+from engine.client.sync import Client
 
 
 @click.command()

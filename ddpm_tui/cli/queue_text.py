@@ -7,9 +7,9 @@ from typing import Any
 from ddpm_tui.cli.common import Line
 from ddpm_tui.silence import silence
 from ddpm_tui.words import duration, plural
-from engine.jobs import Progress
+from engine.base.text import visible
+from engine.jobs.files import Progress
 from engine.service.states import ENDED, LIVE, job_number
-from engine.text import visible
 
 COLOURS = {
     "running": "green",

@@ -17,11 +17,11 @@ from ddpm_tui.cli.common import Line, note, rich_line, say
 from ddpm_tui.cli.numbers import LINES, SECONDS
 from ddpm_tui.cli.queue_disk import look
 from ddpm_tui.cli.queue_text import listing, remark
-from ddpm_tui.client import Client, NotRunningError, ensure_engine
-from engine.errors import UserError
-from engine.home import Home
-from engine.jobs import EXIT_DISK_FULL
-from engine.records import open_data, read_tail
+from engine.base.errors import UserError
+from engine.base.home import Home
+from engine.base.records import open_data, read_tail
+from engine.client.sync import Client, NotRunningError, ensure_engine
+from engine.jobs.files import EXIT_DISK_FULL
 from engine.service.states import job_number
 
 

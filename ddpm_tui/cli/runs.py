@@ -20,14 +20,14 @@ from ddpm_tui.cli.common import (
 )
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.words import number, plural, size
-from engine.errors import DdpmError
+from engine.base.errors import DdpmError
 
 MOST_SHOWN = 30
 MOST_COMPARED = 15
 """Epochs in a table."""
 
 if TYPE_CHECKING:
-    from engine.folders import RunFolder
+    from engine.base.folders import RunFolder
     from engine.runs.evaluations import Score
 
 
@@ -38,7 +38,7 @@ def runs() -> None:
 
 def _facts(name: str) -> dict[str, Any]:
     """What a list shows of one run; a damaged one says so."""
-    from engine.files import is_locked
+    from engine.base.files import is_locked
     from engine.runs.checkpoints import list_checkpoints
     from engine.runs.record import read_record
 
@@ -219,8 +219,8 @@ def _thinned(epochs: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
 @json_option
 def compare(names: tuple[str, ...], as_json: bool) -> None:
     """How runs differ: what their profiles say differently, and their figures side by side."""
-    from engine.errors import UsageError
-    from engine.profiles_store import diff_profiles, value_text
+    from engine.base.errors import UsageError
+    from engine.config.store import diff_profiles, value_text
     from engine.runs.metrics import read_metrics
     from engine.runs.record import find_run, load_run
 
@@ -349,7 +349,7 @@ def delete(names: tuple[str, ...]) -> None:
 @click.argument("run", metavar="RUN")
 def restore(run: str) -> None:
     """Bring a deleted run back."""
-    from engine.runs.trash import find_trashed
-    from engine.runs.trash import restore as bring_back
+    from engine.base.trash import find_trashed
+    from engine.base.trash import restore as bring_back
 
     say(f"{run} is back: {bring_back(find_trashed(home(), run, 'run'))}")

@@ -10,10 +10,10 @@ from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
 from ddpm_tui.cli.numbers import PICTURES, SEED, STEPS, Real, Whole
 from ddpm_tui.words import plural
-from engine.errors import UsageError, UserError
-from engine.home import given_path
-from engine.jobs import Result
-from engine.text import shell_line
+from engine.base.errors import UsageError, UserError
+from engine.base.home import given_path
+from engine.base.text import shell_line
+from engine.jobs.files import Result
 
 CLEAR_EDGE = 32
 """Pixels across which a face is still a face; half as many and it is a stamp."""
@@ -106,7 +106,7 @@ def drawing_args(
 ) -> dict[str, Any]:
     """The args of a sampling job from `drawing_options` and what it draws from. Raises UsageError for those that
     exclude each other. usual_sampler: the profile's, where it is known."""
-    from engine.sampling_settings import check_outputs
+    from engine.config.sampling_settings import check_outputs
 
     sampler = options["sampler"] or usual_sampler
     for name, only in (("eta", "ddim"), ("variance", "ddpm")):
@@ -186,7 +186,7 @@ def show_pictures(result: Result) -> None:
 
     from ddpm_tui.draw.layout import grid_layout
     from ddpm_tui.draw.show import print_faces
-    from engine.folders import SampleFolder
+    from engine.base.folders import SampleFolder
 
     pictures = np.load(SampleFolder(Path(result.extra["folder"])).pictures, mmap_mode="r")
     height, width = pictures.shape[1:3]

@@ -21,12 +21,12 @@ from ddpm_tui.cli.common import (
 )
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.words import plural
-from engine.errors import DdpmError
-from engine.home import given_path
-from engine.text import shell_line
+from engine.base.errors import DdpmError
+from engine.base.home import given_path
+from engine.base.text import shell_line
 
 if TYPE_CHECKING:
-    from engine.files import FileLock
+    from engine.base.files import FileLock
     from engine.studies.plan import Step
     from engine.studies.spec import Study
 
@@ -152,7 +152,7 @@ def run(name: str, small: bool, foreground: bool, dry_run: bool, device: str) ->
 
 def _alone(one: "Study", small: bool) -> "FileLock":
     """Two commands that plan the same study at once would both do what neither has done yet."""
-    from engine.files import FileLock
+    from engine.base.files import FileLock
 
     lock = FileLock.acquire(
         home().create().studies / f".{one.key(small)}.lock",
@@ -185,7 +185,7 @@ def _here(one: "Study", small: bool, device: str) -> None:
 
 def _queue(one: "Study", small: bool, device: str) -> None:
     """Each job once. Scoring waits for its training, and a branch for that of its base."""
-    from ddpm_tui.client import insistent_request
+    from engine.client.sync import insistent_request
     from engine.service.states import ENDED
     from engine.studies.plan import prepare, steps
 

@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from engine.errors import BusyError, DdpmError, UsageError, UserError
-from engine.files import is_locked, lock_holder
-from engine.home import Home, is_file_name
-from engine.profile import Profile
-from engine.profiles_store import diff_profiles, list_profiles, value_text
+from engine.base.errors import BusyError, DdpmError, UsageError, UserError
+from engine.base.files import is_locked, lock_holder
+from engine.base.home import Home, is_file_name
+from engine.base.text import shell_word
+from engine.config.profile import Profile
+from engine.config.store import diff_profiles, list_profiles, value_text
 from engine.runs.branch import require_beginning
 from engine.runs.pictures import require_pictures
 from engine.runs.record import create_run, find_run, free_run_name, load_run, run_names
 from engine.service.machine import require_device
 from engine.service.planning import profile_for, says_of_new
 from engine.service.runs import newest
-from engine.text import shell_word
 
 
 @dataclass(frozen=True)

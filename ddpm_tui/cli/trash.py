@@ -7,7 +7,7 @@ import click
 from ddpm_tui.cli.common import confirm, home, json_option, note, print_json, print_table, say, yes_option
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.words import ago, plural, size
-from engine.errors import UserError, unknown
+from engine.base.errors import UserError, unknown
 
 
 @click.group(cls=NounGroup)
@@ -19,7 +19,7 @@ def trash() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """Deleted things, newest first."""
-    from engine.runs.trash import list_trash, size_of
+    from engine.base.trash import list_trash, size_of
 
     found = list_trash(home(), lambda problem: note(f"left out: {problem}"))
     if as_json:
@@ -50,8 +50,8 @@ def list_(as_json: bool) -> None:
 @click.argument("what", metavar="[WHAT]", required=False)
 def restore(what: str | None) -> None:
     """Bring one thing back, the last deleted where nothing is named."""
-    from engine.runs.trash import list_trash
-    from engine.runs.trash import restore as bring_back
+    from engine.base.trash import list_trash
+    from engine.base.trash import restore as bring_back
 
     found = list_trash(home())
     chosen = next((t for t in found if what in (None, t.label, t.id)), None)
@@ -67,8 +67,8 @@ def restore(what: str | None) -> None:
 @yes_option
 def purge(what: str | None, yes: bool) -> None:
     """Delete for good: one thing, or all of it."""
-    from engine.runs.trash import list_trash, size_of
-    from engine.runs.trash import purge as destroy
+    from engine.base.trash import list_trash, size_of
+    from engine.base.trash import purge as destroy
 
     found = [t for t in list_trash(home()) if what in (None, t.label, t.id)]
     if not found:

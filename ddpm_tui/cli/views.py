@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from ddpm_tui.cli.common import print_json_line, printable, say
 from ddpm_tui.words import duration, learning_rate, number, plural, rate
-from engine.jobs import Progress
+from engine.jobs.files import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

@@ -13,8 +13,8 @@ from ddpm_tui.draw.colour import Dither, Pixels
 from ddpm_tui.draw.halfblock import half_block_rows
 from ddpm_tui.draw.layout import contact_sheet, grid_layout
 from ddpm_tui.draw.terminal import Depth, Terminal, here
-from engine.errors import UserError
-from engine.records import open_data
+from engine.base.errors import UserError
+from engine.base.records import open_data
 
 
 def print_faces(

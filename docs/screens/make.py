@@ -13,11 +13,11 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.terminal_theme import MONOKAI
 
-from ddpm_tui.app import DdpmApp
-from ddpm_tui.async_client import AsyncClient
 from ddpm_tui.draw.terminal import Depth, Terminal
-from ddpm_tui.state.store import LiveStore
-from engine.home import Home
+from ddpm_tui.tui.app import DdpmApp
+from ddpm_tui.tui.state.store import LiveStore
+from engine.base.home import Home
+from engine.client.asynchronous import AsyncClient
 
 SIZE = (110, 32)
 SCREENS = {"1": "dashboard", "3": "checkpoints", "4": "gallery", "5": "profiles", "6": "compare"}

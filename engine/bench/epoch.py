@@ -13,17 +13,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engine.base.home import Home
 from engine.bench.options import Options
 from engine.bench.subject import waiter
-from engine.home import Home
-from engine.jobs import new_job_folder, read_spec
-from engine.profile import Profile
-from engine.profiles_store import build_profile
+from engine.config.profile import Profile
+from engine.config.store import build_profile
+from engine.jobs.context import Work
+from engine.jobs.files import new_job_folder, read_spec
 from engine.runs.record import create_run
 from engine.training.loop import Trainer
 from engine.training.scoring import ChunkScorer
 from engine.training.session import open_session
-from engine.work import Work
 
 CELEBA_TRAIN = 162_770
 WARM_UP_STEPS = 3

@@ -8,7 +8,7 @@ import json
 import sys
 import time
 
-from engine.memory import keep_memory
+from engine.device.allocator import keep_memory
 
 
 def main(device: str, started: float) -> dict[str, float]:
@@ -28,8 +28,8 @@ def main(device: str, started: float) -> dict[str, float]:
 
     done("import torch")
     from engine.bench.subject import make_subject
-    from engine.profiles_store import build_profile
-    from engine.training import precision
+    from engine.config.store import build_profile
+    from engine.device import plan as precision
 
     done("import the engine")
     profile = build_profile(json.loads(sys.stdin.read()), "the profile")

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import torch
 
+from engine.base.text import plural
 from engine.bench.epoch import measure_epoch
 from engine.bench.memory import measure_memory
 from engine.bench.options import TIMED, Options, timed
@@ -22,12 +23,11 @@ from engine.bench.sampling import measure_sampling
 from engine.bench.scale import measure_scale
 from engine.bench.startup import measure_startup
 from engine.bench.steps import measure_peaks, measure_steps
-from engine.jobs import EXIT_DONE, Result
-from engine.profile import Profile
-from engine.profiles_store import list_profiles, load_profile
-from engine.text import plural
-from engine.training import precision
-from engine.work import Work
+from engine.config.profile import Profile
+from engine.config.store import list_profiles, load_profile
+from engine.device import plan as precision
+from engine.jobs.context import Work
+from engine.jobs.files import EXIT_DONE, Result
 
 
 def run_bench(work: Work) -> Result:

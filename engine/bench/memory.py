@@ -11,17 +11,18 @@ from typing import Any
 
 import torch
 
+from engine.base.errors import UserError
+from engine.base.text import plural
 from engine.bench.options import Options
-from engine.errors import UserError
-from engine.memory import keep_memory
+from engine.config.profile import Profile
+from engine.config.store import build_profile
+from engine.device import plan as precision
+from engine.device.allocator import keep_memory
+from engine.jobs.context import Work
+from engine.models.build import unet_config
 from engine.models.count import saved_activation_bytes
 from engine.models.unet import UNet
-from engine.profile import Profile
-from engine.profiles_store import build_profile
-from engine.text import plural
-from engine.training import precision
-from engine.training.state import kept_by_optimizer, unet_config
-from engine.work import Work
+from engine.training.state import kept_by_optimizer
 
 AT_MOST = 1 << 30
 """Saved activations of a step that is really run; larger micro-batches are counted from two smaller ones."""
@@ -102,7 +103,7 @@ def peak_of_a_step(profile: Profile, device: str, micro: int) -> int:
     On a CPU peak resident memory; on a GPU the allocator's own peak.
     """
     from engine.bench.subject import RATE, fill_zeros, noise
-    from engine.training.session import make_schedule
+    from engine.models.build import make_schedule
     from engine.training.state import TrainState
     from engine.training.step import Stepper
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import Any, Final
 
-from engine.errors import UsageError, nearest
+from engine.base.errors import UsageError, nearest
 
 PARTS: Final[dict[str, str]] = {
     "peaks": "matrix product and convolution, each precision",

@@ -22,14 +22,14 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from engine.base.home import Home
 from engine.bench.options import Options
 from engine.bench.timing import Series
 from engine.data.catalog import add_source
 from engine.data.packing import pack
 from engine.data.pool import available_cores
 from engine.data.recipes import crop_box
-from engine.home import Home
-from engine.work import Work
+from engine.jobs.context import Work
 
 COUNT, MANY = 40_000, 200_000
 """Pictures that are packed and decoded in turns, and pictures packed once to see what memory they take."""

@@ -20,12 +20,12 @@ from engine.bench.peaks import best, key, peak_cases, rates
 from engine.bench.steps import precisions, prepare
 from engine.bench.subject import fill_zeros, training_flop, waiter
 from engine.bench.timing import in_turns, ratio
+from engine.config.profile import Profile
+from engine.config.store import override_profile
+from engine.device import plan as precision
+from engine.jobs.context import Work
+from engine.models.build import unet_config
 from engine.models.unet import UNet
-from engine.profile import Profile
-from engine.profiles_store import override_profile
-from engine.training import precision
-from engine.training.state import unet_config
-from engine.work import Work
 
 BATCH = 64
 SMALL = (2e6, 4.5e6)

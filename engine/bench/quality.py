@@ -11,28 +11,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from engine.base.errors import UserError
+from engine.base.text import plural
 from engine.bench.options import Options
 from engine.bench.subject import waiter
+from engine.config.profile import Profile
+from engine.config.sampling_settings import Settings
+from engine.config.store import override_profile
 from engine.data.catalog import packed_folder
 from engine.data.job import pack_for
 from engine.data.manifest import is_whole
 from engine.data.packed import Packed, open_packed
-from engine.errors import UserError
+from engine.device import plan as precision
 from engine.evaluation.score import Wanted, score
-from engine.profile import Profile
-from engine.profiles_store import override_profile
+from engine.jobs.context import Work
+from engine.models.build import make_schedule
 from engine.runs.rate_plan import RatePlan
 from engine.runs.timeline import Origin, Timeline
 from engine.sampling.load import Loaded
-from engine.sampling_settings import Settings
-from engine.text import plural
-from engine.training import precision
 from engine.training.batches import Feeder
-from engine.training.session import make_schedule
 from engine.training.state import TrainState, evaluating
 from engine.training.step import Stepper
 from engine.training.validation import Validator
-from engine.work import Work
 
 TURN = 5.0
 """Seconds."""

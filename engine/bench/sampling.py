@@ -10,16 +10,15 @@ from engine.bench.options import Options
 from engine.bench.steps import prepare
 from engine.bench.subject import fill_zeros, waiter
 from engine.bench.timing import in_turns
+from engine.config.profile import Profile, SamplerName
+from engine.config.sampling_settings import Settings
+from engine.device import plan as precision
+from engine.device.plan import Plan
 from engine.diffusion.schedule import Schedule
+from engine.jobs.context import Work
+from engine.models.build import make_schedule, unet_config
 from engine.models.unet import UNet
-from engine.profile import Profile, SamplerName
 from engine.sampling.drawing import draw
-from engine.sampling_settings import Settings
-from engine.training import precision
-from engine.training.precision import Plan
-from engine.training.session import make_schedule
-from engine.training.state import unet_config
-from engine.work import Work
 
 STEPS = (10, 20, 50)
 

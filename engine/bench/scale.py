@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from engine.base.folders import RunFolder
+from engine.base.home import Home
 from engine.bench.options import Options
 from engine.bench.timing import in_turns
-from engine.folders import RunFolder
-from engine.home import Home
+from engine.jobs.context import Work
 from engine.runs.checkpoints import Manifest, list_checkpoints, prunable
 from engine.runs.metrics import Metrics, MetricsWriter
 from engine.service.states import Job, State
 from engine.service.store import Store
 from engine.training.batches import Feeder
-from engine.work import Work
 
 
 def measure_scale(work: Work, scratch: Path, options: Options) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from typing import Any
 
 from engine.bench.options import Options
 from engine.bench.timing import in_turns, ratio
-from engine.profile import Profile
-from engine.work import Work
+from engine.config.profile import Profile
+from engine.jobs.context import Work
 
 PAINT_TIMEOUT_S = 20.0
 ROWS, COLUMNS = 24, 80

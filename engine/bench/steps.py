@@ -12,10 +12,10 @@ from engine.bench.options import Options, timed
 from engine.bench.peaks import best, key, peak_cases, rates
 from engine.bench.subject import Subject, make_subject, waiter
 from engine.bench.timing import Series, in_turns, ratio
-from engine.profile import Profile
-from engine.profiles_store import override_profile
-from engine.training import precision
-from engine.work import Work
+from engine.config.profile import Profile
+from engine.config.store import override_profile
+from engine.device import plan as precision
+from engine.jobs.context import Work
 
 
 def measure_peaks(work: Work, facts: precision.DeviceFacts, options: Options) -> dict[str, Any]:

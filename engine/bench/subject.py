@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from engine.config.profile import Profile
+from engine.device import plan as precision
+from engine.device.plan import Plan
+from engine.models.build import make_schedule, unet_config
 from engine.models.unet import UNet
-from engine.profile import Profile
-from engine.training import precision
 from engine.training.batches import Batch
 from engine.training.compiling import compiled
-from engine.training.precision import Plan
-from engine.training.session import make_schedule
-from engine.training.state import TrainState, unet_config
+from engine.training.state import TrainState
 from engine.training.step import Stepper
 
 RATE = 1e-6

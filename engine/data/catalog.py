@@ -17,7 +17,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from engine import files
+from engine.base import files
+from engine.base.errors import BusyError, DamagedError, GoneError, UserError, unknown
+from engine.base.folders import PackedFolder, SourceFolder
+from engine.base.home import NAME, Home, check_name, given_path
+from engine.base.records import read_json
+from engine.base.text import plural, shell_word
+from engine.base.typed import check_format, typed
 from engine.data.freshness import fingerprint_now
 from engine.data.manifest import FORMAT as PACKED_FORMAT
 from engine.data.manifest import PackedManifest, is_whole, load_manifest
@@ -25,12 +31,6 @@ from engine.data.partition import Partition
 from engine.data.recipes import OLDER_RESAMPLINGS, RECIPES, RESAMPLING, check_recipe
 from engine.data.scan import Listing, scan
 from engine.data.split import FEWEST_HELD_OUT, TRAIN, assign, choose
-from engine.errors import BusyError, DamagedError, GoneError, UserError, unknown
-from engine.folders import PackedFolder, SourceFolder
-from engine.home import NAME, Home, check_name, given_path
-from engine.records import read_json
-from engine.text import plural, shell_word
-from engine.typed import check_format, typed
 
 FORMAT: Final = 1
 
@@ -375,7 +375,7 @@ def remove_source(home: Home, name: str) -> list[Path]:
     if name == FACES:
         raise UserError(f"{FACES!r} is built in and cannot be removed")
     load_source(home, name)
-    from engine.runs.trash import discard
+    from engine.base.trash import discard
 
     folders = [folder for folder, _ in packed_folders(home, name, whole_only=False)]
     for folder in folders:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from engine import files
+from engine.base import files
+from engine.base.errors import DdpmError, UserError
+from engine.base.home import Home
 from engine.data.catalog import Source, add_source, load_source
-from engine.errors import DdpmError, UserError
-from engine.home import Home
 
 NAME: Final = "celeba"
 ZIP: Final = "img_align_celeba.zip"

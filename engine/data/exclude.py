@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fnmatch import translate
 from typing import Final
 
-from engine.errors import UsageError
+from engine.base.errors import UsageError
 
 MOST: Final = 100
 """Patterns of one data set."""

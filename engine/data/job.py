@@ -1,13 +1,13 @@
 """The jobs of this room: packing a data set once, and fetching the one that can be fetched."""
 
+from engine.base.errors import UserError
+from engine.base.folders import PackedFolder
+from engine.base.text import plural
 from engine.data.celeba import NAME, download_celeba
 from engine.data.manifest import load_manifest
 from engine.data.packing import PackingStoppedError, pack
-from engine.errors import UserError
-from engine.folders import PackedFolder
-from engine.jobs import EXIT_DONE, Result
-from engine.text import plural
-from engine.work import Stopped, Work
+from engine.jobs.context import Stopped, Work
+from engine.jobs.files import EXIT_DONE, Result
 
 
 def pack_for(

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Any, Self
 
-from engine import failpoints, files
+from engine.base import failpoints, files
+from engine.base.folders import PackedFolder
+from engine.base.records import loads_json
 from engine.data.decoder import Result
-from engine.folders import PackedFolder
-from engine.records import loads_json
 
 
 @dataclass

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import DamagedError, UserError
-from engine.folders import PackedFolder
-from engine.records import read_json
-from engine.text import plural
-from engine.typed import check_format, typed
+from engine.base.errors import DamagedError, UserError
+from engine.base.folders import PackedFolder
+from engine.base.records import read_json
+from engine.base.text import plural
+from engine.base.typed import check_format, typed
 
 FORMAT: Final = 1
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.base.errors import DamagedError
+from engine.base.folders import PackedFolder
 from engine.data.manifest import PackedManifest, load_manifest, quick_problems
 from engine.data.split import HELD_OUT, TEST, TRAIN
-from engine.errors import DamagedError
-from engine.folders import PackedFolder
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Packing: every picture of a data set decoded, cropped and scaled once into one uint8 file.
 
 Can be killed at any point and goes on from the last finished block with the same bytes as if undisturbed.
-Needs no torch. Knows folders only through `engine.folders`, sources only through `engine.data.catalog`.
+Needs no torch. Knows folders only through `engine.base.folders`, sources only through `engine.data.catalog`.
 
 While it works, the folder holds the growing pictures and a journal of finished blocks with their checksums;
 the manifest is written last and makes the folder whole.
@@ -17,7 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from engine import failpoints, files
+from engine.base import failpoints, files
+from engine.base.errors import DdpmError, GoneError, UserError
+from engine.base.files import FileLock
+from engine.base.folders import PackedFolder
+from engine.base.home import Home
+from engine.base.text import plural
 from engine.data import catalog
 from engine.data.catalog import Source
 from engine.data.decoder import Block, Decoder, Result, Task
@@ -28,11 +33,6 @@ from engine.data.partition import Partition
 from engine.data.pool import DecoderPool, available_cores
 from engine.data.scan import Listing
 from engine.data.split import HELD_OUT, TEST, TRAIN, assign, choose
-from engine.errors import DdpmError, GoneError, UserError
-from engine.files import FileLock
-from engine.folders import PackedFolder
-from engine.home import Home
-from engine.text import plural
 
 Report = Callable[[int, int, str], None]
 """Called with (pictures done, pictures in all, what is going on)."""

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from engine.base.errors import DdpmError
 from engine.data.decoder import Block, Result, Task
-from engine.errors import DdpmError
 
 WINDOW: Final = 3
 """Blocks per process that may be under way or finished before their turn; bounds the memory."""

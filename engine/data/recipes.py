@@ -7,7 +7,7 @@ so every recipe takes their largest centred square, which is also what `whole` m
 
 from typing import Final, NamedTuple
 
-from engine.errors import unknown
+from engine.base.errors import unknown
 
 RESAMPLING: Final = "pillow-bicubic-draft3"
 """How pictures are scaled: cropped first, then Pillow's antialiased bicubic; large JPEGs are first reduced

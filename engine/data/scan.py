@@ -16,11 +16,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final, Literal
 
+from engine.base.errors import UserError
+from engine.base.records import read_bytes
 from engine.data import unpack, walk, zips
 from engine.data.exclude import Exclude
 from engine.data.left_out import LeftOut
-from engine.errors import UserError
-from engine.records import read_bytes
 
 ENDINGS: Final = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
+from engine.base.errors import UserError
 from engine.data import unpack
 from engine.data.entry_names import entry_name, extra_fields
-from engine.errors import UserError
 
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")

@@ -12,16 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.base.errors import UserError
+from engine.diffusion.bands import BANDS as LEVELS
+from engine.diffusion.bands import timesteps
 from engine.diffusion.forward import Prediction, add_noise, target
 from engine.diffusion.loss import LossKind, eps_error, loss_per_picture
 from engine.diffusion.randomness import generator_for
 from engine.diffusion.samplers import Denoiser
 from engine.diffusion.schedule import Schedule
-from engine.errors import UserError
 from engine.evaluation.bootstrap import Interval, bootstrap
 from engine.evaluation.pictures import Pictures, check_pictures
-from engine.training.validation import BANDS as LEVELS
-from engine.training.validation import timesteps
 
 BANDS = 10
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from engine.base.errors import UserError
 from engine.diffusion.forward import Prediction
 from engine.diffusion.likelihood import variational_bound
 from engine.diffusion.samplers import Denoiser, PictureNoise, Variance
 from engine.diffusion.schedule import Schedule
-from engine.errors import UserError
 from engine.evaluation.bootstrap import Interval, bootstrap
 from engine.evaluation.pictures import Pictures, check_pictures
 

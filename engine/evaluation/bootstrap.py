@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from engine.errors import UserError
+from engine.base.errors import UserError
 
 RESAMPLES = 1000
 

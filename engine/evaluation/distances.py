@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.base.errors import UserError
 from engine.data.packed import Packed
-from engine.errors import UserError
 from engine.evaluation import frechet
 from engine.evaluation.bootstrap import Interval, bootstrap
 from engine.evaluation.extractors import Extractor

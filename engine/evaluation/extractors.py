@@ -21,8 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.errors import UserError
-from engine.records import open_regular, read_bytes
+from engine.base.errors import UserError
+from engine.base.records import open_regular, read_bytes
 from engine.runs.evaluations import INCEPTION, METRICS_EXTRA
 
 DOWNLOAD_PATIENCE_S = 20.0

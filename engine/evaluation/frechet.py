@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import UserError
+from engine.base.errors import UserError
 from engine.evaluation.bootstrap import Interval, interval_of
 
 Features = NDArray[np.floating]

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from engine.base.errors import DdpmError, UserError
+from engine.base.failpoints import reach
+from engine.base.text import plural
 from engine.data.job import pack_for
 from engine.data.manifest import is_whole
 from engine.data.packed import open_packed
-from engine.errors import DdpmError, UserError
 from engine.evaluation.kept import Kept
 from engine.evaluation.score import Wanted, score
-from engine.failpoints import reach
-from engine.jobs import EXIT_DONE, EXIT_FAILED, Result
+from engine.jobs.context import Work
+from engine.jobs.files import EXIT_DONE, EXIT_FAILED, Result
 from engine.runs.evaluations import DEFAULT_COUNT, PARTS, check_measures, facts, write_evaluation
 from engine.runs.trained import Trained, find_trained
 from engine.sampling.load import Loaded, load
-from engine.text import plural
-from engine.work import Work
 
 GOES_ON = "run it again: it goes on with the measures it has and the samples it has drawn"
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import DamagedError, DdpmError
-from engine.files import FileLock, write_json
-from engine.records import read_json
+from engine.base.errors import DamagedError, DdpmError
+from engine.base.files import FileLock, write_json
+from engine.base.records import read_json
 from engine.runs.evaluations import KEPT, Score, score_from_wire, score_to_wire
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import UserError
+from engine.base.errors import UserError
 
 Pictures = NDArray[np.uint8]
 """uint8 (N, 3, H, W), as packed data has them."""

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from engine.base.errors import DiskFullError, UserError
+from engine.base.files import write_bytes
+from engine.base.records import loads_json
+from engine.base.text import plural
 from engine.data.packed import Packed
-from engine.errors import DiskFullError, UserError
 from engine.evaluation.extractors import Extractor, OnBatch
-from engine.files import write_bytes
-from engine.records import loads_json
 from engine.runs.evaluations import Part, Reference
-from engine.text import plural
 
 MOST = 50_000
 """Pictures of a part that features are taken of, spread evenly; FID's own habit."""

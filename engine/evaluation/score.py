@@ -13,21 +13,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.base.errors import DdpmError, DiskFullError, UserError
+from engine.config.sampling_settings import Settings
 from engine.data.packed import Packed
-from engine.errors import DdpmError, DiskFullError, UserError
+from engine.device.out_of_memory import is_out_of_memory
+from engine.device.plan import autocast
 from engine.evaluation import bands, bits, memorisation, wasserstein
 from engine.evaluation.bootstrap import Interval, bootstrap
 from engine.evaluation.distances import Distance, Distances, Report
 from engine.evaluation.extractors import Extractor, open_extractor
 from engine.evaluation.kept import Kept
 from engine.evaluation.reference import ReferencePictures, choose
+from engine.jobs.context import Stopped
 from engine.runs.evaluations import FEATURE_MEASURES, SAMPLED, Part, Reference, Score
 from engine.sampling.drawing import NotFiniteError, batch_that_fits, draw
 from engine.sampling.load import Loaded, free_memory
-from engine.sampling_settings import Settings
-from engine.training.precision import autocast
-from engine.training.step import is_out_of_memory
-from engine.work import Stopped
 
 BITS_PICTURES = 64
 BITS_TIMESTEPS = 250

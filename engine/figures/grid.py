@@ -9,12 +9,12 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from engine.errors import DamagedError, UserError
+from engine.base.errors import DamagedError, UserError
+from engine.base.folders import RunFolder, SampleFolder
+from engine.base.text import shell_word
 from engine.figures.sheet import MARGIN, Picture, labelled_sheet
 from engine.figures.stages import preview_paths, read_preview
-from engine.folders import RunFolder, SampleFolder
 from engine.runs.sample_record import read_sample
-from engine.text import shell_word
 
 
 @dataclass(frozen=True)

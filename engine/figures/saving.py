@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from engine.errors import UsageError, UserError
-from engine.files import unwritable, write_bytes
-from engine.records import open_data
+from engine.base.errors import UsageError, UserError
+from engine.base.files import unwritable, write_bytes
+from engine.base.records import open_data
 
 
 def save_figure(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from engine.errors import UserError
+from engine.base.errors import UserError
 
 GAP = 2
 MARGIN = 8

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.errors import DamagedError, UserError
+from engine.base.errors import DamagedError, UserError
+from engine.base.folders import RunFolder
+from engine.base.records import open_data
 from engine.figures.sheet import MARGIN, Picture, labelled_sheet
-from engine.folders import RunFolder
-from engine.records import open_data
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from engine.errors import DamagedError, UsageError, UserError
-from engine.failpoints import reach
-from engine.folders import RunFolder
-from engine.home import Home
-from engine.profile import Profile
-from engine.profiles_store import diff_profiles
+from engine.base.errors import DamagedError, UsageError, UserError
+from engine.base.failpoints import reach
+from engine.base.folders import RunFolder
+from engine.base.home import Home
+from engine.base.seals import write_sealed
+from engine.base.trash import list_trash
+from engine.config.profile import Profile
+from engine.config.store import diff_profiles
 from engine.runs.checkpoints import (
     CheckpointInfo,
     Manifest,
@@ -31,8 +33,6 @@ from engine.runs.record import (
     read_record,
     run_names,
 )
-from engine.runs.trash import list_trash
-from engine.seals import write_sealed
 
 
 @dataclasses.dataclass(frozen=True)

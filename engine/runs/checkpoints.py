@@ -13,17 +13,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine import seals
-from engine.errors import DamagedError, DdpmError, UsageError, UserError, unknown
-from engine.failpoints import reach
-from engine.files import FileLock, disk_errors, fsync_folder, write_json
-from engine.folders import CheckpointFolder, RunFolder, is_number
-from engine.home import Home, check_name
-from engine.records import MissingError, read_json, read_object
+from engine.base import seals
+from engine.base.errors import DamagedError, DdpmError, UsageError, UserError, unknown
+from engine.base.failpoints import reach
+from engine.base.files import FileLock, disk_errors, fsync_folder, write_json
+from engine.base.folders import CheckpointFolder, RunFolder, is_number
+from engine.base.home import Home, check_name
+from engine.base.records import MissingError, read_json, read_object
+from engine.base.seals import check_seal, write_sealed
+from engine.base.typed import Count, check_format, typed
 from engine.runs.record import find_run
 from engine.runs.timeline import Origin
-from engine.seals import check_seal, write_sealed
-from engine.typed import Count, check_format, typed
 
 FORMAT = 1
 STANDING_TAGS = ("latest", "best")

@@ -16,14 +16,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from engine.errors import DamagedError, UsageError, UserError, misused, unknown
-from engine.failpoints import reach
-from engine.files import disk_errors, is_locked, without_nan, write_bytes, write_json
-from engine.folders import RunFolder
-from engine.home import ExportPlace
-from engine.records import read_json, read_object
-from engine.text import plural
-from engine.typed import Count, check_format, typed
+from engine.base.errors import DamagedError, UsageError, UserError, misused, unknown
+from engine.base.failpoints import reach
+from engine.base.files import disk_errors, is_locked, without_nan, write_bytes, write_json
+from engine.base.folders import RunFolder
+from engine.base.home import ExportPlace
+from engine.base.records import read_json, read_object
+from engine.base.text import plural
+from engine.base.typed import Count, check_format, typed
 
 FORMAT = 1
 

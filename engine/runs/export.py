@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.errors import DamagedError, UserError
-from engine.files import unwritable
-from engine.folders import ExportFolder, RunFolder
-from engine.home import given_path
-from engine.profile import Profile
-from engine.profiles_store import read_profile, to_toml
-from engine.records import read_json
+from engine.base.errors import DamagedError, UserError
+from engine.base.files import unwritable
+from engine.base.folders import ExportFolder, RunFolder
+from engine.base.home import given_path
+from engine.base.records import read_json
+from engine.base.typed import Count, check_format, typed
+from engine.config.profile import Profile
+from engine.config.store import read_profile, to_toml
 from engine.runs.checkpoints import CheckpointInfo, sha256
 from engine.runs.record import read_record
-from engine.typed import Count, check_format, typed
 
 FORMAT = 1
 

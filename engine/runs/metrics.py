@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from pydantic_core import from_json
 
-from engine.errors import DamagedError
-from engine.files import without_nan
-from engine.records import open_data
+from engine.base.errors import DamagedError
+from engine.base.files import without_nan
+from engine.base.records import open_data
 
 TRAIN_FIELDS = ("step", "epoch", "images", "loss", "lr", "grad_norm", "bad", "time", "images_per_s")
 EPOCH_FIELDS = ("step", "epoch", "images", "train_loss", "val_loss", "eps_error", "lr", "time", "seconds")

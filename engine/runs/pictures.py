@@ -9,6 +9,11 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from engine.base.errors import DdpmError, UserError
+from engine.base.folders import PackedFolder
+from engine.base.home import Home
+from engine.base.text import plural
+from engine.base.trash import discard, list_trash
 from engine.data.catalog import (
     load_source,
     open_source,
@@ -18,12 +23,7 @@ from engine.data.catalog import (
     trains_at_most,
 )
 from engine.data.manifest import is_whole, load_manifest
-from engine.errors import DdpmError, UserError
-from engine.folders import PackedFolder
-from engine.home import Home
 from engine.runs.record import RunRecord, load_run, run_names
-from engine.runs.trash import discard, list_trash
-from engine.text import plural
 
 
 def pictures_of(home: Home, record: RunRecord) -> PackedFolder:

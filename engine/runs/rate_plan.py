@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from engine.profile import OptimSection, Profile
+from engine.config.profile import OptimSection, Profile
 from engine.runs.timeline import Timeline
 
 WARM_UP_SHARE = 10

@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DamagedError, GoneError, UserError, damaged_run, unknown
-from engine.files import FileLock, disk_errors, fsync_folder
-from engine.folders import RunFolder
-from engine.home import NAME, NAME_RULE, Home, check_name
-from engine.profile import Profile
-from engine.profiles_store import build_profile, diff_profiles, override_profile, value_text
-from engine.records import read_json, read_object
+from engine.base.errors import DamagedError, GoneError, UserError, damaged_run, unknown
+from engine.base.files import FileLock, disk_errors, fsync_folder
+from engine.base.folders import RunFolder
+from engine.base.home import NAME, NAME_RULE, Home, check_name
+from engine.base.records import read_json, read_object
+from engine.base.seals import check_seal, write_sealed
+from engine.base.typed import check_format, typed
+from engine.config.profile import Profile
+from engine.config.store import build_profile, diff_profiles, override_profile, value_text
 from engine.runs.rate_plan import RatePlan, Segment
 from engine.runs.timeline import Origin
-from engine.seals import check_seal, write_sealed
-from engine.typed import check_format, typed
 
 FORMAT = 1
 

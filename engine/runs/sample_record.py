@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from engine.folders import SampleFolder
-from engine.records import read_object
-from engine.typed import AtLeast, Count, typed
+from engine.base.folders import SampleFolder
+from engine.base.records import read_object
+from engine.base.typed import AtLeast, Count, typed
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from engine.errors import UserError
-from engine.folders import ExportFolder, PackedFolder, RunFolder
-from engine.home import ExportPlace, Home, is_export
-from engine.profile import Profile
+from engine.base.errors import UserError
+from engine.base.folders import ExportFolder, PackedFolder, RunFolder
+from engine.base.home import ExportPlace, Home, is_export
+from engine.config.profile import Profile
+from engine.config.sampling_settings import Settings
 from engine.runs.checkpoints import CheckpointInfo, resolve
 from engine.runs.export import Export, read_export
 from engine.runs.pictures import packed_for, pictures_of
 from engine.runs.record import read_record
-from engine.sampling_settings import Settings
 
 
 @dataclass(frozen=True)

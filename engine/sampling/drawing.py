@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.base.errors import DdpmError
+from engine.base.text import plural
+from engine.config.profile import Profile
+from engine.config.sampling_settings import Settings
+from engine.device.plan import Plan, autocast
 from engine.diffusion.samplers import PictureNoise, sample, to_uint8
 from engine.diffusion.schedule import Schedule
-from engine.errors import DdpmError
-from engine.profile import Profile
-from engine.sampling_settings import Settings
-from engine.text import plural
-from engine.training.precision import Plan, autocast
 
 MAX_FRAMES = 61
 """Frames kept of a trajectory; longer ones are thinned out evenly."""

@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import DiskFullError, UserError
-from engine.failpoints import reach
-from engine.files import disk_errors, unwritable, write_bytes, write_json
-from engine.folders import SampleFolder
-from engine.jobs import EXIT_DONE, Result
+from engine.base.errors import DiskFullError, UserError
+from engine.base.failpoints import reach
+from engine.base.files import disk_errors, unwritable, write_bytes, write_json
+from engine.base.folders import SampleFolder
+from engine.base.text import plural
+from engine.config.sampling_settings import OUTPUTS, Settings, check_outputs
+from engine.jobs.context import Work
+from engine.jobs.files import EXIT_DONE, Result
 from engine.runs.trained import Trained, find_trained
 from engine.sampling.drawing import Drawn, batch_that_fits, draw, frame_steps
 from engine.sampling.load import Loaded, free_memory, load
 from engine.sampling.outputs import Amounts, check_disks, check_empty, check_memory, check_places
 from engine.sampling.sheets import gif_scale, grid, save_gif, save_npy, save_png, strip, strip_scale
-from engine.sampling_settings import OUTPUTS, Settings, check_outputs
-from engine.text import plural
-from engine.work import Work
 
 DEFAULT_COUNT = 64
 

@@ -7,16 +7,15 @@ import psutil
 import torch
 from torch import nn
 
+from engine.base.errors import DamagedError
+from engine.config.profile import Profile
+from engine.device import plan as precision
 from engine.diffusion.schedule import Schedule
-from engine.errors import DamagedError
+from engine.models.build import check_fits, make_schedule, read_weights, unet_config
 from engine.models.unet import UNet
-from engine.profile import Profile
 from engine.runs.checkpoints import sha256, verify
 from engine.runs.export import Export
 from engine.runs.trained import Trained
-from engine.training import precision
-from engine.training.session import make_schedule
-from engine.training.state import check_fits, read_weights, unet_config
 
 
 @dataclass

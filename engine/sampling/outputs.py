@@ -13,13 +13,13 @@ from typing import Any
 
 import psutil
 
-from engine.errors import DamagedError, UserError
-from engine.files import require_free, unwritable
-from engine.folders import SampleFolder
+from engine.base.errors import DamagedError, UserError
+from engine.base.files import require_free, unwritable
+from engine.base.folders import SampleFolder
+from engine.base.text import plural
+from engine.config.sampling_settings import OUTPUTS
 from engine.runs.sample_record import read_sample
 from engine.sampling.sheets import GAP, STRIP_FRAMES, gif_scale, strip_scale
-from engine.sampling_settings import OUTPUTS
-from engine.text import plural
 
 COPIES = 3
 """Of the pictures in memory at the end: as they were drawn, joined, and as one grid. Of an enlarged sheet too: as an

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine.files import replacing, write_bytes
+from engine.base.files import replacing, write_bytes
 
 GAP = 2
 

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from engine.errors import UserError
-from engine.home import Home
+from engine.base.errors import UserError
+from engine.base.home import Home
 
 PATH_LIMIT = 107 if sys.platform == "linux" else 103
 """Bytes that a Unix socket's path may have (sun_path without its closing zero)."""

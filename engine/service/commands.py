@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
-from engine.errors import BusyError, DamagedError, UsageError, UserError, nearest
-from engine.home import Home
-from engine.jobs import QueueWishes, new_job_folder, read_progress, read_spec
+from engine.base.errors import BusyError, DamagedError, UsageError, UserError, nearest
+from engine.base.home import Home
+from engine.base.typed import typed
+from engine.jobs.files import QueueWishes, new_job_folder, read_progress, read_spec
 from engine.service.engine import Engine
 from engine.service.needed import kept_meanwhile
 from engine.service.planning import KINDS, TrainRequest, check_after, make_run, plan_job, plan_training
@@ -21,7 +22,6 @@ from engine.service.settings import is_slot
 from engine.service.states import ENDED, LIVE, Intent, Job, Priority, State, job_number, title
 from engine.service.store import StaleError
 from engine.service.supervision import tail
-from engine.typed import typed
 
 TOPICS = frozenset({"jobs", "progress", "runs", "engine"})
 

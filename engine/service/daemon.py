@@ -18,17 +18,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DdpmError, UserError
-from engine.failpoints import reach
-from engine.files import FileLock
-from engine.home import Home
-from engine.jobs import AHEAD
-from engine.leftovers import sweep
-from engine.scarcity import ScarceError, allow_enough_files, is_scarce, scarce
+from engine.base.errors import DdpmError, UserError
+from engine.base.failpoints import reach
+from engine.base.files import FileLock
+from engine.base.home import Home
+from engine.base.scarcity import ScarceError, allow_enough_files, is_scarce, scarce
+from engine.jobs.files import AHEAD
 from engine.service.address import place_socket
 from engine.service.commands import Commands
 from engine.service.engine import Engine
 from engine.service.launcher import LocalLauncher
+from engine.service.leftovers import sweep
 from engine.service.live import Live
 from engine.service.protocol import encode, error_to_wire
 from engine.service.queue import Queue

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engine.files import is_locked, lock_holder
-from engine.home import Home
+from engine.base.files import is_locked, lock_holder
+from engine.base.home import Home
 from engine.service.address import PATH_LIMIT, usual_socket
 
 Level = Literal["ok", "note", "warning", "problem"]

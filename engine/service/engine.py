@@ -12,12 +12,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from engine.devices import KINDS
-from engine.errors import DamagedError, DdpmError
-from engine.failpoints import reach
-from engine.folders import JobFolder
-from engine.home import Home
-from engine.jobs import clear_result, read_progress
+from engine.base.errors import DamagedError, DdpmError
+from engine.base.failpoints import reach
+from engine.base.folders import JobFolder
+from engine.base.home import Home
+from engine.device.place import KINDS
+from engine.jobs.files import clear_result, read_progress
 from engine.service import machine, runs
 from engine.service.launcher import Launcher, take_lock
 from engine.service.queue import Queue

@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from engine.devices import PLACE, Place
-from engine.errors import DdpmError
-from engine.files import FileLock, is_locked
-from engine.folders import JobFolder
-from engine.home import Home
-from engine.records import loads_json
-from engine.scarcity import ScarceError, is_scarce, scarce
+from engine.base.errors import DdpmError
+from engine.base.files import FileLock, is_locked
+from engine.base.folders import JobFolder
+from engine.base.home import Home
+from engine.base.records import loads_json
+from engine.base.scarcity import ScarceError, is_scarce, scarce
+from engine.device.place import PLACE, Place
 from engine.service import processes
 from engine.service.spawn import python_path
 

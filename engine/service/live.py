@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from engine.home import Home
-from engine.jobs import read_progress
+from engine.base.home import Home
+from engine.jobs.files import read_progress
 from engine.service.engine import Engine
 from engine.service.queue import Queue
 from engine.service.server import Server

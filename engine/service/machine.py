@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from engine.devices import Place, visible_cards
-from engine.errors import UserError
-from engine.records import loads_json
+from engine.base.errors import UserError
+from engine.base.records import loads_json
+from engine.device.place import Place, visible_cards
 
 
 def device_slots() -> tuple[str, ...]:
@@ -73,7 +73,7 @@ def _torch_has_cuda() -> bool:
 
 
 def torch_facts() -> dict[str, Any]:
-    """What torch says of this machine (`engine.training.facts`), asked in a process of its own, which takes seconds;
+    """What torch says of this machine (`engine.device.facts`), asked in a process of its own, which takes seconds;
     {"error": why} where it cannot be asked."""
     from engine.service.launcher import worker_command
     from engine.service.spawn import python_path

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import BusyError, DdpmError, UserError
-from engine.files import FileLock
-from engine.folders import CheckpointFolder, RunFolder
-from engine.home import Home
-from engine.jobs import is_running, list_job_folders, read_spec
+from engine.base.errors import BusyError, DdpmError, UserError
+from engine.base.files import FileLock
+from engine.base.folders import CheckpointFolder, RunFolder
+from engine.base.home import Home
+from engine.base.trash import Trashed
+from engine.base.trash import discard_checkpoint as discard
+from engine.jobs.files import is_running, list_job_folders, read_spec
 from engine.runs.checkpoints import CheckpointInfo, read_manifest, thinning
-from engine.runs.trash import Trashed
-from engine.runs.trash import discard_checkpoint as discard
 from engine.service.rebuild import jobs_on_disk, new_job
 from engine.service.states import Job, State, job_number, title
 
@@ -141,7 +141,7 @@ def kept_meanwhile(home: Home, args: Mapping[str, Any]) -> Iterator[None]:
 
 
 def discard_checkpoint(home: Home, run: RunFolder, folder: CheckpointFolder) -> Trashed:
-    """As `engine.runs.trash.discard_checkpoint`. Raises BusyError where a job that is not over names the checkpoint."""
+    """As `engine.base.trash.discard_checkpoint`. Raises BusyError where a job that is not over names the checkpoint."""
     with FileLock.acquire(run.tags_lock, *thinning(run)):
         jobs = needed(home, run.name).of(folder.step, _whole_epoch(folder))
         if jobs:

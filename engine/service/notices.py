@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 
-from engine.home import Home
+from engine.base.home import Home
 from engine.service.states import Job, State, job_number, title
 
 log = logging.getLogger(__name__)

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import DdpmError, UsageError, UserError, nearest
-from engine.home import Home, given_path, is_export, is_file_name
+from engine.base.errors import DdpmError, UsageError, UserError, nearest
+from engine.base.home import Home, given_path, is_export, is_file_name
+from engine.base.text import shell_word
 from engine.service import runs
 from engine.service.states import Job, State, job_number
-from engine.text import shell_word
 
 if TYPE_CHECKING:
-    from engine.profile import Profile
+    from engine.config.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPl
 def profile_for(home: Home, target: str, overrides: list[str]) -> "tuple[Profile, str]":
     """The profile that something to train means which is no run, and its name. Raises UserError with the nearest
     profile or run, ProfileError."""
-    from engine.profiles_store import find_profile, list_profiles, load_profile
+    from engine.config.store import find_profile, list_profiles, load_profile
 
     known = [file.name for file in list_profiles(home)]
     if not is_file_name(target) and target not in known:

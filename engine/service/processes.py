@@ -9,7 +9,7 @@ import os
 import signal
 from pathlib import Path
 
-from engine.scarcity import ScarceError, unless_scarce
+from engine.base.scarcity import ScarceError, unless_scarce
 
 PROC = Path("/proc/self/stat").exists()
 

@@ -9,10 +9,10 @@ over, so both sides may grow. Nothing heavy is imported: the command line loads 
 import json
 from typing import Any
 
-from engine import errors
-from engine.errors import DdpmError
-from engine.files import without_nan
-from engine.records import loads_json
+from engine.base import errors
+from engine.base.errors import DdpmError
+from engine.base.files import without_nan
+from engine.base.records import loads_json
 
 PROTOCOL = 1
 OLDEST = 1
@@ -80,7 +80,7 @@ def error_to_wire(error: DdpmError) -> dict[str, Any]:
 
 
 def error_from_wire(wire: Any) -> DdpmError:
-    """The same error on this side, of the same class where that class is one of engine.errors."""
+    """The same error on this side, of the same class where that class is one of engine.base.errors."""
     if not isinstance(wire, dict):
         return ProtocolError("the engine reported an error that cannot be read")
     kind = getattr(errors, str(wire.get("kind")), DdpmError)

@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.errors import BusyError, DamagedError, DdpmError, unknown
-from engine.failpoints import reach
-from engine.files import write_json
-from engine.home import Home
-from engine.scarcity import is_scarce, scarce
+from engine.base.errors import BusyError, DamagedError, DdpmError, unknown
+from engine.base.failpoints import reach
+from engine.base.files import write_json
+from engine.base.home import Home
+from engine.base.scarcity import is_scarce, scarce
 from engine.service.rebuild import jobs_from_folders, was_on_hold
 from engine.service.scheduling import in_order
 from engine.service.states import Event, Job, State, job_number

@@ -10,14 +10,14 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.errors import DamagedError, UserError
-from engine.folders import JobFolder
-from engine.home import Home
-from engine.jobs import JobSpec, QueueWishes, is_running, list_job_folders, read_result, read_spec
-from engine.records import MissingError, read_object
+from engine.base.errors import DamagedError, UserError
+from engine.base.folders import JobFolder
+from engine.base.home import Home
+from engine.base.records import MissingError, read_object
+from engine.base.typed import Count, typed
+from engine.jobs.files import JobSpec, QueueWishes, is_running, list_job_folders, read_result, read_spec
 from engine.service.states import ENDED, LIVE, Job, Priority, State, job_number
 from engine.service.store import read_jobs
-from engine.typed import Count, typed
 
 log = logging.getLogger(__name__)
 

@@ -3,12 +3,12 @@
 Works with and without a service: who still needs a run stands in the queue's database.
 """
 
-from engine.errors import BusyError
-from engine.files import is_locked
-from engine.folders import RunFolder
-from engine.home import Home
+from engine.base.errors import BusyError
+from engine.base.files import is_locked
+from engine.base.folders import RunFolder
+from engine.base.home import Home
+from engine.base.trash import Trashed, discard_run
 from engine.runs.record import find_run, rename_run
-from engine.runs.trash import Trashed, discard_run
 from engine.service.needed import jobs_in_words, open_jobs
 from engine.service.states import Job, job_number
 
@@ -21,7 +21,7 @@ def rename(home: Home, old: str, new: str) -> None:
 
 
 def discard(home: Home, run: RunFolder) -> Trashed:
-    """As `engine.runs.trash.discard_run`. Raises BusyError where a job that is not over names the run."""
+    """As `engine.base.trash.discard_run`. Raises BusyError where a job that is not over names the run."""
     _refuse_while_needed(home, run.name, "deleted")
     return discard_run(home, run)
 

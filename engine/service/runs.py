@@ -7,14 +7,14 @@ service stays small.
 from dataclasses import dataclass
 from typing import Annotated
 
-from engine.devices import Kind, began_on
-from engine.errors import DamagedError, UserError, damaged_run, unknown
-from engine.files import is_locked, lock_holder
-from engine.folders import RunFolder, is_number
-from engine.home import NAME, Home
-from engine.scarcity import unless_scarce
-from engine.seals import read_sealed
-from engine.typed import AtLeast, Count, typed
+from engine.base.errors import DamagedError, UserError, damaged_run, unknown
+from engine.base.files import is_locked, lock_holder
+from engine.base.folders import RunFolder, is_number
+from engine.base.home import NAME, Home
+from engine.base.scarcity import unless_scarce
+from engine.base.seals import read_sealed
+from engine.base.typed import AtLeast, Count, typed
+from engine.device.place import Kind, began_on
 
 
 @dataclass(frozen=True)

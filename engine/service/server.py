@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DdpmError
-from engine.scarcity import is_scarce, scarce
+from engine.base.errors import DdpmError
+from engine.base.scarcity import is_scarce, scarce
 from engine.service.outbox import Outbox
 from engine.service.protocol import (
     LINE_LIMIT,

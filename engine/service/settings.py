@@ -4,9 +4,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.errors import nearest
-from engine.records import TomlError, read_toml
-from engine.trust import distrust
+from engine.base.errors import nearest
+from engine.base.records import TomlError, read_toml
+from engine.base.trust import distrust
 
 Choice = Literal["requeue", "hold"]
 

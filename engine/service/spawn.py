@@ -11,9 +11,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine.errors import BusyError, DdpmError
-from engine.home import Home
-from engine.scarcity import shortage
+from engine.base.errors import BusyError, DdpmError
+from engine.base.home import Home
+from engine.base.scarcity import shortage
 from engine.service.protocol import ProtocolError, decode, error_from_wire
 
 PASSED_ON = (

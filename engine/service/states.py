@@ -5,11 +5,11 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from engine.errors import UserError
-from engine.folders import is_number
-from engine.home import is_name, short_reference
-from engine.text import plural
-from engine.typed import Count, Fits, typed
+from engine.base.errors import UserError
+from engine.base.folders import is_number
+from engine.base.home import is_name, short_reference
+from engine.base.text import plural
+from engine.base.typed import Count, Fits, typed
 
 
 class State(StrEnum):

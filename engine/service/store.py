@@ -16,13 +16,13 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from engine.errors import BusyError, DamagedError, DdpmError, DiskFullError, UserError
-from engine.files import fsync_folder
-from engine.records import loads_json
-from engine.scarcity import is_scarce, scarce, unless_scarce
+from engine.base.errors import BusyError, DamagedError, DdpmError, DiskFullError, UserError
+from engine.base.files import fsync_folder
+from engine.base.records import loads_json
+from engine.base.scarcity import is_scarce, scarce, unless_scarce
+from engine.base.typed import typed
 from engine.service.scheduling import Place, entry_before, new_ranks
 from engine.service.states import ALLOWED, ENDED, Event, Intent, Job, Priority, State
-from engine.typed import typed
 
 SCHEMA = 1
 APPLICATION = 0x44445054

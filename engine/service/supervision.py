@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-from engine.devices import VISIBLE
-from engine.failpoints import reach
-from engine.folders import JobFolder
-from engine.home import Home
-from engine.jobs import Result, read_result
-from engine.records import read_tail
-from engine.scarcity import ScarceError, is_scarce
+from engine.base.failpoints import reach
+from engine.base.folders import JobFolder
+from engine.base.home import Home
+from engine.base.records import read_tail
+from engine.base.scarcity import ScarceError, is_scarce
+from engine.device.place import VISIBLE
+from engine.jobs.files import Result, read_result
 from engine.service import machine, runs
 from engine.service.launcher import Launcher, Worker
 from engine.service.notices import Notices, is_told

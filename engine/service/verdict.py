@@ -3,9 +3,9 @@
 import signal
 from dataclasses import dataclass
 
-from engine.jobs import EXIT_DISK_FULL, EXIT_DONE, EXIT_STOPPED, Result
+from engine.base.text import plural
+from engine.jobs.files import EXIT_DISK_FULL, EXIT_DONE, EXIT_STOPPED, Result
 from engine.service.states import Intent, Job, State, job_number
-from engine.text import plural
 
 
 @dataclass(frozen=True)

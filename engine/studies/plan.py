@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from engine.errors import DamagedError, UserError
-from engine.folders import RunFolder, SampleFolder
-from engine.home import Home
-from engine.profiles_store import diff_profiles
+from engine.base.errors import DamagedError, UserError
+from engine.base.folders import RunFolder, SampleFolder
+from engine.base.home import Home
+from engine.config.sampling_settings import Settings
+from engine.config.store import diff_profiles
 from engine.runs.branch import Beginning
 from engine.runs.checkpoints import CheckpointInfo, list_checkpoints
 from engine.runs.evaluations import PARTS, Score, read_evaluations
 from engine.runs.pictures import require_pictures
 from engine.runs.record import create_run, read_record, run_names
 from engine.runs.sample_record import read_sample
-from engine.sampling_settings import Settings
 from engine.studies.spec import Study
 
 

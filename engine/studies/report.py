@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from engine.errors import DamagedError, UserError
+from engine.base.errors import DamagedError, UserError
+from engine.base.files import disk_errors, without_nan, write_text
+from engine.base.folders import RunFolder
+from engine.base.home import Home
 from engine.figures.curves import Series, loss_curves
 from engine.figures.saving import save_figure
 from engine.figures.sheet import Picture, labelled_sheet
 from engine.figures.stages import preview_paths, read_preview
-from engine.files import disk_errors, without_nan, write_text
-from engine.folders import RunFolder
-from engine.home import Home
 from engine.runs.evaluations import read_evaluations
 from engine.runs.metrics import read_metrics
 from engine.runs.record import run_names

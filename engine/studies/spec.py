@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from engine.errors import UserError, nearest, unknown
-from engine.home import NAME, Home, given_path, is_file_name, shipped_profiles
-from engine.profile import Profile
-from engine.profiles_store import load_profile
-from engine.records import loads_toml, read_text
+from engine.base.errors import UserError, nearest, unknown
+from engine.base.home import NAME, Home, given_path, is_file_name, shipped_profiles
+from engine.base.records import loads_toml, read_text
+from engine.config.profile import Profile
+from engine.config.sampling_settings import Settings
+from engine.config.store import load_profile
 from engine.runs.evaluations import MEASURES
-from engine.sampling_settings import Settings
 
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Kind = Literal["train", "branch", "sample"]

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.base.errors import UserError
 from engine.diffusion.randomness import generator_for, seed_for
-from engine.errors import UserError
 from engine.runs.timeline import Origin, Timeline
 
 

@@ -10,13 +10,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from engine.errors import DdpmError, DiskFullError, UserError
-from engine.files import MAKE_ROOM, is_disk_full
+from engine.base.errors import DdpmError, DiskFullError, UserError
+from engine.base.files import MAKE_ROOM, is_disk_full
+from engine.device.out_of_memory import is_out_of_memory
+from engine.device.plan import Plan, autocast
+from engine.jobs.context import Work
 from engine.runs.record import freeze
-from engine.training.precision import Plan, autocast
 from engine.training.session import Session
-from engine.training.step import is_out_of_memory
-from engine.work import Work
 
 Forward = Callable[..., Tensor]
 

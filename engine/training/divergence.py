@@ -5,8 +5,8 @@ from typing import Final
 
 import torch
 
-from engine.errors import DdpmError
-from engine.text import plural
+from engine.base.errors import DdpmError
+from engine.base.text import plural
 from engine.training.batches import Batch
 from engine.training.session import Session
 from engine.training.state import evaluating

@@ -5,21 +5,22 @@ from typing import Any
 
 import torch
 
+from engine.base.errors import DamagedError, DdpmError
+from engine.base.home import Home
+from engine.config.profile import Profile
+from engine.config.store import build_profile
 from engine.data.catalog import packed_folder
 from engine.data.manifest import load_manifest
-from engine.errors import DamagedError, DdpmError
-from engine.home import Home
-from engine.jobs import EXIT_DONE, Result
+from engine.device import plan as precision
+from engine.jobs.context import Work
+from engine.jobs.files import EXIT_DONE, Result
+from engine.models.build import make_schedule, unet_config
 from engine.models.count import activation_bytes_per_picture, forward_macs, parameters
 from engine.models.unet import UNet
-from engine.profile import Profile
-from engine.profiles_store import build_profile
-from engine.training import precision
 from engine.training.batches import Batch
-from engine.training.session import largest_micro_batch, make_schedule
-from engine.training.state import TrainState, kept_by_optimizer, unet_config
+from engine.training.session import largest_micro_batch
+from engine.training.state import TrainState, kept_by_optimizer
 from engine.training.step import Stepper
-from engine.work import Work
 
 MEASURE_SECONDS = 4.0
 

@@ -2,16 +2,16 @@
 
 import os
 
-from engine.errors import BusyError
-from engine.files import FileLock
-from engine.folders import RunFolder
-from engine.jobs import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED, Result
+from engine.base.errors import BusyError
+from engine.base.files import FileLock
+from engine.base.folders import RunFolder
+from engine.jobs.context import Work
+from engine.jobs.files import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED, Result
 from engine.runs.branch import Beginning
 from engine.runs.record import find_run
 from engine.training.divergence import Diverged
 from engine.training.loop import Trainer
 from engine.training.session import open_session
-from engine.work import Work
 
 
 def run_training(work: Work) -> Result:

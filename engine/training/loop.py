@@ -7,24 +7,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.failpoints import reach
-from engine.files import disk_errors, require_free
+from engine.base.failpoints import reach
+from engine.base.files import disk_errors, require_free
+from engine.base.text import plural
+from engine.config.sampling_settings import Settings
+from engine.device.out_of_memory import is_out_of_memory
+from engine.jobs.context import Work
+from engine.models.build import architecture, unet_config
 from engine.runs.checkpoints import Manifest, next_size, publish
 from engine.runs.metrics import MetricsWriter
 from engine.runs.record import freeze
 from engine.sampling.drawing import NotFiniteError, batch_that_fits, draw
 from engine.sampling.sheets import grid, save_png
-from engine.sampling_settings import Settings
-from engine.text import plural
 from engine.training.compiling import forward_of
 from engine.training.divergence import Divergence
 from engine.training.retention import Retention
 from engine.training.scoring import ChunkScorer
 from engine.training.session import Session
-from engine.training.state import architecture, evaluating, unet_config
-from engine.training.step import Stepper, is_out_of_memory
+from engine.training.state import evaluating
+from engine.training.step import Stepper
 from engine.training.validation import Validation, Validator
-from engine.work import Work
 
 PREVIEW_SEED = 0
 

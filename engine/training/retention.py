@@ -1,11 +1,11 @@
 """Which checkpoints a training keeps: what its profile says, what jobs name, where branches begin."""
 
-from engine.errors import DdpmError
-from engine.files import FileLock
+from engine.base.errors import DdpmError
+from engine.base.files import FileLock
+from engine.jobs.context import Work
 from engine.runs.checkpoints import list_checkpoints, prunable, remove, whole_tags
 from engine.service.needed import Watched
 from engine.training.session import Session
-from engine.work import Work
 
 
 class Retention:

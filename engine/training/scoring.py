@@ -10,18 +10,18 @@ from contextlib import nullcontext
 
 import torch
 
-from engine.errors import DamagedError, UserError
+from engine.base.errors import DamagedError, UserError
+from engine.config.sampling_settings import Settings
+from engine.device.out_of_memory import is_out_of_memory
+from engine.device.plan import autocast
 from engine.evaluation.reference import choose
 from engine.evaluation.score import Wanted, score
+from engine.jobs.context import Work
 from engine.runs.evaluations import PARTS, evaluation_file, write_evaluation
 from engine.sampling.drawing import NotFiniteError, batch_that_fits
 from engine.sampling.load import Loaded
-from engine.sampling_settings import Settings
-from engine.training.precision import autocast
 from engine.training.session import Session
 from engine.training.state import evaluating
-from engine.training.step import is_out_of_memory
-from engine.work import Work
 
 SHARE = 0.05
 """Of a job's time, at most."""

@@ -5,24 +5,25 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from engine.base.errors import DamagedError, UserError
+from engine.base.folders import PackedFolder, RunFolder
+from engine.config.profile import Profile
 from engine.data.job import pack_for
 from engine.data.manifest import is_whole, verify_packed
 from engine.data.packed import Packed, open_packed
-from engine.devices import KINDS, began_on
+from engine.device import plan as precision
+from engine.device.place import KINDS, began_on
 from engine.diffusion.schedule import Schedule
-from engine.errors import DamagedError, UserError
-from engine.folders import PackedFolder, RunFolder
-from engine.profile import Profile
+from engine.jobs.context import Work
+from engine.models.build import architecture, make_schedule, unet_config
 from engine.runs.branch import require_beginning
 from engine.runs.checkpoints import Manifest, newest_whole, origin_of, remove_leftovers
 from engine.runs.pictures import pictures_of, require_batch
 from engine.runs.rate_plan import RatePlan
 from engine.runs.record import RunRecord, freeze, read_record, write_record
 from engine.runs.timeline import Origin, Timeline
-from engine.training import precision
 from engine.training.batches import Feeder
-from engine.training.state import TrainState, architecture, unet_config
-from engine.work import Work
+from engine.training.state import TrainState
 
 
 @dataclass
@@ -54,13 +55,6 @@ class Session:
         self.rates = self.record.rates_to(to_epoch, here)
         segments = [segment.to_json() for segment in self.rates.segments]
         self.record = freeze(self.run, horizon_epochs=self.rates.horizon, segments=segments)
-
-
-def make_schedule(profile: Profile, device: torch.device | str = "cpu") -> Schedule:
-    d = profile.diffusion
-    return Schedule.create(
-        d.schedule, d.steps, d.beta_scaling, d.beta_start, d.beta_end, d.zero_terminal_snr, device=device
-    )
 
 
 def open_session(work: Work, run: RunFolder) -> Session:

@@ -1,58 +1,20 @@
 """Everything that one training step changes, and how it becomes files and comes back to the bit."""
 
 import contextlib
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engine.errors import DamagedError, UserError
-from engine.folders import CheckpointFolder
-from engine.models.config import UNetConfig
+from engine.base.folders import CheckpointFolder
+from engine.config.profile import OptimSection, Profile
+from engine.device.plan import Plan
+from engine.models.build import check_fits, read_weights, unet_config
+from engine.models.ema import Ema
 from engine.models.unet import UNet
-from engine.profile import OptimSection, Profile
-from engine.training.ema import Ema
-from engine.training.muon import MOMENTUM_KEY, Muon, inner_weights
-from engine.training.precision import Plan
-
-
-def unet_config(profile: Profile) -> UNetConfig:
-    """The architecture that a profile means. Raises UserError where it cannot be."""
-    try:
-        return _config(profile)
-    except ValueError as error:
-        raise UserError(f"the model of this profile cannot be: {error}", "see [model] in it") from None
-
-
-def _config(profile: Profile) -> UNetConfig:
-    model = profile.model
-    return UNetConfig(
-        size=profile.data.size,
-        width=model.width,
-        multipliers=model.multipliers,
-        block=model.block,
-        blocks_per_level=model.blocks_per_level,
-        attention=profile.attention,
-        attention_middle=model.attention_middle,
-        head_dim=model.head_dim,
-        groups=model.groups,
-        dropout=model.dropout,
-        narrow_up=model.narrow_up,
-        embedding_dim=model.embedding_dim,
-    )
-
-
-def architecture(config: UNetConfig) -> str:
-    """A short name for an architecture: equal where weights fit."""
-    facts = {key: value for key, value in asdict(config).items() if key != "dropout"}
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:10]
-    return f"unet-{config.block}-{config.width}x{'-'.join(map(str, config.multipliers))}-{digest}"
+from engine.training.optim.muon import MOMENTUM_KEY, Muon, inner_weights
 
 
 @dataclass
@@ -221,31 +183,6 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: t.detach().to("cpu", memory_format=torch.contiguous_format).clone() if t.device.type != "cpu"
             else t.detach().contiguous() for name, t in tensors.items()}  # fmt: skip
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file on the CPU. Raises DamagedError naming it."""
-    try:
-        return load_file(path)
-    except FileNotFoundError:
-        raise DamagedError(f"{path} is missing") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DamagedError(f"{path} is not a whole safetensors file ({error})") from None
-
-
-def check_fits(parameters: dict[str, nn.Parameter], weights: dict[str, Tensor], path: Path) -> None:
-    """Raise UserError unless names and shapes are the same."""
-    for name, parameter in parameters.items():
-        if name not in weights or weights[name].shape != parameter.shape:
-            have = tuple(weights[name].shape) if name in weights else "nothing"
-            raise UserError(
-                f"{path} is of another architecture: {name} is {have}, the profile's model needs "
-                f"{tuple(parameter.shape)}",
-                "use the profile the run was made with, or start a new run",
-            )
-    extra = set(weights) - set(parameters)
-    if extra:
-        raise UserError(f"{path} is of another architecture: it also has {sorted(extra)[0]}")
 
 
 @contextlib.contextmanager

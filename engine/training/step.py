@@ -1,24 +1,19 @@
 """One optimizer step: forward, backward, clip, update, average. Nothing else, and nothing waits for the device."""
 
-import re
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from engine.base.failpoints import reach, spoiled
+from engine.config.profile import Profile
+from engine.device.plan import Plan, autocast
 from engine.diffusion.forward import add_noise, target
 from engine.diffusion.loss import loss_per_picture, weights
 from engine.diffusion.randomness import seed_for
 from engine.diffusion.schedule import Schedule
-from engine.failpoints import reach, spoiled
-from engine.profile import Profile
 from engine.training.batches import Batch
-from engine.training.precision import Plan, autocast
 from engine.training.state import TrainState, set_rate
-
-_NO_MEMORY = re.compile(
-    "can't allocate memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_[A-Z_]*ALLOC[A-Z]*_FAILED"
-)
 
 
 class Stepper:
@@ -109,11 +104,3 @@ class Stepper:
         wanted = target(self.schedule, o.prediction, x_0, eps, t)
         weight = weights(self.schedule, t, o.prediction, o.min_snr_gamma)
         return (loss_per_picture(output.float(), wanted, o.loss) * weight).sum()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that a smaller micro-batch may help; those of the CPU and of
-    CUDA's libraries fail as plain RuntimeErrors."""
-    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None

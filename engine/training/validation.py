@@ -10,26 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.config.profile import ObjectiveSection
+from engine.device.plan import Plan, autocast
+from engine.diffusion.bands import BANDS, timesteps
 from engine.diffusion.forward import add_noise, target
 from engine.diffusion.loss import eps_error, loss_per_picture, weights
 from engine.diffusion.randomness import generator_for
 from engine.diffusion.schedule import Schedule
-from engine.profile import ObjectiveSection
 from engine.training.batches import scale
-from engine.training.precision import Plan, autocast
 
-BANDS = (-1.5, 0.0, 1.5, 3.0, 4.5, 6.0)
-"""Log-SNR at which the eps error is measured. Every schedule of the paper reaches them, unscaled too."""
 REPEATS = 8
-REACH = 1.0
-"""A schedule without a timestep this near to a band has no figure there."""
-
-
-def timesteps(schedule: Schedule) -> list[tuple[int, bool]]:
-    """For each of BANDS the schedule's nearest timestep, and whether it is near enough for a figure."""
-    log_snr = schedule.log_snr.cpu()
-    nearest = [int((log_snr - band).abs().argmin()) for band in BANDS]
-    return [(t, (log_snr[t] - band).abs().item() <= REACH) for t, band in zip(nearest, BANDS, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from engine.base.home import Home
 from engine.bench.job import run_bench
 from engine.bench.options import Options, missing_peers
 from engine.bench.packing import WAYS
-from engine.home import Home
-from engine.jobs import new_job_folder, read_spec
-from engine.work import Work
+from engine.jobs.context import Work
+from engine.jobs.files import new_job_folder, read_spec
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
 

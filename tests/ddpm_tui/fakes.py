@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ddpm_tui.app import DdpmApp
 from ddpm_tui.draw.terminal import Depth, Terminal
-from ddpm_tui.state.curves import RunCurves
-from ddpm_tui.state.snapshot import Device, Engine, Event, JobView, Meters, RunView, Snapshot
-from engine.home import Home
-from engine.jobs import Progress
+from ddpm_tui.tui.app import DdpmApp
+from ddpm_tui.tui.state.curves import RunCurves
+from ddpm_tui.tui.state.snapshot import Device, Engine, Event, JobView, Meters, RunView, Snapshot
+from engine.base.home import Home
+from engine.jobs.files import Progress
 from engine.service.states import Job, Priority, State
 
 NOW = 1_763_900_000.0

@@ -11,12 +11,12 @@ from textual.events import Resize
 from textual.geometry import Size
 from textual.widgets import Input
 
-from ddpm_tui.keyboard import ALONE_S, Keyboard
-from ddpm_tui.keymap import KEYS
-from ddpm_tui.widgets.table import Table
-from engine.home import Home
+from ddpm_tui.tui.keyboard import ALONE_S, Keyboard
+from ddpm_tui.tui.keymap import KEYS
+from ddpm_tui.tui.widgets.table import Table
+from engine.base.home import Home
 from tests.ddpm_tui.fakes import filled, make_app
-from tests.ddpm_tui.screens.homes import make_run, make_samples, snapshot, text
+from tests.ddpm_tui.tui.screens.homes import make_run, make_samples, snapshot, text
 
 NAMED = {
     "up": b"\x1b[A", "down": b"\x1b[B", "right": b"\x1b[C", "left": b"\x1b[D", "home": b"\x1b[H", "end": b"\x1b[F",

@@ -11,14 +11,14 @@ from textual.color import Color
 from textual.theme import Theme
 
 from ddpm_tui import words
-from ddpm_tui.glyphs import PlainText, plain
-from ddpm_tui.keymap import BY_ID, KEYS, read_keymap, shown
-from ddpm_tui.state.budget import WINDOW_S, Budget
-from ddpm_tui.state.undo import DEPTH, Undo
-from ddpm_tui.themes import PALETTES, ink, themes
-from ddpm_tui.widgets.lines import changed_cells
-from ddpm_tui.widgets.rows import cut, scrollbar, spread, to_strip
-from ddpm_tui.widgets.table import Column, Row, Table
+from ddpm_tui.draw.glyphs import PlainText, plain
+from ddpm_tui.tui.keymap import BY_ID, KEYS, read_keymap, shown
+from ddpm_tui.tui.state.budget import WINDOW_S, Budget
+from ddpm_tui.tui.state.undo import DEPTH, Undo
+from ddpm_tui.tui.themes import PALETTES, ink, themes
+from ddpm_tui.tui.widgets.lines import changed_cells
+from ddpm_tui.tui.widgets.rows import cut, scrollbar, spread, to_strip
+from ddpm_tui.tui.widgets.table import Column, Row, Table
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ import pexpect
 import pytest
 from PIL import Image
 
-from engine.files import is_locked
-from engine.home import Home
-from engine.profiles_store import build_profile, save_profile, to_toml
+from engine.base.files import is_locked
+from engine.base.home import Home
+from engine.config.store import build_profile, save_profile, to_toml
 from engine.runs.checkpoints import list_checkpoints, verify
 from engine.runs.metrics import read_metrics
 from tests.engine.service.support import wait_for

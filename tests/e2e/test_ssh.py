@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ddpm_tui.client import ensure_engine
-from engine.home import Home
-from engine.jobs import is_running, list_job_folders
+from engine.base.home import Home
+from engine.client.sync import ensure_engine
+from engine.jobs.files import is_running, list_job_folders
 from engine.runs.metrics import read_metrics
 from tests.e2e.tui_home import make_home, stop_engine
 from tests.e2e.tui_terminal import PtyApp

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ddpm_tui.client import Client, ensure_engine
-from engine.home import Home
+from engine.base.home import Home
+from engine.client.sync import Client, ensure_engine
 from engine.runs.checkpoints import list_checkpoints
 from tests.e2e.tui_home import make_home, stop_engine
 from tests.e2e.tui_terminal import PROGRAM, PtyApp
@@ -352,7 +352,7 @@ def test_a_stalled_terminal_does_not_slow_the_worker(home: Home) -> None:
 
 
 def step_of(home: Home) -> int:
-    from engine.jobs import list_job_folders, read_progress
+    from engine.jobs.files import list_job_folders, read_progress
 
     progress = read_progress(list_job_folders(home)[0])
     assert progress is not None

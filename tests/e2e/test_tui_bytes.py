@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ddpm_tui.client import ensure_engine
-from engine.home import Home
+from engine.base.home import Home
+from engine.client.sync import ensure_engine
 from tests.e2e.tui_home import make_home, stop_engine
 from tests.e2e.tui_terminal import PtyApp
 

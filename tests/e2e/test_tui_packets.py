@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ddpm_tui.client import ensure_engine
-from engine.home import Home
-from engine.jobs import list_job_folders
+from engine.base.home import Home
+from engine.client.sync import ensure_engine
+from engine.jobs.files import list_job_folders
 from tests.ddpm_tui.packets import click, paste
-from tests.ddpm_tui.screens.homes import make_run
+from tests.ddpm_tui.tui.screens.homes import make_run
 from tests.e2e.tui_home import make_home, stop_engine
 from tests.e2e.tui_terminal import PtyApp
 from tests.engine.service.support import wait_for
@@ -93,7 +93,7 @@ def test_keys_wait_for_what_hangs_and_ctrl_q_does_not(home: Home) -> None:
     """The engine stands still: what is asked of it waits, the keys behind it wait some seconds, ctrl+q ends the app."""
     import signal
 
-    from ddpm_tui.client import Client
+    from engine.client.sync import Client
 
     with PtyApp(home.root, size=(100, 30)) as app:
         app.wait("Nothing is running", "idle")
@@ -112,7 +112,7 @@ def test_keys_wait_for_what_hangs_and_ctrl_q_does_not(home: Home) -> None:
 
 
 def test_an_open_screen_lets_a_stopped_engine_rest(home: Home) -> None:
-    from engine.files import is_locked
+    from engine.base.files import is_locked
 
     with PtyApp(home.root, size=(100, 30)) as app:
         app.wait("Nothing is running", "idle")

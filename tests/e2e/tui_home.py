@@ -5,8 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from engine.base.home import Home
 from engine.data.catalog import add_source
-from engine.home import Home
 from tests.ddpm_tui.fakes import face
 
 PROFILE = """
@@ -54,9 +54,9 @@ def make_home(root: Path, chunk: int = 1000, preview: int = 20) -> Home:
 
 def stop_engine(home: Home) -> None:
     """The engine of this home and its workers, asked nicely, waited for."""
-    from ddpm_tui.client import Client, NotRunningError
-    from engine.files import is_locked
-    from engine.jobs import is_running, list_job_folders
+    from engine.base.files import is_locked
+    from engine.client.sync import Client, NotRunningError
+    from engine.jobs.files import is_running, list_job_folders
 
     try:
         with Client(home) as client:

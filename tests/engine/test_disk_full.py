@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import DamagedError, DiskFullError, UserError
-from engine.files import disk_errors, is_disk_full, unwritable
+from engine.base.errors import DamagedError, DiskFullError, UserError
+from engine.base.files import disk_errors, is_disk_full, unwritable
 
 WRITES = {
     "numpy save": "import numpy; numpy.save(where, numpy.random.bytes(200_000))",
@@ -33,7 +33,7 @@ PROLOGUE = """
 import resource, signal, sys
 import numpy
 from PIL import Image
-from engine.files import is_disk_full
+from engine.base.files import is_disk_full
 where = sys.argv[1]
 picture = Image.fromarray(numpy.random.default_rng(0).integers(0, 255, (300, 300, 3), numpy.uint8))
 {first}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.base.home import ExportPlace, Home
 from engine.evaluation.kept import Kept
-from engine.home import ExportPlace, Home
 from engine.sampling.drawing import Drawn
 from engine.sampling.job import _store
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.home import Home
+from engine.base.home import Home
+from engine.base.trash import find_trashed, list_trash, restore
 from engine.runs.checkpoints import read_tags
 from engine.runs.record import load_run, run_names
-from engine.runs.trash import find_trashed, list_trash, restore
 from tests.torchless import trained_run
 
 MANY = 8

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import pytest
 
+from engine.base.errors import DiskFullError
+from engine.base.folders import RunFolder
+from engine.base.home import Home
 from engine.data.catalog import add_source, packed_folder
 from engine.data.manifest import verify_packed
-from engine.errors import DiskFullError
-from engine.folders import RunFolder
-from engine.home import Home
-from engine.jobs import EXIT_DISK_FULL, read_progress, read_result
+from engine.jobs.files import EXIT_DISK_FULL, read_progress, read_result
 from engine.runs.checkpoints import list_checkpoints, verify
 from tests.tiny import bits, job, make_run, metrics_without_clocks, work
 

@@ -22,15 +22,16 @@ import numpy as np
 import pytest
 
 from ddpm_tui.cli.main import run as cli
-from ddpm_tui.keymap import read_keymap
-from ddpm_tui.state.reading import RunReader, jobs_on_disk, profile_names
+from ddpm_tui.tui.keymap import read_keymap
+from ddpm_tui.tui.state.reading import RunReader, jobs_on_disk, profile_names
+from engine.base.errors import DdpmError
+from engine.base.files import write_json
+from engine.base.folders import SampleFolder
+from engine.base.home import Home, shipped_profiles
+from engine.base.trash import discard_run
 from engine.data.catalog import add_source
 from engine.data.packing import pack
-from engine.errors import DdpmError
-from engine.files import write_json
-from engine.folders import SampleFolder
-from engine.home import Home, shipped_profiles
-from engine.jobs import (
+from engine.jobs.files import (
     Progress,
     Result,
     list_job_folders,
@@ -44,7 +45,6 @@ from engine.runs.branch import branch_run
 from engine.runs.checkpoints import list_checkpoints, set_tag
 from engine.runs.evaluations import Reference, Score, write_evaluation
 from engine.runs.export import export_checkpoint
-from engine.runs.trash import discard_run
 from engine.service.queue import Queue
 from engine.service.settings import read_settings
 from tests.torchless import trained_run
@@ -170,8 +170,8 @@ def engine_start(home: Home) -> None:
 
 def screens(home: Home) -> None:
     """What the terminal app reads by itself."""
-    from ddpm_tui.state.profile_facts import ProfileReader
-    from ddpm_tui.state.samples import GalleryReader
+    from ddpm_tui.tui.state.profile_facts import ProfileReader
+    from ddpm_tui.tui.state.samples import GalleryReader
 
     assert "whole" in {view.name for view in RunReader(home).read()}
     jobs_on_disk(home)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from ddpm_tui.client import ensure_engine
+from engine.base.files import is_locked
+from engine.base.home import Home
+from engine.client.sync import ensure_engine
 from engine.data.catalog import add_source
-from engine.files import is_locked
-from engine.home import Home
-from engine.jobs import new_job_folder, read_result
+from engine.jobs.files import new_job_folder, read_result
 from engine.runs.checkpoints import list_checkpoints, verify
 from engine.runs.record import create_run
 from tests.engine.service.support import Service, ends, make_home, wait_for
@@ -58,7 +58,7 @@ def shop(tmp_path: Path, pictures: Path) -> Home:
 
 
 def tiny_run(home: Home, name: str, epochs: int) -> None:
-    from engine.profiles_store import build_profile
+    from engine.config.store import build_profile
 
     training = {**TINY["training"], "epochs": epochs, "chunk_epochs": 1}
     create_run(home, name, build_profile({**TINY, "training": training}, "tiny"))

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from ddpm_tui.client import NotRunningError
-from engine.errors import DdpmError
+from engine.base.errors import DdpmError
+from engine.client.sync import NotRunningError
 from engine.service.states import Priority
 from tests.engine.service.support import STATES_OVER, Service, ends, make_home, make_run, metrics
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from engine.home import Home
+from engine.base.home import Home
 from tests.e2e.tui_home import stop_engine
 from tests.homes.make_home import PLACE, cpu, weights
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.home import Home
+from engine.base.home import Home
 
 
 @dataclass(frozen=True)

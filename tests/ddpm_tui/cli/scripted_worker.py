@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from engine.folders import JobFolder
-from engine.jobs import Progress, Result, read_spec, write_progress, write_result
+from engine.base.folders import JobFolder
+from engine.jobs.files import Progress, Result, read_spec, write_progress, write_result
 
 act = os.environ["DDPM_ACT"]
 folder = JobFolder(Path(sys.argv[1]))

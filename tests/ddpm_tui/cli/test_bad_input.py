@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.base.files import FileLock
+from engine.base.home import Home
 from engine.data.catalog import add_source
-from engine.files import FileLock
-from engine.home import Home
 from engine.runs.checkpoints import resolve, set_tag
 from engine.runs.export import export_checkpoint
 from tests.ddpm_tui.cli.conftest import Cli

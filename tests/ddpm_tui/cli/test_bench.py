@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.base.home import Home
+from engine.config.store import build_profile, save_profile, to_toml
 from engine.data.catalog import add_source
-from engine.home import Home
-from engine.profiles_store import build_profile, save_profile, to_toml
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.tiny import TINY
 

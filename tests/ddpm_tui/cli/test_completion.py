@@ -9,8 +9,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from engine.base.home import Home
 from engine.data.catalog import add_source
-from engine.home import Home
 from engine.runs.checkpoints import set_tag
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.torchless import trained_run

@@ -38,8 +38,8 @@ NOT_TRIED = {
 WORKER = """
 import sys, time
 from pathlib import Path
-from engine.folders import JobFolder
-from engine.jobs import Progress, Result, read_spec, write_progress, write_result
+from engine.base.folders import JobFolder
+from engine.jobs.files import Progress, Result, read_spec, write_progress, write_result
 folder = JobFolder(Path(sys.argv[1]))
 poison = {poison!r}
 write_progress(folder, Progress(poison, 1, 10, poison, text=poison, time=time.time()))

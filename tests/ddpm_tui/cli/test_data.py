@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from ddpm_tui.cli.data import RECIPES
+from engine.base.home import Home
+from engine.config.profile import Recipe
 from engine.data.catalog import add_source
-from engine.home import Home
-from engine.profile import Recipe
 from engine.runs.record import freeze
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.torchless import trained_run

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from ddpm_tui.cli import doctor
+from engine.base.folders import PackedFolder
+from engine.base.home import Home
 from engine.data import packing
 from engine.data.catalog import add_source
-from engine.folders import PackedFolder
-from engine.home import Home
 from engine.runs.record import freeze
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.torchless import trained_run
@@ -134,7 +134,7 @@ def test_a_profile_that_cannot_be_used(home: Home, cli: Cli, monkeypatch: pytest
 
 
 def test_little_room_is_warned_of(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.files.free_bytes", lambda _: 1 << 30)
+    monkeypatch.setattr("engine.base.files.free_bytes", lambda _: 1 << 30)
     assert [f.level for f in doctor.state(home)] == ["ok", "warning"]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from engine.base.home import Home
 from engine.data.catalog import add_source
-from engine.home import Home
 from engine.runs.checkpoints import resolve
 from engine.runs.evaluations import Reference, Score, read_evaluations, write_evaluation
 from engine.runs.export import export_checkpoint

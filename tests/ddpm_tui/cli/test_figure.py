@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.base.folders import SampleFolder
+from engine.base.home import Home
+from engine.config.store import load_profile
 from engine.data.catalog import add_source
 from engine.figures.grid import sample_sets
-from engine.folders import SampleFolder
-from engine.home import Home
-from engine.profiles_store import load_profile
 from engine.runs.checkpoints import resolve
 from engine.runs.export import export_checkpoint, read_export
 from engine.runs.record import create_run

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.home import Home
+from engine.base.home import Home
 from tests.engine.service.support import wait_for
 from tests.torchless import trained_run
 

@@ -1,6 +1,6 @@
 """Which checkpoints stay, as the command line says it."""
 
-from engine.home import Home
+from engine.base.home import Home
 from engine.runs.branch import branch_run, require_beginning
 from engine.runs.checkpoints import checkpoint_folders, list_checkpoints, resolve
 from engine.service.states import Job

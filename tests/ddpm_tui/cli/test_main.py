@@ -13,7 +13,7 @@ import pytest
 
 from ddpm_tui.cli import main
 from ddpm_tui.cli.lazy import Lazy, LazyGroup
-from engine.errors import BusyError, DamagedError, UsageError, UserError
+from engine.base.errors import BusyError, DamagedError, UsageError, UserError
 from tests.ddpm_tui.cli.conftest import Cli
 
 PRESENT = {name: lazy for section in main.SECTIONS.values() for name, lazy in section.items() if lazy.present}
@@ -150,7 +150,7 @@ def test_the_screen_needs_a_cursor_that_moves(cli: Cli, monkeypatch: pytest.Monk
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr("ddpm_tui.guard.guarded", lambda screen: 0)
+    monkeypatch.setattr("ddpm_tui.tui.guard.guarded", lambda screen: 0)
     monkeypatch.setattr("sys.stdin", Tty())
     monkeypatch.setattr("sys.stdout", Tty())
     monkeypatch.setenv("TERM", "dumb")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.home import Home
+from engine.base.home import Home
 from engine.runs.checkpoints import list_checkpoints, read_tags
 from engine.runs.record import load_run, run_names
 from engine.service.states import Job

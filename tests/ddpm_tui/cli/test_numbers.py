@@ -7,7 +7,7 @@ import pytest
 
 from ddpm_tui.cli.main import cli as program
 from ddpm_tui.cli.numbers import Real, Whole
-from engine.home import Home
+from engine.base.home import Home
 from tests.ddpm_tui.cli.conftest import Cli
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.home import Home
-from engine.profiles_store import load_profile
+from engine.base.home import Home
+from engine.config.store import load_profile
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.torchless import trained_run
 
@@ -290,8 +290,8 @@ def test_an_odd_file_is_one_line(home: Home, cli: Cli, monkeypatch: pytest.Monke
 def test_odd_files_do_not_take_the_others_down(home: Home, cli: Cli) -> None:
     from ddpm_tui.cli.complete import _profile_names
     from ddpm_tui.cli.doctor import profiles as looked_at
-    from ddpm_tui.state.profile_facts import ProfileReader
-    from ddpm_tui.state.reading import profile_names
+    from ddpm_tui.tui.state.profile_facts import ProfileReader
+    from ddpm_tui.tui.state.reading import profile_names
 
     _spoil(home)
     good = {"demo", "celeba32"}

@@ -11,7 +11,7 @@ import pexpect
 import pytest
 
 from ddpm_tui.cli.queue_status import status_line
-from engine.home import Home
+from engine.base.home import Home
 from tests.ddpm_tui.fakes import NOW, training
 from tests.engine.service.support import Service, add, close_gate, make_home, open_gate, wait_for
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.home import Home
+from engine.base.home import Home
 from tests.engine.service.support import Service, make_home, make_run
 
 SCRIPT = Path(__file__).with_name("scripted_worker.py")

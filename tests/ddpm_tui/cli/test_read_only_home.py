@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.home import Home
-from engine.jobs import new_job_folder
+from engine.base.home import Home
+from engine.jobs.files import new_job_folder
 from engine.service.states import Job, State
 from engine.service.store import Store
 from tests.torchless import trained_run

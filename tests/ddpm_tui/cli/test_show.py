@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ddpm_tui.cli.sample import show_pictures
-from engine.jobs import Result
+from engine.jobs.files import Result
 
 
 @pytest.mark.parametrize(

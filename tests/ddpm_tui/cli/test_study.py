@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from engine.base.home import Home
+from engine.config.store import build_profile, load_profile, save_profile, to_toml
 from engine.data.catalog import add_source
-from engine.home import Home
-from engine.profiles_store import build_profile, load_profile, save_profile, to_toml
 from engine.runs.record import create_run
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.tiny import BRANCH_STUDY, TINY

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.home import Home
+from engine.base.home import Home
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.engine.service.support import Service
 from tests.torchless import trained_run

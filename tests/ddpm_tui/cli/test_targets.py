@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from ddpm_tui.cli.targets import find_target
+from engine.base.errors import DdpmError, UserError
+from engine.base.home import Home
+from engine.config.store import save_profile, to_toml
 from engine.data.catalog import add_source
 from engine.data.packing import pack
-from engine.errors import DdpmError, UserError
-from engine.home import Home
-from engine.profiles_store import save_profile, to_toml
 from engine.runs.record import freeze, load_run, run_names
 from engine.service import machine
 from tests.ddpm_tui.cli.conftest import Cli

@@ -17,7 +17,7 @@ from ddpm_tui.cli.views import (
     describe,
     facts,
 )
-from engine.jobs import Progress
+from engine.jobs.files import Progress
 
 TRAINING = Progress(
     "training", 1525, 3050, "steps", step=1525, epoch=12.5, to_epoch=25, images_per_s=131.4, eta_s=744.0,

@@ -7,7 +7,7 @@ from PIL import Image
 
 from ddpm_tui.draw.show import load_picture, print_faces
 from ddpm_tui.draw.terminal import detect
-from engine.errors import UserError
+from engine.base.errors import UserError
 
 TRUECOLOR = detect({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, True, "utf-8")
 PLAIN = detect({"TERM": "dumb"}, True, "latin-1")

@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
+from engine.base.errors import UsageError
 from engine.bench.options import PARTS, Options, chosen_parts, timed
 from engine.bench.report import markdown, table
 from engine.bench.timing import Series, in_turns, ratio, spread
-from engine.errors import UsageError
 
 
 def test_cases_take_turns_and_warm_up_is_not_timed() -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from engine.bench.peers import best_peer, equal_width
 from engine.bench.subject import training_flop
+from engine.config.store import build_profile, override_profile
+from engine.models.build import unet_config
 from engine.models.unet import UNet
-from engine.profiles_store import build_profile, override_profile
-from engine.training.state import unet_config
 from tests.tiny import TINY
 
 PROFILE = build_profile(TINY, "tiny")

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from engine import files
+from engine.base import files
+from engine.base.errors import BusyError, DamagedError, UsageError, UserError
+from engine.base.home import Home
+from engine.base.trash import find_trashed, list_trash, restore
 from engine.data import catalog
 from engine.data.manifest import is_whole, load_manifest, verify_packed
 from engine.data.packing import pack
-from engine.errors import BusyError, DamagedError, UsageError, UserError
-from engine.home import Home
-from engine.runs.trash import find_trashed, list_trash, restore
 from tests.engine.data.odd_pictures import fill, small_jpeg
 
 

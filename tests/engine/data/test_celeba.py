@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.base.errors import DiskFullError, UserError
+from engine.base.home import Home
 from engine.data import catalog, celeba
-from engine.errors import DiskFullError, UserError
-from engine.home import Home
 from tests.engine.data.odd_pictures import small_jpeg
 
 PAGE = b"<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title></head></html>"

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.base.errors import UserError
+from engine.base.home import Home
 from engine.data import catalog
 from engine.data.manifest import load_manifest, remarks
 from engine.data.packed import open_packed
 from engine.data.packing import pack
-from engine.errors import UserError
-from engine.home import Home
 
 COUNT = 5
 

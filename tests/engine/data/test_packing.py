@@ -17,15 +17,15 @@ import numpy as np
 import psutil
 import pytest
 
-from engine import files
+from engine.base import files
+from engine.base.errors import DdpmError, DiskFullError, UserError
+from engine.base.folders import PackedFolder
+from engine.base.home import Home
 from engine.data import catalog
 from engine.data.decode import decode
 from engine.data.manifest import verify_packed
 from engine.data.packed import open_packed
 from engine.data.packing import PackingStoppedError, pack
-from engine.errors import DdpmError, DiskFullError, UserError
-from engine.folders import PackedFolder
-from engine.home import Home
 from tests.engine.data.odd_pictures import fill, small_jpeg
 
 SIZE = 16
@@ -109,7 +109,7 @@ def test_zip_and_folder_give_the_same_bytes(home: Home, pictures: Path, undistur
 
 def run_pack(home: Home, failpoints: str = "", wait: bool = True) -> "subprocess.Popen[bytes]":
     code = (
-        "import sys; from pathlib import Path; from engine.home import Home; from engine.data.packing import pack;"
+        "import sys; from pathlib import Path; from engine.base.home import Home; from engine.data.packing import pack;"
         f"pack(Home(Path(sys.argv[1])), 'cats', {SIZE}, 'box128', processes=2,"
         " report=lambda d, t, s: print(d, s, flush=True))"
     )

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.base.errors import UserError
+from engine.base.home import Home
 from engine.data import catalog, packing
 from engine.data.decode import MAX_BYTES
 from engine.data.decoder import Block, Decoder, Task
 from engine.data.manifest import load_manifest
 from engine.data.packing import pack
-from engine.errors import UserError
-from engine.home import Home
 from tests.engine.data.odd_pictures import fill, small_jpeg
 
 

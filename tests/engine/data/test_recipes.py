@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.base.errors import UserError
 from engine.data.decode import decode
 from engine.data.recipes import RECIPES, Box, check_recipe, crop_box, is_celeba_shaped
-from engine.errors import UserError
 from tests.engine.data.odd_pictures import coordinates, encoded
 
 FULL = {

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.base.errors import UsageError, UserError
 from engine.data.scan import scan
-from engine.errors import UsageError, UserError
 from tests.engine.data.odd_pictures import fill, small_jpeg
 
 PARTITION = b"000000.jpg 0\n000001.jpg 1\n000002.jpg 2\n"

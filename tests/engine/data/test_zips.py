@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.base.errors import UserError
 from engine.data import unpack, zips
-from engine.errors import UserError
 
 NAMES = st.lists(
     st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(

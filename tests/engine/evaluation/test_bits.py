@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.base.errors import UserError
+from engine.diffusion.bands import BANDS as LEVELS
+from engine.diffusion.bands import REACH
 from engine.diffusion.schedule import Schedule
-from engine.errors import UserError
 from engine.evaluation.bands import band_losses, eps_errors
 from engine.evaluation.bits import bits_per_dim
-from engine.training.validation import BANDS as LEVELS
-from engine.training.validation import REACH
 
 T = 50
 SCHEDULE = Schedule.create("cosine", T)

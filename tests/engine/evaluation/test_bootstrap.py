@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.errors import UserError
+from engine.base.errors import UserError
 from engine.evaluation.bootstrap import bootstrap
 
 

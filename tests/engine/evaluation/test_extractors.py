@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.errors import UserError
+from engine.base.errors import UserError
 from engine.evaluation import extractors
 from engine.evaluation.extractors import Inception, OnnxExtractor
 from tests.engine.evaluation import onnx_file

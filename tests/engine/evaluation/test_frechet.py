@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from engine.errors import UserError
+from engine.base.errors import UserError
 from engine.evaluation.frechet import (
     FeatureStatistics,
     frechet_distance,

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import UserError
+from engine.base.errors import UserError
 from engine.evaluation.extractors import OnnxExtractor
 from tests.engine.evaluation import onnx_file
 
@@ -78,7 +78,7 @@ LOAD = """
 import sys
 from pathlib import Path
 import numpy as np
-from engine.errors import UserError
+from engine.base.errors import UserError
 from engine.evaluation.extractors import OnnxExtractor
 for name in sys.argv[1:]:
     try:

@@ -13,13 +13,14 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
+from engine.base.folders import CheckpointFolder, JobFolder, RunFolder
+from engine.base.home import ExportPlace, Home
+from engine.config.sampling_settings import Settings
 from engine.data.catalog import add_source
 from engine.data.packed import open_packed
 from engine.evaluation.extractors import Inception
 from engine.evaluation.job import GOES_ON
-from engine.folders import CheckpointFolder, JobFolder, RunFolder
-from engine.home import ExportPlace, Home
-from engine.jobs import Result, new_job_folder, read_result
+from engine.jobs.files import Result, new_job_folder, read_result
 from engine.runs.checkpoints import list_checkpoints, publish
 from engine.runs.evaluations import PLAIN_MEASURES, read_evaluations
 from engine.runs.export import export_checkpoint, read_export
@@ -28,7 +29,6 @@ from engine.runs.record import read_record
 from engine.runs.trained import find_trained
 from engine.sampling.drawing import draw
 from engine.sampling.load import load
-from engine.sampling_settings import Settings
 from tests import tiny
 from tests.engine.evaluation import onnx_file
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engine.base.errors import UserError
+from engine.base.home import Home
 from engine.data.catalog import add_source
 from engine.data.job import pack_for
 from engine.data.packed import Packed, open_packed
-from engine.errors import UserError
 from engine.evaluation.reference import choose, reference_features
-from engine.home import Home
-from engine.jobs import read_spec
-from engine.work import Work
+from engine.jobs.context import Work
+from engine.jobs.files import read_spec
 from tests.tiny import job, make_run
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from engine.base.errors import UserError
 from engine.data.faces import faces as draw_faces
-from engine.errors import UserError
 from engine.evaluation.wasserstein import _pyramid, sliced_wasserstein
 
 

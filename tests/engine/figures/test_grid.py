@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.errors import UserError
+from engine.base.errors import UserError
+from engine.base.folders import RunFolder
 from engine.figures.grid import choose_set, compared, denoising, sample_sets, samples
 from engine.figures.sheet import GAP, MARGIN
-from engine.folders import RunFolder
 from tests.engine.figures.test_stages import make_run
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.errors import UserError
+from engine.base.errors import UserError
 from engine.figures.curves import Series, loss_curves
 from engine.figures.saving import save_figure
 from engine.figures.sheet import GAP, labelled_sheet

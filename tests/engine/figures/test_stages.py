@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import DamagedError, UserError
+from engine.base.errors import DamagedError, UserError
+from engine.base.folders import RunFolder
 from engine.figures.sheet import GAP, MARGIN
 from engine.figures.stages import read_preview, stages
-from engine.folders import RunFolder
 from engine.sampling.sheets import grid, save_png
 
 

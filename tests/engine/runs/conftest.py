@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.home import Home
+from engine.base.home import Home
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.base.errors import DamagedError, DiskFullError, UserError
+from engine.base.home import Home
 from engine.data.catalog import add_source
-from engine.errors import DamagedError, DiskFullError, UserError
-from engine.home import Home
 from engine.runs.branch import branch_run
 from engine.runs.checkpoints import list_checkpoints, prunable, read_manifest, resolve, verify
 from engine.runs.export import export_checkpoint
@@ -132,7 +132,7 @@ def test_an_export_needs_nothing_else(home: Home) -> None:
     assert (target / "model.safetensors").read_bytes() == run.checkpoint(14).ema.read_bytes()
     facts = json.loads((target / "export.json").read_text())
     assert (facts["run"], facts["step"], facts["weights"]) == ("r", 14, "ema")
-    from engine.profiles_store import load_profile
+    from engine.config.store import load_profile
 
     assert load_profile(home, str(target / "profile.toml")) == load_run(home, "r").profile
     raw = export_checkpoint(run, resolve(home, "r@e2")[1], home.root / "raw", "raw")

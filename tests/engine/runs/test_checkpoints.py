@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import files
-from engine.errors import DamagedError, UserError
-from engine.folders import CheckpointFolder
-from engine.home import Home
+from engine.base import files
+from engine.base.errors import DamagedError, UserError
+from engine.base.folders import CheckpointFolder
+from engine.base.home import Home
 from engine.runs.checkpoints import (
     CheckpointInfo,
     Manifest,

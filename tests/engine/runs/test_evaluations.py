@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import DamagedError, UserError
-from engine.files import FileLock
-from engine.folders import RunFolder
-from engine.home import Home
+from engine.base.errors import DamagedError, UserError
+from engine.base.files import FileLock
+from engine.base.folders import RunFolder
+from engine.base.home import Home
 from engine.runs import evaluations
 from engine.runs.evaluations import (
     PLAIN_MEASURES,
@@ -164,7 +164,7 @@ def test_newer_and_torn_files_are_said_and_passed_over(run: RunFolder) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from engine.folders import RunFolder
+from engine.base.folders import RunFolder
 from engine.runs.evaluations import write_evaluation
 from tests.engine.runs.test_evaluations import SWD
 write_evaluation(RunFolder(Path(sys.argv[1])), 5, 1.0, "ema", {"sliced_wasserstein": SWD}, "a", b"picture")

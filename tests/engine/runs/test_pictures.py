@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from engine.base.errors import UserError
+from engine.base.home import Home
+from engine.base.trash import find_trashed, restore
 from engine.data.catalog import add_source, remove_source
 from engine.data.manifest import load_manifest
 from engine.data.packing import pack
-from engine.errors import UserError
-from engine.home import Home
 from engine.runs.branch import branch_run
 from engine.runs.checkpoints import resolve
 from engine.runs.pictures import packed_for, pictures_of, runs_on
 from engine.runs.record import freeze, load_run
-from engine.runs.trash import find_trashed, restore
 from tests.torchless import trained_run
 
 DATA = {"dataset": "cats", "size": 8, "recipe": "whole", "limit": None}

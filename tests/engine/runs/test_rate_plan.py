@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from engine.errors import DamagedError
-from engine.home import Home
-from engine.profile import LrStep, OptimSection, Profile, TrainingSection
+from engine.base.errors import DamagedError
+from engine.base.home import Home
+from engine.config.profile import LrStep, OptimSection, Profile, TrainingSection
 from engine.runs.rate_plan import RatePlan, Segment
 from engine.runs.record import freeze, load_run, read_record
 from engine.runs.timeline import Origin, Timeline

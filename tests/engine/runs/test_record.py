@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import BusyError, DamagedError, UserError
-from engine.files import FileLock
-from engine.folders import RunFolder
-from engine.home import Home
-from engine.profile import Profile
-from engine.profiles_store import override_profile
+from engine.base.errors import BusyError, DamagedError, UserError
+from engine.base.files import FileLock
+from engine.base.folders import RunFolder
+from engine.base.home import Home
+from engine.base.seals import write_sealed
+from engine.config.profile import Profile
+from engine.config.store import override_profile
 from engine.runs.branch import branch_run
 from engine.runs.checkpoints import resolve
 from engine.runs.record import (
@@ -28,7 +29,6 @@ from engine.runs.record import (
     rename_run,
     run_names,
 )
-from engine.seals import write_sealed
 from engine.service.runs import names, run_facts
 from tests.torchless import trained_run
 
@@ -63,7 +63,7 @@ def test_a_record_that_others_own_is_no_reason_to_delete_the_run(
     def refuse(path: Path, limit: int) -> bytes:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("engine.records.read_bytes", refuse)  # root may read everything
+    monkeypatch.setattr("engine.base.records.read_bytes", refuse)  # root may read everything
     for read in (load_run, lambda home, name: run_facts(home.run(name))):
         with pytest.raises(DamagedError, match=r"run\.json \(Permission denied\) — check its permissions$"):
             read(home, "r")

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from ddpm_tui.cli.main import run as cli
+from engine.base.errors import DamagedError
+from engine.base.home import Home
+from engine.base.seals import digest, read_sealed, write_sealed
 from engine.data.catalog import add_source
 from engine.data.packing import pack
-from engine.errors import DamagedError
-from engine.home import Home
-from engine.jobs import read_result
+from engine.jobs.files import read_result
 from engine.runs.branch import branch_run
 from engine.runs.checkpoints import list_checkpoints, verify
 from engine.runs.metrics import MetricsWriter, read_metrics
 from engine.runs.record import freeze, load_run, read_record, rename_run
-from engine.seals import digest, read_sealed, write_sealed
 from engine.service.runs import newest, run_facts
 from tests.tiny import job, make_run, work
 from tests.torchless import spoil_manifest, trained_run

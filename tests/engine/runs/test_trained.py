@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.base.errors import UserError
+from engine.base.home import Home
 from engine.data.catalog import add_source, packed_folder
 from engine.data.packing import pack
-from engine.errors import UserError
-from engine.home import Home
 from engine.runs.checkpoints import resolve
 from engine.runs.export import export_checkpoint
 from engine.runs.record import freeze

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import BusyError, DiskFullError, UserError
-from engine.files import FileLock
-from engine.home import Home
-from engine.runs.checkpoints import list_checkpoints
-from engine.runs.record import run_names
-from engine.runs.trash import (
+from engine.base.errors import BusyError, DiskFullError, UserError
+from engine.base.files import FileLock
+from engine.base.home import Home
+from engine.base.trash import (
     discard,
     discard_checkpoint,
     discard_run,
@@ -21,6 +19,8 @@ from engine.runs.trash import (
     purge,
     restore,
 )
+from engine.runs.checkpoints import list_checkpoints
+from engine.runs.record import run_names
 from tests.torchless import trained_run
 
 

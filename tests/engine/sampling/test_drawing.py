@@ -9,14 +9,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from engine.errors import UserError
-from engine.profile import Profile
-from engine.profiles_store import override_profile
+from engine.base.errors import UserError
+from engine.config.profile import Profile
+from engine.config.sampling_settings import Settings
+from engine.config.store import override_profile
+from engine.device.plan import decide, gather
+from engine.models.build import make_schedule
 from engine.sampling.drawing import MAX_FRAMES, batch_that_fits, draw, frame_steps
 from engine.sampling.sheets import grid, save_gif, save_png, strip
-from engine.sampling_settings import Settings
-from engine.training.precision import decide, gather
-from engine.training.session import make_schedule
 
 PROFILE = override_profile(Profile(), ["data.size=16", "diffusion.steps=50", "training.precision=fp32"])
 PLAN = decide(gather("cpu"), PROFILE)

@@ -12,17 +12,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from engine.errors import DamagedError, UserError
-from engine.folders import CheckpointFolder, SampleFolder
-from engine.home import Home
-from engine.jobs import Result, new_job_folder, read_result, read_spec
+from engine.base.errors import DamagedError, UserError
+from engine.base.folders import CheckpointFolder, SampleFolder
+from engine.base.home import Home
+from engine.jobs.context import Work
+from engine.jobs.files import Result, new_job_folder, read_result, read_spec
+from engine.models.build import unet_config
 from engine.models.unet import UNet
 from engine.runs.checkpoints import Manifest, publish, resolve
 from engine.runs.export import export_checkpoint, read_export
 from engine.runs.record import read_record
 from engine.sampling.job import run_sampling
-from engine.training.state import unet_config
-from engine.work import Work
 from tests.tiny import make_run, work
 
 

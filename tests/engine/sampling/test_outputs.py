@@ -7,12 +7,12 @@ from typing import Any
 import psutil
 import pytest
 
-from engine.errors import DdpmError, DiskFullError, UsageError, UserError
-from engine.home import Home
-from engine.jobs import new_job_folder, read_spec
+from engine.base.errors import DdpmError, DiskFullError, UsageError, UserError
+from engine.base.home import Home
+from engine.config.sampling_settings import check_outputs
+from engine.jobs.context import Work
+from engine.jobs.files import new_job_folder, read_spec
 from engine.sampling import job, outputs
-from engine.sampling_settings import check_outputs
-from engine.work import Work
 from tests.torchless import trained_run
 
 

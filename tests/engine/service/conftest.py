@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.home import Home
+from engine.base.home import Home
 
 from .support import Service, make_home, make_run
 

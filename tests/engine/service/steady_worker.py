@@ -1,4 +1,4 @@
-"""A worker without torch that keeps the contract of engine.worker: for tests of the queue that need hundreds.
+"""A worker without torch that keeps the contract of engine.worker.main: for tests of the queue that need hundreds.
 
 Training appends a line a step and publishes a checkpoint a chunk by rename; every line is a function of its
 step, so that what was lost and done again can be compared with what was never disturbed.
@@ -18,11 +18,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.failpoints import reach
-from engine.files import FileLock, write_json
-from engine.folders import JobFolder
-from engine.home import Home
-from engine.jobs import Progress, Result, read_spec, write_progress, write_result
+from engine.base.failpoints import reach
+from engine.base.files import FileLock, write_json
+from engine.base.folders import JobFolder
+from engine.base.home import Home
+from engine.jobs.files import Progress, Result, read_spec, write_progress, write_result
 
 STEPS_PER_EPOCH = 4
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ddpm_tui.client import Client, NotRunningError, ensure_engine, insistent_request
-from engine.files import is_locked
-from engine.folders import RunFolder
-from engine.home import Home
-from engine.jobs import read_progress
+from engine.base.files import is_locked
+from engine.base.folders import RunFolder
+from engine.base.home import Home
+from engine.client.sync import Client, NotRunningError, ensure_engine, insistent_request
+from engine.jobs.files import read_progress
 from engine.service import processes
 
 ROOT = Path(__file__).resolve().parents[3]

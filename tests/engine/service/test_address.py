@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import UserError
-from engine.home import Home
+from engine.base.errors import UserError
+from engine.base.home import Home
 from engine.service import address
 from engine.service.address import PATH_LIMIT, find_socket, place_socket, too_long
 

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.home import Home
+from engine.base.home import Home
 from tests.clock import shifted
 
 from .support import ROOT, Service, close_gate, ends, make_run, open_gate, wait_for

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.errors import UsageError
-from engine.jobs import list_job_folders
+from engine.base.errors import UsageError
+from engine.jobs.files import list_job_folders
 from engine.service.commands import Commands
 from engine.service.engine import Engine
 from engine.service.launcher import LocalLauncher

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from engine.home import Home
+from engine.base.home import Home
 from engine.service.daemon import Daemon, take_engine_lock
 from engine.service.states import Job, State
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.base.home import Home
+from engine.base.seals import write_sealed
 from engine.data.catalog import add_source
-from engine.home import Home
-from engine.jobs import read_result
-from engine.seals import write_sealed
+from engine.jobs.files import read_result
 from tests import tiny
 
 from .support import Service, add, change, make_home

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.files import FileLock
-from engine.home import Home
+from engine.base.files import FileLock
+from engine.base.home import Home
 from engine.service.doctor_facts import (
     SessionFacts,
     engine_findings,

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.files import FileLock
-from engine.folders import JobFolder
-from engine.jobs import new_job_folder, read_spec
+from engine.base.files import FileLock
+from engine.base.folders import JobFolder
+from engine.jobs.files import new_job_folder, read_spec
 from engine.service import engine as module
 from engine.service.engine import Engine
 from engine.service.launcher import LaunchError, LocalWorker, take_lock

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.base.home import Home
 from engine.data.catalog import add_source
-from engine.home import Home
-from engine.jobs import read_progress, read_result
+from engine.jobs.files import read_progress, read_result
 from tests import tiny
 
 from .support import ROOT, Service, add, make_home, wait_for

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import UserError
+from engine.base.errors import UserError
 from engine.service import machine
 
 

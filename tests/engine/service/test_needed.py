@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from engine.errors import BusyError, UserError
-from engine.files import FileLock
-from engine.home import Home
-from engine.jobs import Result, new_job_folder, write_result
+from engine.base.errors import BusyError, UserError
+from engine.base.files import FileLock
+from engine.base.home import Home
+from engine.jobs.files import Result, new_job_folder, write_result
 from engine.service.needed import Watched, discard_checkpoint, kept_meanwhile, needed
 from engine.service.states import Job, State
 from engine.service.store import Store

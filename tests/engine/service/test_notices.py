@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.home import Home
+from engine.base.home import Home
 from engine.service.notices import MOST_WAITING, Notices, facts, is_told
 from engine.service.states import Job, State
 

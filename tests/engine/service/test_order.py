@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from engine.home import Home
+from engine.base.home import Home
 from engine.service.queue import Queue
 from engine.service.states import Job, Priority, State
 from engine.service.store import StaleError, Store

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.base.errors import UsageError, UserError
+from engine.base.files import FileLock
+from engine.base.home import Home
 from engine.data.catalog import add_source
-from engine.errors import UsageError, UserError
-from engine.files import FileLock
-from engine.home import Home
 from engine.runs.checkpoints import resolve
 from engine.runs.export import export_checkpoint
 from engine.runs.record import freeze, load_run

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.files import FileLock
-from engine.home import Home
+from engine.base.files import FileLock
+from engine.base.home import Home
 from engine.service import processes
 from engine.service.address import find_socket
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ddpm_tui.client import Client, NotRunningError
-from engine.errors import UserError
-from engine.home import Home
+from engine.base.errors import UserError
+from engine.base.home import Home
+from engine.client.sync import Client, NotRunningError
 from engine.service import processes
 
 from .support import (

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from engine.files import FileLock, write_json
-from engine.folders import JobFolder
-from engine.home import Home
-from engine.jobs import Result, new_job_folder, write_result
+from engine.base.files import FileLock, write_json
+from engine.base.folders import JobFolder
+from engine.base.home import Home
+from engine.jobs.files import Result, new_job_folder, write_result
 from engine.service.queue import Queue
 from engine.service.rebuild import jobs_from_folders
 from engine.service.states import Job, Priority, State

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine.errors import BusyError
-from engine.home import Home
-from engine.jobs import new_job_folder
+from engine.base.errors import BusyError
+from engine.base.home import Home
+from engine.jobs.files import new_job_folder
 from engine.runs.record import run_names
 from engine.service import run_changes
 from engine.service.states import Job, State

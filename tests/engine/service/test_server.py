@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import UserError
+from engine.base.errors import UserError
 from engine.service import server as server_module
 from engine.service.protocol import (
     LINE_LIMIT,

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ddpm_tui.client import Client
-from engine.home import Home
+from engine.base.home import Home
+from engine.client.sync import Client
 from engine.service.daemon import Daemon, take_engine_lock
 from engine.service.states import Job
 

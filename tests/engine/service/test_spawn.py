@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.errors import DdpmError, DiskFullError
-from engine.home import Home
+from engine.base.errors import DdpmError, DiskFullError
+from engine.base.home import Home
 from engine.service import doctor_facts, spawn
 from engine.service.doctor_facts import SessionFacts
 from engine.service.protocol import encode, error_to_wire

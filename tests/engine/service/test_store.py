@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import BusyError, UserError
+from engine.base.errors import BusyError, UserError
 from engine.service.states import ALLOWED, ENDED, Intent, Job, Priority, State
 from engine.service.store import PATH_LIMIT, StaleError, Store, UnwritableError
 

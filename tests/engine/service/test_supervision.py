@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.folders import JobFolder
-from engine.home import Home
+from engine.base.folders import JobFolder
+from engine.base.home import Home
 from engine.service.queue import Queue
 from engine.service.states import Job, State
 from engine.service.supervision import Supervisor

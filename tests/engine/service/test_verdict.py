@@ -3,7 +3,7 @@ from typing import get_args
 
 import pytest
 
-from engine.jobs import Outcome, Result
+from engine.jobs.files import Outcome, Result
 from engine.service.states import ALLOWED, Intent, Job, State
 from engine.service.verdict import after_interruption, judge
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from engine.home import Home
+from engine.base.home import Home
 
 from .support import Service, add, change, close_gate, metrics, open_gate, train, wait_for
 

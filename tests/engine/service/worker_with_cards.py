@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import torch
 
-from engine.worker import main
+from engine.worker.main import main
 
 cards = [card for card in os.environ.get("CUDA_VISIBLE_DEVICES", "0,1,2").split(",") if card]
 

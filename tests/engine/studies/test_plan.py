@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine.errors import UserError
-from engine.folders import RunFolder
-from engine.home import Home
+from engine.base.errors import UserError
+from engine.base.folders import RunFolder
+from engine.base.home import Home
 from engine.runs.metrics import MetricsWriter
 from engine.runs.record import run_names
 from engine.studies import report

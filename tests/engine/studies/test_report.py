@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.base.errors import UserError
+from engine.base.home import Home
+from engine.config.store import build_profile, save_profile, to_toml
 from engine.data.catalog import add_source
-from engine.errors import UserError
 from engine.figures.sheet import labelled_sheet
-from engine.home import Home
-from engine.jobs import new_job_folder, read_spec
-from engine.profiles_store import build_profile, save_profile, to_toml
+from engine.jobs.context import Work
+from engine.jobs.files import new_job_folder, read_spec
 from engine.studies.plan import check_settings, prepare, steps
 from engine.studies.report import spread, write_report
 from engine.studies.spec import Study, load_study
-from engine.work import Work
-from engine.worker import KINDS
+from engine.worker.main import KINDS
 from tests.tiny import BRANCH_STUDY, TINY
 
 LOSSES = """

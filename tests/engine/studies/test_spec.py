@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import UserError
-from engine.home import Home
+from engine.base.errors import UserError
+from engine.base.home import Home
 from engine.studies.spec import load_study, study_paths
 
 GOOD = """

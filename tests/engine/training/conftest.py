@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.base.home import Home
 from engine.data.catalog import add_source
-from engine.home import Home
 
 
 @pytest.fixture

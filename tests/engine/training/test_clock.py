@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.home import Home
-from engine.jobs import read_progress, read_result
+from engine.base.home import Home
+from engine.jobs.files import read_progress, read_result
 from engine.runs.checkpoints import list_checkpoints
 from tests.clock import backwards
 from tests.tiny import job, make_run, work

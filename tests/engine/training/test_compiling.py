@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import torch
 
-from engine.home import Home
-from engine.jobs import read_result
+from engine.base.home import Home
+from engine.config.profile import Profile, TrainingSection
+from engine.config.store import build_profile
+from engine.device.plan import DeviceFacts, decide, gather
+from engine.jobs.files import read_result
+from engine.models.build import unet_config
 from engine.models.unet import UNet
-from engine.profile import Profile, TrainingSection
-from engine.profiles_store import build_profile
 from engine.runs.record import freeze, read_record
 from engine.training.compiling import CannotCompile, compiled
-from engine.training.precision import DeviceFacts, decide, gather
-from engine.training.state import unet_config
 from tests.tiny import TINY, bits, job, make_run, work
 
 A100 = DeviceFacts("cuda:0", "NVIDIA A100", 40 << 30, 8, (8, 0), ("sm_80",))

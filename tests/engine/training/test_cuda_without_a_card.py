@@ -17,14 +17,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import engine.training.batches
 import engine.training.state
+from engine.config.profile import Profile
+from engine.config.store import build_profile
+from engine.device.plan import DeviceFacts, Plan, decide
 from engine.diffusion.samplers import sample
+from engine.models.build import make_schedule
 from engine.models.config import UNetConfig
 from engine.models.unet import UNet
-from engine.profile import Profile
-from engine.profiles_store import build_profile
 from engine.training.batches import Batch, Feeder
-from engine.training.precision import DeviceFacts, Plan, decide
-from engine.training.session import make_schedule
 from engine.training.state import TrainState
 from engine.training.step import Stepper
 from tests.tiny import TINY

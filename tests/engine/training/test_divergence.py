@@ -6,14 +6,14 @@ import math
 import pytest
 import torch
 
-from engine.home import Home
-from engine.jobs import JobSpec, Result, read_result
+from engine.base.home import Home
+from engine.jobs.context import Work
+from engine.jobs.files import JobSpec, Result, read_result
 from engine.runs.checkpoints import list_checkpoints
 from engine.training.divergence import look_every
 from engine.training.loop import Trainer
 from engine.training.session import open_session
 from engine.training.state import Sums
-from engine.work import Work
 from tests.tiny import bits, job, make_run, work
 
 HOT = {"optimizer": "adamw", "lr": 10.0, "clip_norm": 0.0, "schedule": "constant", "warmup_steps": 0}

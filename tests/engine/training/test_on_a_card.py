@@ -8,17 +8,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.base.home import Home, shipped_profiles
 from engine.bench.memory import peak_of_a_step
 from engine.bench.subject import fill_zeros
-from engine.home import Home, shipped_profiles
-from engine.profile import Profile
-from engine.profiles_store import build_profile, load_profile
+from engine.config.profile import Profile
+from engine.config.sampling_settings import Settings
+from engine.config.store import build_profile, load_profile
+from engine.device import plan as precision
+from engine.device.plan import Plan
+from engine.models.build import make_schedule
 from engine.sampling.drawing import draw
-from engine.sampling_settings import Settings
-from engine.training import precision
 from engine.training.batches import Feeder
-from engine.training.precision import Plan
-from engine.training.session import make_schedule
 from engine.training.state import TrainState
 from engine.training.step import Stepper
 from tests.on_a_card import on_a_card

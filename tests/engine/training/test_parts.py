@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from engine.models.ema import Ema, decay
 from engine.training.batches import Feeder, epoch_order, scale
-from engine.training.ema import Ema, decay
 from engine.training.session import largest_micro_batch
 from engine.training.state import Sums
 

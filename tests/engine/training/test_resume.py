@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from engine.home import Home
-from engine.jobs import read_result
+from engine.base.home import Home
+from engine.base.seals import write_sealed
+from engine.jobs.files import read_result
 from engine.runs.checkpoints import list_checkpoints
-from engine.seals import write_sealed
 from tests.on_a_card import on_a_card
 from tests.tiny import bits, job, make_run, metrics_without_clocks, work
 
@@ -111,7 +111,7 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_may_go_on(home: Home) -> None
 
 
 def test_two_workers_keep_off_one_run(home: Home) -> None:
-    from engine.files import FileLock
+    from engine.base.files import FileLock
 
     run = make_run(home, "busy")
     with FileLock.acquire(run.lock, "the run"):

@@ -1,7 +1,7 @@
 """What a training keeps of its checkpoints while it goes on."""
 
-from engine.home import Home
-from engine.jobs import read_result
+from engine.base.home import Home
+from engine.jobs.files import read_result
 from engine.runs.checkpoints import list_checkpoints, verify
 from tests.tiny import job, make_run, work
 

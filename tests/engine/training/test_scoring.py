@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.base.errors import UserError
+from engine.base.folders import RunFolder
+from engine.base.home import Home
+from engine.config.store import build_profile
 from engine.data.catalog import add_source
-from engine.errors import UserError
-from engine.folders import RunFolder
-from engine.home import Home
-from engine.jobs import read_spec
-from engine.profiles_store import build_profile
+from engine.jobs.context import Work
+from engine.jobs.files import read_spec
 from engine.runs.evaluations import read_evaluations
 from engine.training.loop import Trainer
 from engine.training.scoring import ChunkScorer, affordable
 from engine.training.session import open_session
-from engine.work import Work
 from tests.tiny import TINY, bits, job, make_run, metrics_without_clocks
 
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
+from engine.base.folders import RunFolder
+from engine.base.home import Home
 from engine.data.catalog import add_source
-from engine.folders import RunFolder
-from engine.home import Home
-from engine.jobs import read_spec
+from engine.jobs.context import Work
+from engine.jobs.files import read_spec
 from engine.runs.branch import branch_run
 from engine.runs.checkpoints import list_checkpoints, resolve
 from engine.runs.record import load_run
 from engine.runs.timeline import Origin, Timeline
 from engine.training.loop import Trainer
 from engine.training.session import open_session
-from engine.work import Work
 from tests.tiny import bits, job, make_run, metrics_without_clocks, work
 
 STEPS = 7

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.base.errors import UserError
+from engine.base.folders import RunFolder
+from engine.base.home import Home
 from engine.data.catalog import add_source
-from engine.errors import UserError
-from engine.folders import RunFolder
-from engine.home import Home
-from engine.jobs import read_spec
+from engine.jobs.context import Work
+from engine.jobs.files import read_spec
 from engine.runs.checkpoints import list_checkpoints
 from engine.training.loop import Trainer
 from engine.training.session import Session, open_session
-from engine.work import Work
 from tests.tiny import job, make_run
 
 

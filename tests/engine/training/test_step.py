@@ -6,15 +6,16 @@ import math
 import pytest
 import torch
 
-from engine.home import Home
-from engine.jobs import read_result
-from engine.profile import Profile
-from engine.profiles_store import build_profile
+from engine.base.home import Home
+from engine.config.profile import Profile
+from engine.config.store import build_profile
+from engine.device.out_of_memory import is_out_of_memory
+from engine.device.plan import decide, gather
+from engine.jobs.files import read_result
+from engine.models.build import make_schedule
 from engine.training.batches import Batch
-from engine.training.precision import decide, gather
-from engine.training.session import make_schedule
 from engine.training.state import TrainState
-from engine.training.step import Stepper, is_out_of_memory
+from engine.training.step import Stepper
 from tests.tiny import TINY, bits, job, make_run, metrics_without_clocks, work
 
 

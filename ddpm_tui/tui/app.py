@@ -1,0 +1,445 @@
+"""The Textual app: modes, themes, keys, messages, and the one Snapshot that every screen shows.
+
+Only what all screens share is here. Screens are imported when they are first shown, so that the first paint
+needs neither NumPy nor pydantic; torch is never imported.
+"""
+
+import contextlib
+import gc
+import logging
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ddpm_tui.draw.terminal import Depth, Terminal, here
+
+# Textual reads these when it is imported.
+os.environ.setdefault("TEXTUAL_FPS", "30")
+os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
+os.environ.setdefault("ESCDELAY", "50")
+
+from rich.color import ColorSystem
+from textual.app import SystemCommand
+from textual.driver import Driver
+from textual.filter import Monochrome
+from textual.message import Message
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from ddpm_tui.draw.glyphs import NoControl, PlainText
+from ddpm_tui.tui import themes
+from ddpm_tui.tui.frame import Frame, Written
+from ddpm_tui.tui.keymap import BY_ID, SCREENS, bindings, read_keymap, shown
+from ddpm_tui.tui.state.budget import Budget
+from ddpm_tui.tui.state.snapshot import Snapshot
+from ddpm_tui.tui.state.undo import Change, Undo
+from ddpm_tui.tui.textual_private import CompositorUpdate, LayoutUpdate, OpenApp, Update
+from ddpm_tui.tui.turns import ORDERED, Turns
+from engine.base.errors import DdpmError, UserError
+from engine.base.home import Home
+
+if TYPE_CHECKING:
+    from ddpm_tui.tui.screens.base import BaseScreen
+    from ddpm_tui.tui.state.estimator import Estimating
+    from ddpm_tui.tui.state.store import Store
+
+log = logging.getLogger(__name__)
+
+_SYSTEMS = {
+    Depth.ANSI16: ColorSystem.STANDARD,
+    Depth.ANSI256: ColorSystem.EIGHT_BIT,
+    Depth.TRUECOLOR: ColorSystem.TRUECOLOR,
+}
+
+MESSAGE_S = 6.0
+BYTES_PER_SECOND = 1700.0
+LOW_BYTES_PER_SECOND = 400.0
+
+
+def _screen(name: str) -> Callable[[], "BaseScreen"]:
+    """Makes screens/<name>.py's <Name>Screen when its mode is first shown."""
+
+    def make() -> "BaseScreen":
+        module = import_module(f"ddpm_tui.tui.screens.{name}")
+        screen: BaseScreen = getattr(module, f"{name.capitalize()}Screen")()
+        return screen
+
+    return make
+
+
+class DdpmApp(OpenApp):
+    """The app. `snapshot` is the only thing screens show; `store` makes it, `undo` takes changes back."""
+
+    TITLE = "ddpm-tui"
+    MODES: ClassVar[dict[str, Any]] = {name: _screen(name) for name in SCREENS}
+    DEFAULT_MODE = "dashboard"
+    CSS_PATH = "app.tcss"
+    BINDINGS = bindings("app")
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    snapshot: reactive[Snapshot] = reactive(Snapshot(), init=False, repaint=False)
+
+    def __init__(
+        self,
+        home: Home,
+        store: "Store",
+        *,
+        terminal: Terminal | None = None,
+        low_bandwidth: bool = False,
+        driver_class: type[Driver] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        estimator: "Estimating | None" = None,
+    ) -> None:
+        super().__init__(driver_class=driver_class)
+        self.home = home
+        self.store = store
+        self.terminal = terminal or here()
+        self.low_bandwidth = low_bandwidth
+        self.budget = Budget(LOW_BYTES_PER_SECOND if low_bandwidth else BYTES_PER_SECOND)
+        self.undo = Undo(lambda: (self.current_mode, self.monotonic()))
+        self._estimator = estimator
+        self.monotonic = clock
+        self.marked: tuple[str, ...] = ()
+        """Runs or RUN@STEP that one screen hands to another (the compare screen)."""
+        self.faults: list[str] = []
+        self.painted = False
+        """Whether there was a first paint, so that slow imports hold nothing up any more."""
+        for theme in themes.themes():
+            self.register_theme(theme)
+        # Set before anything is styled, or the style sheets would be read twice.
+        self.set_reactive(DdpmApp.theme, self._stored_theme())
+        self.stylesheet.set_variables(self.get_css_variables())
+        # What this terminal was judged to show, which is less than Rich thinks in GNU screen.
+        system = _SYSTEMS.get(self.terminal.depth)
+        self._frame = Frame(system, frozenset(p.cursor for p in themes.PALETTES.values()))
+        self._quiet_at = 0.0
+        self.turns = Turns(self.hand_on, lambda: self.at_rest, self.exit)
+        self._guard_pid = os.getppid()
+        self._recent_faults: list[float] = []
+        if system is None:
+            # The frame leaves colours out; Textual would first turn the cursor's into another grey.
+            self.line_filters[:] = [f for f in self.line_filters if not isinstance(f, Monochrome)]
+        self.line_filters.insert(0, NoControl())
+        if not self.terminal.unicode:
+            self.line_filters.append(PlainText(_encoding()))
+
+    # Life.
+
+    def on_mount(self) -> None:
+        self.set_interval(1.0, self._tick)
+        keymap, problems = read_keymap(self.home.keymap)
+        self.set_keymap(keymap)
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            self.call_after_refresh(self.say, f"keymap.toml: {problems[0]}{more}", "warn")
+        self.call_after_refresh(self._start)
+
+    def _stored_theme(self) -> str:
+        with contextlib.suppress(OSError, ValueError):
+            name = self.home.theme.read_text().strip()
+            if name in themes.NAMES:
+                return name
+        return themes.DEFAULT
+
+    def _start(self) -> None:
+        """After the first paint: what takes longer."""
+        gc.enable()
+        self.painted = True
+        for screen in self.screen_stack[:1]:
+            screen.after_paint()  # type: ignore[attr-defined]
+        self.store.start(self._publish)
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        before, self.snapshot = self.snapshot.engine.problem, snapshot
+        if snapshot.engine.problem not in ("", before):
+            self.say(snapshot.engine.problem, "bad")
+        elif before and not snapshot.engine.problem:
+            self.say("the engine works again")
+
+    async def on_unmount(self) -> None:
+        if self._estimator is not None:
+            await self._estimator.close()
+        await self.store.close()
+
+    def _tick(self) -> None:
+        if os.getppid() != self._guard_pid:
+            self.exit()  # without its guard it would go on beside the shell, on one terminal
+        if self._quiet_at and self.monotonic() >= self._quiet_at:
+            self._quiet_at = 0.0
+            self._foot(lambda foot: foot.quiet())
+
+    # Messages and errors.
+
+    def say(self, text: str, tone: str = "good") -> None:
+        """One line at the foot of the screen, for some seconds or until the next one."""
+        self._quiet_at = self.monotonic() + MESSAGE_S * (2 if tone == "bad" else 1)
+        if tone == "bad":
+            self.undo.failed()
+        self._foot(lambda foot: foot.say(text, tone))
+
+    def _foot(self, do: Callable[[Any], None]) -> None:
+        from ddpm_tui.tui.widgets.bars import FootBar
+
+        # On every screen: a line said just before one goes to another would else be there again on return.
+        for screen in self.all_screens:
+            for foot in screen.query(FootBar):
+                do(foot)
+
+    def report(self, error: BaseException, where: str) -> None:
+        """Something that should not happen did: a line for the person, the rest for the log."""
+        if isinstance(error, DdpmError):
+            self.say(str(error), "bad")
+            return
+        if isinstance(error, OSError) and error.filename is not None:  # a disk's trouble, no bug of ours
+            log.warning("%s failed", where, exc_info=error)
+            self.say(f"{(error.strerror or str(error)).lower()}: {error.filename}", "bad")
+            return
+        self.faults.append(f"{where}: {error!r}")
+        log.error("%s failed", where, exc_info=error)
+        self.say(f"{where}: {type(error).__name__}: {error} (tui.log has the rest)", "bad")
+
+    def faulted(self, error: Exception) -> bool:
+        """Of any widget. One is said and survived; a storm ends the app, as staying would only hide it."""
+        now = time.monotonic()
+        self._recent_faults = [t for t in self._recent_faults if t > now - 5] + [now]
+        if len(self._recent_faults) > 20:
+            return False
+        self.report(error, "the app")
+        return True
+
+    # Keys.
+
+    def post_message(self, message: Message) -> bool:
+        """What comes from the terminal waits for its turn; a key that bubbles back here has had it."""
+        if isinstance(message, ORDERED) and not message.is_forwarded and self.is_running:
+            self.turns.take(message)
+            return True
+        return super().post_message(message)
+
+    async def run_action(self, action: Any, default_namespace: Any = None, namespaces: Any = None) -> bool:
+        """As Textual does it; an action that fails is said in one line, and one that is about what its screen is
+        still reading waits for it, as do the keys behind it."""
+        from ddpm_tui.tui.screens.base import BaseScreen
+
+        self.budget.forgive(time.monotonic())
+        node = self if default_namespace is None else default_namespace
+        screen = getattr(node, "screen", None) if node is not self else None
+
+        async def run() -> bool:
+            try:
+                return await super(DdpmApp, self).run_action(action, default_namespace, namespaces)
+            except Exception as error:
+                self.report(error, "that key")
+                return True
+
+        name = str(action)
+        of_the_app = name.startswith("app.") and not name.startswith("app.focus")
+        if of_the_app or not isinstance(screen, BaseScreen) or not screen.still_reads(node, name):
+            return await run()
+        screen.beside(partial(screen.when_read, node, name, run), holds=True)
+        return True
+
+    # The screen's bytes.
+
+    def to_terminal(self, update: Update) -> CompositorUpdate | None:
+        """Only the cells that differ from what is there already."""
+        self._frame.resize(*self.size)
+        if isinstance(update, LayoutUpdate):
+            for y, strips in enumerate(update.strips, update.region.y):
+                x = update.region.x
+                for strip in strips:
+                    self._frame.update(x, y, strip)
+                    x += strip.cell_length
+        else:
+            for y, start, end in update.spans:
+                for stop, (x, chop) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+                    if chop is not None and x < end and stop > start:
+                        self._frame.update(x, y, chop, stop)
+        text = self._frame.flush()
+        return Written(text) if text else None
+
+    def on_resize(self) -> None:
+        self._frame.forget()
+
+    def action_redraw(self) -> None:
+        """Something else wrote on the terminal: everything again."""
+        self._frame.forget()
+        self.screen.refresh(layout=True)
+
+    # Keys of the whole app.
+
+    async def action_go(self, mode: str) -> None:
+        """To a screen. What is open over the present one stays there."""
+        if mode == self.current_mode:
+            return
+        # What was said belonged there; here the footer's keys are of more use.
+        self._quiet_at = 0.0
+        self._foot(lambda foot: foot.quiet())
+        try:
+            await self.switch_mode(mode)
+        except Exception as error:
+            self.report(error, f"{mode} screen")
+
+    def action_help(self) -> None:
+        from ddpm_tui.tui.screens.help import Help
+
+        self.push_screen(Help(self.screen))
+
+    def action_next_theme(self) -> None:
+        at = themes.NAMES.index(self.theme) if self.theme in themes.NAMES else -1
+        self.theme = themes.NAMES[(at + 1) % len(themes.NAMES)]
+        with contextlib.suppress(OSError):
+            self.home.theme.write_text(self.theme + "\n")
+        self.say(f"theme {self.theme.removeprefix('ddpm-')}")
+
+    def action_undo(self) -> None:
+        change = self.undo.last
+        if change is None:
+            self.say("nothing to undo", "dim")
+        else:
+            self._in_turn(self._undo(change, asks=not self.undo.expected))
+
+    def _in_turn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Beside the app, as the engine may not answer and ctrl+q has to work; the keys behind it wait."""
+        self.turns.wait_for(self.run_worker(work, exit_on_error=False))
+
+    async def _undo(self, change: Change, asks: bool) -> None:
+        """Refuse what cannot be taken back before asking; ask where something else may be meant."""
+        from ddpm_tui.tui.screens.dialogs import Confirm
+
+        if not await self._can(change.check, change):
+            return
+        if asks:
+            why = "It was done on another screen or a while ago, or something else was tried since."
+            question = Confirm(f"Undo: {change.said}?", why, "undo it")
+            await self.push_screen(
+                question, lambda yes: self._in_turn(self._take_back(change)) if yes else None
+            )
+        else:
+            await self._take_back(change)
+
+    async def _take_back(self, change: Change) -> None:
+        if await self._can(change.back, change):
+            self.undo.drop(change)
+            await self.store.caught_up()
+            self.say(f"undone: {change.said}")
+
+    async def _can(self, do: Callable[[], object] | None, change: Change) -> bool:
+        """Do it; if it fails say why, and forget the change unless it may work later."""
+        from engine.client.sync import NotRunningError
+
+        try:
+            work = do() if do else None
+            if isinstance(work, Awaitable):
+                await work
+        except NotRunningError as error:
+            self.say(f"cannot undo now: {error}", "bad")
+        except DdpmError as error:
+            self.undo.drop(change)
+            self.say(f"cannot undo: {error}", "bad")
+        except Exception as error:
+            self.undo.drop(change)
+            self.report(error, "undo")
+        else:
+            return True
+        return False
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette: whatever has a key here, and the screens, each once with all its keys."""
+        found: dict[str, list[Any]] = {}
+        for active in screen.active_bindings.values():
+            key = BY_ID.get(active.binding.id or "")
+            if key is not None and active.enabled and key.group != "list" and key.id != "app.palette":
+                found.setdefault(key.id, []).append(active)
+        for key_id, actives in found.items():
+            key, first = BY_ID[key_id], actives[0]
+            keys = " ".join(shown(active.binding.key) for active in actives)
+            title = f"{key.label[:1].upper()}{key.label[1:]} ({keys})"
+            yield SystemCommand(title, key.help, _runner(self, first.binding.action, first.node))
+        for name in themes.NAMES:
+            yield SystemCommand(f"Theme {name.removeprefix('ddpm-')}", "colours", _themer(self, name))
+
+    # Small conveniences for screens.
+
+    def key(self, key_id: str) -> str:
+        """The key of an action as people read it, as the keymap has it now: "queue.add" → "a"."""
+        return shown(self.changed_keys.get(key_id, BY_ID[key_id].keys).split(",")[0])
+
+    @property
+    def estimator(self) -> "Estimating":
+        """Tells what profiles cost; made when it is first asked for."""
+        if self._estimator is None:
+            from ddpm_tui.tui.state.estimator import Estimator
+
+            self._estimator = Estimator(self.home)
+        return self._estimator
+
+    def may_write(self, cost: float) -> bool:
+        """Whether something that repaints by itself may now send about `cost` bytes."""
+        return self.budget.allows(cost, time.monotonic())
+
+    async def open(self, mode: str, **subject: Any) -> None:
+        """Go to a screen and have it show something: its `open` is called with `subject` once it is up."""
+        await self.action_go(mode)
+        screen = self.screen_stack[0]
+        self.call_after_refresh(lambda: screen.open(**subject))  # type: ignore[attr-defined]
+
+
+def _runner(app: DdpmApp, action: str, target: Any) -> Callable[[], None]:
+    def use() -> None:
+        app.call_later(app.run_action, action, target)
+
+    return use
+
+
+def _themer(app: DdpmApp, name: str) -> Callable[[], None]:
+    def use() -> None:
+        app.theme = name
+
+    return use
+
+
+def _encoding() -> str:
+    return getattr(sys.__stderr__, "encoding", None) or "ascii"
+
+
+def run(home: Home | None = None, low_bandwidth: bool = False, mouse: bool = True) -> int:
+    """Open the app; returns the exit code. Raises UserError where there is no terminal to draw on."""
+    gc.disable()  # until the first paint: a tenth of the way to it would be spent collecting nothing
+    for variable in ("LINES", "COLUMNS"):
+        os.environ.pop(
+            variable, None
+        )  # exported by a shell they would pin the size, which the terminal knows
+    terminal = here()
+    if not (sys.__stdin__ and sys.__stdin__.isatty() and terminal.tty):
+        raise UserError("the app needs a terminal", "see `ddpm-tui --help` for the commands")
+    home = (home or Home.find()).create()
+    _log_to(home.app_log)
+    from ddpm_tui.tui.driver import counting_driver
+    from ddpm_tui.tui.state.store import LiveStore
+    from engine.client.asynchronous import AsyncClient
+
+    store = LiveStore(home, AsyncClient(home), period=4.0 if low_bandwidth else 1.0)
+    app = DdpmApp(home, store, terminal=terminal, low_bandwidth=low_bandwidth)
+    with_alt = any("alt+" in keys for keys in read_keymap(home.keymap)[0].values())
+    app.driver_class = counting_driver(app.budget, with_alt)
+    app.set_reactive(DdpmApp.snapshot, store.first())
+    app.run(mouse=mouse)
+    return app.return_code or 0
+
+
+def _log_to(path: Path) -> None:
+    """The app's own faults go to a file: its terminal is taken."""
+    import logging.handlers
+
+    with contextlib.suppress(OSError):
+        handler = logging.handlers.RotatingFileHandler(path, maxBytes=1_000_000, backupCount=1)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logging.basicConfig(handlers=[handler], level=logging.INFO)

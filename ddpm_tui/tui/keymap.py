@@ -1,0 +1,328 @@
+"""Every key of the app, defined once: id, default keys, what it does in a word and in a sentence.
+
+Screens take their bindings from here; footer, help and palette read the live bindings, so all agree with
+$DDPM_HOME/keymap.toml, which gives other keys to ids. Knows no screens and needs no Textual to be read.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.base.errors import nearest
+from engine.base.records import TomlError, read_toml
+from engine.base.trust import distrust
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
+
+@dataclass(frozen=True)
+class Key:
+    """One thing a key does. id: "queue.add" · keys: "a" or "down,j" · action: Textual's ·
+    label: one or two words for the footer · help: a sentence · footer: whether the footer has room for it."""
+
+    id: str
+    keys: str
+    action: str
+    label: str
+    help: str
+    footer: bool = True
+
+    @property
+    def group(self) -> str:
+        return self.id.partition(".")[0]
+
+
+SCREENS = ("dashboard", "queue", "checkpoints", "gallery", "profiles", "compare")
+
+
+def _go(number: int, name: str, help: str) -> Key:
+    return Key(f"app.{name}", str(number), f"app.go('{name}')", name.capitalize(), help, footer=False)
+
+
+KEYS: tuple[Key, ...] = (
+    _go(1, "dashboard", "the running job, its curves and newest faces"),
+    _go(2, "queue", "jobs in order: add, move, pause, cancel"),
+    _go(3, "checkpoints", "runs, their branches and checkpoints"),
+    _go(4, "gallery", "drawn samples, large, and how they came out of noise"),
+    _go(5, "profiles", "what a run is made of: list, edit, diff"),
+    _go(6, "compare", "several runs: curves, profiles, faces side by side"),
+    Key("app.help", "question_mark,f1", "app.help", "help", "every key of this screen"),
+    Key(
+        "app.palette", "ctrl+p", "app.command_palette", "palette", "find an action here by name", footer=False
+    ),
+    Key("app.undo", "u", "app.undo", "undo", "take the last change back", footer=False),
+    Key("app.theme", "ctrl+t", "app.next_theme", "theme", "dark, light, colour-blind-safe", footer=False),
+    Key("app.redraw", "ctrl+l", "app.redraw", "redraw", "draw everything again", footer=False),
+    Key("app.quit", "q,ctrl+q", "app.quit", "quit", "leave; the engine goes on working"),
+    # Lists, wherever there is one.
+    Key("list.up", "up,k", "cursor(-1)", "up", "one up", footer=False),
+    Key("list.down", "down,j", "cursor(1)", "down", "one down", footer=False),
+    Key("list.page_up", "pageup,ctrl+b", "page(-1)", "page up", "a page up", footer=False),
+    Key("list.page_down", "pagedown,ctrl+f", "page(1)", "page down", "a page down", footer=False),
+    Key("list.first", "home,g", "edge(-1)", "first", "to the first", footer=False),
+    Key("list.last", "end,G", "edge(1)", "last", "to the last", footer=False),
+    Key("list.filter", "slash", "filter", "filter", "show only lines with these words", footer=False),
+    Key("list.unfilter", "escape", "unfilter", "all lines", "show all lines again", footer=False),
+    Key("list.next_pane", "tab", "app.focus_next", "next pane", "to the next list or picture", footer=False),
+    Key("list.previous_pane", "shift+tab", "app.focus_previous", "previous pane", "to the one before", False),
+    # Dialogs.
+    Key("dialog.close", "escape", "close", "close", "leave without doing anything"),
+    Key("dialog.accept", "enter", "accept", "do it", "do what the dialog says"),
+    Key("confirm.yes", "y", "answer(True)", "yes", "do it"),
+    Key("confirm.no", "n,escape", "answer(False)", "no", "leave everything as it is"),
+    # Dashboard.
+    Key("dashboard.demo", "d", "demo", "start the demo", "train built-in faces here for a few minutes"),
+    Key("dashboard.pause", "space", "pause", "pause", "pause or resume the shown job"),
+    Key("dashboard.next_job", "n", "next_job", "next job", "show the next running job", footer=False),
+    Key("dashboard.chart", "c", "focus_chart", "chart", "zoom, pan and inspect the chart by key, and back"),
+    Key("dashboard.film", "f", "film", "film", "newest previews, or the same faces through the epochs"),
+    Key("dashboard.log", "enter", "log", "log", "the shown job's log"),
+    # Queue.
+    Key("queue.add", "a", "add_training", "add", "queue chunks of training"),
+    Key("queue.sample", "s", "add_sampling", "sample", "queue drawing pictures from a checkpoint"),
+    Key("queue.log", "enter", "log", "log", "what the worker said"),
+    Key("queue.pause", "space", "pause", "pause", "pause or resume the job"),
+    Key("queue.move_down", "J,shift+down", "move(1)", "later", "later in the queue"),
+    Key("queue.move_up", "K,shift+up", "move(-1)", "earlier", "earlier in the queue"),
+    Key("queue.cancel", "x", "cancel", "cancel", "cancel the job; a running one checkpoints first"),
+    Key("queue.retry", "r", "retry", "retry", "bring a failed or cancelled job back"),
+    Key("queue.hold", "H", "hold", "hold queue", "start no further job, or go on starting", footer=False),
+    Key("queue.ended", "e", "toggle_ended", "ended", "show or hide the jobs that are over"),
+    # Checkpoints.
+    Key("checkpoints.branch", "b", "branch", "branch", "a new run from this checkpoint, with changes"),
+    Key("checkpoints.sample", "s", "sample", "sample", "queue drawing pictures from this checkpoint"),
+    Key("checkpoints.train", "a", "train", "train on", "queue more chunks of this run", footer=False),
+    Key("checkpoints.mark", "space", "mark", "mark", "mark for comparing"),
+    Key("checkpoints.compare", "c", "compare", "compare", "the marked ones side by side"),
+    Key("checkpoints.tag", "t", "tag", "tag", "give the checkpoint a name, or take it away"),
+    Key(
+        "checkpoints.delete",
+        "d",
+        "delete",
+        "delete",
+        "to the trash, a whole run after a question; u brings it back",
+    ),
+    Key("checkpoints.evaluate", "e", "evaluate", "evaluate", "queue the measures of quality"),
+    Key("checkpoints.export", "E", "export", "export", "weights and profile in one folder to take along"),
+    Key("checkpoints.details", "enter", "details", "details", "all there is to know about it", footer=False),
+    Key("checkpoints.verify", "v", "verify", "verify", "read every byte and check it", footer=False),
+    Key("checkpoints.rename", "R", "rename", "rename run", "give the run another name", footer=False),
+    Key("measures.toggle", "space", "in_or_out", "in or out", "put the measure in, or take it out"),
+    # Gallery.
+    Key("gallery.open", "enter", "open", "large", "one face large, or back to the page"),
+    Key("gallery.earlier", "h,left", "scrub(-1)", "to noise", "one step towards noise"),
+    Key("gallery.later", "l,right", "scrub(1)", "to face", "one step towards the face"),
+    Key("gallery.play", "space", "play", "play", "play the denoising, or stop it"),
+    Key("gallery.nearest", "n", "nearest", "nearest", "the nearest training faces beside it"),
+    Key("gallery.film", "f", "film", "film", "the same faces through the epochs of the run"),
+    Key("gallery.again", "s", "sample", "draw again", "queue another set with other settings"),
+    Key("gallery.delete", "d", "delete", "delete", "to the trash; u brings it back"),
+    # Profiles.
+    Key("profiles.edit", "enter", "edit", "edit", "change it in a form that checks while you type"),
+    Key("profiles.editor", "e", "editor", "$EDITOR", "open the file in your editor"),
+    Key("profiles.new", "n", "new", "new", "a new profile from this one"),
+    Key("profiles.estimate", "m", "estimate", "estimate", "memory and time on this machine"),
+    Key("profiles.train", "a", "train", "train", "queue a run of this profile"),
+    Key("profiles.diff", "space", "mark", "diff", "mark one, then see how another differs"),
+    Key("profiles.delete", "d", "delete", "delete", "a profile of yours, to the trash"),
+    Key("profiles.save", "ctrl+s", "save", "save", "save the form as a profile of yours"),
+    # The profile form, where letters are typed.
+    Key("form.save", "ctrl+s", "save", "save", "save as a profile of yours"),
+    Key("form.estimate", "ctrl+e", "estimate", "measure", "train a few steps here and time them"),
+    Key(
+        "form.next_choice", "tab", "choice(1)", "next choice", "the next value that is allowed", footer=False
+    ),
+    Key("form.choice_before", "shift+tab", "choice(-1)", "choice before", "the allowed value before", False),
+    Key("form.up", "up", "cursor(-1)", "up", "the setting above", footer=False),
+    Key("form.down", "down,enter", "cursor(1)", "down", "the setting below", footer=False),
+    Key("form.page_up", "pageup", "page(-1)", "page up", "a page up", footer=False),
+    Key("form.page_down", "pagedown", "page(1)", "page down", "a page down", footer=False),
+    Key("form.undo", "ctrl+z", "back", "as before", "this setting as it was", footer=False),
+    Key("form.leave", "escape", "leave", "leave", "without saving"),
+    # Compare.
+    Key("compare.mark", "space", "mark", "show/hide", "put a run into the comparison, or take it out"),
+    Key("compare.fold", "enter", "fold", "fold", "show the runs of a study, or fold them away", footer=False),
+    Key("compare.view", "v", "turn(1)", "view", "curves, profiles, faces, samples, figures"),
+    Key("compare.view_before", "V", "turn(-1)", "view before", "the view before", footer=False),
+    Key("compare.enter", "c", "focus_view", "chart/table", "into the chart or the table by key, and back"),
+    Key("compare.earlier", "h,left", "scrub(-1)", "earlier", "faces of an earlier epoch", footer=False),
+    Key("compare.later", "l,right", "scrub(1)", "later", "faces of a later epoch", footer=False),
+    Key("compare.sample", "s", "sample", "draw", "queue pictures of each from the same seeds"),
+    Key("compare.clear", "x", "clear", "clear", "take all out"),
+    # The chart, where it has the focus.
+    Key("chart.zoom_in", "plus,equals_sign", "zoom(0.5)", "zoom in", "a smaller part of the run"),
+    Key("chart.zoom_out", "minus", "zoom(2.0)", "zoom out", "a larger part of the run"),
+    Key("chart.left", "h,left", "move(-1)", "left", "move the view or the cursor left", footer=False),
+    Key("chart.right", "l,right", "move(1)", "right", "move the view or the cursor right", footer=False),
+    Key("chart.far_left", "H,shift+left", "move(-8)", "far left", "a good deal to the left", footer=False),
+    Key("chart.far_right", "L,shift+right", "move(8)", "far right", "a good deal to the right", footer=False),
+    Key("chart.first", "home", "first", "first", "to the first point", footer=False),
+    Key("chart.follow", "end,f", "follow", "follow", "to the newest point, and stay with it", footer=False),
+    Key("chart.fit", "0", "fit", "all", "the whole run again"),
+    Key("chart.inspect", "i", "inspect", "inspect", "read values at a cursor"),
+    Key("chart.log", "y", "toggle_log", "log", "logarithmic or linear axis"),
+    Key("chart.unit", "x", "next_unit", "unit", "epochs, steps or pictures along the axis", footer=False),
+    Key("chart.raw", "R", "toggle_raw", "raw", "show or hide the raw line", footer=False),
+    Key("chart.rougher", "left_square_bracket", "smoother(-1)", "rougher", "less smoothing", footer=False),
+    Key("chart.smoother", "right_square_bracket", "smoother(1)", "smoother", "more smoothing", footer=False),
+    Key("chart.leave", "escape", "leave", "leave", "put the cursor away", footer=False),
+    # Pictures, where they have the focus: a page of them, one through time, a denoising.
+    Key("faces.left", "h,left", "move(-1, 0)", "left", "the picture to the left", footer=False),
+    Key("faces.right", "l,right", "move(1, 0)", "right", "the picture to the right", footer=False),
+    Key("faces.up", "k,up", "move(0, -1)", "up", "the picture above", footer=False),
+    Key("faces.down", "j,down", "move(0, 1)", "down", "the picture below", footer=False),
+    Key("faces.next_page", "pagedown", "page(1)", "next page", "the next page of pictures", footer=False),
+    Key("faces.page_before", "pageup", "page(-1)", "page before", "the page before", footer=False),
+    Key("faces.first", "home", "jump(0)", "first", "the first picture", footer=False),
+    Key("faces.last", "end", "jump(-1)", "last", "the last picture", footer=False),
+    Key("faces.larger", "plus,equals_sign", "zoom(1)", "larger", "fewer and larger pictures"),
+    Key("faces.smaller", "minus", "zoom(-1)", "smaller", "more and smaller pictures"),
+    Key("faces.fit", "0", "fit", "fit", "as large as lets all of them in", footer=False),
+    Key("faces.open", "enter", "choose", "open", "the picture large"),
+    Key("film.earlier", "h,left", "move(-1)", "earlier", "an earlier moment"),
+    Key("film.later", "l,right", "move(1)", "later", "a later moment"),
+    Key("film.first", "home", "jump(0)", "first", "the first moment", footer=False),
+    Key("film.last", "end", "jump(-1)", "last", "the newest moment", footer=False),
+    Key("film.open", "enter", "choose", "open", "this moment large"),
+    Key("player.back", "h,left", "scrub(-1)", "to noise", "one step towards noise"),
+    Key("player.on", "l,right", "scrub(1)", "to face", "one step towards the face"),
+    Key("player.first", "home", "scrub(-1000000)", "noise", "pure noise", footer=False),
+    Key("player.last", "end", "scrub(1000000)", "face", "the finished face", footer=False),
+    Key("player.play", "space", "play", "play", "play it, or stop it"),
+)
+
+BY_ID = {key.id: key for key in KEYS}
+
+
+def group(name: str) -> tuple[Key, ...]:
+    """All keys of a group, in the order of the footer."""
+    return tuple(key for key in KEYS if key.group == name)
+
+
+def bindings(*groups: str, only: Iterable[str] | None = None) -> "list[BindingType]":
+    """Textual bindings of these groups, with ids; `only` picks ids."""
+    from textual.binding import Binding
+
+    wanted = None if only is None else set(only)
+    return [
+        Binding(
+            key.keys,
+            key.action,
+            key.label,
+            show=key.footer,
+            # The line in which one types has keys of its own (ctrl+e: to its end); the form's come first.
+            priority=name == "form",
+            tooltip=key.help,
+            id=key.id,
+        )
+        for name in groups
+        for key in group(name)
+        if wanted is None or key.id in wanted
+    ]
+
+
+# Groups whose keys are live at the same time: a key may mean one thing in each of these only.
+_TOGETHER = (
+    *((screen, "list", "app") for screen in SCREENS),
+    *((widget, "app") for widget in ("chart", "faces", "film", "player")),
+    ("dialog", "measures"),
+    ("confirm",),
+    ("form",),
+)
+
+
+def read_keymap(path: Path) -> tuple[dict[str, str], list[str]]:
+    """$DDPM_HOME/keymap.toml as {id: keys}, and what is wrong with it in words; wrong entries are left out.
+
+    The file says `[queue]` and below it `pause = "p"` or `pause = ["p", "space"]`. No file is no problem.
+    """
+    try:
+        if why := distrust(path):
+            return {}, [f"{path.name} is not obeyed, so all keys are the usual ones: {why}"]
+        content = read_toml(path, "the keymap")
+    except FileNotFoundError:
+        return {}, []
+    except (OSError, TomlError) as error:
+        return {}, [f"{path.name} cannot be read, so all keys are the usual ones ({error})"]
+    found: dict[str, str] = {}
+    problems: list[str] = []
+    for key_id, value in _flat(content):
+        if key_id not in BY_ID:
+            close = nearest(key_id, BY_ID)
+            problems.append(f"{key_id} is no action" + (f" (did you mean {close}?)" if close else ""))
+            continue
+        keys = [str(k).strip() for k in value] if isinstance(value, list) else str(value).split(",")
+        named = [_name(key.strip()) for key in keys]
+        bad = [key for key, name in zip(keys, named, strict=True) if name is None]
+        if bad or not named:
+            problems.append(f"{key_id}: {', '.join(map(repr, bad)) or 'nothing'} is not a key")
+            continue
+        found[key_id] = ",".join(name for name in named if name)
+    for key_id, text in _clashes(found):
+        found.pop(key_id, None)
+        problems.append(text)
+    return found, problems
+
+
+def _flat(table: dict[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield before + name, value
+
+
+_NAMES = """
+up down left right home end pageup pagedown insert delete backspace tab enter escape space question_mark slash plus
+minus equals_sign comma full_stop left_square_bracket right_square_bracket
+"""
+_NAMED = frozenset(_NAMES.split()) | {f"f{n}" for n in range(1, 25)}
+_MODIFIERS = ("ctrl", "alt", "shift", "super")
+
+
+def _name(key: str) -> str | None:
+    """A key as Textual names it ("/" → "slash"), or None where there is no such key."""
+    *modifiers, last = key.split("+") if len(key) > 1 else [key]
+    if any(m not in _MODIFIERS for m in modifiers):
+        return None
+    if len(last) == 1:
+        if not last.isprintable():
+            return None
+        if not last.isalnum():
+            last = unicodedata.name(last, "").lower().replace("-", "_").replace(" ", "_")
+            last = {"solidus": "slash", "hyphen_minus": "minus", "plus_sign": "plus"}.get(last, last)
+    elif last not in _NAMED:
+        return None
+    return "+".join([*modifiers, last])
+
+
+def _clashes(found: dict[str, str]) -> Iterable[tuple[str, str]]:
+    """(id, why) for each entry whose key another action on the same screen already has."""
+    said: set[str] = set()
+    for groups in _TOGETHER:
+        owners: dict[str, str] = {}
+        here = [key for key in KEYS if key.group in groups]
+        # Entries of the file come last, so that the one who moved is the one who is told.
+        for key in sorted(here, key=lambda key: key.id in found):
+            for name in found.get(key.id, key.keys).split(","):
+                owner = owners.setdefault(name, key.id)
+                if owner != key.id and key.id in found and key.id not in said:
+                    said.add(key.id)
+                    yield key.id, f"{key.id}: {name!r} is already {owner}"
+
+
+_SHOWN = {
+    "question_mark": "?", "slash": "/", "plus": "+", "minus": "-", "equals_sign": "=", "comma": ",",
+    "full_stop": ".", "left_square_bracket": "[", "right_square_bracket": "]", "up": "↑", "down": "↓",
+    "left": "←", "right": "→", "escape": "esc", "pageup": "pgup", "pagedown": "pgdn",
+}  # fmt: skip
+
+
+def shown(key: str) -> str:
+    """A key as people read it: "ctrl+p" → "^p", "question_mark" → "?"."""
+    *modifiers, last = key.split("+") if len(key) > 1 else [key]
+    last = _SHOWN.get(last, last)
+    return "".join("^" if m == "ctrl" else f"{m}+" for m in modifiers) + last

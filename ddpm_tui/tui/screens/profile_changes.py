@@ -1,0 +1,82 @@
+"""What the profiles screen does on the disk, in threads, each with what is said and how it is taken back."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ddpm_tui.editor import edited
+from engine.base.errors import UserError
+
+if TYPE_CHECKING:
+    from ddpm_tui.tui.app import DdpmApp
+    from ddpm_tui.tui.state.profile_facts import Entry
+
+
+class Changes:
+    """`changed` is called after every change and after every undo, with the profile it was about."""
+
+    def __init__(self, app: "DdpmApp", changed: Callable[[str], None]) -> None:
+        self.app = app
+        self.changed = changed
+
+    def check_free(self, name: str) -> None:
+        """Raise UserError where the user has such a profile, or none can be called so."""
+        from engine.config.store import check_new_name
+
+        check_new_name(self.app.home, name)
+
+    async def save(self, name: str, text: str) -> None:
+        """As the user's profile `name`, new or in place of what it was. Raises ProfileError."""
+        from engine.config.store import profile_text, save_profile, write_profile
+
+        path = self.app.home.user_profile(name)
+        before = profile_text(path) if path.exists() else None
+        await asyncio.to_thread(save_profile, self.app.home, name, text)
+        self.app.say(f"saved {name}; {self.app.key('profiles.train')} trains it")
+
+        async def back() -> None:
+            if before is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_profile(path, before)
+            self.changed(name)
+
+        self.app.undo.push(f"{name} is as it was", back)
+        self.changed(name)
+
+    async def delete(self, entry: "Entry") -> None:
+        from engine.base.trash import discard, restore
+
+        trashed = await asyncio.to_thread(discard, self.app.home, "profile", entry.name, entry.path)
+        self.app.say(f"profile {entry.name} is in the trash; {self.app.key('app.undo')} brings it back")
+
+        async def back() -> None:
+            await asyncio.to_thread(restore, trashed)
+            self.changed(entry.name)
+
+        self.app.undo.push(f"profile {entry.name} is back", back)
+        self.changed(entry.name)
+
+    def edit(self, entry: "Entry") -> str | None:
+        """A copy of it in the user's editor, which has the terminal meanwhile. Returns a text that can be saved, None
+        where nothing was changed. Raises UserError; what was typed wrongly is kept as a draft."""
+        from engine.config.store import ProfileError, parse_profile, profile_text
+
+        before = profile_text(entry.path)
+        try:
+            with self.app.suspend():
+                text = edited(before, ".toml")
+        finally:
+            self.app.action_redraw()
+        if text is None:
+            return None
+        try:
+            parse_profile(text, entry.path.name)
+        except ProfileError as error:
+            # Beside the profiles, where no list looks.
+            draft = self.app.home.profiles / f"{entry.name}.toml.draft"
+            with contextlib.suppress(OSError):
+                draft.write_text(text, encoding="utf-8")
+            raise UserError(f"not saved: {error}", f"your text is in {draft}") from None
+        return text

@@ -1,0 +1,185 @@
+"""Runs and jobs from their folders, as cheaply as files allow: no pydantic, no NumPy, stamps before contents.
+
+What the service says wins over what is read here; this is what an app without a service shows.
+"""
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ddpm_tui.tui.state.snapshot import RunView
+from engine.base.errors import DamagedError, DdpmError
+from engine.base.folders import RunFolder, is_number
+from engine.base.home import NAME, Home, shipped_profiles
+from engine.base.records import MissingError, loads_toml, read_object, read_text
+from engine.base.seals import read_sealed
+from engine.base.typed import Count, typed
+from engine.jobs.files import JobSpec, list_job_folders, read_spec
+from engine.service.states import Intent, Job, Priority, State
+
+_JOB_FIELDS = {f.name for f in fields(Job)}
+
+
+def job_from_wire(wire: dict[str, Any]) -> Job:
+    """The row as the service sends it (and leaves in queue.json). Raises ValueError, KeyError, TypeError."""
+    values = {key: value for key, value in wire.items() if key in _JOB_FIELDS}
+    values["state"] = State(values["state"])
+    values["intent"] = Intent(values["intent"]) if values.get("intent") else None
+    values["priority"] = Priority.parse(str(values.get("priority", "normal")))
+    values["after"] = tuple(values.get("after") or ())
+    values["args"] = values.get("args") or {}
+    return Job(**values)
+
+
+def jobs_on_disk(home: Home, newest: int = 200) -> tuple[Job, ...]:
+    """The newest queued jobs by the notes in their folders, in the queue's order; foreground jobs are left out."""
+    found = []
+    for folder in list_job_folders(home)[-newest:]:
+        try:
+            what = f"the note of job {folder.id}"
+            found.append(Job.from_wire(read_object(folder.queue_note, what), what))
+        except DamagedError:
+            try:
+                spec: JobSpec = read_spec(folder)
+            except DdpmError:
+                continue
+            if not spec.foreground:
+                found.append(
+                    Job(spec.id, spec.kind, spec.run, spec.device, args=spec.args, rank=float(spec.id))
+                )
+    return tuple(sorted(found, key=lambda job: (job.rank, job.id)))
+
+
+class RunReader:
+    """All runs, each read again only when its files' stamps changed."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._known: dict[str, tuple[tuple[int, ...], RunView]] = {}
+
+    def read(self) -> tuple[RunView, ...]:
+        """Every run, oldest first by creation."""
+        try:
+            names = [e.name for e in os.scandir(self.home.runs) if NAME.fullmatch(e.name) and e.is_dir()]
+        except OSError:
+            names = []
+        known, self._known = self._known, {}
+        for name in names:
+            folder = RunFolder(self.home.runs / name)
+            now = stamp(folder.record, folder.checkpoints)
+            before = known.get(name)
+            self._known[name] = before if before and before[0] == now else (now, _read_run(folder))
+        return tuple(
+            view for _, view in sorted(self._known.values(), key=lambda e: (e[1].created, e[1].name))
+        )
+
+
+def stamp(*paths: Path) -> tuple[int, ...]:
+    """What changes when one of these is replaced or a folder among them gains or loses a name; zeros for what is not
+    there."""
+    found = []
+    for path in paths:
+        try:
+            status = path.stat()
+            found += [status.st_mtime_ns, status.st_ino]
+        except OSError:
+            found += [0, 0]
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """What is read of a manifest."""
+
+    epoch: Count
+
+
+@dataclass(frozen=True)
+class _Lineage:
+    """What is read of a branch's beginning."""
+
+    parent: str | None = None
+    step: Count | None = None
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What is read of run.json."""
+
+    profile: dict[str, Any]
+    profile_name: str = ""
+    created: str = ""
+    lineage: _Lineage | None = None
+    frozen: dict[str, Any] | None = None
+
+
+def _read_run(folder: RunFolder) -> RunView:
+    name = folder.name
+    steps = _steps(folder)
+    latest, epoch = None, 0
+    for step in reversed(steps):
+        try:
+            manifest = read_sealed(folder.checkpoint(step).manifest, "a manifest")
+            latest, epoch = step, typed(_Epoch, manifest, "a manifest").epoch
+            break
+        except DamagedError:
+            continue
+    try:
+        what = folder.record.name
+        record = typed(_Record, read_sealed(folder.record, what), what)
+        lineage = record.lineage or _Lineage()
+        return RunView(
+            name,
+            record.profile_name,
+            record.created,
+            lineage.parent,
+            lineage.step,
+            lineage.changes,
+            record.profile,
+            record.frozen or {},
+            len(steps),
+            latest,
+            epoch,
+        )
+    except MissingError:
+        problem = f"{folder.record.name} is missing"
+    except DamagedError as error:
+        problem = f"{folder.record.name} cannot be read ({error.what})"
+    return RunView(name, checkpoints=len(steps), latest_step=latest, epoch=epoch, problem=problem)
+
+
+def _steps(folder: RunFolder) -> list[int]:
+    try:
+        return sorted(int(e.name) for e in os.scandir(folder.checkpoints) if is_number(e.name))
+    except OSError:
+        return []
+
+
+@dataclass(frozen=True)
+class ProfileName:
+    """A profile by name, unread but for its description. problem: why it cannot be used, if that shows at once."""
+
+    name: str
+    path: Path
+    own: bool
+    description: str = ""
+    problem: str = ""
+
+
+def profile_names(home: Home) -> list[ProfileName]:
+    """Shipped profiles and the user's, which hide shipped ones of the same name, by name."""
+    found: dict[str, ProfileName] = {}
+    for folder, own in ((shipped_profiles(), False), (home.profiles, True)):
+        try:
+            paths = sorted(folder.glob("*.toml"))
+        except OSError:
+            continue
+        for path in paths:
+            try:
+                said = loads_toml(read_text(path)).get("description", "")
+                found[path.stem] = ProfileName(path.stem, path, own, str(said))
+            except (OSError, ValueError) as error:
+                found[path.stem] = ProfileName(path.stem, path, own, problem=str(error))
+    return [found[name] for name in sorted(found)]

@@ -1,0 +1,159 @@
+"""Sample sets and previews of all runs, and sample sets of exported checkpoints, as the gallery lists them. Imports
+NumPy: after the first paint only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddpm_tui.tui.state.reading import stamp
+from engine.base.errors import DamagedError
+from engine.base.folders import RunFolder, SampleFolder
+from engine.base.home import Home
+from engine.runs.sample_record import read_sample
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the gallery: a sample set, or (sample "") a run's previews over its epochs.
+
+    run: "" where the set was drawn from an exported checkpoint · path: the set's folder, None for previews ·
+    facts: sample.json as it is · spacing: of the timesteps, where it is not the one that the sampler has by itself ·
+    problem: why the set cannot be shown · previews: (step, file), oldest first.
+    """
+
+    run: str
+    sample: str = ""
+    path: Path | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    spacing: str = ""
+    problem: str = ""
+    previews: tuple[tuple[int, Path], ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"{self.run}/{self.sample}"
+
+    @property
+    def called(self) -> str:
+        """As people are told of it: below the home where it is no run's."""
+        return self.key if self.run else f"samples/{self.sample}"
+
+    @property
+    def step(self) -> int | None:
+        step = self.facts.get("checkpoint")
+        return step if isinstance(step, int) else None
+
+    @property
+    def reference(self) -> str:
+        """What it was drawn from: RUN@STEP or the exported folder; "" where that is not known."""
+        if self.run:
+            return self.run if self.step is None else f"{self.run}@{self.step}"
+        return str(self.facts.get("export") or "")
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """pictures: uint8 (N, H, W, 3) · trajectory: uint8 (frames, n, H, W, 3), frame 0 is noise; None where not kept."""
+
+    pictures: NDArray[np.uint8]
+    trajectory: NDArray[np.uint8] | None
+
+    def frames(self, index: int) -> list[NDArray[np.uint8]]:
+        """The denoising of one picture, or the picture alone where it was not kept."""
+        if self.trajectory is not None and index < self.trajectory.shape[1]:
+            return [np.ascontiguousarray(frame[index]) for frame in self.trajectory]
+        return [np.ascontiguousarray(self.pictures[index])]
+
+
+class GalleryReader:
+    """Lists what there is; a run's folders are read again only when their stamps change."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._known: dict[str, tuple[tuple[int, ...], tuple[Entry, ...]]] = {}
+        self._all: tuple[Entry, ...] = ()
+
+    def read(self, runs: Sequence[str]) -> tuple[Entry, ...]:
+        """Of these runs, newest run first, each one's newest set first; then of exported checkpoints. The same object
+        where nothing changed."""
+        known, self._known = self._known, {}
+        for name in ("", *runs):
+            folders = self._folders(name)
+            now = stamp(*folders)
+            before = known.get(name)
+            self._known[name] = before if before and before[0] == now else (now, _entries(name, *folders))
+        found = tuple(entry for name in (*reversed(runs), "") for entry in self._known[name][1])
+        if [id(e) for e in found] != [id(e) for e in self._all]:
+            self._all = found
+        return self._all
+
+    def _folders(self, run: str) -> tuple[Path, ...]:
+        """Of its samples and previews; of exported checkpoints' samples for ""."""
+        folder = RunFolder(self.home.runs / run)
+        return (folder.samples, folder.previews) if run else (self.home.samples,)
+
+
+def _entries(run: str, samples: Path, previews: Path | None = None) -> tuple[Entry, ...]:
+    found: list[Entry] = []
+    for path in sorted(_inside(samples), reverse=True):
+        if not path.is_dir() or path.name.startswith("."):
+            continue
+        folder = SampleFolder(path)
+        try:
+            facts = read_sample(folder)
+        except DamagedError as error:
+            problem = f"{folder.record.name} cannot be read ({error.what})"
+            found.append(Entry(run, path.name, path, problem=problem))
+            continue
+        problem = "" if folder.pictures.is_file() else f"{folder.pictures.name} is missing"
+        found.append(Entry(run, path.name, path, facts, _own_spacing(facts), problem))
+    inside = _inside(previews) if previews else ()
+    sheets = sorted((int(p.stem), p) for p in inside if p.suffix == ".png" and p.stem.isdecimal())
+    if sheets:
+        found.append(Entry(run, previews=tuple(sheets)))
+    return tuple(found)
+
+
+def _own_spacing(facts: Mapping[str, Any]) -> str:
+    spacing = str(facts.get("spacing") or "")
+    return "" if spacing == _usual_spacing(str(facts.get("sampler"))) else spacing
+
+
+@cache
+def _usual_spacing(sampler: str) -> str:
+    from engine.config.profile import Profile
+
+    return Profile().spacing_for(sampler)  # type: ignore[arg-type]
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def load_pictures(folder: SampleFolder) -> Pictures:
+    """Open a set without reading the pictures. Raises DamagedError naming the file."""
+    pictures = _open(folder.pictures, 4)
+    trajectory = None
+    if folder.trajectory.exists():
+        trajectory = _open(folder.trajectory, 5)
+        if trajectory.shape[2:] != pictures.shape[1:]:
+            raise DamagedError(f"{folder.trajectory} does not belong to {folder.pictures.name}")
+    return Pictures(pictures, trajectory)
+
+
+def _open(path: Path, dimensions: int) -> NDArray[np.uint8]:
+    try:
+        found: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DamagedError(f"{path} cannot be read ({error})") from None
+    if found.dtype != np.uint8 or found.ndim != dimensions or found.shape[-1] != 3 or not found.size:
+        raise DamagedError(f"{path} does not hold pictures ({found.dtype}, {found.shape})")
+    return found

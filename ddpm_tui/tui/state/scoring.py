@@ -1,0 +1,62 @@
+"""How long scoring a checkpoint would take, from what drawing and scoring took in the same run before. Reads run
+folders, so it runs in threads; knows no widgets.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ddpm_tui.words import duration
+from engine.base.errors import DamagedError
+from engine.base.folders import RunFolder
+from engine.runs.evaluations import SAMPLED, read_evaluations
+from engine.runs.sample_record import read_sample
+
+
+@dataclass(frozen=True)
+class Known:
+    """drawing: seconds for one picture and one step · measuring: by measure, seconds for one picture."""
+
+    drawing: float | None = None
+    measuring: dict[str, float] = field(default_factory=dict)
+
+
+def known_times(run: RunFolder) -> Known:
+    """Of the largest sample set, where starting up weighs least, and of the newest score of each measure; what cannot
+    be read is passed over."""
+    drawing, most = None, 0
+    try:
+        folders = sorted(run.samples.iterdir(), reverse=True)
+    except OSError:
+        folders = []
+    for path in folders:
+        try:
+            facts = read_sample(run.sample(path.name))
+            size, seconds = int(facts["n"]) * int(facts["steps"]), float(facts["seconds"])
+        except (DamagedError, ValueError, KeyError, TypeError):
+            continue
+        if size > most:
+            drawing, most = seconds / size, size
+    measuring = {}
+    for evaluation in sorted(read_evaluations(run), key=lambda e: e.order):
+        for name, score in evaluation.scores.items():
+            measuring[name] = score.seconds / max(1, score.n)
+    return Known(drawing, measuring)
+
+
+def estimate(known: Known, measures: Sequence[str], n: int, steps: int) -> str:
+    """In words, with what is not known said as such."""
+    draws = any(name in SAMPLED for name in measures)
+    seconds = sum(known.measuring.get(name, 0.0) * n for name in measures)
+    untimed = [name.replace("_", " ") for name in measures if name not in known.measuring]
+    drawing = known.drawing * n * steps if draws and known.drawing is not None else None
+    if draws and drawing is None:
+        untimed.insert(0, "drawing")
+    seconds += drawing or 0.0
+    if not seconds:
+        return "how long is not known, nothing was drawn or scored here yet"
+    said = f"about {duration(seconds)}"
+    if drawing is not None:
+        said += f", drawing {duration(drawing)} of it"
+    if not untimed:
+        return said
+    return f"{said}; not timed yet: {', '.join(untimed) if len(untimed) < 3 else f'{len(untimed)} measures'}"

@@ -1,0 +1,193 @@
+"""Talking to the engine from the command line: one connection, requests in turn, events while waiting.
+
+Imported by every `queue` command, so only the standard library and small rooms of the engine are behind it. The
+terminal app uses `engine.client.asynchronous`.
+"""
+
+import contextlib
+import errno
+import select
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.base.errors import DdpmError
+from engine.base.files import is_locked
+from engine.base.home import Home
+from engine.base.scarcity import shortage
+from engine.service.address import find_socket
+from engine.service.protocol import (
+    LINE_LIMIT,
+    ProtocolError,
+    check_hello,
+    decode,
+    encode,
+    error_from_wire,
+    hello,
+)
+
+TIMEOUT_S = 30.0
+"""For one reply. The engine answers in milliseconds unless its disk hangs."""
+
+START_S = 20.0
+"""How long a starting engine is waited for."""
+
+
+class NotRunningError(DdpmError):
+    """No engine answers at this home's socket."""
+
+
+class Client:
+    """A connection. Raises NotRunningError where no engine answers, VersionError where it is another age's."""
+
+    def __init__(self, home: Home, name: str = "cli") -> None:
+        self.home = home
+        path = find_socket(home)
+        with shortage("the engine cannot be asked now"):
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(TIMEOUT_S)
+        self._buffer = b""
+        self._events: list[dict[str, Any]] = []
+        self._number = 0
+        try:
+            _connect(self._socket, path)
+            self._socket.sendall(encode(hello("", client=name)))
+            self.engine = check_hello(self._reply(self._line()), "engine")
+        except TimeoutError:
+            self._socket.close()
+            raise _no_answer() from None
+        except (FileNotFoundError, NotADirectoryError, ConnectionError, PermissionError) as error:
+            self._socket.close()
+            raise NotRunningError(
+                f"no engine answers at {path} ({error.strerror})", "ddpm-tui engine start"
+            ) from None
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def request(self, do: str, **args: Any) -> Any:
+        """One request and its result. Raises the error the engine replied with, NotRunningError where it went
+        away before it replied."""
+        self._number += 1
+        given = {key: value for key, value in args.items() if value is not None}
+        try:
+            self._socket.sendall(encode({"id": self._number, "do": do, "args": given}))
+            while True:
+                message = decode(self._line())
+                if "event" in message:
+                    self._events.append(message)
+                elif message.get("id") == self._number or message.get("id") is None:
+                    return self._reply(message).get("result")
+        except TimeoutError:
+            raise _no_answer() from None
+        except ConnectionError:
+            raise NotRunningError("the engine went away before it answered", "ddpm-tui engine logs") from None
+
+    def events(self, timeout: float) -> Iterator[dict[str, Any]]:
+        """Events that have come, waiting at most `timeout` seconds for the first."""
+        end = time.monotonic() + timeout
+        while not self._events and (left := end - time.monotonic()) > 0:
+            if b"\n" not in self._buffer and not select.select([self._socket], [], [], left)[0]:
+                break
+            try:
+                message = decode(self._line())
+            except ConnectionError:
+                raise NotRunningError("the engine went away", "ddpm-tui engine start") from None
+            if "event" in message:
+                self._events.append(message)
+        events, self._events = self._events, []
+        yield from events
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _line(self) -> bytes:
+        while b"\n" not in self._buffer:
+            if len(self._buffer) > LINE_LIMIT + 1024:
+                raise ProtocolError("the engine sent a line that is too long")
+            received = self._socket.recv(1 << 18)
+            if not received:
+                raise ConnectionResetError(errno.ECONNRESET, "the connection was closed")
+            self._buffer += received
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def _reply(self, message: Any) -> dict[str, Any]:
+        message = decode(message) if isinstance(message, bytes) else message
+        if message.get("ok") is False:
+            raise error_from_wire(message.get("error"))
+        return dict(message)
+
+
+def _no_answer() -> DdpmError:
+    return DdpmError(
+        f"the engine did not answer within {TIMEOUT_S:g} s", "its disk may hang; see `engine logs`"
+    )
+
+
+def _connect(connection: socket.socket, path: Path) -> None:
+    """A full backlog refuses for a moment; the engine itself never does."""
+    for attempt in range(20):
+        try:
+            connection.connect(str(path))
+        except BlockingIOError:
+            time.sleep(0.01 * (attempt + 1))
+        except OSError as error:
+            if "too long" in str(error):
+                raise FileNotFoundError(errno.ENOENT, "no engine has been started here") from None
+            raise
+        else:
+            return
+    raise ConnectionRefusedError(errno.ECONNREFUSED, "the engine is too busy to connect")
+
+
+def ensure_engine(home: Home, name: str = "cli") -> Client:
+    """A connection, starting the engine where none answers. Many clients may do this at once: one engine comes
+    of it. Raises DdpmError where it cannot start."""
+    with contextlib.suppress(NotRunningError):
+        return Client(home, name)
+    from engine.service.spawn import start_engine
+
+    end = time.monotonic() + START_S
+    started = False
+    while True:
+        # Where somebody holds the lock, that engine is coming up (or going down): wait for it, then look again.
+        if not is_locked(home.engine_lock):
+            if started:
+                time.sleep(0.05)
+            start_engine(home)
+            started = True
+        with contextlib.suppress(NotRunningError):
+            return Client(home, name)
+        if time.monotonic() > end:
+            raise DdpmError(
+                f"an engine holds {home.engine_lock} and does not answer", f"see {home.engine_log}"
+            )
+        time.sleep(0.02)
+
+
+def token() -> str:
+    """For a request that makes a job: sent again after a lost connection, it makes no second one."""
+    return uuid.uuid4().hex
+
+
+def insistent_request(home: Home, do: str, **args: Any) -> Any:
+    """One request on a connection of its own; where the engine dies under it, once more on a new engine. Only
+    for requests that may be done twice: those with a token, and those that only look."""
+    for attempt in (0, 1):
+        with ensure_engine(home) as client:
+            try:
+                return client.request(do, **args)
+            except NotRunningError:
+                if attempt:
+                    raise
+    raise AssertionError

@@ -1,0 +1,354 @@
+"""What a run is made of: a typed, validated profile, TOML in and out.
+
+A profile is frozen; overrides make a new one. Knows no torch: facts that validation needs (such as the last
+ᾱ of a schedule) come from the torch-free tables. Reading and listing profile files is `engine.config.store`.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from engine.diffusion.spacing import Spacing
+from engine.diffusion.tables import BetaScaling, ScheduleName, terminal_alpha_bar
+
+Recipe = Literal["center178", "center140", "box128", "whole"]
+Attention = Literal["none", "softmax", "linear"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+SamplerName = Literal["ddpm", "ddim", "dpmpp"]
+SpacingName = Literal["auto", "trailing", "linspace", "leading", "logsnr"]
+
+# Every number has a lower and an upper end: far outside what trains, and inside what can be computed with.
+MOST = 1_000_000_000
+"""The largest count of pictures, steps or epochs."""
+MOST_CHANNELS = 8192
+"""Of a feature map, a head or a group norm."""
+MOST_LEVELS = 10
+MOST_ENTRIES = 10_000
+"""In a list of epochs or of learning rates."""
+
+Positive = Annotated[int, Field(gt=0, le=MOST)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Channels = Annotated[int, Field(gt=0, le=MOST_CHANNELS)]
+Pictures = Annotated[int, Field(gt=0, le=1_000_000)]
+"""That are computed at once, or in one step."""
+Rate = Annotated[float, Field(ge=1e-12, le=10)]
+Beta = Annotated[float, Field(ge=1e-12, lt=1)]
+
+AUTO_ATTENTION_PIXELS = 16
+"""Where attention sits when the profile says "auto": feature maps of at most this many pixels a side."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class DataSection(Section):
+    """Which pictures, at which size."""
+
+    dataset: str = Field(
+        "faces", min_length=1, max_length=80, description="name from `data list`; 'faces' is built in"
+    )
+    size: Annotated[int, Field(ge=8, le=512)] = Field(32, description="pixels a side")
+    recipe: Recipe = Field("center178", description="crop, named; stored with the data and with every score")
+    flip: bool = Field(True, description="mirror pictures at random while training")
+    limit: Positive | None = Field(
+        None, description="use only this many pictures (built-in: draw this many); absent = all"
+    )
+
+
+class ModelSection(Section):
+    """The UNet. Its width is set here, not by the picture size."""
+
+    block: Literal["resnet", "convnext"] = "resnet"
+    width: Channels = Field(32, description="channels at full resolution")
+    multipliers: tuple[Annotated[int, Field(gt=0, le=256)], ...] = Field(
+        (1, 2, 4), max_length=MOST_LEVELS, description="channels per level, in widths"
+    )
+    blocks_per_level: Annotated[int, Field(gt=0, le=64)] = 2
+    attention: Literal["auto"] | Annotated[tuple[Attention, ...], Field(max_length=MOST_LEVELS)] = Field(
+        "auto", description="per level: none, softmax or linear; auto = softmax at 16 px and below"
+    )
+    attention_middle: Attention = "softmax"
+    head_dim: Channels = 32
+    groups: Channels = Field(8, description="groups of each group norm")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    narrow_up: bool = Field(
+        False,
+        description="a level on the way up already narrows to the next one's channels, as the notebook's",
+    )
+    embedding_dim: Annotated[int, Field(gt=0, le=4 * MOST_CHANNELS)] | None = Field(
+        None, description="width of the time embedding; absent = 4 × width"
+    )
+
+    def attention_per_level(self, size: int) -> tuple[Attention, ...]:
+        """One entry a level for pictures of `size` pixels a side."""
+        if self.attention != "auto":
+            return self.attention
+        return tuple(
+            "softmax" if size >> level <= AUTO_ATTENTION_PIXELS else "none"
+            for level in range(len(self.multipliers))
+        )
+
+
+class DiffusionSection(Section):
+    """The forward process."""
+
+    steps: Annotated[int, Field(ge=1, le=10_000)] = Field(200, description="T")
+    schedule: ScheduleName = "cosine"
+    beta_scaling: BetaScaling = Field(
+        "steps", description="'steps' multiplies both β ends by 1000/T; 'none' is the paper as run"
+    )
+    beta_start: Beta = 1e-4
+    beta_end: Beta = 0.02
+    zero_terminal_snr: bool = False
+
+
+class ObjectiveSection(Section):
+    """What the network predicts and how it is scored."""
+
+    prediction: Literal["eps", "x0", "v"] = "v"
+    loss: Literal["huber", "l1", "l2"] = "l2"
+    min_snr_gamma: Annotated[float, Field(ge=1e-6, le=1e6)] | None = Field(
+        None, description="min-SNR-γ weighting; absent = none"
+    )
+
+
+class LrStep(Section):
+    """From the start of `epoch` (1 = the first) the learning rate is `lr`."""
+
+    epoch: Positive
+    lr: Rate
+
+
+class OptimSection(Section):
+    """The optimizer and its learning rate over the run."""
+
+    optimizer: Literal["adam", "adamw", "muon"] = Field(
+        "adamw", description="muon = orthogonalised momentum for inner weights, AdamW for the rest"
+    )
+    lr: Rate = 1e-3
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = 0.0
+    eps: Annotated[float, Field(ge=1e-30, le=1)] = 1e-8
+    schedule: Literal["constant", "cosine", "step"] = "cosine"
+    warmup_steps: Count = 200
+    horizon_epochs: Positive | None = Field(
+        None,
+        description="where cosine reaches final_lr; frozen when the run starts; absent = training.epochs, or the "
+        "run's first target if that is further",
+    )
+    final_lr: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.0,
+        description="what cosine decays to; training past the plan rises to lr again and decays to it anew",
+    )
+    lr_steps: tuple[LrStep, ...] = Field((), max_length=MOST_ENTRIES, description="for schedule = 'step'")
+    clip_norm: Annotated[float, Field(ge=0, le=1e9)] = Field(
+        1.0, description="largest gradient norm; 0 = off"
+    )
+
+
+class TrainingSection(Section):
+    """How long, how much at once, what is kept."""
+
+    epochs: Positive = Field(150, description="the run's length when nothing else is said")
+    chunk_epochs: Positive = Field(25, description="epochs of one training chunk")
+    batch_size: Pictures = Field(64, description="pictures per optimizer step")
+    micro_batch: Literal["auto"] | Pictures = Field("auto", description="pictures per forward pass")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    ema_halflife: Annotated[int, Field(gt=0, le=1000 * MOST)] = Field(
+        44_000, description="in pictures; 44,000 is about 0.999 at batch 64"
+    )
+    ema_warmup: Annotated[float, Field(ge=1e-9, le=1)] = Field(
+        0.05, description="half-life is at most this fraction of the pictures seen"
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$")
+    precision: Precision = "auto"
+    compile: Literal["auto", "on", "off"] = "auto"
+    threads: Literal["auto"] | Annotated[int, Field(gt=0, le=4096)] = Field(
+        "auto", description="CPU threads of the worker"
+    )
+    channels_last: Literal["auto"] | bool = "auto"
+    activation_checkpointing: bool = Field(False, description="recompute activations: less memory, slower")
+    checkpoint_minutes: Annotated[float, Field(ge=1e-9, le=1e6)] = Field(
+        5.0, description="between rolling checkpoints"
+    )
+    keep_epochs: tuple[Positive, ...] = Field(
+        (1, 5, 7, 10, 15),
+        max_length=MOST_ENTRIES,
+        description="epochs whose checkpoint is kept besides chunk ends, best and tagged",
+    )
+    keep_last: Positive = Field(2, description="rolling checkpoints that are kept")
+    keep_chunks: Positive = Field(
+        20,
+        description="newest chunk ends that are kept; of the older ones every 2nd, 4th, …, at most as many",
+    )
+    log_every: Positive = Field(10, description="steps per line of metrics")
+    preview_every: Count = Field(1, description="epochs between previews; 0 = none")
+    preview_count: Annotated[int, Field(ge=1, le=256)] = 16
+    validation_pictures: Count = Field(512, description="held-out pictures scored each epoch; 0 = none")
+    scores: Count = Field(
+        256,
+        description="samples scored by sliced Wasserstein at a chunk's end, in 5 % of the time; 0 = none",
+    )
+    max_bad_steps: Positive = Field(20, description="NaN or infinite steps in a row that stop the run")
+
+
+class SamplingSection(Section):
+    """Defaults for previews and sampling jobs."""
+
+    sampler: SamplerName = "dpmpp"
+    steps: Positive = 20
+    spacing: SpacingName = Field(
+        "auto", description="which timesteps are visited; auto = logsnr for dpmpp, trailing for the others"
+    )
+    eta: Annotated[float, Field(ge=0, le=1)] = 0.0
+    variance: Literal["fixed_small", "fixed_large"] = "fixed_small"
+    clip: bool = Field(True, description="clip the predicted x_0 to [−1, 1]")
+    weights: Literal["ema", "raw"] = "ema"
+
+
+class Profile(Section):
+    """Everything that decides a run."""
+
+    description: str = Field("", max_length=10_000)
+    data: DataSection = DataSection()
+    model: ModelSection = ModelSection()
+    diffusion: DiffusionSection = DiffusionSection()
+    objective: ObjectiveSection = ObjectiveSection()
+    optim: OptimSection = OptimSection()
+    training: TrainingSection = TrainingSection()
+    sampling: SamplingSection = SamplingSection()
+
+    @property
+    def horizon_epochs(self) -> int:
+        return self.optim.horizon_epochs or self.training.epochs
+
+    @property
+    def attention(self) -> tuple[Attention, ...]:
+        return self.model.attention_per_level(self.data.size)
+
+    @property
+    def micro_batch(self) -> int | None:
+        """Pictures per forward pass where the profile says so."""
+        return None if self.training.micro_batch == "auto" else self.training.micro_batch
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        model, data = self.model, self.data
+        levels = len(model.multipliers)
+        if not levels:
+            raise _at("model.multipliers", "needs at least one level")
+        down = 2 ** (levels - 1)
+        if data.size % down:
+            raise _at(
+                "data.size",
+                f"{data.size} does not divide by {down}, which {levels} levels need",
+                f"use {max(8, round(data.size / down) * down)} or change model.multipliers",
+            )
+        if model.attention != "auto" and len(model.attention) != levels:
+            raise _at(
+                "model.attention", f"has {len(model.attention)} entries for {levels} levels", "one a level"
+            )
+        for multiplier, attention in zip(model.multipliers, self.attention, strict=True):
+            channels = model.width * multiplier
+            if channels > MOST_CHANNELS:
+                raise _at(
+                    "model.width",
+                    f"{channels:,} channels ({model.width} × {multiplier}) are more than {MOST_CHANNELS:,}",
+                )
+            if channels % model.groups:
+                raise _at(
+                    "model.groups",
+                    f"{channels} channels (width × {multiplier}) do not divide by {model.groups}",
+                )
+            if attention != "none" and channels % model.head_dim:
+                raise _at(
+                    "model.head_dim", f"{channels} channels do not divide into heads of {model.head_dim}"
+                )
+        if model.attention_middle != "none" and model.width * model.multipliers[-1] % model.head_dim:
+            raise _at("model.head_dim", f"the middle's channels do not divide into heads of {model.head_dim}")
+        if self.diffusion.zero_terminal_snr and self.objective.prediction == "eps":
+            raise _at(
+                "diffusion.zero_terminal_snr",
+                "cannot go with prediction = 'eps' (division by zero)",
+                "use 'v'",
+            )
+        if self.diffusion.beta_start > self.diffusion.beta_end:
+            raise _at("diffusion.beta_start", "is above beta_end")
+        if self.sampling.steps > self.diffusion.steps:
+            raise _at(
+                "sampling.steps",
+                f"{self.sampling.steps} is more than diffusion.steps = {self.diffusion.steps}",
+            )
+        if self.training.scores == 1:
+            raise _at("training.scores", "scoring needs at least 2 samples; 0 = none")
+        micro = self.micro_batch
+        if micro and self.training.batch_size % micro:
+            raise _at(
+                "training.micro_batch", f"{micro} does not divide batch_size = {self.training.batch_size}"
+            )
+        steps = self.optim.lr_steps
+        if self.optim.schedule == "step" and not steps:
+            raise _at("optim.lr_steps", "is empty, and schedule = 'step' needs it")
+        if steps and self.optim.schedule != "step":
+            raise _at("optim.lr_steps", f"is used only with schedule = 'step', not {self.optim.schedule!r}")
+        if [s.epoch for s in steps] != sorted({s.epoch for s in steps}):
+            raise _at("optim.lr_steps", "must rise in epoch")
+        return self
+
+    def warnings(self) -> list[str]:
+        """Things that work and are probably not meant."""
+        d = self.diffusion
+        found = []
+        terminal = terminal_alpha_bar(
+            d.schedule, d.steps, d.beta_scaling, d.beta_start, d.beta_end, d.zero_terminal_snr
+        )
+        if terminal > 0.01:
+            found.append(
+                f"diffusion: the last x_t still holds the picture (ᾱ_T = {terminal:.2g}) while sampling starts "
+                "from pure noise; beta_scaling = 'steps' mends it"
+            )
+        if d.zero_terminal_snr and self.objective.min_snr_gamma is not None:
+            found.append(
+                "objective.min_snr_gamma: with zero_terminal_snr the last timestep, where sampling starts, has "
+                "weight 0 and is never learned; leave one of the two out"
+            )
+        horizon, o = self.horizon_epochs, self.optim
+        if o.schedule == "cosine" and o.final_lr == 0 and horizon < self.training.epochs:
+            found.append(
+                f"optim.horizon_epochs: the learning rate is 0 from epoch {horizon} on, and no weight changes up to "
+                f"training.epochs = {self.training.epochs}; set final_lr above 0, or leave horizon_epochs out"
+            )
+        if self.training.precision == "fp16" and self.training.device == "cpu":
+            found.append("training.precision: fp16 on a CPU is slow and loses range; bf16 or fp32 is better")
+        return found
+
+    def spacing_for(self, sampler: SamplerName) -> Spacing:
+        """The profile's spacing of a sampler's timesteps, with "auto" decided.
+
+        Few steps of dpmpp lose the fine detail unless they are even in log-SNR, in which its steps are exact
+        (Lu et al. 2022a, section 3.4).
+        """
+        if self.sampling.spacing == "auto":
+            return "logsnr" if sampler == "dpmpp" else "trailing"
+        return self.sampling.spacing
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data, every key present except those without a value."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class _at(ValueError):  # noqa: N801 - reads as `raise _at(key, what, hint)`
+    """A combination that cannot work, at one key."""
+
+    def __init__(self, key: str, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.key = key
+        self.hint = hint
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    name: field.annotation
+    for name, field in Profile.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+}

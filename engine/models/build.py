@@ -1,0 +1,82 @@
+"""From a profile to its network and noise schedule, and from a weights file to tensors that fit it."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from engine.base.errors import DamagedError, UserError
+from engine.config.profile import Profile
+from engine.diffusion.schedule import Schedule
+from engine.models.config import UNetConfig
+
+
+def unet_config(profile: Profile) -> UNetConfig:
+    """The architecture that a profile means. Raises UserError where it cannot be."""
+    try:
+        return _config(profile)
+    except ValueError as error:
+        raise UserError(f"the model of this profile cannot be: {error}", "see [model] in it") from None
+
+
+def _config(profile: Profile) -> UNetConfig:
+    model = profile.model
+    return UNetConfig(
+        size=profile.data.size,
+        width=model.width,
+        multipliers=model.multipliers,
+        block=model.block,
+        blocks_per_level=model.blocks_per_level,
+        attention=profile.attention,
+        attention_middle=model.attention_middle,
+        head_dim=model.head_dim,
+        groups=model.groups,
+        dropout=model.dropout,
+        narrow_up=model.narrow_up,
+        embedding_dim=model.embedding_dim,
+    )
+
+
+def architecture(config: UNetConfig) -> str:
+    """A short name for an architecture: equal where weights fit."""
+    facts = {key: value for key, value in asdict(config).items() if key != "dropout"}
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:10]
+    return f"unet-{config.block}-{config.width}x{'-'.join(map(str, config.multipliers))}-{digest}"
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file on the CPU. Raises DamagedError naming it."""
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise DamagedError(f"{path} is missing") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DamagedError(f"{path} is not a whole safetensors file ({error})") from None
+
+
+def check_fits(parameters: dict[str, nn.Parameter], weights: dict[str, Tensor], path: Path) -> None:
+    """Raise UserError unless names and shapes are the same."""
+    for name, parameter in parameters.items():
+        if name not in weights or weights[name].shape != parameter.shape:
+            have = tuple(weights[name].shape) if name in weights else "nothing"
+            raise UserError(
+                f"{path} is of another architecture: {name} is {have}, the profile's model needs "
+                f"{tuple(parameter.shape)}",
+                "use the profile the run was made with, or start a new run",
+            )
+    extra = set(weights) - set(parameters)
+    if extra:
+        raise UserError(f"{path} is of another architecture: it also has {sorted(extra)[0]}")
+
+
+def make_schedule(profile: Profile, device: torch.device | str = "cpu") -> Schedule:
+    """The noise schedule of a profile, its tables on `device`."""
+    d = profile.diffusion
+    return Schedule.create(
+        d.schedule, d.steps, d.beta_scaling, d.beta_start, d.beta_end, d.zero_terminal_snr, device=device
+    )

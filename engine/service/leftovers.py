@@ -1,0 +1,87 @@
+"""What a process that was killed leaves below the home, and taking it away once nobody can be at it any more.
+
+`kill -9` leaves a file that was being written (`.NAME.HEX.tmp`, beside the file that it was to replace), a folder that
+was being built (`.NAME.new`), one that was being removed (`.NAME.removed`), and in the trash a place with nothing in
+it. Whatever is made goes under its own name only when it is whole, so no list shows these; they only take room.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.base.files import is_locked
+from engine.base.folders import PackedFolder, RunFolder
+from engine.base.home import Home
+
+ABANDONED_S = 86400.0
+"""Nobody writes one file or builds one folder for so long. A clock that was set does not make it less."""
+
+_FILE = re.compile(r"\..+\.tmp")
+_FOLDER = re.compile(r"\..+\.(new|removed)|\.new-[0-9a-f]{12}")
+
+
+def sweep(home: Home) -> int:
+    """Remove what was left more than a day ago; returns how many things went. Never raises for what cannot go."""
+    gone = 0
+    for path in _found(home):
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            if time.time() - max(status.st_mtime, status.st_ctime) < ABANDONED_S:
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+            gone += 1
+    return gone
+
+
+def _found(home: Home) -> Iterator[Path]:
+    """All that looks like a leftover, in the places where something of ours is written."""
+    for folder in (
+        home.root,
+        home.profiles,
+        home.studies,
+        home.runs,
+        home.jobs,
+        home.samples,
+        home.evaluations,
+    ):
+        yield from _in(folder)
+    for job in _folders(home.jobs):
+        yield from _in(job)
+    for run in map(RunFolder, _folders(home.runs)):
+        if not is_locked(run.lock):  # a worker may take long over its files
+            for folder in (run.path, run.checkpoints, run.previews, run.samples, run.evaluations):
+                yield from _in(folder)
+    for packed in map(PackedFolder, _folders(home.data)):
+        if not is_locked(packed.lock):
+            yield from _in(packed.path)
+            if packed.manifest.exists():  # it is whole: what told how far packing was has no use
+                yield from packed.path.glob("journal.jsonl")
+    for place in _folders(home.trash):
+        if not any(name != "trash.json" for name in _names(place)):
+            yield place
+
+
+def _in(folder: Path) -> Iterator[Path]:
+    for name in _names(folder):
+        path = folder / name
+        if _FILE.fullmatch(name) or (_FOLDER.fullmatch(name) and path.is_dir() and not path.is_symlink()):
+            yield path
+
+
+def _folders(parent: Path) -> list[Path]:
+    return [parent / n for n in _names(parent) if not n.startswith(".") and (parent / n).is_dir()]
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []

@@ -1,0 +1,278 @@
+"""The process that does one job: `python -m engine.worker JOB_DIR`.
+
+It holds the job's lock for its whole life, reports into the job's folder, and writes how it ended last of all.
+SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and the first SIGINT ask the job to stop at its next safe point; a second SIGINT quits
+at once.
+"""
+
+import argparse
+import errno
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from engine.base.errors import BusyError, DamagedError, DdpmError, DiskFullError
+from engine.base.failpoints import reach
+from engine.base.files import MAKE_ROOM, FileLock, disk_errors, is_disk_full
+from engine.base.folders import JobFolder
+from engine.base.home import Home
+from engine.base.scarcity import ScarceError, allow_enough_files, is_scarce, scarce
+from engine.device.allocator import keep_memory
+from engine.device.threads import wait_briefly
+from engine.jobs.context import Stopped, Work
+from engine.jobs.files import (
+    AHEAD,
+    EXIT_DISK_FULL,
+    EXIT_FAILED,
+    EXIT_MISUSED,
+    EXIT_QUIT,
+    EXIT_STOPPED,
+    JobSpec,
+    Progress,
+    Result,
+    read_spec,
+    write_progress,
+    write_result,
+)
+
+
+def _need_torch() -> None:
+    """Raises DamagedError where torch cannot be imported, whatever it is that keeps it."""
+    try:
+        import torch  # noqa: F401 - whether it can be
+    except Exception as error:
+        why = str(error).strip().splitlines() or [type(error).__name__]
+        raise DamagedError(
+            f"torch cannot be imported: {why[0]}",
+            "reinstall it: pip install --force-reinstall torch; `ddpm-tui doctor` looks at it too",
+        ) from error
+
+
+def _train(work: Work) -> Result:
+    from engine.training.job import run_training
+
+    return run_training(work)
+
+
+def _sample(work: Work) -> Result:
+    from engine.sampling.job import run_sampling
+
+    return run_sampling(work)
+
+
+def _evaluate(work: Work) -> Result:
+    from engine.evaluation.job import run_evaluation
+
+    return run_evaluation(work)
+
+
+def _pack(work: Work) -> Result:
+    from engine.data.job import run_packing
+
+    return run_packing(work)
+
+
+def _fetch(work: Work) -> Result:
+    from engine.data.job import run_fetching
+
+    return run_fetching(work)
+
+
+def _estimate(work: Work) -> Result:
+    from engine.training.estimate import run_estimate
+
+    return run_estimate(work)
+
+
+def _bench(work: Work) -> Result:
+    from engine.bench.job import run_bench
+
+    return run_bench(work)
+
+
+NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
+"""What a file of another user's, a disk that is read-only and one that is dying answer: no bug of this program's."""
+
+KINDS: dict[str, Callable[[Work], Result]] = {
+    "train": _train,
+    "sample": _sample,
+    "evaluate": _evaluate,
+    "pack": _pack,
+    "fetch": _fetch,
+    "estimate": _estimate,
+    "bench": _bench,
+}
+
+
+WITHOUT_TORCH = ("pack", "fetch")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="engine.worker", description="Do one job in this process.")
+    parser.add_argument("job", help="a job's folder, or 'facts' for this machine's as JSON")
+    parser.add_argument("--lock-fd", type=int, help="inherited descriptor that already holds the job's lock")
+    arguments = parser.parse_args(argv)
+    allow_enough_files()
+    wait_briefly()
+    keep_memory()
+    if arguments.job == "facts":
+        from engine.device.facts import machine_facts
+
+        print(json.dumps(machine_facts()))
+        return 0
+    folder = JobFolder(Path(arguments.job).absolute())
+    home = Home(folder.path.parent.parent)
+    try:
+        spec = read_spec(folder)
+        if arguments.lock_fd is not None:
+            lock = FileLock.adopt(folder.lock, arguments.lock_fd)
+        else:
+            lock = FileLock.acquire(folder.lock, f"job {folder.id}", "wait for it to end")
+    except DdpmError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_MISUSED
+    lock.describe(f"pid {os.getpid()}")
+    # A child of ours (a decoder of pictures, say) must not keep the job's lock when we are gone.
+    os.set_inheritable(lock.descriptor, False)
+    with lock:
+        return work_on(Work(home, folder, spec))
+
+
+def work_on(work: Work) -> int:
+    """Do the job, record how it ended, return the exit code."""
+    _listen(work)
+    write_progress(work.folder, Progress(phase="starting", time=time.time()))
+    reach("worker.start")
+    result = _outcome(work)
+    reach("worker.before_result")
+    try:
+        write_result(work.folder, replace(result, ended=time.time()))
+    except (DdpmError, OSError) as error:
+        work.say(f"could not write how the job ended: {error}")
+    return result.exit_code  # which counts where nothing could be written
+
+
+def _outcome(work: Work) -> Result:
+    spec: JobSpec = work.spec
+    if spec.kind not in KINDS:
+        return Result(
+            "failed", EXIT_MISUSED, f"this version does not know jobs of kind {spec.kind!r}", "update it"
+        )
+    try:
+        with disk_errors(work.home.root):
+            if spec.kind not in WITHOUT_TORCH:
+                _need_torch()
+            return KINDS[spec.kind](work)
+    except Stopped as error:
+        return Result("stopped", EXIT_STOPPED, error.what, error.hint, spec.run)
+    except DiskFullError as error:
+        work.say(f"error: {error}")
+        return Result("disk_full", EXIT_DISK_FULL, error.what, error.hint, spec.run)
+    except BusyError as error:
+        work.say(f"error: {error}")
+        return Result("busy", EXIT_FAILED, error.what, error.hint, spec.run)
+    except ScarceError as error:
+        return _short(work, error)
+    except DdpmError as error:
+        work.say(f"error: {error}")
+        return Result("failed", EXIT_FAILED, error.what, error.hint, spec.run)
+    except MemoryError as error:
+        return _memory(work, error)
+    except Exception as error:
+        if is_disk_full(error):  # raised from something else on its way here
+            work.say(f"error: no room on the disk: {error}")
+            return Result("disk_full", EXIT_DISK_FULL, "no room on the disk", MAKE_ROOM, spec.run)
+        if is_scarce(error):
+            return _short(work, error)
+        if isinstance(error, OSError) and error.filename and error.errno in NOT_OURS:
+            work.say(traceback.format_exc())
+            what = f"{error.filename}: {os.strerror(error.errno).lower()}"
+            return Result("failed", EXIT_FAILED, what, "`ddpm-tui doctor` says what to mend", spec.run)
+        if _is_out_of_memory(error):
+            return _memory(work, error)
+        work.say(traceback.format_exc())
+        return Result(
+            "failed",
+            EXIT_FAILED,
+            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}",
+            f"this is a bug in ddpm-tui; the traceback is in {work.folder.log}",
+            spec.run,
+        )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if "torch" not in sys.modules:
+        return False  # nothing that could say it in its own way
+    from engine.device.out_of_memory import is_out_of_memory
+
+    return is_out_of_memory(error)
+
+
+SMALLER = "use a smaller model or size, or --set training.activation_checkpointing=true"
+LESS_MEMORY = {
+    "train": SMALLER,
+    "estimate": SMALLER,
+    "sample": "fewer pictures at once with --batch change no picture",
+    "evaluate": "fewer pictures at once with --batch change no score",
+}
+"""What takes less memory, by kind of job."""
+
+
+def _memory(work: Work, error: BaseException) -> Result:
+    work.say(f"error: out of memory: {error}")
+    tried = ", even with the smallest micro-batch" if work.spec.kind == "train" else ""
+    way_out = LESS_MEMORY.get(work.spec.kind, "end other programs and run it again")
+    return Result("failed", EXIT_FAILED, f"out of memory{tried}", way_out, work.spec.run)
+
+
+def _short(work: Work, error: Exception) -> Result:
+    """The system was short of something for a moment; nothing before the last checkpoint is lost."""
+    work.say(traceback.format_exc())
+    said = scarce(error)
+    work.say(f"error: {said}")
+    return Result("short", EXIT_FAILED, said.what, said.hint, work.spec.run)
+
+
+def _listen(work: Work) -> None:
+    """Signals only set a flag; the job looks at it between steps."""
+    interrupts = 0
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupts
+        if number == signal.SIGINT:
+            interrupts += 1
+            if interrupts > 1:
+                os._exit(EXIT_QUIT)
+        work.stop(signal.Signals(number).name)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *AHEAD):
+        signal.signal(number, ask)
+
+
+def _end(code: int) -> None:
+    """Exit with `code` also where what was printed cannot be written: Python would make 120 of it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+    sys.exit(code)
+
+
+def run() -> None:
+    """Do the job that the command line names and exit."""
+    try:
+        ended = main()
+    except DamagedError as damaged:
+        print(f"error: {damaged}", file=sys.stderr)
+        ended = EXIT_FAILED
+    _end(ended)
