@@ -12,6 +12,7 @@ import torch
 
 from engine.base.errors import UserError
 from engine.base.text import plural
+from engine.base.typed import typed
 from engine.config.profile import Profile, TrainingSection
 
 Layout = Literal["contiguous", "channels_last"]
@@ -93,7 +94,8 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Plan":
-        return cls(**{**data, "reasons": tuple(data["reasons"])})
+        """Raises DamagedError for anything else than to_json gives; what a newer version added is left out."""
+        return typed(cls, data, "the plan in the run's record")
 
     def summary(self, called: str | None = None) -> str:
         """`called`: what the queue calls the device, if torch here calls it otherwise."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from engine.base.errors import DamagedError, GoneError, UserError, damaged_run, unknown
 from engine.base.files import FileLock, disk_errors, fsync_folder
@@ -18,7 +18,7 @@ from engine.base.folders import RunFolder
 from engine.base.home import NAME, NAME_RULE, Home, check_name
 from engine.base.records import read_json, read_object
 from engine.base.seals import check_seal, write_sealed
-from engine.base.typed import check_format, typed
+from engine.base.typed import AtLeast, Count, Fits, check_format, typed
 from engine.config.profile import Profile
 from engine.config.store import build_profile, diff_profiles, override_profile, value_text
 from engine.runs.rate_plan import RatePlan, Segment
@@ -45,6 +45,45 @@ class Lineage:
     epoch: int
     images: int
     changes: tuple[str, ...] = ()
+
+
+def _is_beside(name: str) -> bool:
+    return "/" not in name and name not in ("", ".", "..")
+
+
+def _is_history(sizes: list[list[int]]) -> bool:
+    return bool(sizes) and all(len(pair) == 2 and pair[1] >= 1 for pair in sizes) and sizes[0][0] == 0
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """What the pictures were that a run began with."""
+
+    folder: Annotated[str, Fits(_is_beside, "the name of a folder")] | None = None
+    fingerprint: str | None = None
+    sha256: str | None = None
+    train: Count | None = None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is shown of a worker's plan; the rest of it is the worker's affair."""
+
+    device: str = ""
+    device_name: str = ""
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Frozen:
+    """What run.json's `frozen` may hold under these names. All of it is missing before the run has begun."""
+
+    plan: _Plan | None = None
+    device_kind: str | None = None
+    data: _Pictures | None = None
+    micro_batches: Annotated[list[list[Count]], Fits(_is_history, "pairs of a step and a size")] | None = None
+    steps_per_epoch: Annotated[int, AtLeast(1)] | None = None
+    architecture: str | None = None
 
 
 @dataclass(frozen=True)
@@ -242,6 +281,7 @@ def _record(folder: RunFolder) -> RunRecord:
     data = check_format(read_json(folder.record, what), FORMAT, what, folder.record)
     check_seal(data, what, folder.record)
     stored = typed(_Stored, data, what, folder.record)
+    typed(_Frozen, stored.frozen, f"{what}, in frozen,", folder.record)
     record = RunRecord(
         folder.name,
         build_profile(stored.profile, str(folder.record)),

@@ -171,7 +171,7 @@ def _facts(work: Work, record: RunRecord) -> precision.DeviceFacts:
 
 def _check_data(record: RunRecord, sha256: str, train: int) -> None:
     before = record.frozen.get("data")
-    if before and (before["sha256"] != sha256 or before["train"] != train):
+    if before and (before.get("sha256", sha256) != sha256 or before.get("train", train) != train):
         raise UserError(
             f"the pictures of data set {record.profile.data.dataset!r} are not those that run "
             f"{record.name!r} began with",

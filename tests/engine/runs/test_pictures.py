@@ -53,7 +53,7 @@ def test_the_pictures_it_began_with(home: Home, cats: Path) -> None:
 
 
 def test_a_branch_keeps_its_parents_pictures(home: Home, cats: Path) -> None:
-    branch_run(home, *resolve(home, "r@latest"), ["optim.lr=1e-6"], "b")
+    branch_run(home, *resolve(home, "r@latest"), ["optim.lr=1e-6", "training.batch_size=4"], "b")
     assert pictures_of(home, load_run(home, "b")) == pictures_of(home, load_run(home, "r"))
     assert load_manifest(pictures_of(home, load_run(home, "b"))).count == 6
 

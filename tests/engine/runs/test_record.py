@@ -156,6 +156,39 @@ def test_records_that_cannot_be_read(
                 run_facts(home.run("r"))
 
 
+@pytest.mark.parametrize(
+    "frozen",
+    [
+        {"plan": "x"},
+        {"plan": {"device_name": 5}},
+        {"plan": {"reasons": "fp32"}},
+        {"data": 1},
+        {"data": {"folder": "../../elsewhere"}},
+        {"data": {"train": "400"}},
+        {"micro_batches": []},
+        {"micro_batches": [[0]]},
+        {"micro_batches": [[0, 0]]},
+        {"micro_batches": [["0", "8"]]},
+        {"steps_per_epoch": 0},
+        {"architecture": 5},
+        {"device_kind": 3},
+        {"origin": []},
+        {"horizon_epochs": 3, "segments": 5},
+        {"horizon_epochs": True},
+    ],
+    ids=str,
+)
+def test_what_was_frozen_in_an_unsealed_record_is_of_its_types(home: Home, frozen: dict[str, object]) -> None:
+    """One of an older version, which no digest protects: the run is damaged, and no list ends with it."""
+    create_run(home, "r", Profile(), frozen={"plan": {"device_name": "a CPU"}, "steps_per_epoch": 3})
+    path = home.run("r").record
+    record = json.loads(path.read_text())
+    del record["digest"]
+    path.write_text(json.dumps({**record, "frozen": {**record["frozen"], **frozen}}))
+    with pytest.raises(DamagedError, match=re.escape(str(path))):
+        load_run(home, "r")
+
+
 def test_a_record_whose_profile_is_of_a_later_version(home: Home) -> None:
     create_run(home, "r", Profile())
     path = home.run("r").record

@@ -80,7 +80,7 @@ def test_nothing_is_thinned_out_while_the_tags_cannot_be_read(home: Home, dots: 
     assert left("whole", "{}") == (1, [])
     count, said = left("damaged", '{"nice": 3,')
     assert count > 1
-    assert f"the tags of run 'damaged' cannot be read: {home.run('damaged').tags}" in said[0]
+    assert f"the list of tags of run 'damaged' is not readable JSON: {home.run('damaged').tags}" in said[0]
 
 
 def test_a_gap_in_the_metrics_is_said(home: Home, dots: Path) -> None:
