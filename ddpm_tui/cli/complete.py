@@ -91,9 +91,13 @@ def measures(_: click.Context, __: click.Parameter, incomplete: str) -> list[Com
 
 
 def settings(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """section.key= of a profile."""
+    """section.key= of a profile, and behind the = the words that the key takes."""
+    from engine.config.problems import named_values
     from engine.config.profile import SECTIONS
 
+    key, given, _value = incomplete.partition("=")
+    if given:
+        return _starting([f"{key}={word}" for word in named_values(key.split("."))], incomplete)
     keys = [f"{section}.{key}=" for section, model in SECTIONS.items() for key in model.model_fields]
     return _starting(keys, incomplete)
 

@@ -121,7 +121,7 @@ def _problem(item: Any, text: str) -> Problem:
         elif not isinstance(item.get("input"), dict | list):
             message = f"{shown(item.get('input'))}: {message}"
             if kind == "literal_error":
-                allowed = _literals(location)
+                allowed = named_values(location)
                 close = nearest(str(item["input"])[:SHOWN], allowed)
                 hint = f"did you mean {close!r}?" if close else ""
     return Problem(key, message, hint, line_of(text, key))
@@ -130,7 +130,8 @@ def _problem(item: Any, text: str) -> Problem:
 _TAGS = {"literal['auto']", "constrained-int", "bool", "float", "int", "str", "tuple"}
 
 
-def _literals(location: list[Any]) -> list[str]:
+def named_values(location: list[Any]) -> list[str]:
+    """The words that a profile's key, as [section, key], takes; none if it takes numbers or any text."""
     if len(location) < 2 or location[0] not in SECTIONS:
         return []
     field = SECTIONS[location[0]].model_fields.get(str(location[1]))

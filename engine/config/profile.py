@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from engine.diffusion.schedules import ScheduleName
 from engine.diffusion.spacing import Spacing
-from engine.diffusion.tables import BetaScaling, ScheduleName, terminal_alpha_bar
+from engine.diffusion.tables import BetaScaling, terminal_alpha_bar
 
 Recipe = Literal["center178", "center140", "box128", "whole"]
 Attention = Literal["none", "softmax", "linear"]

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from engine.diffusion import tables
-from engine.diffusion.tables import BetaScaling, ScheduleName
+from engine.diffusion.schedules import ScheduleName
+from engine.diffusion.tables import BetaScaling
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -7,17 +7,12 @@ import math
 from itertools import pairwise
 from typing import Literal, get_args
 
-ScheduleName = Literal["linear", "cosine", "quadratic", "sigmoid"]
-BetaScaling = Literal["steps", "none"]
+from engine.diffusion.schedules import MAX_BETA, ScheduleName, schedule_named
 
-MAX_BETA = 0.999
-"""No scaled or cosine β is larger (Nichol & Dhariwal 2021, section 3.2): the last step would be singular."""
+BetaScaling = Literal["steps", "none"]
 
 BETA_ENDS_BELONG_TO = 1000
 """The number of steps for which Ho et al. chose β from 1e-4 to 0.02."""
-
-_COSINE_OFFSET = 0.008
-_SIGMOID_REACH = 6.0
 
 
 def betas(
@@ -30,11 +25,7 @@ def betas(
 ) -> list[float]:
     """β_t for t = 0 … steps−1, each in (0, 1); exactly 1 only at the last step under zero terminal SNR.
 
-    - linear: evenly from `beta_start` to `beta_end` (Ho et al. 2020, section 4).
-    - quadratic: √β evenly between the square roots of the ends.
-    - sigmoid: the logistic function of −6 … 6, stretched between the ends.
-    - cosine: 1 − ᾱ_t/ᾱ_{t−1} of ᾱ = cos²((t/T + s)/(1 + s)·π/2), s = 0.008 (Nichol & Dhariwal 2021, eq. 17);
-      it has no ends to give or scale.
+    schedule: a name of `engine.diffusion.schedules.SCHEDULES`, whose file says how it is made.
 
     `beta_scaling = "steps"` multiplies both ends by 1000/steps, so that ᾱ_T stays about the same for any
     number of steps; "none" takes them as given. A scaled end is capped at 0.999, and so is every cosine β.
@@ -46,8 +37,7 @@ def betas(
     """
     if steps < 1:
         raise ValueError(f"a schedule needs at least 1 step, not {steps}")
-    if schedule not in get_args(ScheduleName):
-        raise ValueError(f"unknown schedule {schedule!r}; there are {', '.join(get_args(ScheduleName))}")
+    made = schedule_named(schedule)
     if beta_scaling not in get_args(BetaScaling):
         raise ValueError(
             f"unknown beta_scaling {beta_scaling!r}; there are {', '.join(get_args(BetaScaling))}"
@@ -55,12 +45,9 @@ def betas(
     if not 0 < beta_start <= beta_end < 1:
         raise ValueError(f"β must have 0 < start ≤ end < 1, not start {beta_start}, end {beta_end}")
 
-    if schedule == "cosine":
-        table = _cosine(steps)
-    else:
-        scale = BETA_ENDS_BELONG_TO / steps if beta_scaling == "steps" else 1.0
-        # The ends are capped, not each β: a capped β again and again would be steps spent on nothing.
-        table = _between(schedule, steps, *(_capped(end, scale) for end in (beta_start, beta_end)))
+    scale = BETA_ENDS_BELONG_TO / steps if beta_scaling == "steps" else 1.0
+    # The ends are capped, not each β: a capped β again and again would be steps spent on nothing.
+    table = made.betas(steps, *(_capped(end, scale) for end in (beta_start, beta_end)))
     return _with_zero_terminal_snr(table) if zero_terminal_snr else table
 
 
@@ -96,27 +83,6 @@ def log_alpha_bars(table: list[float] | tuple[float, ...]) -> list[float]:
 def _capped(end: float, scale: float) -> float:
     """A β end times its scale; an unscaled end is the caller's own and stays."""
     return end if scale == 1.0 else min(end * scale, MAX_BETA)
-
-
-def _between(schedule: ScheduleName, steps: int, start: float, end: float) -> list[float]:
-    """The schedules that run from one β to another."""
-    if steps == 1:
-        return [end]
-    shares = [step / (steps - 1) for step in range(steps)]
-    if schedule == "linear":
-        return [start + share * (end - start) for share in shares]
-    if schedule == "quadratic":
-        low, high = math.sqrt(start), math.sqrt(end)
-        return [(low + share * (high - low)) ** 2 for share in shares]
-    return [start + (end - start) / (1 + math.exp(_SIGMOID_REACH * (1 - 2 * share))) for share in shares]
-
-
-def _cosine(steps: int) -> list[float]:
-    angles = [
-        (step / steps + _COSINE_OFFSET) / (1 + _COSINE_OFFSET) * math.pi / 2 for step in range(steps + 1)
-    ]
-    # 1 − cos²b/cos²a = sin(b − a)·sin(b + a)/cos²a: the left side loses the digits of the first, tiny β.
-    return [min(math.sin(b - a) * math.sin(b + a) / math.cos(a) ** 2, MAX_BETA) for a, b in pairwise(angles)]
 
 
 def _with_zero_terminal_snr(table: list[float]) -> list[float]:

@@ -68,6 +68,7 @@ def test_names(home: Home, pictures: Path) -> None:
     assert completed(home, "sample", "nothing@") == []
     assert completed(home, "data", "show", "d") == ["dots"]
     assert completed(home, "train", "demo", "--set", "optim.l") == ["optim.lr=", "optim.lr_steps="]
+    assert completed(home, "train", "demo", "--set", "diffusion.schedule=s") == ["diffusion.schedule=sigmoid"]
     assert completed(home, "sample", "celeba32-1", "--sampler", "d") == ["ddpm", "ddim", "dpmpp"]
     assert completed(home, "evaluate", "celeba32-1", "--measures", "val_loss,f") == [
         "val_loss,fid",

@@ -16,8 +16,8 @@ from engine.diffusion import tables  # noqa: E402
 from engine.diffusion.forward import Prediction, add_noise, velocity  # noqa: E402
 from engine.diffusion.samplers import sample  # noqa: E402
 from engine.diffusion.schedule import Schedule  # noqa: E402
+from engine.diffusion.schedules import ScheduleName  # noqa: E402
 from engine.diffusion.spacing import timesteps  # noqa: E402
-from engine.diffusion.tables import ScheduleName  # noqa: E402
 
 from .gaussian import Drawn  # noqa: E402
 

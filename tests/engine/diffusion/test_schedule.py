@@ -10,7 +10,7 @@ from torch import Tensor
 
 from engine.diffusion import tables
 from engine.diffusion.schedule import Schedule
-from engine.diffusion.tables import ScheduleName
+from engine.diffusion.schedules import ScheduleName
 
 from .exact import exact_alpha_bars
 

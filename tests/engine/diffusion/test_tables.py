@@ -7,7 +7,8 @@ from typing import get_args
 
 import pytest
 
-from engine.diffusion.tables import ScheduleName, betas, log_alpha_bars, terminal_alpha_bar
+from engine.diffusion.schedules import ScheduleName
+from engine.diffusion.tables import betas, log_alpha_bars, terminal_alpha_bar
 
 from .exact import exact_alpha_bars
 

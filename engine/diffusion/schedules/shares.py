@@ -1,0 +1,6 @@
+"""How far along a schedule each of its steps is."""
+
+
+def shares(steps: int) -> list[float]:
+    """From 0 at the first of `steps` (at least 2) to 1 at the last, evenly."""
+    return [step / (steps - 1) for step in range(steps)]
