@@ -13,7 +13,7 @@ help:
 	@echo "make test-gpu   what only a CUDA device can show: the same bits, no waiting, memory"
 	@echo "make bench   what this machine does: images/s, memory, share of peak"
 	@echo "make bench-check   the goals of speed, as ratios; wants a quiet machine"
-	@echo "make soak    kill workers and the engine at random, and take their open files away, 200 times and more; an hour of odd files"
+	@echo "make soak    kill workers and the engine at random, and take their open files away, 200 times and more; 200 runs of random keys; an hour of odd files"
 
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "python3 (3.11 or newer) is not installed"; exit 1; }
@@ -51,7 +51,7 @@ test-gpu: $(STAMP)
 	$(BIN)/pytest -m gpu
 
 soak: $(STAMP)
-	DDPM_SOAK=200 DDPM_FUZZ_S=3600 $(BIN)/pytest -s -m slow tests/faults tests/engine/evaluation/test_hostile_onnx.py
+	DDPM_SOAK=200 DDPM_FUZZ_S=3600 $(BIN)/pytest -s -m slow tests/faults tests/engine/evaluation/test_hostile_onnx.py tests/ddpm_tui/test_keys_in_order.py
 
 clean:
 	rm -rf $(VENV) build dist

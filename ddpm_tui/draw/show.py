@@ -14,7 +14,7 @@ from ddpm_tui.draw.halfblock import half_block_rows
 from ddpm_tui.draw.layout import contact_sheet, grid_layout
 from ddpm_tui.draw.terminal import Depth, Terminal, here
 from engine.base.errors import UserError
-from engine.base.records import open_data
+from engine.base.picture_files import open_picture
 
 
 def print_faces(
@@ -68,10 +68,10 @@ def ansi_line(row: Sequence[Segment], terminal: Terminal) -> str:
 
 def load_picture(path: Path) -> Pixels:
     """A picture file as uint8 (H, W, 3), with transparency over black. Raises UserError naming a bad file."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     try:
-        with open_data(path) as file, Image.open(file) as image:
+        with open_picture(path) as image:
             turned = ImageOps.exif_transpose(image) or image
             if "A" in turned.getbands() or "transparency" in turned.info:
                 ground = Image.new("RGBA", turned.size, (0, 0, 0, 255))
@@ -82,7 +82,7 @@ def load_picture(path: Path) -> Pixels:
             return np.asarray(turned.convert("RGB"), dtype=np.uint8)
     except FileNotFoundError:
         raise UserError(f"{path} is not there") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except OSError as error:
         raise UserError(f"{path} cannot be read as a picture ({error})") from error
 
 

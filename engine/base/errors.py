@@ -33,7 +33,11 @@ class UsageError(UserError):
 
 
 class DamagedError(DdpmError):
-    """A file of ours is missing, truncated or altered. The message names the file."""
+    """A file of ours is missing, truncated or altered. The message names the file; `reason` says why without it."""
+
+    def __init__(self, what: str, hint: str | None = None, *, reason: str | None = None) -> None:
+        super().__init__(what, hint)
+        self.reason = reason or what
 
 
 class BusyError(DdpmError):

@@ -132,20 +132,22 @@ def read_json(path: Path, what: str, limit: int = JSON_LIMIT) -> Any:
         raise MissingError(f"{what} is missing: {path}") from None
     except OSError as error:
         mend = "check its permissions" if isinstance(error, PermissionError) else None
-        raise DamagedError(f"{what} cannot be read: {path} ({error.strerror})", mend) from None
+        reason = error.strerror or str(error)
+        raise DamagedError(f"{what} cannot be read: {path} ({reason})", mend, reason=reason) from None
     except ValueError as error:
-        raise DamagedError(f"{what} cannot be read: {path} ({error})") from None
+        raise DamagedError(f"{what} cannot be read: {path} ({error})", reason=str(error)) from None
     try:
         return loads_json(content)
     except ValueError as error:
-        raise DamagedError(f"{what} is not readable JSON: {path} ({error})") from None
+        reason = f"no JSON: {error}"
+        raise DamagedError(f"{what} is not readable JSON: {path} ({error})", reason=reason) from None
 
 
 def read_object(path: Path, what: str, limit: int = JSON_LIMIT) -> dict[str, Any]:
     """`read_json` of a file that holds one JSON object."""
     content = read_json(path, what, limit)
     if not isinstance(content, dict):
-        raise DamagedError(f"{what} does not hold a JSON object: {path}")
+        raise DamagedError(f"{what} does not hold a JSON object: {path}", reason="no JSON object")
     return content
 
 

@@ -64,11 +64,11 @@ def typed(kind: type[Record], content: Any, what: str, path: Path | None = None)
     except _Wrong as wrong:
         key = ".".join(wrong.place)
         if wrong.value is dataclasses.MISSING:
-            raise DamagedError(f"{what} is incomplete: it lacks {key}{where}") from None
+            reason = f"it lacks {key}"
+            raise DamagedError(f"{what} is incomplete: {reason}{where}", reason=reason) from None
         field = f" for {key}" if key else ""
-        raise DamagedError(
-            f"{what} has {_shown.repr(wrong.value)}{field}, which must be {wrong.words}{where}"
-        ) from None
+        reason = f"{_shown.repr(wrong.value)}{field}, which must be {wrong.words}"
+        raise DamagedError(f"{what} has {reason}{where}", reason=f"it has {reason}") from None
     return found
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from engine.base.errors import DamagedError, UserError
 from engine.base.folders import RunFolder, SampleFolder
+from engine.base.records import open_data
 from engine.base.text import shell_word
 from engine.figures.sheet import MARGIN, Picture, labelled_sheet
 from engine.figures.stages import preview_paths, read_preview
@@ -151,7 +152,8 @@ def compared(
 
 def _load(path: Any, mapped: Literal["r"] | None = None) -> np.ndarray:
     try:
+        open_data(path).close()  # NumPy would wait for a pipe's writer
         found: np.ndarray = np.load(path, mmap_mode=mapped)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path} cannot be read ({error})", "draw the samples again") from None
     return found

@@ -8,7 +8,7 @@ from PIL import Image
 
 from engine.base.errors import UsageError, UserError
 from engine.base.files import unwritable, write_bytes
-from engine.base.records import open_data
+from engine.base.picture_files import open_picture
 
 
 def save_figure(
@@ -44,7 +44,7 @@ def check_place(path: Path) -> None:
 
 def _is_figure(path: Path) -> bool:
     try:
-        with open_data(path) as file, Image.open(file) as image:
+        with open_picture(path) as image:
             return "command" in getattr(image, "text", {})
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except OSError:
         return False

@@ -10,7 +10,7 @@ from PIL import Image
 
 from engine.base.errors import DamagedError, UserError
 from engine.base.folders import RunFolder
-from engine.base.records import open_data
+from engine.base.picture_files import open_picture
 from engine.figures.sheet import MARGIN, Picture, labelled_sheet
 
 
@@ -31,10 +31,10 @@ def preview_paths(run: RunFolder) -> list[Path]:
 def read_preview(path: Path) -> Preview:
     """Cut a preview's sheet into its pictures. Raises DamagedError naming it."""
     try:
-        with open_data(path) as file, Image.open(file) as image:
+        with open_picture(path) as image:
             text = dict(getattr(image, "text", {}))
             sheet = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except OSError as error:
         raise DamagedError(f"preview {path} cannot be read ({error})") from None
     try:
         step, side, count = int(path.stem), int(text["size"]), int(text["count"])

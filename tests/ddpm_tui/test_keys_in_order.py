@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.ddpm_tui.packets import EVERY_KEY, click, key, make_home, outcome, packets, paste
 
-EXAMPLES = int(os.environ.get("DDPM_SOAK", "0")) or 5
+EXAMPLES = 5
+MANY = int(os.environ.get("DDPM_SOAK", "0")) or 50
 _number = itertools.count()
 
 
@@ -70,12 +71,20 @@ tokens = st.one_of(
 )
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="DDPM_SOAK" not in os.environ,
-    suppress_health_check=list(HealthCheck),
+any_sequence = given(
+    st.lists(tokens, min_size=6, max_size=14), st.lists(st.booleans(), min_size=5, max_size=5)
 )
-@given(st.lists(tokens, min_size=6, max_size=14), st.lists(st.booleans(), min_size=5, max_size=5))
+patient = settings(deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@settings(patient, max_examples=EXAMPLES, derandomize=True)
+@any_sequence
 def test_any_sequence(home: Path, drawn: list, cuts: list[bool]) -> None:
+    compare(home, [token for piece in drawn for token in piece], cuts)
+
+
+@pytest.mark.slow
+@settings(patient, max_examples=MANY)
+@any_sequence
+def test_many_sequences(home: Path, drawn: list, cuts: list[bool]) -> None:
     compare(home, [token for piece in drawn for token in piece], cuts)

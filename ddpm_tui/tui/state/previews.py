@@ -12,7 +12,7 @@ from ddpm_tui.tui.state.snapshot import Snapshot
 from engine.base.errors import DdpmError
 from engine.base.folders import RunFolder
 from engine.base.home import Home
-from engine.base.records import open_data
+from engine.base.picture_files import open_picture
 
 Pixels = NDArray[np.uint8]
 
@@ -96,12 +96,10 @@ def training_faces(home: Home, run: str, count: int = 16) -> list[Pixels]:
 
 def _told(path: Path) -> dict[str, object]:
     """What a PNG's text says; {} where there is none."""
-    from PIL import Image
-
     try:
-        with open_data(path) as file, Image.open(file) as image:
+        with open_picture(path) as image:
             return {str(key): value for key, value in image.info.items()}
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except OSError:
         return {}
 
 

@@ -146,7 +146,7 @@ def _read_run(folder: RunFolder) -> RunView:
     except MissingError:
         problem = f"{folder.record.name} is missing"
     except DamagedError as error:
-        problem = f"{folder.record.name} cannot be read ({error.what})"
+        problem = f"{folder.record.name} cannot be read ({error.reason})"
     return RunView(name, checkpoints=len(steps), latest_step=latest, epoch=epoch, problem=problem)
 
 

@@ -14,6 +14,7 @@ from ddpm_tui.tui.state.reading import stamp
 from engine.base.errors import DamagedError
 from engine.base.folders import RunFolder, SampleFolder
 from engine.base.home import Home
+from engine.base.records import open_data
 from engine.runs.sample_record import read_sample
 
 
@@ -107,7 +108,7 @@ def _entries(run: str, samples: Path, previews: Path | None = None) -> tuple[Ent
         try:
             facts = read_sample(folder)
         except DamagedError as error:
-            problem = f"{folder.record.name} cannot be read ({error.what})"
+            problem = f"{folder.record.name} cannot be read ({error.reason})"
             found.append(Entry(run, path.name, path, problem=problem))
             continue
         problem = "" if folder.pictures.is_file() else f"{folder.pictures.name} is missing"
@@ -151,6 +152,7 @@ def load_pictures(folder: SampleFolder) -> Pictures:
 
 def _open(path: Path, dimensions: int) -> NDArray[np.uint8]:
     try:
+        open_data(path).close()  # NumPy would wait for a pipe's writer
         found: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DamagedError(f"{path} cannot be read ({error})") from None
