@@ -35,7 +35,8 @@ def test_what_is_wrong_is_said_of_the_file(tmp_path: Path, kind: str) -> None:
     path.write_bytes(BROKEN[kind])
     with pytest.raises(OSError) as caught, open_picture(path) as image:
         image.load()
-    assert str(caught.value) and "_io." not in str(caught.value)
+    assert str(caught.value)
+    assert "_io." not in str(caught.value)
     for read, error in ((load_picture, UserError), (read_preview, DamagedError)):
         with pytest.raises(error) as said:
             read(path)
