@@ -161,7 +161,7 @@ GAP = 1 << 20
 """Between the ranks of two neighbours, so that most moves change one row only."""
 
 EXACT = 1 << 52
-"""Whole numbers up to here are themselves in the database's REAL column, and so are those between two of them."""
+"""Whole numbers up to here are themselves as floats, and so are those between two of them."""
 
 
 class Place(NamedTuple):
@@ -181,7 +181,7 @@ def new_ranks(line: Sequence[Place], moved: Sequence[str], before: str | None) -
     """Ranks that put `moved`, in this order, just before job `before` (None: last); `line` is in order.
 
     Ranks are whole numbers, so that the order is exact however often jobs are moved: if there is no whole number left
-    between two neighbours, or `line` has ranks of an older version, everybody gets a new one.
+    between two neighbours, or `line` has ranks from job folders of an older version, everybody gets a new one.
     """
     others = [place for place in line if place.id not in moved]
     at = next((i for i, place in enumerate(others) if place.id == before), len(others))

@@ -21,19 +21,15 @@ from engine.base.files import fsync_folder
 from engine.base.records import loads_json
 from engine.base.scarcity import is_scarce, scarce, unless_scarce
 from engine.base.typed import typed
+from engine.service import schema
 from engine.service.scheduling import Place, entry_before, new_ranks
 from engine.service.states import ALLOWED, ENDED, Event, Intent, Job, Priority, State
-
-SCHEMA = 1
-APPLICATION = 0x44445054
-"""Written into the file's header, so that another program's database is not taken for ours."""
 
 PATH_LIMIT = 511 - len("-journal")
 """Bytes of the longest path that SQLite opens on Unix, with its journal beside it."""
 
 _JSON = ("after", "args", "result")
 _COLUMNS = tuple(f.name for f in fields(Job))
-_NUMBERS = {"priority", "rank", "attempt", "pid", "crashes", "mark", "created", "started", "ended"}
 _UNWRITABLE = (
     "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_PROTOCOL",
     "SQLITE_NOMEM",
@@ -63,14 +59,15 @@ class Store:
     def open(cls, path: Path) -> "Store":
         """Open or create. What is not a whole database of ours is set aside, under a name that says so.
 
-        Raises UnwritableError where the disk is full or read-only, UserError for a newer schema or a path too long.
+        A database of an older schema is migrated, and a copy of it is kept. Raises UnwritableError where the disk is
+        full or read-only, UserError for a newer schema or a path too long.
         """
         set_aside = None
         fresh = not path.exists() or path.stat().st_size == 0
         try:
             connection = _connect(path)
             try:
-                fresh = _check(connection, path) or fresh
+                fresh = _open_tables(connection, path) or fresh
             except BaseException:
                 connection.close()
                 raise
@@ -81,7 +78,7 @@ class Store:
         store = cls(path, connection, fresh, set_aside)
         if fresh:
             with store._transaction():
-                store._create()
+                schema.create(connection)
         return store
 
     def close(self) -> None:
@@ -94,14 +91,14 @@ class Store:
         self.set_aside = _set_aside(self.path)
         self._connection = _connect(self.path)
         with self._transaction():
-            self._create()
+            schema.create(self._connection)
             for job in jobs:
                 self._insert(job)
         return self.set_aside
 
     def jobs(self) -> list[Job]:
         with _errors(self.path):
-            return _rows(self._connection)
+            return _rows(self._connection, self.path)
 
     def last_changes(self) -> dict[str, int]:
         """Job id → the number of its last transition; they count up over all jobs."""
@@ -180,25 +177,6 @@ class Store:
             return self._place(line, ids, before)
 
     # Inside a transaction.
-
-    def _create(self) -> None:
-        columns = ", ".join(
-            f'"{name}" {"REAL" if name in ("rank", "created", "started", "ended") else "INTEGER"}'
-            if name in _NUMBERS
-            else f'"{name}" TEXT'
-            for name in _COLUMNS
-            if name not in ("id", "token")
-        )
-        run = self._connection.execute
-        run(f"CREATE TABLE jobs (id TEXT PRIMARY KEY, token TEXT UNIQUE, {columns})")
-        run(
-            "CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT, attempt INTEGER, "
-            "before TEXT, after TEXT, reason TEXT, time REAL)"
-        )
-        run("CREATE INDEX events_by_job ON events (job, seq)")
-        run("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT)")
-        run(f"PRAGMA application_id = {APPLICATION}")
-        run(f"PRAGMA user_version = {SCHEMA}")
 
     def _insert_new(self, job: Job) -> None:
         try:
@@ -304,7 +282,14 @@ def read_jobs(path: Path) -> list[Job]:
         _errors(path),
         contextlib.closing(_connect(path) if _writable(path) else _look_at(path)) as connection,
     ):
-        return [] if _check(connection, path) else _rows(connection)
+        version = _check(connection, path)
+        if version is None or version == schema.SCHEMA:
+            return [] if version is None else _rows(connection, path)
+        with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+            connection.backup(copy)
+            copy.row_factory = sqlite3.Row
+            _migrate(copy, path)
+            return _rows(copy, path)
 
 
 def _writable(path: Path) -> bool:
@@ -340,26 +325,44 @@ def _connect(path: Path) -> sqlite3.Connection:
         return connection
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether the database is empty. Raises DamagedError where it is not whole or not ours."""
+def _open_tables(connection: sqlite3.Connection, path: Path) -> bool:
+    """Bring the tables up to date and look whether every row can be read; True if there are none yet. An older
+    database is kept beside it, under a name that says its schema. Raises as `_check`."""
+    version = _check(connection, path)
+    if version is None:
+        return True
+    with _errors(path):
+        if version < schema.SCHEMA:
+            schema.keep_copy(connection, path.with_name(f"{path.name}.schema-{version}"))
+            _migrate(connection, path)
+        _rows(connection, path)
+    return False
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> int | None:
+    """The schema of the database; None if it is empty. Raises DamagedError if it is not whole or not ours, UserError if
+    it is a newer program's."""
     with _errors(path):
         problem = connection.execute("PRAGMA quick_check(1)").fetchone()
         if problem is None or problem[0] != "ok":
             raise DamagedError(f"{path} is damaged ({problem and problem[0]})")
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:
-            return True
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+            return None
+        version = schema.version_of(connection)
         application = connection.execute("PRAGMA application_id").fetchone()[0]
-        if application != APPLICATION or not {"jobs", "events", "meta"} <= tables:
+        if application != schema.APPLICATION or not {"jobs", "events", "meta"} <= tables:
             raise DamagedError(f"{path} is not a queue of ddpm-tui")
-        if version > SCHEMA:
+        if version > schema.SCHEMA:
             raise UserError(f"{path} was written by a newer ddpm-tui (schema {version})", "update ddpm-tui")
-        try:
-            [_job(row) for row in connection.execute("SELECT * FROM jobs")]
-        except (ValueError, LookupError) as error:  # no JSON in a column, a column that is not there
-            raise DamagedError(f"{path} holds a job that cannot be read ({error})") from None
-    return False
+        return version
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    try:
+        schema.migrate(connection)
+    except LookupError as error:
+        raise DamagedError(f"{path} has schema {error}, which no ddpm-tui wrote") from None
 
 
 def _set_aside(path: Path) -> Path | None:
@@ -417,8 +420,11 @@ def _unwritable(path: Path, why: str, full: bool) -> UnwritableError:
     return error
 
 
-def _rows(connection: sqlite3.Connection) -> list[Job]:
-    return [_job(row) for row in connection.execute("SELECT * FROM jobs ORDER BY rank, id")]
+def _rows(connection: sqlite3.Connection, path: Path) -> list[Job]:
+    try:
+        return [_job(row) for row in connection.execute("SELECT * FROM jobs ORDER BY rank, id")]
+    except (ValueError, LookupError) as error:  # no JSON in a column, a column that is not there
+        raise DamagedError(f"{path} holds a job that cannot be read ({error})") from None
 
 
 def _row(job: Job) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from engine.base.home import Home
+from engine.service import schema
 from engine.service.queue import Queue
 from engine.service.states import Job, Priority, State
 from engine.service.store import StaleError, Store
@@ -27,7 +28,7 @@ class Order(RuleBasedStateMachine):
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         self.connection.row_factory = sqlite3.Row
         self.store = Store(Path("none"), self.connection, True, None)
-        self.store._create()
+        schema.create(self.connection)
         self.jobs: dict[str, Job] = {}
         self.line: list[tuple[str, Priority]] = []
         self.over: list[str] = []
