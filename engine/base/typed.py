@@ -87,6 +87,28 @@ def check_format(content: Any, newest: int, what: str, path: Path) -> dict[str, 
     return content
 
 
+Migration = Callable[[dict[str, Any]], dict[str, Any]]
+"""From a record of one format to the same of the next; its `format` is counted by `migrated`."""
+
+
+def migrated(
+    content: dict[str, Any], steps: Mapping[int, Migration], newest: int, what: str
+) -> dict[str, Any]:
+    """What `check_format` gave, brought from its format to the newest. Raises DamagedError for one that never was."""
+    for version in range(content["format"], newest):
+        if version not in steps:
+            raise DamagedError(f"{what} has format {version}, which no ddpm-tui wrote")
+        content = {**steps[version](content), "format": version + 1}
+    return content
+
+
+def unknown_fields(content: Mapping[str, Any], kind: Any, *others: str) -> dict[str, Any]:
+    """What stands in a record besides the fields of the dataclass `kind` and `others`: a newer version put it there,
+    and who writes the record again keeps it."""
+    known = {*(field.name for field in dataclasses.fields(kind)), *others}
+    return {key: value for key, value in content.items() if key not in known}
+
+
 _made: dict[Any, Check] = {}
 
 

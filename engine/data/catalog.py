@@ -23,7 +23,7 @@ from engine.base.folders import PackedFolder, SourceFolder
 from engine.base.home import NAME, Home, check_name, given_path
 from engine.base.records import read_json
 from engine.base.text import plural, shell_word
-from engine.base.typed import check_format, typed
+from engine.base.typed import Migration, check_format, migrated, typed, unknown_fields
 from engine.data.freshness import fingerprint_now
 from engine.data.manifest import FORMAT as PACKED_FORMAT
 from engine.data.manifest import PackedManifest, is_whole, load_manifest
@@ -33,6 +33,10 @@ from engine.data.scan import Listing, scan
 from engine.data.split import FEWEST_HELD_OUT, TRAIN, assign, choose
 
 FORMAT: Final = 1
+
+MIGRATIONS: Final[dict[int, Migration]] = {}
+"""source.json from each older format to the next one."""
+
 
 BROKEN_SHARE: Final = 0.01
 """More pictures than this that cannot be read are an error, unless the data set was added so that all may be left
@@ -145,7 +149,8 @@ def add_source(
         _check_same(before, source)
     home.create()
     folder.path.mkdir(parents=True, exist_ok=True)
-    files.write_json(folder.record, asdict(source))
+    others = {} if before is None else unknown_fields(_record(folder.record, chosen), Source)
+    files.write_json(folder.record, others | asdict(source))
     if before is not None and before.fingerprint != source.fingerprint:
         _drop_unfinished(home, chosen)
     return source
@@ -279,8 +284,13 @@ def load_source(home: Home, name: str) -> Source:
             )
         named = f" --name {name}" if NAME.fullmatch(name) else ""
         raise unknown("data set", name, _names(home), f"add it with `ddpm-tui data add PATH{named}`")
+    return typed(Source, _record(record, name), f"the record of data set {name!r}", record)
+
+
+def _record(path: Path, name: str) -> dict[str, Any]:
+    """source.json as it is, brought to the newest format."""
     what = f"the record of data set {name!r}"
-    return typed(Source, check_format(read_json(record, what), FORMAT, what, record), what, record)
+    return migrated(check_format(read_json(path, what), FORMAT, what, path), MIGRATIONS, FORMAT, what)
 
 
 def list_sources(home: Home, complain: Callable[[str], None] = lambda text: None) -> list[Source]:

@@ -13,9 +13,12 @@ from engine.base.errors import DamagedError, UserError
 from engine.base.folders import PackedFolder
 from engine.base.records import read_json
 from engine.base.text import plural
-from engine.base.typed import check_format, typed
+from engine.base.typed import Migration, check_format, migrated, typed
 
 FORMAT: Final = 1
+
+MIGRATIONS: Final[dict[int, Migration]] = {}
+"""The manifest from each older format to the next one."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def load_manifest(folder: PackedFolder) -> PackedManifest:
     content = read_json(folder.manifest, "the manifest of a packed data set")
     try:
         what = "the manifest of a packed data set"
-        manifest = typed(PackedManifest, check_format(content, FORMAT, what, folder.manifest), what)
+        content = migrated(check_format(content, FORMAT, what, folder.manifest), MIGRATIONS, FORMAT, what)
+        manifest = typed(PackedManifest, content, what)
         if "pictures.u8" not in manifest.files or not all(map(_is_entry, manifest.files.items())):
             raise DamagedError("its files")
     except UserError:

@@ -10,6 +10,7 @@ from engine.base.errors import DamagedError, UsageError, UserError
 from engine.base.failpoints import reach
 from engine.base.folders import RunFolder
 from engine.base.home import Home
+from engine.base.records import read_object
 from engine.base.seals import write_sealed
 from engine.base.trash import list_trash
 from engine.config.profile import Profile
@@ -97,7 +98,10 @@ def branch_run(
             _link(checkpoint.folder.path / file, target.path / file)
         offset = _copy_history(parent, folder, manifest.metrics_offset)
         # It is where the branch begins, so retention keeps it as it keeps the end of a chunk.
-        facts = {**dataclasses.asdict(manifest), "metrics_offset": offset, "chunk_end": True}
+        kept = read_object(
+            checkpoint.folder.manifest, "the manifest"
+        )  # with what a newer version put into it
+        facts = {**kept, **dataclasses.asdict(manifest), "metrics_offset": offset, "chunk_end": True}
         if _other_pictures(before.profile, profile):  # with whose held-out ones these are not compared
             facts |= {"eps_error": None, "val_loss": None}
         write_sealed(target.manifest, facts)

@@ -21,11 +21,15 @@ from engine.base.folders import CheckpointFolder, RunFolder, is_number
 from engine.base.home import Home, check_name
 from engine.base.records import MissingError, read_json, read_object
 from engine.base.seals import check_seal, write_sealed
-from engine.base.typed import Count, check_format, typed
+from engine.base.typed import Count, Migration, check_format, migrated, typed
 from engine.runs.record import find_run
 from engine.runs.timeline import Origin
 
 FORMAT = 1
+
+MIGRATIONS: dict[int, Migration] = {}
+"""manifest.json from each older format to the next one."""
+
 STANDING_TAGS = ("latest", "best")
 
 
@@ -104,7 +108,7 @@ def read_manifest(folder: CheckpointFolder) -> Manifest:
     """Parse manifest.json. Raises DamagedError naming it; UserError for a newer format."""
     what = f"the manifest of checkpoint {folder.path.name}"
     data = check_format(read_json(folder.manifest, what), FORMAT, what, folder.manifest)
-    manifest = typed(Manifest, data, what, folder.manifest)
+    manifest = typed(Manifest, migrated(data, MIGRATIONS, FORMAT, what), what, folder.manifest)
     if wrong := _wrong_file(manifest):
         raise DamagedError(f"{what} has something else for {wrong}: {folder.manifest}")
     check_seal(data, what, folder.manifest)

@@ -12,19 +12,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+from engine.base import seals
 from engine.base.errors import DamagedError, GoneError, UserError, damaged_run, unknown
-from engine.base.files import FileLock, disk_errors, fsync_folder
+from engine.base.files import FileLock, disk_errors, fsync_folder, write_bytes
 from engine.base.folders import RunFolder
 from engine.base.home import NAME, NAME_RULE, Home, check_name
-from engine.base.records import read_json, read_object
+from engine.base.records import MissingError, read_json, read_object
 from engine.base.seals import check_seal, write_sealed
-from engine.base.typed import AtLeast, Count, Fits, check_format, typed
+from engine.base.typed import AtLeast, Count, Fits, Migration, check_format, migrated, typed, unknown_fields
 from engine.config.profile import Profile
 from engine.config.store import build_profile, diff_profiles, override_profile, value_text
 from engine.runs.rate_plan import RatePlan, Segment
 from engine.runs.timeline import Origin
 
 FORMAT = 1
+
+MIGRATIONS: dict[int, Migration] = {}
+"""run.json from each older format to the next one."""
 
 PICTURES = ("data.dataset", "data.limit", "data.recipe")
 """What decides which pictures a run learns from."""
@@ -100,7 +104,8 @@ class _Stored:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run. `frozen` is what the worker decided at the first step and keeps: it changes bits."""
+    """One run. `frozen` is what the worker decided at the first step and keeps: it changes bits. `others`: what a newer
+    version put into the file, which is written again with the rest."""
 
     name: str
     profile: Profile
@@ -109,6 +114,7 @@ class RunRecord:
     lineage: Lineage | None = None
     frozen: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
 
     @property
     def origin(self) -> Origin | None:
@@ -141,11 +147,12 @@ class RunRecord:
 
     def to_json(self) -> dict[str, Any]:
         return {
+            **self.others,
             "format": FORMAT,
             "name": self.name,
             "created": self.created,
             "profile_name": self.profile_name,
-            "lineage": asdict(self.lineage) if self.lineage else None,
+            "lineage": self.others.get("lineage", {}) | asdict(self.lineage) if self.lineage else None,
             "frozen": self.frozen,
             "versions": self.versions,
             "profile": self.profile.to_dict(),
@@ -280,6 +287,7 @@ def _record(folder: RunFolder) -> RunRecord:
     what = f"the record of run {folder.name!r}"
     data = check_format(read_json(folder.record, what), FORMAT, what, folder.record)
     check_seal(data, what, folder.record)
+    data = migrated(data, MIGRATIONS, FORMAT, what)
     stored = typed(_Stored, data, what, folder.record)
     typed(_Frozen, stored.frozen, f"{what}, in frozen,", folder.record)
     record = RunRecord(
@@ -290,6 +298,7 @@ def _record(folder: RunFolder) -> RunRecord:
         stored.lineage,
         stored.frozen,
         stored.versions,
+        _others(data),
     )
     try:
         _ = record.origin, record.rates  # raise here if they are something else
@@ -298,8 +307,26 @@ def _record(folder: RunFolder) -> RunRecord:
     return record
 
 
+def _others(data: dict[str, Any]) -> dict[str, Any]:
+    found = unknown_fields(data, _Stored, "format", "name", seals.KEY)
+    if data["lineage"] and (in_lineage := unknown_fields(data["lineage"], Lineage)):
+        found["lineage"] = in_lineage
+    return found
+
+
 def write_record(folder: RunFolder, record: RunRecord) -> None:
+    """Write run.json. One of an older format that is there is kept beside it, under a name that says its format."""
+    _keep_older(folder)
     write_sealed(folder.record, record.to_json())
+
+
+def _keep_older(folder: RunFolder) -> None:
+    with contextlib.suppress(MissingError):
+        found = read_object(folder.record, f"the record of run {folder.name!r}").get("format")
+        if type(found) is int and found < FORMAT:
+            write_bytes(
+                folder.record.with_name(f"{folder.record.name}.format-{found}"), folder.record.read_bytes()
+            )
 
 
 def freeze(folder: RunFolder, **facts: Any) -> RunRecord:

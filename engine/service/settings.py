@@ -1,4 +1,4 @@
-"""The [queue] table of settings.toml. Every key has a default; a wrong value is reported and passed over."""
+"""settings.toml: `format` and the [queue] table. Every key has a default; a wrong one is reported and passed over."""
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -7,6 +7,9 @@ from typing import Any, Literal
 from engine.base.errors import nearest
 from engine.base.records import TomlError, read_toml
 from engine.base.trust import distrust
+
+FORMAT = 1
+"""Of settings.toml. A file that says none has this one."""
 
 Choice = Literal["requeue", "hold"]
 
@@ -41,6 +44,14 @@ def read_settings(path: Path) -> tuple[QueueSettings, list[str]]:
         return QueueSettings(), []
     except TomlError as error:
         return QueueSettings(), [f"{error}; all settings are the usual ones until it is mended"]
+    version = content.get("format", FORMAT)
+    if type(version) is not int or version < 1:
+        return QueueSettings(), [
+            f"{path}: format = {version!r}: must be {FORMAT}; all settings are the usual ones"
+        ]
+    if version > FORMAT:
+        why = f"is of a newer ddpm-tui (format {version}, this one reads {FORMAT})"
+        return QueueSettings(), [f"{path} {why}; update ddpm-tui; all settings are the usual ones until then"]
     table = content.get("queue", {})
     if not isinstance(table, dict):
         return QueueSettings(), [f"{path}: queue is not a table"]

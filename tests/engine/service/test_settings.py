@@ -52,3 +52,18 @@ def test_slots() -> None:
     assert [is_slot(s) for s in ("cpu", "cuda:0", "cuda:12", "cuda", "cuda:", "cuda:x", "auto")] == [
         True, True, True, False, False, False, False,
     ]  # fmt: skip
+
+
+def test_a_file_may_say_its_format(tmp_path: Path) -> None:
+    assert read(tmp_path, "format = 1\n[queue]\ncrash_limit = 5\n") == (QueueSettings(crash_limit=5), [])
+
+
+@pytest.mark.parametrize(
+    ("value", "way_out"),
+    [("2", "update ddpm-tui"), ('"1"', "must be 1"), ("true", "must be 1"), ("0", "must be 1")],
+)
+def test_a_file_of_a_format_that_is_not_known_is_not_obeyed(tmp_path: Path, value: str, way_out: str) -> None:
+    settings, (problem,) = read(tmp_path, f"format = {value}\n[queue]\ncrash_limit = 5\n")
+    assert settings == QueueSettings()
+    assert way_out in problem
+    assert "\n" not in problem
