@@ -10,6 +10,7 @@ from engine.config.profile import DiffusionSection
 from engine.config.store import parse_profile
 from engine.diffusion.schedules import SCHEDULES
 from engine.diffusion.tables import betas
+from engine.service.job_states import ENDED, LIVE, STATES, Change, Stage, State, states_that_take
 from tests.choices_page import PAGE, made
 
 
@@ -32,3 +33,43 @@ def test_profiles_take_the_schedules_of_the_table_and_no_other() -> None:
     for unknown in ("sigmoidal", "", "betas", None, ["linear"]):
         with pytest.raises(ValueError, match="unknown schedule"):
             betas(unknown, 10)  # type: ignore[arg-type]
+
+
+def test_every_state_has_its_row() -> None:
+    assert list(STATES) == list(State)
+    for state, facts in STATES.items():
+        assert len(facts.sign) == 1, state
+        assert facts.tone in TONES, state
+        assert facts.news in TONES | {""}, state
+        assert facts.colour in COLOURS, state
+        assert facts.stage in get_args(Stage), state
+        assert facts.takes <= set(get_args(Change)), state
+        assert facts.to <= set(State) - {state}, state
+
+
+TONES = {"dim", "accent", "good", "warn", "bad"}
+COLOURS = {"green", "cyan", "yellow", "red", "bright_black"}
+
+
+def test_rows_agree_with_each_other() -> None:
+    for state, facts in STATES.items():
+        assert facts.comes or state not in LIVE, "a worker ends"
+        assert not (facts.comes and state in ENDED), state
+        assert ("retry" in facts.takes) >= (state in ENDED - {State.DONE}), state
+        assert ("cancel" in facts.takes) is (state not in ENDED), state
+    wished: dict[Change, State] = {
+        "pause": State.PAUSED,
+        "hold": State.HELD,
+        "cancel": State.CANCELLED,
+        "resume": State.QUEUED,
+        "retry": State.QUEUED,
+    }
+    assert set(wished) == set(get_args(Change))
+    for change, after in wished.items():
+        for before in states_that_take(change):
+            assert after in STATES[before].to, f"{change} of a job that is {before}"
+
+
+def test_every_state_but_the_first_can_be_reached() -> None:
+    reached = {after for facts in STATES.values() for after in facts.to}
+    assert reached == set(State)

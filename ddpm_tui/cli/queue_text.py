@@ -9,19 +9,8 @@ from ddpm_tui.silence import silence
 from ddpm_tui.words import duration, plural
 from engine.base.text import visible
 from engine.jobs.files import Progress
-from engine.service.states import ENDED, LIVE, job_number
-
-COLOURS = {
-    "running": "green",
-    "starting": "green",
-    "queued": "cyan",
-    "paused": "yellow",
-    "held": "yellow",
-    "interrupted": "yellow",
-    "failed": "red",
-    "cancelled": "bright_black",
-    "done": "bright_black",
-}
+from engine.service.job_states import STATES
+from engine.service.states import job_number
 
 
 def listing(answer: dict[str, Any], width: int) -> list[Line]:
@@ -30,7 +19,7 @@ def listing(answer: dict[str, Any], width: int) -> list[Line]:
     if answer["on_hold"]:
         lines.append(["The queue is on hold: nothing new starts (`queue resume` releases it)."])
     # What works stands before what waits, also where that comes first by its priority.
-    jobs = sorted(answer["jobs"], key=lambda job: (job["state"] not in ENDED, job["state"] not in LIVE))
+    jobs = sorted(answer["jobs"], key=_rank)
     if not jobs:
         return [*lines, ["The queue is empty. `ddpm-tui queue train PROFILE` adds a training."]]
     if answer["hidden"]:
@@ -39,11 +28,18 @@ def listing(answer: dict[str, Any], width: int) -> list[Line]:
     name = min(44, max(len(visible(_name(job))) for job in jobs))
     for job in jobs:
         state = job["state"] + ("…" if job.get("intent") else "")
+        facts = STATES.get(job["state"])
         head = f"{job_number(job['id']):>{number}}  "
         rest = f"  {_cut(_name(job), name):<{name}}  "
         tail = _cut(remark(job), max(10, width - len(head) - 11 - len(rest)))
-        lines.append([head, (f"{state:<11}", COLOURS.get(job["state"], "")), f"{rest}{tail}".rstrip()])
+        lines.append([head, (f"{state:<11}", facts.colour if facts else ""), f"{rest}{tail}".rstrip()])
     return lines
+
+
+def _rank(job: dict[str, Any]) -> int:
+    """The place of a job's state in a list; one that an engine of a newer version made stands with what waits."""
+    facts = STATES.get(job["state"])
+    return facts.rank if facts else max(f.rank for f in STATES.values())
 
 
 def _name(job: dict[str, Any]) -> str:

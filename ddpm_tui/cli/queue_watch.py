@@ -22,6 +22,7 @@ from engine.base.home import Home
 from engine.base.records import open_data, read_tail
 from engine.client.sync import Client, NotRunningError, ensure_engine
 from engine.jobs.files import EXIT_DISK_FULL
+from engine.service.job_states import STATES, State
 from engine.service.states import job_number
 
 
@@ -41,7 +42,7 @@ def wait(ids: tuple[str, ...], timeout: float | None, quiet: bool) -> None:
         try:
             with ensure_engine(Home.find()) as client:
                 ids = ids or tuple(
-                    job["id"] for job in client.request("list")["jobs"] if job["state"] in _COMING
+                    job["id"] for job in client.request("list")["jobs"] if _comes(job["state"])
                 )
                 jobs, unknown = _shown(client, ids, told)
                 client.request("subscribe", topics=["jobs"])
@@ -128,12 +129,14 @@ def watch_list(everything: bool) -> None:
                 trouble = "  ! no engine answers; this is what the last one said"
 
 
-_COMING = ("queued", "starting", "running", "interrupted")
-"""What comes to an end without anybody's doing."""
+def _comes(state: str) -> bool:
+    """Whether a job in this state comes to an end without anybody's doing."""
+    return state in STATES and STATES[State(state)].comes
 
 
 def _at_rest(job: dict[str, Any]) -> bool:
-    return job["state"] in ("done", "failed", "cancelled", "held") or _lacks_room(job)
+    state = job["state"]
+    return (state in STATES and not _comes(state) and state != State.PAUSED) or _lacks_room(job)
 
 
 def _lacks_room(job: dict[str, Any]) -> bool:
@@ -164,7 +167,7 @@ def logs(job: str, follow: bool, lines: int) -> None:
 
 def _is_over(home: Home, job_id: str) -> bool:
     answer = look(home, "show", id=job_id)
-    return answer["state"] in ("done", "failed", "cancelled", "held", "paused")
+    return answer["state"] in STATES and not _comes(answer["state"])
 
 
 def follow_file(path: Path, lines: int, over: Any) -> None:

@@ -13,13 +13,14 @@ from engine.base.home import Home
 from engine.base.typed import typed
 from engine.jobs.files import QueueWishes, new_job_folder, read_progress, read_spec
 from engine.service.engine import Engine
+from engine.service.job_states import LOST, Change, states_that_take
 from engine.service.needed import kept_meanwhile
 from engine.service.planning import KINDS, TrainRequest, check_after, make_run, plan_job, plan_training
 from engine.service.queue import Queue
 from engine.service.rebuild import new_job
 from engine.service.server import Client
 from engine.service.settings import is_slot
-from engine.service.states import ENDED, LIVE, Intent, Job, Priority, State, job_number, title
+from engine.service.states import Intent, Job, Priority, State, job_number, title
 from engine.service.store import StaleError
 from engine.service.supervision import tail
 
@@ -217,9 +218,9 @@ class Commands:
     async def _pause(self, job: Job) -> Job:
         if job.live:
             return await self.engine.supervisor.ask(job, Intent.PAUSE)
-        self._refuse(job, (State.QUEUED,), "paused")
+        states = self._allowed(job, "pause", "paused")
         return await self.queue.transition(
-            job, [State.QUEUED], State.PAUSED, "paused", hint="`queue resume` puts it back"
+            job, states, State.PAUSED, "paused", hint="`queue resume` puts it back"
         )
 
     async def do_resume(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
@@ -228,15 +229,13 @@ class Commands:
     async def _resume(self, job: Job) -> Job:
         if job.live and job.intent is Intent.PAUSE:
             return await self.engine.supervisor.take_back(job)
-        self._refuse(job, (State.PAUSED, State.HELD), "resumed")
-        return await self._back(job, [State.PAUSED, State.HELD], "resumed")
+        return await self._back(job, self._allowed(job, "resume", "resumed"), "resumed")
 
     async def do_retry(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
         return await self._each(args, self._retry)
 
     async def _retry(self, job: Job) -> Job:
-        self._refuse(job, (State.FAILED, State.CANCELLED, State.HELD), "retried")
-        return await self._back(job, [State.FAILED, State.CANCELLED, State.HELD], "tried again")
+        return await self._back(job, self._allowed(job, "retry", "retried"), "tried again")
 
     async def _back(self, job: Job, states: list[State], reason: str) -> Job:
         """To the queue with a clean slate; a predecessor that will never be done is not waited for again."""
@@ -253,11 +252,9 @@ class Commands:
         async def cancel(job: Job) -> Job:
             if job.live:
                 return await self.engine.supervisor.ask(job, intent)
-            waiting = [s for s in State if s not in ENDED and s not in LIVE]
-            self._refuse(job, tuple(waiting), "cancelled")
             return await self.queue.transition(
                 job,
-                waiting,
+                self._allowed(job, "cancel", "cancelled"),
                 State.CANCELLED,
                 "cancelled",
                 hint="`queue retry` brings it back",
@@ -268,8 +265,7 @@ class Commands:
 
     async def do_hold(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
         async def hold(job: Job) -> Job:
-            self._refuse(job, (State.QUEUED, State.PAUSED), "held")
-            states = [State.QUEUED, State.PAUSED]
+            states = self._allowed(job, "hold", "held")
             return await self.queue.transition(
                 job, states, State.HELD, "held by hand", hint="`queue resume` releases it"
             )
@@ -365,13 +361,16 @@ class Commands:
                 return await change(self.queue.jobs[job_id])
         return await change(self.queue.jobs[job_id])
 
-    def _refuse(self, job: Job, allowed: tuple[State, ...], done: str) -> None:
+    def _allowed(self, job: Job, change: Change, done: str) -> list[State]:
+        """The states in which `change` may be asked for. Raises UserError if the job is in none of them."""
+        allowed = states_that_take(change)
         if job.state not in allowed:
             raise UserError(f"job {job_number(job.id)} is {job.state} and cannot be {done}")
+        return [*allowed]
 
 
 def _lost(job: Job) -> bool:
-    return job.state in (State.FAILED, State.CANCELLED)
+    return job.state in LOST
 
 
 class Arguments:

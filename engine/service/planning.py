@@ -14,6 +14,7 @@ from engine.base.errors import DdpmError, UsageError, UserError, nearest
 from engine.base.home import Home, given_path, is_export, is_file_name
 from engine.base.text import shell_word
 from engine.service import runs
+from engine.service.job_states import LOST
 from engine.service.states import Job, State, job_number
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def _is_queued(run: str, job: Job) -> TrainPlan:
     """Nothing is to be done: a job takes the run as far as was asked, or further."""
     number = job_number(job.id)
     already = f"{run} is queued to epoch {job.to_epoch} already (job {number}, {job.state}): nothing is added"
-    if job.state in (State.PAUSED, State.HELD):
+    if job.takes("resume"):
         already += f"; `queue resume {number}` lets it go on"
     return TrainPlan(run, job.to_epoch, job=job.id, says=(already,))
 
@@ -329,7 +330,7 @@ def check_after(jobs: dict[str, Job], after: Iterable[str], find: Any) -> tuple[
     found = []
     for name in after:
         job: Job = find(name)
-        if job.state in (State.FAILED, State.CANCELLED):
+        if job.state in LOST:
             raise UserError(
                 f"job {job_number(job.id)} {'failed' if job.state is State.FAILED else 'was cancelled'}",
                 f"`queue retry {job_number(job.id)}` first, or leave --after out",

@@ -1,4 +1,4 @@
-"""What a queued job is and which states it may go through. Pure data: no files, no processes, no database."""
+"""What a queued job is; `job_states` has its states. Pure data: no files, no processes, no database."""
 
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum, StrEnum
@@ -10,52 +10,10 @@ from engine.base.folders import is_number
 from engine.base.home import is_name, short_reference
 from engine.base.text import plural
 from engine.base.typed import Count, Fits, typed
-
-
-class State(StrEnum):
-    """Where a job is. `starting` and `running` have, or are about to have, a worker."""
-
-    QUEUED = "queued"
-    STARTING = "starting"
-    RUNNING = "running"
-    PAUSED = "paused"
-    HELD = "held"
-    INTERRUPTED = "interrupted"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-ENDED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
-"""The job is over; `retry` brings the last two back."""
-
-LIVE = frozenset({State.STARTING, State.RUNNING})
-"""A worker has the job's lock, or had it when it died."""
-
-_AFTER_A_WORKER = frozenset(
-    {
-        State.DONE,
-        State.FAILED,
-        State.CANCELLED,
-        State.INTERRUPTED,
-        State.PAUSED,
-        State.HELD,
-        State.QUEUED,
-    }
-)
-
-ALLOWED: dict[State, frozenset[State]] = {
-    State.QUEUED: frozenset({State.STARTING, State.PAUSED, State.HELD, State.CANCELLED, State.FAILED}),
-    State.STARTING: _AFTER_A_WORKER | {State.RUNNING},
-    State.RUNNING: _AFTER_A_WORKER,
-    State.PAUSED: frozenset({State.QUEUED, State.CANCELLED, State.HELD}),
-    State.HELD: frozenset({State.QUEUED, State.CANCELLED}),
-    State.INTERRUPTED: frozenset({State.QUEUED, State.HELD, State.CANCELLED}),
-    State.DONE: frozenset(),
-    State.FAILED: frozenset({State.QUEUED}),
-    State.CANCELLED: frozenset({State.QUEUED}),
-}
-"""Every transition there is."""
+from engine.service.job_states import ENDED as ENDED
+from engine.service.job_states import LIVE as LIVE
+from engine.service.job_states import STATES, Change
+from engine.service.job_states import State as State
 
 
 class Intent(StrEnum):
@@ -134,6 +92,10 @@ class Job:
     @property
     def live(self) -> bool:
         return self.state in LIVE
+
+    def takes(self, change: Change) -> bool:
+        """Whether a person may ask for `change` in the state that the job is in."""
+        return change in STATES[self.state].takes
 
     def to_wire(self) -> dict[str, Any]:
         """Plain JSON for clients and for the note in the job's folder."""

@@ -22,8 +22,9 @@ from engine.base.records import loads_json
 from engine.base.scarcity import is_scarce, scarce, unless_scarce
 from engine.base.typed import typed
 from engine.service import schema
+from engine.service.job_states import STATES
 from engine.service.scheduling import Place, entry_before, new_ranks
-from engine.service.states import ALLOWED, ENDED, Event, Intent, Job, Priority, State
+from engine.service.states import ENDED, Event, Intent, Job, Priority, State
 
 PATH_LIMIT = 511 - len("-journal")
 """Bytes of the longest path that SQLite opens on Unix, with its journal beside it."""
@@ -201,7 +202,7 @@ class Store:
         same_intent: bool = False,
         **changes: Any,
     ) -> Job:
-        allowed = [state for state in before if to in ALLOWED[state]]
+        allowed = [state for state in before if to in STATES[state].to]
         if not allowed:
             raise ValueError(f"no transition from {[str(s) for s in before]} to {to}")
         current = self._current(job, allowed)

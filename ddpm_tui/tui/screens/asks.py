@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from ddpm_tui.tui.state.snapshot import JobView
 from engine.base.errors import UserError
 from engine.client.sync import token
-from engine.service.states import Intent, State, job_number
+from engine.service.states import Intent, job_number
 
 if TYPE_CHECKING:
     from ddpm_tui.tui.app import DdpmApp
@@ -66,7 +66,7 @@ async def change(app: "DdpmApp", do: str, job_id: str, **args: Any) -> dict[str,
 async def pause_or_resume(app: "DdpmApp", view: JobView) -> None:
     """Whatever the job's state asks for; undo does the other."""
     number = job_number(view.id)
-    if view.state in (State.PAUSED, State.HELD) or (view.job.live and view.job.intent is Intent.PAUSE):
+    if view.job.takes("resume") or (view.job.live and view.job.intent is Intent.PAUSE):
         await change(app, "resume", view.id)
         app.say(f"job {number} resumed")
         app.undo.push(f"job {number} is paused again", _doer(app, "pause", view.id))

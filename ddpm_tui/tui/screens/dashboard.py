@@ -137,7 +137,7 @@ class DashboardScreen(BaseScreen):
         live = snapshot.live
         job = next((j for j in live if j.id == self._job), None) or (live[0] if live else None)
         if job is None:
-            stopped = [j for j in snapshot.jobs if j.state in (State.PAUSED, State.HELD)]
+            stopped = [j for j in snapshot.jobs if j.job.takes("resume")]
             job = next((j for j in stopped if j.run == self._run), None) or (stopped[0] if stopped else None)
         self._job = job.id if job else None
         with_run = job if job and job.run else None

@@ -11,7 +11,7 @@ from ddpm_tui.tui.screens.base import BaseScreen
 from ddpm_tui.tui.screens.forms import SampleForm, TrainForm, wish
 from ddpm_tui.tui.screens.log import LogView
 from ddpm_tui.tui.state.snapshot import JobView, Snapshot
-from ddpm_tui.tui.widgets.jobs import PHASES, SIGNS, with_key
+from ddpm_tui.tui.widgets.jobs import PHASES, sign_and_tone, with_key
 from ddpm_tui.tui.widgets.rows import Line, Rows, entitle
 from ddpm_tui.tui.widgets.table import Column, Row, Table
 from ddpm_tui.words import ago, clock, duration, left
@@ -229,7 +229,7 @@ class QueueScreen(BaseScreen):
 
 
 def _row(view: JobView, snapshot: Snapshot) -> Row:
-    sign, tone = SIGNS[view.state]
+    sign, tone = sign_and_tone(view.state)
     state, share, when, why = str(view.state), "", "", view.job.reason
     if view.job.intent:
         state = {"pause": "pausing", "cancel": "stopping", "kill": "stopping"}.get(view.job.intent, state)

@@ -17,6 +17,7 @@ from ddpm_tui.tui.state.snapshot import Engine, Event, JobView, LinkState, Meter
 from engine.base.errors import DdpmError
 from engine.base.home import Home
 from engine.jobs.files import Progress, read_progress
+from engine.service.job_states import STATES
 from engine.service.states import Job, State
 
 if TYPE_CHECKING:
@@ -282,18 +283,7 @@ class LiveStore:
             says_state = after.reason.startswith(str(after.state))  # "running on cpu"
             words = f"{view.title}: {after.reason if says_state else f'{after.state}, {after.reason}'}"
         when = (after.ended if after.over else after.started) or self._clock.now()
-        self._events = [*self._events, Event(when, words, TONES.get(after.state, ""))][-KEPT_EVENTS:]
-
-
-TONES = {
-    State.DONE: "good",
-    State.FAILED: "bad",
-    State.HELD: "warn",
-    State.INTERRUPTED: "bad",
-    State.CANCELLED: "dim",
-    State.PAUSED: "warn",
-    State.RUNNING: "accent",
-}
+        self._events = [*self._events, Event(when, words, STATES[after.state].news)][-KEPT_EVENTS:]
 
 
 def _same(a: Snapshot, b: Snapshot) -> bool:

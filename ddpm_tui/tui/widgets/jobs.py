@@ -7,19 +7,8 @@ from ddpm_tui.tui.state.snapshot import JobView, Snapshot
 from ddpm_tui.tui.widgets.meters import bar
 from ddpm_tui.tui.widgets.rows import Line, Piece, Rows, length, spread
 from ddpm_tui.words import clock, learning_rate, left, number, rate
+from engine.service.job_states import STATES
 from engine.service.states import State, job_number
-
-SIGNS = {
-    State.QUEUED: ("○", "dim"),
-    State.STARTING: ("◌", "accent"),
-    State.RUNNING: ("●", "good"),
-    State.PAUSED: ("◐", "warn"),
-    State.HELD: ("◐", "warn"),
-    State.INTERRUPTED: ("✗", "bad"),
-    State.DONE: ("✓", "good"),
-    State.FAILED: ("✗", "bad"),
-    State.CANCELLED: ("✗", "dim"),
-}
 
 PHASES = {
     "starting": "starting",
@@ -30,6 +19,12 @@ PHASES = {
     "checkpointing": "writing a checkpoint",
     "writing": "writing",
 }
+
+
+def sign_and_tone(state: State) -> tuple[str, str]:
+    """How a job's state is shown."""
+    facts = STATES[state]
+    return facts.sign, facts.tone
 
 
 class JobPanel(Rows):
@@ -71,7 +66,7 @@ class JobPanel(Rows):
             yield self._facts(self.view, width)
 
     def _title(self, view: JobView, width: int) -> Line:
-        sign, tone = SIGNS[view.state]
+        sign, tone = sign_and_tone(view.state)
         words = str(view.state)
         phase = PHASES.get(view.progress.phase) if view.progress and view.job.live else None
         if view.job.intent:
@@ -87,7 +82,7 @@ class JobPanel(Rows):
         return spread(left, self._left(view, width), width)
 
     def _left(self, view: JobView, width: int) -> list[Piece]:
-        if view.state in (State.PAUSED, State.HELD) and self.resume:
+        if view.job.takes("resume") and self.resume:
             return [(self.resume, "accent bold"), (" resumes", "dim")]
         progress = view.progress
         if progress is None or progress.eta_s is None or not view.job.live or view.silence(self.now):
@@ -164,7 +159,7 @@ def with_key(hint: str, key: str) -> str:
 
 def job_line(view: JobView, width: int, snapshot: Snapshot) -> Line:
     """One job in one line: sign, title, and at the right where it stands."""
-    sign, tone = SIGNS[view.state]
+    sign, tone = sign_and_tone(view.state)
     fraction = view.fraction
     if view.job.live and fraction is not None:
         right = f"{100 * fraction:.0f} %"

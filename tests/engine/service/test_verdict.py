@@ -4,7 +4,8 @@ from typing import get_args
 import pytest
 
 from engine.jobs.files import Outcome, Result
-from engine.service.states import ALLOWED, Intent, Job, State
+from engine.service.job_states import STATES
+from engine.service.states import Intent, Job, State
 from engine.service.verdict import after_interruption, judge
 
 RUNNING = Job("000001", "train", "r", state=State.RUNNING, attempt=1)
@@ -96,7 +97,7 @@ def test_every_verdict_is_a_transition_that_exists() -> None:
     for state, intent, result, reached in itertools.product(
         (State.STARTING, State.RUNNING), (None, *Intent), results, (True, False)
     ):
-        assert judge(job(intent, state=state), result, None, reached).state in ALLOWED[state]
+        assert judge(job(intent, state=state), result, None, reached).state in STATES[state].to
 
 
 def test_the_way_it_died_is_in_words() -> None:
