@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.ddpm_tui.packets import EVERY_KEY, click, key, make_home, outcome, packets, paste
 
 EXAMPLES = 5
-MANY = int(os.environ.get("DDPM_SOAK", "0")) or 3
-"""Random ones, which differ from day to day."""
+MANY = int(os.environ.get("DDPM_SOAK", "0"))
+"""Of other ones each time; `make soak` only."""
 _number = itertools.count()
 
 
@@ -85,7 +85,9 @@ def test_any_sequence(home: Path, drawn: list, cuts: list[bool]) -> None:
 
 
 @pytest.mark.slow
-@settings(patient, max_examples=MANY)
+@pytest.mark.skipif(not MANY, reason="make soak")
+@pytest.mark.timeout(60 * MANY)
+@settings(patient, max_examples=MANY or 1)
 @any_sequence
 def test_many_sequences(home: Path, drawn: list, cuts: list[bool]) -> None:
     compare(home, [token for piece in drawn for token in piece], cuts)
