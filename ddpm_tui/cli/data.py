@@ -204,6 +204,8 @@ def _remarks(source: Any) -> list[str]:
     remarks = []
     if source.partition_problem:
         remarks.append(f"{source.partition_problem}; about 2 % are held out by name instead")
+    if source.partition_remark:
+        remarks.append(source.partition_remark)
     if source.folders:
         counts = ", ".join(f"{folder or 'beside them'} {count:,}" for folder, count in source.folders.items())
         names = [folder for folder in source.folders if folder not in ("", "…")]
@@ -310,6 +312,7 @@ def show(name: str, as_json: bool) -> None:
                 "split by",
                 source.partition or ("" if source.kind == "built-in" else "name: 2 % held out, at least 2"),
             ),
+            ("", source.partition_remark),
             ("changed", problem or ""),
         ]
     )

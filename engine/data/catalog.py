@@ -71,6 +71,8 @@ class Source:
     """the partition file that decides who trains, if there is one that names some of them"""
     partition_problem: str = ""
     """the partition file that is there and decides nothing, and why"""
+    partition_remark: str = ""
+    """what `partition` leaves open, and what is done then"""
     ignored: int = 0
     """files that are not pictures by their name"""
     left_out: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -123,7 +125,7 @@ def add_source(
     if len(listing.names) < 2:
         raise _too_few(where, listing)
     chosen = name or _derived_name(where, listing)
-    partition_problem = _partition_problem(listing)
+    partition_problem, partition_remark = _partition_words(listing)
     folder = home.source(chosen)
     before = load_source(home, chosen) if folder.record.exists() else None
     fingerprint = fingerprint_now(listing, before, _manifests(home, chosen))
@@ -139,6 +141,7 @@ def add_source(
         celeba=listing.celeba,
         partition=None if partition_problem else listing.partition_at,
         partition_problem=partition_problem,
+        partition_remark=partition_remark,
         ignored=listing.ignored,
         left_out=listing.left_out.to_json(),
         leave_out_broken=leave_out_broken,
@@ -192,12 +195,16 @@ def may_be_broken(pictures: int) -> int:
     return max(1, int(BROKEN_SHARE * pictures))
 
 
-def _partition_problem(listing: Listing) -> str:
-    """One line if the partition file that was found splits nothing, else ''."""
+def _partition_words(listing: Listing) -> tuple[str, str]:
+    """Why the partition file that was found splits nothing, else what it leaves open; '' for none."""
     if listing.partition is None:
-        return ""
-    problem = Partition(listing.partition).problem(listing.names)
-    return f"{listing.partition_at} is not used: {problem}" if problem else ""
+        return "", ""
+    partition = Partition(listing.partition)
+    problem = partition.problem(listing.names)
+    if problem:
+        return f"{listing.partition_at} is not used: {problem}", ""
+    remark = partition.remark(listing.names)
+    return "", f"{listing.partition_at}: {remark}" if remark else ""
 
 
 def _check_readable(listing: Listing, leave_out_broken: bool) -> None:

@@ -27,7 +27,10 @@ class Exclude:
                 f"{len(patterns):,} patterns to leave pictures out by", f"at most {MOST} are taken"
             )
         self.patterns = tuple(check_pattern(pattern) for pattern in patterns)
-        self._compiled = [(p, "/" in p, re.compile(translate(p))) for p in self.patterns]
+        # A folder that is called 'faces [1]' is meant by its name too, not only as a pattern.
+        self._compiled = [
+            (p, "/" in p, re.compile(f"{re.escape(p)}\\Z|{translate(p)}")) for p in self.patterns
+        ]
 
     def match(self, name: str) -> str | None:
         """The first pattern that leaves `name` out (relative, '/' between the parts), if one does."""

@@ -253,15 +253,15 @@ def _publish(plan: _Plan, folder: PackedFolder, journal: Journal, progress: Prog
         )
     content = plan.listing.partition if plan.listing else None
     split, by_partition = assign(names, Partition(content) if content else None)
+    limit = plan.identity["limit"]
     if split.count(TRAIN) == 0:
         raise UserError(
             f"the partition of {plan.source.name!r} leaves no picture to train on ({plan.source.partition})",
-            "mend it, or raise the limit",
+            "mend it, or raise the limit" if limit else "mend it, or move it away",
         )
     files.write_bytes(folder.split, bytes(split))
     _write_report(plan, folder, progress)
     pictures = journal.finish()
-    limit = plan.identity["limit"]
     manifest = PackedManifest(
         dataset=plan.source.name,
         size=plan.task.size,

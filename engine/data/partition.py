@@ -9,6 +9,7 @@ import unicodedata
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 _CODES: Final = {
@@ -26,6 +27,9 @@ _CODES: Final = {
     "test": 2,
     "testing": 2,
 }
+
+
+_WORDS: Final = ("train", "validation", "test")
 
 
 class Partition:
@@ -63,6 +67,24 @@ class Partition:
         if any(self.code(name) is not None for name in names):
             return None
         return f"it names none of the pictures (it names {self._names[0]}, a picture is {names[0]})"
+
+    def remark(self, names: Sequence[str]) -> str:
+        """What it leaves open of pictures of these names, and what is done then; "" if it decides them all."""
+        codes = [self.code(name) for name in names]
+        found = []
+        unnamed = [name for name, code in zip(names, codes, strict=True) if code is None]
+        if unnamed:
+            such, train = ("", "trains") if len(unnamed) == 1 else ("such as ", "train")
+            share = f"{len(unnamed):,} of the {len(names):,} pictures"
+            found.append(f"it does not name {share} ({such}{unnamed[0]}), which {train}")
+        if 0 in codes and 1 not in codes:
+            found.append("it holds none of them out, so about 2 % are held out by name")
+        for (name, code), (next_name, other) in pairwise(zip(self._names, self._codes, strict=True)):
+            if name == next_name and code != other:
+                words = f"as {_WORDS[code]} and as {_WORDS[other]}"
+                found.append(f"it names {name} twice, {words}; what it says first counts")
+                break
+        return "; ".join(found)
 
     def _by_stem(self) -> tuple[list[str], "array[int]"]:
         if self._stems is None:

@@ -21,7 +21,7 @@ FEWEST_HELD_OUT: Final = 2
 
 
 def assign(names: Sequence[str], partition: Partition | None) -> tuple[bytearray, bool]:
-    """One of TRAIN, HELD_OUT, TEST for each name, and whether the partition was used.
+    """One of TRAIN, HELD_OUT, TEST for each name, and whether the partition says who is held out.
 
     A partition that names none of the pictures is not theirs. Pictures it does not name train. About 2 % are
     held out where there is no partition (or it holds none of these out); at least two where two are left to
@@ -35,7 +35,8 @@ def assign(names: Sequence[str], partition: Partition | None) -> tuple[bytearray
     used = any(code is not None for code in codes)
     split = bytearray(code or TRAIN for code in codes) if used else bytearray(len(names))
     training = [index for index, code in enumerate(split) if code == TRAIN]
-    if HELD_OUT not in split and len(training) >= 2:
+    by_partition = HELD_OUT in split
+    if not by_partition and len(training) >= 2:
         for index in training:
             if _lot(names[index], b"held-out") < HELD_OUT_SHARE:
                 split[index] = HELD_OUT
@@ -45,7 +46,7 @@ def assign(names: Sequence[str], partition: Partition | None) -> tuple[bytearray
                 split[index] = HELD_OUT
     if TRAIN not in split and not used:
         split[max(range(len(names)), key=_key(names, b"held-out"))] = TRAIN
-    return split, used
+    return split, by_partition
 
 
 def choose(names: Sequence[str], limit: int) -> list[int]:

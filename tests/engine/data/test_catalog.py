@@ -411,6 +411,16 @@ def test_a_folder_of_pointers_says_what_fetches_them(home: Home, tmp_path: Path)
         catalog.add_source(home, tmp_path / "lfs")
 
 
+def test_what_a_partition_file_leaves_open_is_kept(home: Home, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "celeba", 20)
+    names = sorted(path.name for path in folder.iterdir())
+    (folder / "list_eval_partition.txt").write_text("".join(f"{name} 0\n" for name in names[:15]))
+    source = catalog.add_source(home, folder)
+    assert "5 of the 20 pictures" in source.partition_remark
+    assert "held out by name" in catalog.load_source(home, source.name).partition_remark
+    assert load_manifest(pack(home, source.name, 8, "whole")).split_by == "name"
+
+
 def test_a_partition_file_that_splits_nothing_is_not_claimed(home: Home, tmp_path: Path) -> None:
     folder = fill(tmp_path / "img_align_celeba", 4)
     partition = folder.parent / "list_eval_partition.txt"

@@ -71,3 +71,27 @@ def test_what_splits_nothing_says_why(content: bytes, problem: str) -> None:
     found = Partition(content).problem(NAMES)
     assert found is not None
     assert re.search(problem, found)
+
+
+def lines(*codes: str) -> bytes:
+    return "".join(f"{n}.jpg {code}\n" for n, code in enumerate(codes, 1)).encode()
+
+
+NUMBERED = [f"{n}.jpg" for n in range(1, 21)]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (lines(*"0" * 15, *"1" * 5), ""),
+        (lines(*"0" * 5, *"1" * 3), "it does not name 12 of the 20 pictures (such as 9.jpg), which train"),
+        (lines(*"0" * 15, "9", *"1" * 4), "it does not name 1 of the 20 pictures (16.jpg), which trains"),
+        (lines(*"0" * 20), "it holds none of them out, so about 2 % are held out by name"),
+        (lines(*"0" * 15, *"1" * 5) + b"3.jpg 1\n4.jpg 0\n", "it names 3.jpg twice, as train and as validation"),
+        (lines(*"0" * 15, *"1" * 5) + b"unknown.jpg 1\n", ""),
+    ],
+)  # fmt: skip
+def test_what_it_leaves_open_is_said(content: bytes, said: str) -> None:
+    remark = Partition(content).remark(NUMBERED)
+    assert said in remark
+    assert bool(said) == bool(remark)

@@ -337,6 +337,15 @@ def test_patterns_leave_out_files_and_folders(
     assert listing.unmatched == (("TEST", "0") if "TEST" in patterns else ())
 
 
+def test_a_folder_whose_name_reads_like_a_pattern_is_meant_by_its_name(tmp_path: Path) -> None:
+    for name in ("faces [1]", "[x]", "train"):
+        fill(tmp_path / "d" / name, 2)
+    listing = scan(tmp_path / "d", ["faces [1]", "[x]"])
+    assert {name.rpartition("/")[0] for name in listing.names} == {""}
+    assert listing.shared == "train/"
+    assert listing.unmatched == ()
+
+
 @pytest.mark.parametrize("pattern", ["", " ", "/", "./", "/etc", "x" * 1001])
 def test_a_pattern_that_can_match_nothing_is_misuse(tmp_path: Path, pattern: str) -> None:
     with pytest.raises(UsageError, match="pattern"):

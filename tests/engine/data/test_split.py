@@ -91,8 +91,8 @@ def test_a_partition_of_other_pictures_is_not_used() -> None:
 
 def test_a_partition_without_held_out_pictures_gives_some_of_the_training_ones() -> None:
     content = "".join(f"{name} {2 if name < '000051' else 0}\n" for name in NAMES[:100]).encode()
-    split, used = assign(NAMES[:100], Partition(content))
-    assert used
+    split, held_out_by_it = assign(NAMES[:100], Partition(content))
+    assert not held_out_by_it
     assert all(code == TEST for code in split[:50])
     assert split[50:].count(HELD_OUT) >= 1
 
