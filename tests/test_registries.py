@@ -1,16 +1,24 @@
 """Each enumeration has one table, every member its line, and an unknown name is refused."""
 
-from typing import get_args
+import io
+from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from engine.base.errors import UserError
+from engine.base.home import Home
 from engine.base.named import load
 from engine.config.profile import DiffusionSection
 from engine.config.store import parse_profile
 from engine.diffusion.schedules import SCHEDULES
 from engine.diffusion.tables import betas
+from engine.jobs.context import Work
+from engine.jobs.files import EXIT_MISUSED, Result, new_job_folder, read_result, read_spec
+from engine.jobs.kinds import ADDED, KINDS, title
 from engine.service.job_states import ENDED, LIVE, STATES, Change, Stage, State, states_that_take
+from engine.service.planning import plan_job
+from engine.worker.main import work_on
 from tests.choices_page import PAGE, made
 
 
@@ -73,3 +81,23 @@ def test_rows_agree_with_each_other() -> None:
 def test_every_state_but_the_first_can_be_reached() -> None:
     reached = {after for facts in STATES.values() for after in facts.to}
     assert reached == set(State)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_job_has_a_handler_that_takes_its_work_and_words_for_people(name: str) -> None:
+    hints = get_type_hints(load(KINDS[name].handler))
+    assert hints == {"work": Work, "return": Result}
+    assert KINDS[name].less_memory
+    assert title(name, "r", {"to_epoch": 3, "n": 2}).startswith(f"{name} r")
+
+
+def test_an_unknown_kind_of_job_is_refused_by_the_service_and_by_the_worker(tmp_path: Path) -> None:
+    home = Home(tmp_path).create()
+    with pytest.raises(UserError, match="'sampel' is not a kind of job") as error:
+        plan_job(home, (), "sampel", {})
+    assert all(kind in str(error.value) for kind in ADDED)
+    folder = new_job_folder(home, "sampel", None, {})
+    assert work_on(Work(home, folder, read_spec(folder), io.StringIO())) == EXIT_MISUSED
+    result = read_result(folder)
+    assert result is not None
+    assert "does not know jobs of kind 'sampel'" in result.message

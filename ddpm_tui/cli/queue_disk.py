@@ -10,7 +10,8 @@ from engine.base.files import is_locked
 from engine.base.home import Home
 from engine.client.sync import Client, NotRunningError, insistent_request
 from engine.jobs.files import read_progress
-from engine.service.states import Job, State, job_number, title
+from engine.jobs.kinds import title
+from engine.service.states import Job, State, job_number
 
 SHOWN = 20
 """Jobs that are over which a listing shows unless all are asked for."""

@@ -12,15 +12,16 @@ from engine.base.errors import BusyError, DamagedError, UsageError, UserError, n
 from engine.base.home import Home
 from engine.base.typed import typed
 from engine.jobs.files import QueueWishes, new_job_folder, read_progress, read_spec
+from engine.jobs.kinds import ADDED, title
 from engine.service.engine import Engine
 from engine.service.job_states import LOST, Change, states_that_take
 from engine.service.needed import kept_meanwhile
-from engine.service.planning import KINDS, TrainRequest, check_after, make_run, plan_job, plan_training
+from engine.service.planning import TrainRequest, check_after, make_run, plan_job, plan_training
 from engine.service.queue import Queue
 from engine.service.rebuild import new_job
 from engine.service.server import Client
 from engine.service.settings import is_slot
-from engine.service.states import Intent, Job, Priority, State, job_number, title
+from engine.service.states import Intent, Job, Priority, State, job_number
 from engine.service.store import StaleError
 from engine.service.supervision import tail
 
@@ -169,7 +170,7 @@ class Commands:
         given = args.table("args")
         if (earlier := self.queue.by_token(args.maybe_text("token"))) is not None:
             return {"job": self.wire(earlier), "says": [], "added": False}
-        common = self._common(args, Priority.HIGH if kind in KINDS else Priority.NORMAL)
+        common = self._common(args, Priority.HIGH if kind in ADDED else Priority.NORMAL)
         jobs = tuple(self.queue.jobs.values())
         run, final = await self.queue.in_thread(lambda: plan_job(self.home, jobs, kind, given))
         says = [title(kind, run, final)]

@@ -17,9 +17,10 @@ from engine.base.home import Home
 from engine.base.trash import Trashed
 from engine.base.trash import discard_checkpoint as discard
 from engine.jobs.files import is_running, list_job_folders, read_spec
+from engine.jobs.kinds import title
 from engine.runs.checkpoints import CheckpointInfo, read_manifest, thinning
 from engine.service.rebuild import jobs_on_disk, new_job
-from engine.service.states import Job, State, job_number, title
+from engine.service.states import Job, State, job_number
 
 NAMED = 3
 """Jobs that a refusal describes; of more it says how many."""

@@ -15,7 +15,8 @@ import threading
 import time
 
 from engine.base.home import Home
-from engine.service.states import Job, State, job_number, title
+from engine.jobs.kinds import title
+from engine.service.states import Job, State, job_number
 
 log = logging.getLogger(__name__)
 

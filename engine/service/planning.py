@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine.base.errors import DdpmError, UsageError, UserError, nearest
 from engine.base.home import Home, given_path, is_export, is_file_name
 from engine.base.text import shell_word
+from engine.jobs.kinds import ADDED
 from engine.service import runs
 from engine.service.job_states import LOST
 from engine.service.states import Job, State, job_number
@@ -263,16 +264,13 @@ def make_run(home: Home, plan: TrainPlan) -> None:
         create_run(home, plan.run, plan.profile, plan.profile_name)
 
 
-KINDS = ("sample", "evaluate", "pack", "estimate")
-
-
 def plan_job(
     home: Home, jobs: Iterable[Job], kind: str, args: dict[str, Any]
 ) -> tuple[str | None, dict[str, Any]]:
     """The run and the final args of a job that is not a training. A named checkpoint is resolved now; `latest`,
     `best` and an epoch that the run is queued to, when the job starts. Raises UserError."""
-    if kind not in KINDS:
-        raise UsageError(f"{kind!r} is not a kind of job", f"there are: train, {', '.join(KINDS)}")
+    if kind not in ADDED:
+        raise UsageError(f"{kind!r} is not a kind of job", f"there are: train, {', '.join(ADDED)}")
     if kind == "evaluate":
         from engine.runs.evaluations import check_measures
 

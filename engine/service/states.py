@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 from engine.base.errors import UserError
 from engine.base.folders import is_number
-from engine.base.home import is_name, short_reference
-from engine.base.text import plural
+from engine.base.home import is_name
 from engine.base.typed import Count, Fits, typed
 from engine.service.job_states import ENDED as ENDED
 from engine.service.job_states import LIVE as LIVE
@@ -130,12 +129,3 @@ class Event:
 def job_number(job_id: str) -> str:
     """000012 → 12: ids as people type them."""
     return job_id.lstrip("0") or job_id
-
-
-def title(kind: str, run: str | None, args: dict[str, Any]) -> str:
-    """What a job does, in a few words: 'train celeba32-1 to epoch 50'."""
-    if kind == "train":
-        return f"train {run} to epoch {args.get('to_epoch')}"
-    target = args.get("checkpoint") or run or args.get("dataset") or ""
-    count = f", {plural(args['n'], 'picture')}" if kind == "sample" and args.get("n") else ""
-    return f"{kind} {short_reference(target)}{count}".strip()

@@ -23,6 +23,7 @@ from engine.base.failpoints import reach
 from engine.base.files import MAKE_ROOM, FileLock, disk_errors, is_disk_full
 from engine.base.folders import JobFolder
 from engine.base.home import Home
+from engine.base.named import load
 from engine.base.scarcity import ScarceError, allow_enough_files, is_scarce, scarce
 from engine.device.allocator import keep_memory
 from engine.device.threads import wait_briefly
@@ -41,6 +42,7 @@ from engine.jobs.files import (
     write_progress,
     write_result,
 )
+from engine.jobs.kinds import KINDS
 
 
 def _need_torch() -> None:
@@ -55,63 +57,8 @@ def _need_torch() -> None:
         ) from error
 
 
-def _train(work: Work) -> Result:
-    from engine.training.job import run_training
-
-    return run_training(work)
-
-
-def _sample(work: Work) -> Result:
-    from engine.sampling.job import run_sampling
-
-    return run_sampling(work)
-
-
-def _evaluate(work: Work) -> Result:
-    from engine.evaluation.job import run_evaluation
-
-    return run_evaluation(work)
-
-
-def _pack(work: Work) -> Result:
-    from engine.data.job import run_packing
-
-    return run_packing(work)
-
-
-def _fetch(work: Work) -> Result:
-    from engine.data.job import run_fetching
-
-    return run_fetching(work)
-
-
-def _estimate(work: Work) -> Result:
-    from engine.training.estimate import run_estimate
-
-    return run_estimate(work)
-
-
-def _bench(work: Work) -> Result:
-    from engine.bench.job import run_bench
-
-    return run_bench(work)
-
-
 NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 """What a file of another user's, a disk that is read-only and one that is dying answer: no bug of this program's."""
-
-KINDS: dict[str, Callable[[Work], Result]] = {
-    "train": _train,
-    "sample": _sample,
-    "evaluate": _evaluate,
-    "pack": _pack,
-    "fetch": _fetch,
-    "estimate": _estimate,
-    "bench": _bench,
-}
-
-
-WITHOUT_TORCH = ("pack", "fetch")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -167,9 +114,10 @@ def _outcome(work: Work) -> Result:
         )
     try:
         with disk_errors(work.home.root):
-            if spec.kind not in WITHOUT_TORCH:
+            if KINDS[spec.kind].needs_torch:
                 _need_torch()
-            return KINDS[spec.kind](work)
+            handler: Callable[[Work], Result] = load(KINDS[spec.kind].handler)
+            return handler(work)
     except Stopped as error:
         return Result("stopped", EXIT_STOPPED, error.what, error.hint, spec.run)
     except DiskFullError as error:
@@ -215,20 +163,10 @@ def _is_out_of_memory(error: Exception) -> bool:
     return is_out_of_memory(error)
 
 
-SMALLER = "use a smaller model or size, or --set training.activation_checkpointing=true"
-LESS_MEMORY = {
-    "train": SMALLER,
-    "estimate": SMALLER,
-    "sample": "fewer pictures at once with --batch change no picture",
-    "evaluate": "fewer pictures at once with --batch change no score",
-}
-"""What takes less memory, by kind of job."""
-
-
 def _memory(work: Work, error: BaseException) -> Result:
     work.say(f"error: out of memory: {error}")
     tried = ", even with the smallest micro-batch" if work.spec.kind == "train" else ""
-    way_out = LESS_MEMORY.get(work.spec.kind, "end other programs and run it again")
+    way_out = KINDS[work.spec.kind].less_memory
     return Result("failed", EXIT_FAILED, f"out of memory{tried}", way_out, work.spec.run)
 
 

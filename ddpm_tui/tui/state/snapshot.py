@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ddpm_tui.silence import silence
 from engine.jobs.files import Progress
-from engine.service.states import Job, Priority, State, job_number, title
+from engine.jobs.kinds import title
+from engine.service.states import Job, Priority, State, job_number
 
 if TYPE_CHECKING:
     from ddpm_tui.tui.state.curves import RunCurves

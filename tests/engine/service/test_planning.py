@@ -8,11 +8,12 @@ from engine.base.errors import UsageError, UserError
 from engine.base.files import FileLock
 from engine.base.home import Home
 from engine.data.catalog import add_source
+from engine.jobs.kinds import title
 from engine.runs.checkpoints import resolve
 from engine.runs.export import export_checkpoint
 from engine.runs.record import freeze, load_run
 from engine.service.planning import TrainPlan, TrainRequest, make_run, plan_job, plan_training
-from engine.service.states import Job, State, title
+from engine.service.states import Job, State
 from tests.torchless import trained_run
 
 from .support import checkpoint

@@ -9,15 +9,16 @@ import pytest
 
 from engine.base.errors import UserError
 from engine.base.home import Home
+from engine.base.named import load
 from engine.config.store import build_profile, save_profile, to_toml
 from engine.data.catalog import add_source
 from engine.figures.sheet import labelled_sheet
 from engine.jobs.context import Work
 from engine.jobs.files import new_job_folder, read_spec
+from engine.jobs.kinds import KINDS
 from engine.studies.plan import check_settings, prepare, steps
 from engine.studies.report import spread, write_report
 from engine.studies.spec import Study, load_study
-from engine.worker.main import KINDS
 from tests.tiny import BRANCH_STUDY, TINY
 
 LOSSES = """
@@ -72,7 +73,7 @@ def follow(home: Home, one: Study, most: int = 100) -> int:
         prepare(home, one, False, step)
         folder = new_job_folder(home, step.kind, step.run, step.args)
         # In this process: a worker of its own would spend most of its time importing torch.
-        result = KINDS[step.kind](Work(home, folder, read_spec(folder)))
+        result = load(KINDS[step.kind].handler)(Work(home, folder, read_spec(folder)))
         assert result.outcome == "done", result
     return most
 
@@ -172,7 +173,7 @@ def test_a_score_made_otherwise_is_not_the_studys(home: Home, tmp_path: Path) ->
     for other in ({"weights": "raw"}, {"seed": 7}, {"clip": False}, {"reference": "train"}):
         args = {**step.args, **other}
         folder = new_job_folder(home, "evaluate", step.run, args)
-        assert KINDS["evaluate"](Work(home, folder, read_spec(folder))).outcome == "done"
+        assert load(KINDS["evaluate"].handler)(Work(home, folder, read_spec(folder))).outcome == "done"
         assert step == next(s for s in steps(home, one, False) if not s.done), other
         assert write_report(home, one, False, tmp_path / "report", "cmd").outcomes[0].terms == {}
     follow(home, one)

@@ -24,7 +24,7 @@ def ended(
         raise error
 
     monkeypatch.setattr(worker, "_listen", lambda _: None)
-    monkeypatch.setitem(worker.KINDS, kind, fail)
+    monkeypatch.setattr(worker, "load", lambda _: fail)
     home, said = Home(tmp_path / "home").create(), io.StringIO()
     folder = new_job_folder(home, kind, "r", {})
     worker.work_on(Work(home, folder, read_spec(folder), said))
