@@ -236,5 +236,5 @@ def test_each_command_has_a_job_folder_of_its_own(run_home: Home) -> None:
         "train",
         "r",
         True,
-        {"to_epoch": 9},
+        {"to_epoch": 9, "from_epoch": 1.0},
     )
