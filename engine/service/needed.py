@@ -132,9 +132,13 @@ def kept_meanwhile(home: Home, args: Mapping[str, Any]) -> Iterator[None]:
     keeps them from then on, is there. Raises UserError where one is gone already, BusyError."""
     with contextlib.ExitStack() as locks:
         for name, which in _references(args):
-            run = home.run(name)
-            if not which.isdecimal() or not run.path.is_dir():
+            if not which.isdecimal():
                 continue
+            run = home.run(name)
+            if not run.path.is_dir():
+                raise UserError(
+                    f"run {name!r}, of which {name}@{which} was to be used, is gone", "see `runs list`"
+                )
             locks.enter_context(FileLock.acquire(run.tags_lock, *thinning(run)))
             if not run.checkpoint(int(which)).path.is_dir():
                 raise UserError(f"checkpoint {name}@{which} is gone", f"see `checkpoints list {name}`")

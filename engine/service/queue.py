@@ -18,6 +18,8 @@ from engine.base.failpoints import reach
 from engine.base.files import write_json
 from engine.base.home import Home
 from engine.base.scarcity import is_scarce, scarce
+from engine.service import runs
+from engine.service.needed import kept_meanwhile
 from engine.service.rebuild import jobs_from_folders, was_on_hold
 from engine.service.scheduling import in_order
 from engine.service.states import Event, Job, State, job_number
@@ -172,9 +174,16 @@ class Queue:
         )
 
     async def bring_back(self, job: Job, before: Iterable[State], reason: str, **changes: Any) -> Job:
-        """See Store.bring_back."""
+        """See Store.bring_back. Raises UserError if a checkpoint that the job names has gone since it ended."""
         states = list(before)
-        return await self._change_order(lambda: self._store.bring_back(job, states, reason, **changes))
+
+        def work() -> list[Job]:
+            # A branch that was made is a run of its own and needs its base no more.
+            made = job.kind == "train" and job.run is not None and runs.exists(self.home, job.run)
+            with kept_meanwhile(self.home, {} if made else job.args):
+                return self._store.bring_back(job, states, reason, **changes)
+
+        return await self._change_order(work)
 
     async def move(self, ids: Sequence[str], before: str | None) -> list[Job]:
         """See Store.move. Returns the moved jobs."""

@@ -86,3 +86,9 @@ def test_a_job_is_not_queued_for_a_checkpoint_that_has_just_gone(home: Home) -> 
     discard_checkpoint(home, home.run("r"), home.run("r").checkpoint(7))
     with pytest.raises(UserError, match="r@7 is gone"), kept_meanwhile(home, {"checkpoint": "r@7"}):
         pass
+
+
+def test_a_job_is_not_queued_for_a_run_that_has_gone(home: Home) -> None:
+    home.run("r").path.rename(home.trash / "r")
+    with pytest.raises(UserError, match=r"run 'r'.* is gone"), kept_meanwhile(home, {"checkpoint": "r@7"}):
+        pass

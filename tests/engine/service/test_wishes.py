@@ -7,7 +7,7 @@ import pytest
 
 from engine.base.home import Home
 
-from .support import Service, add, change, close_gate, metrics, open_gate, train, wait_for
+from .support import Service, add, change, checkpoint, close_gate, metrics, open_gate, train, wait_for
 
 
 def test_resume_while_pausing_is_remembered(service: Service, home: Home) -> None:
@@ -57,6 +57,23 @@ def test_an_unknown_id_keeps_no_other_from_it(service: Service, do: str) -> None
     )
     assert said.returncode == 1
     assert "999" in said.stderr
+
+
+def test_a_job_whose_checkpoint_has_gone_since_it_ended_is_not_tried_again(
+    service: Service, home: Home
+) -> None:
+    """It would wait for its turn, and only then fail."""
+    checkpoint(home.run("r"), 8, 4)
+    service.request("hold_queue", on=True)
+    job = add(service, checkpoint="r@8")
+    change(service, "cancel", job)
+    (folder := home.run("r").checkpoint(8).path).rename(aside := home.trash / "8")
+    (refused,) = service.request("retry", ids=[job])
+    assert "checkpoint r@8 is gone" in (refused["error"] or "")
+    assert service.job(job)["state"] == "cancelled"
+    aside.rename(folder)
+    change(service, "retry", job)
+    assert service.job(job)["state"] == "queued"
 
 
 def test_the_engine_outlives_what_a_batch_system_sends_ahead(service: Service) -> None:
