@@ -27,8 +27,8 @@ def demo(overrides: tuple[str, ...], device: str) -> None:
     """
     from ddpm_tui.cli.foreground import run_job
     from ddpm_tui.cli.sample import show_pictures
-    from ddpm_tui.cli.targets import find_target
     from engine.runs.record import load_run
+    from engine.service.targets import find_target
 
     where = home().create()
     name = _run_name(where, overrides)

@@ -91,9 +91,10 @@ def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> Non
     ddpm-tui evaluate celeba32-1@best --measures frechet,kid --extractor faces.onnx
     ddpm-tui evaluate ./exported
     """
-    from ddpm_tui.cli.foreground import JobFailedError, run_job
+    from ddpm_tui.cli.foreground import run_job
     from engine.runs.evaluations import check_measures
     from engine.runs.trained import find_trained
+    from engine.service.foreground import JobFailedError
 
     check_measures(options["measures"], options["extractor"], options["inception_weights"])
     trained = find_trained(home(), reference_)

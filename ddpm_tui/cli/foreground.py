@@ -5,7 +5,6 @@ torch stays in the worker. Ctrl-C reaches only us; it is passed on once, and the
 
 import re
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -17,7 +16,6 @@ import click
 
 from ddpm_tui.cli.common import drop_output, note, print_json_line
 from ddpm_tui.cli.views import Quiet, View, choose
-from engine.base.errors import DdpmError
 from engine.base.files import MAKE_ROOM
 from engine.base.folders import JobFolder
 from engine.base.home import Home
@@ -29,32 +27,26 @@ from engine.jobs.files import (
     EXIT_QUIT,
     EXIT_STOPPED,
     Result,
-    new_job_folder,
     read_progress,
     read_result,
 )
-from engine.service.launcher import LocalLauncher, LocalWorker
+from engine.service.foreground import (
+    POLL_S,
+    JobFailedError,
+    death,
+    last_result,
+    new_foreground_job,
+    start_worker,
+)
+from engine.service.launcher import LocalWorker
 
-POLL_S = 0.1
 PATIENCE_S = 3.0
 """How long a worker may take to quit after a second Ctrl-C before it is killed; it loses nothing more by that."""
 TAIL_LINES = 12
 LOG_BYTES = 1 << 20
 """Of a worker's log that are taken at one look."""
-SHORTAGE_S = 30.0
-"""How long a shortage is waited out for the last word of a worker."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *AHEAD)
-
-
-class JobFailedError(DdpmError):
-    """The worker ended without doing all that it was asked; says what it said, and exits as it did."""
-
-    def __init__(
-        self, what: str, hint: str | None = None, exit_code: int = 1, result: Result | None = None
-    ) -> None:
-        super().__init__(what, hint)
-        self.exit_code, self.result = exit_code, result
 
 
 class _Signals:
@@ -140,10 +132,10 @@ def run_job(
     with EXIT_STOPPED, or EXIT_QUIT where what was not yet saved is lost.
     """
     view = choose(quiet=quiet, json_lines=json_lines)
-    folder = new_job_folder(home.create(), kind, run, args, device, foreground=True)
+    folder = new_foreground_job(home, kind, run, args, device)
     signals = _Signals()
     with signals.caught():
-        worker = LocalLauncher(home).run(folder, device)
+        worker = start_worker(home, folder, device)
         signals.watch_over(worker)
         try:
             try:
@@ -157,7 +149,7 @@ def run_job(
                 view.close()
             with suppress(OSError, ScarceError):
                 worker.sweep()
-    result = _last_result(folder)
+    result = last_result(folder)
     if json_lines and result is not None and not signals.hung_up:
         print_json_line({"event": "result", **asdict(result)})
     return _judge(folder, result, worker.exit_code, signals, go_on)
@@ -184,7 +176,7 @@ def _watch(
         shown: View = Quiet() if signals.hung_up else view
         said, signals.unsaid = signals.unsaid, []
         # A line waits for one look, so that the last one, which the command says in its own way, can be left out.
-        result = _last_result(folder) if ended else _result(folder) if heard else None
+        result = last_result(folder) if ended else _result(folder) if heard else None
         heard, due = words.new(), heard
         for line in [*due, *(heard if ended else []), *said]:
             if result is None or line != result.message:
@@ -201,18 +193,6 @@ def _result(folder: JobFolder) -> Result | None:
     with suppress(ScarceError):
         return read_result(folder)
     return None
-
-
-def _last_result(folder: JobFolder) -> Result | None:
-    """What the worker that has ended said; a moment's shortage is waited out. Raises ScarceError if it lasts."""
-    end = time.monotonic() + SHORTAGE_S
-    while True:
-        try:
-            return read_result(folder)
-        except ScarceError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(POLL_S)
 
 
 class _Words:
@@ -276,17 +256,9 @@ def _judge(
         )
     _print_tail(folder)
     raise JobFailedError(
-        f"the worker of job {folder.id} {_death(code)} (its words are above and in {folder.log})",
+        f"the worker of job {folder.id} {death(code)} (its words are above and in {folder.log})",
         f"nothing before the last checkpoint is lost: {go_on}" if go_on else None,
     )
-
-
-def _death(code: int | None) -> str:
-    if code == -signal.SIGKILL:
-        return "was killed by SIGKILL, as the system does when memory runs out"
-    if code is not None and code < 0:
-        return f"died of {signal.Signals(-code).name}"
-    return f"ended with code {code} and said nothing"
 
 
 def _print_tail(folder: JobFolder) -> None:

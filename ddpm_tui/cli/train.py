@@ -10,7 +10,7 @@ from ddpm_tui.cli.common import device_option, home, json_option, note, print_js
 from ddpm_tui.cli.numbers import CHUNKS, EPOCH
 
 if TYPE_CHECKING:
-    from ddpm_tui.cli.targets import Target
+    from engine.service.targets import Target
 
 
 @click.command()
@@ -55,7 +55,7 @@ def train(
     there, to the bit. A full disk ends it with 73 and the last checkpoint whole.
     """
     from ddpm_tui.cli.foreground import run_job
-    from ddpm_tui.cli.targets import find_target
+    from engine.service.targets import find_target
 
     target = find_target(
         home(),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from engine.base.errors import UsageError, UserError
 from engine.config.profile import Profile, SamplerName
 from engine.diffusion.spacing import Spacing
@@ -35,7 +37,13 @@ class Settings:
         } | given
         if values["spacing"] == "auto":
             values["spacing"] = profile.spacing_for(values["sampler"])
-        settings = cls(**values)
+        try:
+            settings = TypeAdapter(cls).validate_python(values)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            name = wrong["loc"][0]
+            said = wrong["msg"][0].lower() + wrong["msg"][1:]
+            raise UserError(f"--{name} {values[str(name)]} cannot be: {said}") from None
         if not 1 <= settings.steps <= profile.diffusion.steps:
             raise UserError(
                 f"--steps {settings.steps} is not within 1…{profile.diffusion.steps}, the run's diffusion steps"

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from ddpm_tui.cli.targets import find_target
 from engine.base.errors import DdpmError, UserError
 from engine.base.home import Home
 from engine.config.store import save_profile, to_toml
@@ -14,6 +13,7 @@ from engine.data.catalog import add_source
 from engine.data.packing import pack
 from engine.runs.record import freeze, load_run, run_names
 from engine.service import machine
+from engine.service.targets import find_target
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.torchless import extend, publish_at, trained_run
 

@@ -71,6 +71,9 @@ def find_target(
     """
     if to_epoch is not None and chunks is not None:
         raise UsageError("--to-epoch and --chunks exclude each other", "give one of them")
+    for option, number in (("--to-epoch", to_epoch), ("--chunks", chunks)):
+        if number is not None and number < 1:
+            raise UsageError(f"{option} {number}: at least 1")
     if what is None and run is None:
         raise UsageError("train what?", "a profile or a run: see `profiles list` and `runs list`")
     found = _run_for(home, what or str(run), run, overrides or [], resume, device)

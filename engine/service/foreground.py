@@ -1,0 +1,65 @@
+"""A job that a process does for itself, here and now: a job folder, a worker as its child, and how that ended.
+
+The command line and `engine.api` share it; what is shown meanwhile, and what a signal means, is theirs. Never imports
+torch.
+"""
+
+import signal
+import time
+from typing import Any
+
+from engine.base.errors import DdpmError
+from engine.base.folders import JobFolder
+from engine.base.home import Home
+from engine.base.scarcity import ScarceError
+from engine.jobs.files import Result, new_job_folder, read_result
+from engine.service.launcher import LocalLauncher, LocalWorker
+
+POLL_S = 0.1
+"""Between looks at a worker."""
+SHORTAGE_S = 30.0
+"""How long a shortage is waited out for the last word of a worker."""
+
+
+class JobFailedError(DdpmError):
+    """The worker ended without doing all that it was asked; says what it said, and exits as it did."""
+
+    def __init__(
+        self, what: str, hint: str | None = None, exit_code: int = 1, result: Result | None = None
+    ) -> None:
+        super().__init__(what, hint)
+        self.exit_code, self.result = exit_code, result
+
+
+def new_foreground_job(
+    home: Home, kind: str, run: str | None, args: dict[str, Any], device: str
+) -> JobFolder:
+    """Make the folder of a job that the queue does not know, and the home if there is none. Raises UserError,
+    UsageError, DiskFullError."""
+    return new_job_folder(home.create(), kind, run, args, device, foreground=True)
+
+
+def start_worker(home: Home, folder: JobFolder, device: str) -> LocalWorker:
+    """Start a worker on a job as a child of this process; it holds the job's lock. Raises BusyError, LaunchError."""
+    return LocalLauncher(home).run(folder, device)
+
+
+def last_result(folder: JobFolder) -> Result | None:
+    """What a worker that has ended said; a moment's shortage is waited out. Raises ScarceError if it lasts."""
+    end = time.monotonic() + SHORTAGE_S
+    while True:
+        try:
+            return read_result(folder)
+        except ScarceError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(POLL_S)
+
+
+def death(code: int | None) -> str:
+    """How a worker died that wrote no result, from its exit code (negative for a signal)."""
+    if code == -signal.SIGKILL:
+        return "was killed by SIGKILL, as the system does when memory runs out"
+    if code is not None and code < 0:
+        return f"died of {signal.Signals(-code).name}"
+    return f"ended with code {code} and said nothing"
