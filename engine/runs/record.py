@@ -255,8 +255,9 @@ def _changed(path: Path) -> float:
 def find_run(home: Home, name: str) -> RunFolder:
     """The folder of a run that exists. Raises UserError with the nearest name."""
     if name not in (names := run_names(home)):
-        if "/" not in name and (home.runs / name).is_dir():
-            check_name("run", name)  # there, and misnamed
+        with contextlib.suppress(OSError):  # longer than any file's name
+            if "/" not in name and (home.runs / name).is_dir():
+                check_name("run", name)  # there, and misnamed
         raise unknown("run", name, names, "see `runs list`, or start one with `train`")
     return home.run(name)
 

@@ -3,6 +3,7 @@
 The only place that reads such an address. Never imports torch; loading the weights is `engine.sampling.load`'s.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -91,8 +92,11 @@ def find_trained(home: Home, reference: str) -> Trained:
     try:
         run, info = resolve(home, reference)
     except UserError as error:
-        if ExportFolder(Path(reference)).record.is_file():
-            raise UserError(error.what, f"the exported checkpoint in this folder is ./{reference}") from None
+        with contextlib.suppress(OSError):  # longer than any file's name
+            if ExportFolder(Path(reference)).record.is_file():
+                raise UserError(
+                    error.what, f"the exported checkpoint in this folder is ./{reference}"
+                ) from None
         raise
     epochs = info.whole().epochs_seen
     return Trained(f"{run.name}@{info.step}", run, info.step, epochs, read_record(run).profile, info)

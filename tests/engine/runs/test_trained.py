@@ -48,6 +48,16 @@ def test_an_exported_folder_given_as_a_run_is_told_from_one(
         find_trained(home, "out")
 
 
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [("r@" + "1" * 5000, "no checkpoint of 'r' named"), ("r" * 300, "no run named")],
+    ids=["checkpoint", "run"],
+)
+def test_a_name_longer_than_any_files_is_an_unknown_one(home: Home, reference: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        find_trained(home, reference)
+
+
 def test_an_export_has_only_its_own_weights(home: Home, tmp_path: Path) -> None:
     exported = find_trained(home, str(tmp_path / "out"))
     assert exported.settings({"steps": 5, "n": 3}).weights == "raw"
