@@ -107,8 +107,14 @@ def _kind(mode: int) -> str:
 
 def decode_text(content: bytes) -> str:
     """UTF-8, with a byte order mark or without. Raises ValueError naming another encoding where it shows."""
+    if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        raise ValueError("it is UTF-32 text; save it as UTF-8")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError("it is UTF-16 text; save it as UTF-8")
+    nul = content.find(b"\0")
+    if nul >= 0:
+        line = content.count(b"\n", 0, nul) + 1
+        raise ValueError(f"line {line} holds a NUL byte, as UTF-16 text and files that are no text do")
     try:
         return content.removeprefix(MARK).decode("utf-8")
     except UnicodeDecodeError as error:

@@ -109,12 +109,17 @@ def _problem(item: Any, text: str) -> Problem:
     else:
         key = ".".join(short(str(part)) for part in location)
         message = item["msg"][:1].lower() + item["msg"][1:]
+        message = message.replace("a valid tuple", "a list").replace("a valid boolean", "true or false")
         if kind == "extra_forbidden":
             section = str(location[0])
             known = SECTIONS[section].model_fields if len(location) > 1 and section in SECTIONS else SECTIONS
             close = nearest(str(location[-1])[:SHOWN], known)
             message = "unknown key" if len(location) > 1 else "unknown section"
             hint = f"did you mean {close!r}?" if close else "known: " + ", ".join(known)
+        elif kind in ("too_long", "too_short"):
+            most = kind == "too_long"
+            limit = context["max_length" if most else "min_length"]
+            message = f"{context['actual_length']:,} entries, {'at most' if most else 'at least'} {limit:,} are taken"
         elif kind in ("model_type", "model_attributes_type", "dict_type"):
             message = "must be a table"
             hint = f"write it as [{key}]" if len(location) == 1 else ""

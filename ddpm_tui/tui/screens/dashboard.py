@@ -129,7 +129,7 @@ class DashboardScreen(BaseScreen):
         self.query_one(MeterPanel).show(snapshot.meters)
         self.query_one(EventList).show(snapshot)
         self._paint_curves(snapshot, job)
-        self._paint_faces(snapshot, run)
+        self._paint_faces(snapshot, run, job)
 
     def _choose(self, snapshot: Snapshot) -> JobView | None:
         """The job to show: the one chosen while it lives, else the first at work; and its run, which stays when
@@ -206,7 +206,14 @@ class DashboardScreen(BaseScreen):
         if curves is None or not curves.points:
             self._chart.display, wait.display = False, True
             entitle(box, f" loss of {self._run} " if self._run else " loss ")
-            wait.update("the loss curve comes with the first steps" if self._run else "no curve yet")
+            wait.update(
+                self._instead(
+                    job,
+                    "the loss curve comes with the first steps",
+                    "no curve yet",
+                    "too few steps for a curve",
+                )
+            )
             return
         from ddpm_tui.tui.state.plotting import marks, target
 
@@ -225,7 +232,16 @@ class DashboardScreen(BaseScreen):
         elif grew:
             self._chart.grew()
 
-    def _paint_faces(self, snapshot: Snapshot, run: RunView | None) -> None:
+    def _instead(self, job: JobView | None, coming: str, nothing: str, none: str) -> str:
+        """What stands in place of a picture: `coming` while a training brings it, `nothing` if there is no run, `none`
+        if its run has none and nothing is at work on it."""
+        if self._run is None:
+            return nothing
+        if job is not None and job.job.kind == "train" and job.run == self._run:
+            return coming
+        return none if self._run in self.snapshot.curves else "looking …"
+
+    def _paint_faces(self, snapshot: Snapshot, run: RunView | None, job: JobView | None) -> None:
         if self._grid is None or self._film is None:
             return
         curves = snapshot.curves.get(self._run or "")
@@ -236,7 +252,9 @@ class DashboardScreen(BaseScreen):
                 self._learns = None
                 self._grid.display = self._film.display = False
                 wait.display = True
-                wait.update("faces come with the first epoch" if self._run else "no faces yet")
+                wait.update(
+                    self._instead(job, "faces come with the first epoch", "no faces yet", "no previews")
+                )
                 entitle(self.query_one("#faces"), " faces ")
             if run is not None and self._learns is None:
                 self.beside(partial(self._load_stand_ins, run), "faces")

@@ -60,7 +60,9 @@ class AboutJob(Rows):
                 times.append(f"took {duration(job.ended - job.started)}")
         if job.attempt > 1:
             times.append(f"attempt {job.attempt}")
-        facts = [f"{key.replace('_', ' ')} {value}" for key, value in job.args.items() if value is not None]
+        facts = [
+            f"{key.replace('_', ' ')} {_plain(value)}" for key, value in job.args.items() if value is not None
+        ]
         where = [job.slot or job.device, *([f"priority {job.priority.name.lower()}"] if job.priority else [])]
         if job.after:
             where.append("after " + ", ".join(job_number(a) for a in job.after))
@@ -76,6 +78,11 @@ class AboutJob(Rows):
         ]
         lines += [[("   ".join(times), "dim")], [("   ".join([*where, *facts]), "dim")]]
         return [line for line in lines if line[0] and line[0][0]]
+
+
+def _plain(value: object) -> str:
+    """A value as people write it: 2, not 2.0."""
+    return f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
 
 
 class QueueScreen(BaseScreen):

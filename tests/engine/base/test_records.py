@@ -81,12 +81,15 @@ def test_a_huge_sparse_file_is_not_read(tmp_path: Path) -> None:
         (b'{"a": "\\ud800"}', "surrogate"),
         (b'{"\\udfff": 1}', "surrogate"),
         ('{"a": 1}'.encode("utf-16"), "UTF-16"),
+        ('{"a": 1}'.encode("utf-16-le"), "line 1 holds a NUL byte"),
+        ('{"a": 1}'.encode("utf-32"), "UTF-32"),
+        (b'{"a": 1}\n\0', "line 2 holds a NUL byte"),
         (b'{"a": "\xff"}', "line 1 is not UTF-8"),
         (b'{"a": "\xed\xa0\x80"}', "not UTF-8"),
         (b'"' * 99_999, "line 1"),
         (b'{"a": "' + b"\\" * 99_999, "line 1"),
     ],
-    ids=range(14),
+    ids=range(17),
 )
 def test_what_is_no_json_is_one_line_with_the_reason(tmp_path: Path, content: bytes, why: str) -> None:
     (tmp_path / "note.json").write_bytes(content)

@@ -91,6 +91,17 @@ def test_a_limit_is_named_with_key_and_value() -> None:
         override_profile(Profile(), ["training.micro_batch=1000001"])
 
 
+def test_the_length_of_a_list_and_its_kind_are_said_in_the_words_of_profiles() -> None:
+    with pytest.raises(ProfileError, match=r"model\.multipliers: 11 entries, at most 10 are taken"):
+        override_profile(Profile(), [f"model.multipliers={[1] * 11}"])
+    with pytest.raises(ProfileError, match=r"model\.multipliers: 0 entries, at least 1 are taken"):
+        override_profile(Profile(), ["model.multipliers=[]"])
+    with pytest.raises(ProfileError, match=r"model\.multipliers: 3: input should be a list"):
+        override_profile(Profile(), ["model.multipliers=3"])
+    with pytest.raises(ProfileError, match=r"data\.flip: 1: input should be true or false"):
+        override_profile(Profile(), ["data.flip=1"])
+
+
 def test_a_value_that_is_too_long_altogether() -> None:
     with pytest.raises(ProfileError, match="characters"):
         apply_override({}, "data.dataset=" + "x" * (LONGEST + 1))

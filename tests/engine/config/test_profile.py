@@ -11,7 +11,7 @@ IMPOSSIBLE = [
     ({"data": {"size": 4}}, "data.size", "greater than or equal to 8"),
     ({"data": {"size": "32"}}, "data.size", "valid integer"),
     ({"data": {"size": 32.0}}, "data.size", "valid integer"),
-    ({"data": {"flip": 1}}, "data.flip", "valid boolean"),
+    ({"data": {"flip": 1}}, "data.flip", "true or false"),
     ({"data": {"recipe": "centre178"}}, "data.recipe", "did you mean 'center178'?"),
     ({"data": {"limit": 0}}, "data.limit", "greater than 0"),
     ({"model": {"multipliers": []}}, "model.multipliers", "at least one level"),

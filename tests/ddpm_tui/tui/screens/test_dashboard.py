@@ -8,6 +8,7 @@ import pytest
 
 from ddpm_tui.tui.app import DdpmApp
 from ddpm_tui.tui.screens.log import LogView
+from ddpm_tui.tui.state.curves import RunCurves
 from ddpm_tui.tui.state.snapshot import RunView, Snapshot
 from ddpm_tui.tui.widgets.chart import LossChart
 from ddpm_tui.tui.widgets.face_grid import FaceGrid
@@ -32,6 +33,22 @@ async def test_a_fresh_machine_is_told_the_one_key_and_that_key_starts_the_demo(
         assert asked["target"] == "demo"
         assert asked["to_epoch"] == 8, "all epochs of the profile, not its first chunk"
         assert asked["token"]
+    assert not app.faults
+
+
+async def test_a_curve_that_nothing_is_at_work_on_is_not_promised(tmp_path: Path) -> None:
+    run = RunView("r-1", checkpoints=1, latest_step=9, epoch=1)
+    idle = replace(empty(), runs=(run,), curves={"r-1": RunCurves("r-1")})
+    app = make_app(tmp_path, idle)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, LossChart)
+        text = screen_text(app)
+        assert "too few steps for a curve" in text
+        assert "no previews" in text
+        progress = training(epoch=0.5, to_epoch=1)
+        app.store.set(replace(idle, jobs=(job(1, State.RUNNING, run="r-1", progress=progress),)))  # type: ignore[attr-defined]
+        await until(pilot, lambda: "comes with the first" in screen_text(app))
+        assert "faces come with the first epoch" in screen_text(app)
     assert not app.faults
 
 

@@ -137,6 +137,14 @@ async def test_about_the_job_under_the_cursor(tmp_path: Path) -> None:
         assert "to epoch 25" in text
 
 
+async def test_epochs_of_a_job_are_whole_numbers(tmp_path: Path) -> None:
+    one = job(1, State.QUEUED, args={"to_epoch": 3, "from_epoch": 2.0})
+    async with Opened(tmp_path, replace(filled(tmp_path), jobs=(one,))) as it:
+        text = await it.press()
+        assert "from epoch 2" in text
+        assert "2.0" not in text
+
+
 async def test_enter_opens_the_log(tmp_path: Path) -> None:
     async with Opened(tmp_path, filled(tmp_path)) as it:
         assert "no log yet" in await it.press("enter")
