@@ -90,16 +90,6 @@ def check_steps(steps: int | None, most: int) -> None:
         raise UserError(f"--steps {steps} is more than the run's {most} diffusion steps")
 
 
-def version() -> str:
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
-    try:
-        return installed("ddpm-tui")
-    except PackageNotFoundError:
-        return "(not installed)"
-
-
 def home() -> Home:
     return Home.find()
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from ddpm_tui.cli.common import home, json_option, print_json, say, version
+from ddpm_tui.cli.common import home, json_option, print_json, say
 from ddpm_tui.words import plural, size
 from engine.base.home import Home
 from engine.base.text import shell_word
+from engine.base.version import VERSION
 from engine.service.doctor_facts import Finding
 from engine.service.machine import torch_facts
 
@@ -76,7 +77,7 @@ def _readable(findings: Iterator[Finding]) -> list[Finding]:
 
 
 def programs(machine: dict[str, Any]) -> Iterator[Finding]:
-    yield Finding("ok", f"ddpm-tui {version()}, Python {sys.version.split()[0]}")
+    yield Finding("ok", f"ddpm-tui {VERSION}, Python {sys.version.split()[0]}")
     if "error" in machine:
         yield Finding(
             "problem",

@@ -6,14 +6,14 @@ from typing import Any
 import click
 
 from ddpm_tui.cli.common import json_option, note, print_json, say
+from ddpm_tui.cli.connection import connect, ensure_engine
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.numbers import LINES
 from ddpm_tui.cli.queue_watch import follow_file
 from ddpm_tui.words import duration
-from engine.base.errors import DdpmError
 from engine.base.files import is_locked, lock_holder
 from engine.base.home import Home
-from engine.client.sync import Client, NotRunningError, ensure_engine
+from engine.client.sync import NotRunningError
 
 
 @click.group(cls=NounGroup)
@@ -35,31 +35,25 @@ def start(as_json: bool) -> None:
 )
 def stop(jobs: bool) -> None:
     """Stop it. Running jobs work on, and the next engine finds them again."""
-    home = Home.find()
-    try:
-        with Client(home) as client:
-            answer = client.request("stop", jobs=jobs)
-            note("Stopping…")
-            _until_gone(home, client, None if jobs else 30.0)
-    except NotRunningError:
-        if is_locked(home.engine_lock):
-            raise DdpmError(
-                f"an engine ({lock_holder(home.engine_lock)}) holds {home.root} and does not answer",
-                f"see {home.engine_log}",
-            ) from None
+    from engine.client.ending import stop_engine
+
+    note("Stopping…")
+    left = stop_engine(Home.find(), jobs)
+    if left is None:
         say("The engine does not run.")
         return
-    left = 0 if jobs else int(answer["workers"])
     more = f" {left} running job{'s' * (left != 1)} go{'es' * (left == 1)} on without it." if left else ""
     say(f"The engine has stopped.{more}")
 
 
-def _until_gone(home: Home, client: Client, limit: float | None) -> None:
-    end = None if limit is None else time.monotonic() + limit
-    while is_locked(home.engine_lock):
-        if end is not None and time.monotonic() > end:
-            raise DdpmError("the engine does not end", f"see {home.engine_log}")
-        time.sleep(0.05)
+@engine.command()
+@json_option
+def restart(as_json: bool) -> None:
+    """End it and start that of this program, as after an update. Running jobs work on."""
+    from engine.client.ending import restart_engine
+
+    with restart_engine(Home.find()) as client:
+        _print(client.request("status"), as_json)
 
 
 @engine.command()
@@ -68,7 +62,7 @@ def status(as_json: bool) -> None:
     """Whether it runs, since when, with which devices and what is wrong. Exit code 1 where it does not run."""
     home = Home.find()
     try:
-        with Client(home) as client:
+        with connect(home) as client:
             _print(client.request("status"), as_json)
     except NotRunningError:
         holder = lock_holder(home.engine_lock) if is_locked(home.engine_lock) else None
@@ -91,7 +85,7 @@ def _print(status: dict[str, Any], as_json: bool) -> None:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(status["jobs"].items())) or "none"
     # A clock that was set back meanwhile makes no negative time of it.
     up = duration(max(0.0, time.time() - status["started"]))
-    say(f"engine   runs, pid {status['pid']}, for {up}, in {keeper}")
+    say(f"engine   {status['version']} runs, pid {status['pid']}, for {up}, in {keeper}")
     say(f"home     {status['home']}")
     say(f"devices  {', '.join(status['slots'])}; {status['workers']} working")
     say(f"jobs     {counts}" + ("; the queue is on hold" if status["on_hold"] else ""))

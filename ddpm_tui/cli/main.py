@@ -59,9 +59,9 @@ SECTIONS: dict[str, dict[str, Lazy]] = {
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        from ddpm_tui.cli.common import version
+        from engine.base.version import VERSION
 
-        click.echo(f"ddpm-tui {version()}")
+        click.echo(f"ddpm-tui {VERSION}")
         ctx.exit()
 
 

@@ -8,12 +8,12 @@ import click
 
 from ddpm_tui.cli import complete, queue_add, queue_status, queue_watch
 from ddpm_tui.cli.common import json_option, note, print_json, say
+from ddpm_tui.cli.connection import ensure_engine
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.queue_disk import look
 from ddpm_tui.cli.queue_text import details, listing, remark
 from engine.base.errors import UsageError
 from engine.base.home import Home
-from engine.client.sync import ensure_engine
 from engine.service.states import job_number
 
 job_ids = click.argument("ids", nargs=-1, required=True, shell_complete=complete.jobs)

@@ -7,13 +7,14 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import check_steps, json_option, print_json, say, set_option
+from ddpm_tui.cli.connection import insistent_request
 from ddpm_tui.cli.evaluate import measure_options
 from ddpm_tui.cli.numbers import CHUNKS, EPOCH
 from ddpm_tui.cli.sample import drawing_args, drawing_options
 from engine.base.errors import DdpmError
 from engine.base.home import Home, given_path, is_export
 from engine.base.seals import read_sealed
-from engine.client.sync import insistent_request, token
+from engine.client.sync import token
 from engine.service.states import job_number
 
 

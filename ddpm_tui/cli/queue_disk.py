@@ -5,10 +5,11 @@ from dataclasses import asdict
 from typing import Any
 
 from ddpm_tui.cli.common import note
+from ddpm_tui.cli.connection import connect, insistent_request
 from engine.base.errors import DdpmError, unknown
 from engine.base.files import is_locked
 from engine.base.home import Home
-from engine.client.sync import Client, NotRunningError, insistent_request
+from engine.client.sync import NotRunningError
 from engine.jobs.files import read_progress
 from engine.jobs.kinds import title
 from engine.service.states import Job, State, job_number
@@ -23,7 +24,7 @@ def look(home: Home, do: str, **args: Any) -> Any:
     if not home.root.exists() or os.access(home.root, os.W_OK):
         return insistent_request(home, do, **args)
     try:
-        with Client(home) as client:
+        with connect(home) as client:
             return client.request(do, **args)
     except NotRunningError:
         note(f"{home.root} cannot be written, so no engine works here: this is the queue as it was left")

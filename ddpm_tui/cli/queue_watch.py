@@ -14,13 +14,14 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import Line, note, rich_line, say
+from ddpm_tui.cli.connection import connect, ensure_engine
 from ddpm_tui.cli.numbers import LINES, SECONDS
 from ddpm_tui.cli.queue_disk import look
 from ddpm_tui.cli.queue_text import listing, remark
 from engine.base.errors import UserError
 from engine.base.home import Home
 from engine.base.records import open_data, read_tail
-from engine.client.sync import Client, NotRunningError, ensure_engine
+from engine.client.sync import Client, NotRunningError
 from engine.jobs.files import EXIT_DISK_FULL
 from engine.service.job_states import STATES, State
 from engine.service.states import job_number
@@ -123,7 +124,7 @@ def watch_list(everything: bool) -> None:
             live.update(Text("\n").join(map(rich_line, lines)), refresh=True)
             time.sleep(WATCH_S)
             try:  # only asked, never started: who stops the engine while this runs means it
-                with Client(home) as client:
+                with connect(home) as client:
                     answer, trouble = client.request("list", all=everything), ""
             except NotRunningError:
                 trouble = "  ! no engine answers; this is what the last one said"

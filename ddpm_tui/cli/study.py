@@ -185,7 +185,7 @@ def _here(one: "Study", small: bool, device: str) -> None:
 
 def _queue(one: "Study", small: bool, device: str) -> None:
     """Each job once. Scoring waits for its training, and a branch for that of its base."""
-    from engine.client.sync import insistent_request
+    from ddpm_tui.cli.connection import insistent_request
     from engine.service.states import ENDED
     from engine.studies.plan import prepare, steps
 

@@ -4,6 +4,7 @@ Only what all screens share is here. Screens are imported when they are first sh
 needs neither NumPy nor pydantic; torch is never imported.
 """
 
+import asyncio
 import contextlib
 import gc
 import logging
@@ -157,10 +158,17 @@ class DdpmApp(OpenApp):
         self.store.start(self._publish)
 
     def _publish(self, snapshot: Snapshot) -> None:
-        before, self.snapshot = self.snapshot.engine.problem, snapshot
-        if snapshot.engine.problem not in ("", before):
-            self.say(snapshot.engine.problem, "bad")
-        elif before and not snapshot.engine.problem:
+        was, self.snapshot = self.snapshot.engine, snapshot
+        engine, before = snapshot.engine, was.problem
+        if engine.problem not in ("", before):
+            self.say(engine.problem, "bad")
+        elif engine.old and not was.old:
+            self.say(
+                f"the engine that runs is of ddpm-tui {engine.version}: {self.key('app.restart_engine')} renews it; "
+                "its jobs go on",
+                "warn",
+            )
+        elif before and not engine.problem:
             self.say("the engine works again")
 
     async def on_unmount(self) -> None:
@@ -298,6 +306,26 @@ class DdpmApp(OpenApp):
         with contextlib.suppress(OSError):
             self.home.theme.write_text(self.theme + "\n")
         self.say(f"theme {self.theme.removeprefix('ddpm-')}")
+
+    def action_restart_engine(self) -> None:
+        """Only of an older program's engine: what works is not disturbed by a slip of the hand."""
+        if self.snapshot.engine.old:
+            self._in_turn(self._restart_engine())
+        else:
+            self.say("the engine is no older than this program", "dim")
+
+    async def _restart_engine(self) -> None:
+        from engine.client.ending import restart_engine
+
+        self.say("restarting the engine…", "dim")
+        try:
+            client = await asyncio.to_thread(restart_engine, self.home)
+        except DdpmError as error:
+            self.say(str(error), "bad")
+        else:
+            client.close()
+            self.say("the engine was restarted")
+            self.store.poke()
 
     def action_undo(self) -> None:
         change = self.undo.last

@@ -56,6 +56,14 @@ KEYS: tuple[Key, ...] = (
     Key("app.undo", "u", "app.undo", "undo", "take the last change back", footer=False),
     Key("app.theme", "ctrl+t", "app.next_theme", "theme", "dark, light, colour-blind-safe", footer=False),
     Key("app.redraw", "ctrl+l", "app.redraw", "redraw", "draw everything again", footer=False),
+    Key(
+        "app.restart_engine",
+        "ctrl+r",
+        "app.restart_engine",
+        "restart engine",
+        "renew an engine that is older than this program; its jobs go on",
+        footer=False,
+    ),
     Key("app.quit", "q,ctrl+q", "app.quit", "quit", "leave; the engine goes on working"),
     # Lists, wherever there is one.
     Key("list.up", "up,k", "cursor(-1)", "up", "one up", footer=False),

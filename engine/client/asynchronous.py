@@ -11,6 +11,7 @@ from typing import Any
 from engine.base.errors import DdpmError
 from engine.base.home import Home
 from engine.base.scarcity import shortage
+from engine.base.version import VERSION
 from engine.client.sync import NotRunningError, ensure_engine
 from engine.service.address import find_socket
 from engine.service.protocol import LINE_LIMIT, check_hello, decode, encode, error_from_wire, hello
@@ -95,7 +96,7 @@ class AsyncClient:
                 raise NotRunningError("the engine was stopped", "`ddpm-tui engine start` starts it") from None
             raise NotRunningError(f"the engine cannot be reached ({error.strerror})") from None
         try:
-            writer.write(encode(hello("", client=self.name)))
+            writer.write(encode(hello(VERSION, client=self.name)))
             message = decode(await reader.readline())
             if message.get("ok") is False:
                 raise error_from_wire(message.get("error"))

@@ -10,7 +10,7 @@ import select
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from engine.base.errors import DdpmError
 from engine.base.files import is_locked
 from engine.base.home import Home
 from engine.base.scarcity import shortage
+from engine.base.version import VERSION
 from engine.service.address import find_socket
 from engine.service.protocol import (
     LINE_LIMIT,
@@ -27,6 +28,7 @@ from engine.service.protocol import (
     encode,
     error_from_wire,
     hello,
+    outdated,
 )
 
 TIMEOUT_S = 30.0
@@ -41,9 +43,11 @@ class NotRunningError(DdpmError):
 
 
 class Client:
-    """A connection. Raises NotRunningError where no engine answers, VersionError where it is another age's."""
+    """A connection. outdated: what to tell people if the engine is an older program's, else "". Raises NotRunningError
+    if no engine answers, VersionError if it cannot be talked to."""
 
-    def __init__(self, home: Home, name: str = "cli") -> None:
+    def __init__(self, home: Home, name: str = "cli", greet: "Greet | None" = None) -> None:
+        """`greet` is called with the client once it is connected."""
         self.home = home
         path = find_socket(home)
         with shortage("the engine cannot be asked now"):
@@ -54,7 +58,7 @@ class Client:
         self._number = 0
         try:
             _connect(self._socket, path)
-            self._socket.sendall(encode(hello("", client=name)))
+            self._socket.sendall(encode(hello(VERSION, client=name)))
             self.engine = check_hello(self._reply(self._line()), "engine")
         except TimeoutError:
             self._socket.close()
@@ -67,6 +71,9 @@ class Client:
         except BaseException:
             self._socket.close()
             raise
+        self.outdated = outdated(self.engine)
+        if greet is not None:
+            greet(self)
 
     def request(self, do: str, **args: Any) -> Any:
         """One request and its result. Raises the error the engine replied with, NotRunningError where it went
@@ -128,6 +135,9 @@ class Client:
         return dict(message)
 
 
+Greet = Callable[[Client], None]
+
+
 def _no_answer() -> DdpmError:
     return DdpmError(
         f"the engine did not answer within {TIMEOUT_S:g} s", "its disk may hang; see `engine logs`"
@@ -150,11 +160,11 @@ def _connect(connection: socket.socket, path: Path) -> None:
     raise ConnectionRefusedError(errno.ECONNREFUSED, "the engine is too busy to connect")
 
 
-def ensure_engine(home: Home, name: str = "cli") -> Client:
+def ensure_engine(home: Home, name: str = "cli", greet: "Greet | None" = None) -> Client:
     """A connection, starting the engine where none answers. Many clients may do this at once: one engine comes
     of it. Raises DdpmError where it cannot start."""
     with contextlib.suppress(NotRunningError):
-        return Client(home, name)
+        return Client(home, name, greet)
     from engine.service.spawn import start_engine
 
     end = time.monotonic() + START_S
@@ -167,7 +177,7 @@ def ensure_engine(home: Home, name: str = "cli") -> Client:
             start_engine(home)
             started = True
         with contextlib.suppress(NotRunningError):
-            return Client(home, name)
+            return Client(home, name, greet)
         if time.monotonic() > end:
             raise DdpmError(
                 f"an engine holds {home.engine_lock} and does not answer", f"see {home.engine_log}"
@@ -180,11 +190,11 @@ def token() -> str:
     return uuid.uuid4().hex
 
 
-def insistent_request(home: Home, do: str, **args: Any) -> Any:
+def insistent_request(home: Home, do: str, *, greet: "Greet | None" = None, **args: Any) -> Any:
     """One request on a connection of its own; where the engine dies under it, once more on a new engine. Only
     for requests that may be done twice: those with a token, and those that only look."""
     for attempt in (0, 1):
-        with ensure_engine(home) as client:
+        with ensure_engine(home, greet=greet) as client:
             try:
                 return client.request(do, **args)
             except NotRunningError:

@@ -55,7 +55,9 @@ class Commands:
             close = nearest(do, known)
             raise UsageError(
                 f"this engine does not know {do!r}",
-                f"did you mean {close!r}?" if close else "it may be older than this program: `engine stop`",
+                f"did you mean {close!r}?"
+                if close
+                else "it may be older than this program: `ddpm-tui engine restart`",
             )
         return await method(client, Arguments(args))
 

@@ -14,7 +14,6 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from engine.base.failpoints import reach
 from engine.base.files import FileLock
 from engine.base.home import Home
 from engine.base.scarcity import ScarceError, allow_enough_files, is_scarce, scarce
+from engine.base.version import VERSION
 from engine.jobs.files import AHEAD
 from engine.service.address import place_socket
 from engine.service.commands import Commands
@@ -44,13 +44,6 @@ LONGEST_PAUSE_S = 60.0
 
 GUARD_S = 30.0
 """Between looks at whether the home and the socket's name in it are still in place."""
-
-
-def version() -> str:
-    try:
-        return metadata.version("ddpm-tui")
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def take_engine_lock(home: Home) -> FileLock:
@@ -78,9 +71,9 @@ class Daemon:
         self.engine = Engine(home, self.queue, LocalLauncher(home))
         self._stop = asyncio.Event()
         self.commands = Commands(home, self.queue, self.engine, self._stop.set)
-        self.server = Server(place_socket(home), self.commands.handle, version(), self._facts)
+        self.server = Server(place_socket(home), self.commands.handle, VERSION, self._facts)
         self.live = Live(home, self.queue, self.engine, self.server, self.commands.wire)
-        self.commands.facts = {"version": version(), "socket": str(self.server.path), **_manager()}
+        self.commands.facts = {"version": VERSION, "socket": str(self.server.path), **_manager()}
         self.commands.subscribed = self.live.look
         self.server.subscribed = self.live.look
         self.server.was_short = self.queue.say_shortage
@@ -190,7 +183,7 @@ def run_here(home: Home, ready: Any = lambda: None) -> None:
     allow_enough_files()
     lock = take_engine_lock(home)
     _start_log(home)
-    log.info("engine %s, pid %d, home %s", version(), os.getpid(), home.root)
+    log.info("engine %s, pid %d, home %s", VERSION, os.getpid(), home.root)
     try:
         asyncio.run(_run(home, lock, ready))
     except Exception:

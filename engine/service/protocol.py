@@ -13,6 +13,7 @@ from engine.base import errors
 from engine.base.errors import DdpmError
 from engine.base.files import without_nan
 from engine.base.records import loads_json
+from engine.base.version import VERSION, is_older
 
 PROTOCOL = 1
 OLDEST = 1
@@ -62,12 +63,21 @@ def check_hello(message: dict[str, Any], who: str) -> dict[str, Any]:
         raise ProtocolError(f"the {who} did not say hello")
     theirs, oldest = facts["protocol"], facts.get("oldest", facts["protocol"])
     if theirs < OLDEST:
-        hint = "`ddpm-tui engine stop`, then try again" if who == "engine" else "update ddpm-tui"
+        hint = "`ddpm-tui engine restart`; its jobs go on" if who == "engine" else "update ddpm-tui"
         raise VersionError(f"the {who} speaks protocol {theirs}, and {OLDEST} or newer is needed", hint)
     if isinstance(oldest, int) and oldest > PROTOCOL:
-        hint = "update ddpm-tui here" if who == "engine" else "`ddpm-tui engine stop`, then start it again"
+        hint = "update ddpm-tui here" if who == "engine" else "`ddpm-tui engine restart`"
         raise VersionError(f"the {who} speaks protocol {oldest} or newer, and this is {PROTOCOL}", hint)
     return facts
+
+
+def outdated(facts: dict[str, Any]) -> str:
+    """What to tell people if the engine whose hello said `facts` is an older program's; "" if it is not."""
+    theirs = str(facts.get("version", ""))[:40]
+    if not is_older(theirs, VERSION):
+        return ""
+    renew = "`ddpm-tui engine restart` renews it; its jobs go on"
+    return f"the engine that runs is of ddpm-tui {theirs}, and this is {VERSION} — {renew}"
 
 
 def error_to_wire(error: DdpmError) -> dict[str, Any]:
@@ -80,10 +90,11 @@ def error_to_wire(error: DdpmError) -> dict[str, Any]:
 
 
 def error_from_wire(wire: Any) -> DdpmError:
-    """The same error on this side, of the same class where that class is one of engine.base.errors."""
+    """The same error on this side, of the same class if that is one of engine.base.errors or VersionError."""
     if not isinstance(wire, dict):
         return ProtocolError("the engine reported an error that cannot be read")
-    kind = getattr(errors, str(wire.get("kind")), DdpmError)
+    name = str(wire.get("kind"))
+    kind = VersionError if name == VersionError.__name__ else getattr(errors, name, DdpmError)
     if not (isinstance(kind, type) and issubclass(kind, DdpmError)):
         kind = DdpmError
     hint, exit_code = wire.get("hint"), wire.get("exit_code")

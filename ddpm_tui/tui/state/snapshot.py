@@ -20,13 +20,15 @@ LinkState = Literal["starting", "connected", "disconnected", "stopped"]
 
 @dataclass(frozen=True)
 class Engine:
-    """The service as seen from here. problem: why it is not reached, or what it says is wrong (a full disk)."""
+    """The service as seen from here. problem: why it is not reached, or what it says is wrong (a full disk) · old:
+    whether it is an older program's, which a restart renews."""
 
     link: LinkState = "starting"
     problem: str = ""
     on_hold: bool = False
     slots: tuple[str, ...] = ()
     version: str = ""
+    old: bool = False
 
 
 @dataclass(frozen=True)

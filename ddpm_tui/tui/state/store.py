@@ -18,6 +18,7 @@ from engine.base.errors import DdpmError
 from engine.base.home import Home
 from engine.jobs.files import Progress, read_progress
 from engine.service.job_states import STATES
+from engine.service.protocol import VersionError, outdated
 from engine.service.states import Job, State
 
 if TYPE_CHECKING:
@@ -222,14 +223,14 @@ class LiveStore:
                 async for event in self.link.listen(start=not self._stopped):
                     self._hear(event)
                     patience = 0.5
-                problem = STOPPED if self._stopped else "the engine went away"
+                problem, old = STOPPED if self._stopped else "the engine went away", False
             except DdpmError as error:
-                problem = str(error)
+                problem, old = str(error), isinstance(error, VersionError)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.exception("the engine's events could not be used")
-                problem = str(error)
+                problem, old = str(error), False
             link: LinkState = "stopped" if self._stopped else "disconnected"
-            self._engine = replace(self._engine, link=link, problem=problem)
+            self._engine = replace(self._engine, link=link, problem=problem, old=old)
             self.poke()
             await asyncio.sleep(STOPPED_S if self._stopped else patience)
             patience = min(10.0, patience * 1.7)
@@ -256,6 +257,7 @@ class LiveStore:
                 bool(status.get("on_hold")),
                 tuple(status.get("slots", ())),
                 str(status.get("version", "")),
+                bool(outdated(status)),
             )
         elif kind == "job":
             job = job_from_wire(event["job"])

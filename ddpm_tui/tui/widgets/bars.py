@@ -59,6 +59,8 @@ class TopBar(Rows):
             running, waiting = len(self.snapshot.live), len(self.snapshot.waiting)
             if engine.problem:
                 return [("● ", "bad"), ("engine in trouble " if width >= 90 else "trouble ", "bad")]
+            if engine.old:
+                return [("● ", "warn"), ("engine is older " if width >= 90 else "older ", "warn")]
             if engine.on_hold:
                 return [("● ", "warn"), ("queue on hold " if width >= 90 else "on hold ", "warn")]
             if not running and not waiting:

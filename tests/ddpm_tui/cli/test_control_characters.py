@@ -32,7 +32,7 @@ WORDS = ("cats", "cats@latest", "dots", "mine", "1", "2", POISON, f"./{POISON}")
 NOT_TRIED = {
     "demo",  # is `train`
     "bench",  # shows figures of this machine alone
-    "queue wait", "engine start", "engine stop",
+    "queue wait", "engine start", "engine stop", "engine restart",
 }  # fmt: skip
 
 WORKER = """

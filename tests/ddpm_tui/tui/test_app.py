@@ -322,6 +322,39 @@ async def test_the_engine_going_away_and_coming_back_is_shown(tmp_path: Path) ->
         assert "1 running, 3 waiting" in screen_text(app)
 
 
+async def test_an_older_engine_is_shown_and_a_key_restarts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = filled(tmp_path)
+    app = make_app(tmp_path, snapshot)
+    restarted = []
+
+    class Closing:
+        def close(self) -> None:
+            pass
+
+    def restart(home: Home) -> Closing:
+        restarted.append(home)
+        return Closing()
+
+    monkeypatch.setattr("engine.client.ending.restart_engine", restart)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await pilot.press("ctrl+r")
+        await pilot.pause()
+        assert "the engine is no older than this program" in screen_text(app)
+        assert restarted == []
+        app.store.set(replace(snapshot, engine=Engine("connected", version="0.0.9", old=True)))  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert "engine is older" in screen_text(app)
+        assert "is of ddpm-tui 0.0.9: ^r renews it; its jobs go on" in screen_text(app)
+        await pilot.press("ctrl+r")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert restarted == [app.home]
+        assert "the engine was restarted" in screen_text(app)
+    assert app.faults == []
+
+
 async def test_why_the_engine_is_away_or_in_trouble_is_said(tmp_path: Path) -> None:
     snapshot = filled(tmp_path)
     app = make_app(tmp_path, snapshot)

@@ -11,9 +11,11 @@ from ddpm_tui.tui.state.snapshot import Snapshot
 from ddpm_tui.tui.state.store import LiveStore
 from engine.base.errors import DdpmError
 from engine.base.home import Home
+from engine.base.version import VERSION
 from engine.config.profile import Profile
 from engine.jobs.files import Progress, new_job_folder, write_progress
 from engine.runs.record import create_run
+from engine.service.protocol import VersionError
 from engine.service.states import Job, State
 
 
@@ -262,3 +264,15 @@ def test_profiles_by_name_say_what_is_wrong_with_them(tmp_path: Path) -> None:
 def test_a_row_from_a_newer_engine_is_read_as_far_as_it_is_known() -> None:
     wire = {**train(4, State.PAUSED).to_wire(), "colour": "green"}
     assert job_from_wire(wire) == train(4, State.PAUSED)
+
+
+async def test_an_engine_of_an_older_program_is_known_as_one(tmp_path: Path) -> None:
+    async with Running(tmp_path) as it:
+        it.service.events.put_nowait(hello(version="0.0.9"))
+        snapshot = await it.until(lambda s: s.engine.link == "connected")
+        assert (snapshot.engine.version, snapshot.engine.old) == ("0.0.9", True)
+        it.service.events.put_nowait(hello(version=VERSION))
+        await it.until(lambda s: not s.engine.old)
+        it.service.events.put_nowait(VersionError("the engine speaks protocol 0, and 1 or newer is needed"))
+        snapshot = await it.until(lambda s: s.engine.old)
+        assert snapshot.engine.link == "disconnected"
