@@ -234,7 +234,8 @@ def test_wire_forms() -> None:
     assert isinstance(error_from_wire(None), ProtocolError)
     wire = error_to_wire(VersionError("a", "b"))
     assert str(error_from_wire(wire)) == "a — b"
-    with pytest.raises(VersionError, match="engine stop"):
+    assert type(error_from_wire(wire)) is VersionError
+    with pytest.raises(VersionError, match="engine restart"):
         check_hello({"hello": {"protocol": 0}}, "engine")
 
 
