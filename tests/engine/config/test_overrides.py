@@ -94,7 +94,7 @@ def test_a_limit_is_named_with_key_and_value() -> None:
 def test_the_length_of_a_list_and_its_kind_are_said_in_the_words_of_profiles() -> None:
     with pytest.raises(ProfileError, match=r"model\.multipliers: 11 entries, at most 10 are taken"):
         override_profile(Profile(), [f"model.multipliers={[1] * 11}"])
-    with pytest.raises(ProfileError, match=r"model\.multipliers: 0 entries, at least 1 are taken"):
+    with pytest.raises(ProfileError, match=r"model\.multipliers: needs at least one level"):
         override_profile(Profile(), ["model.multipliers=[]"])
     with pytest.raises(ProfileError, match=r"model\.multipliers: 3: input should be a list"):
         override_profile(Profile(), ["model.multipliers=3"])
