@@ -1,6 +1,7 @@
 """What the pages say is what the program does: keys, commands, files they show."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ from ddpm_tui.cli.keys import keys
 from ddpm_tui.cli.main import SECTIONS
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 def test_the_page_of_keys_is_up_to_date() -> None:
@@ -30,3 +34,25 @@ def test_commands_and_files_on_a_page_exist(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"make ([a-z]+) ", text):
         assert f"\n{target}:" in makefile, f"{page.name} names `make {target}`"
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_files_and_names_of_the_code_on_a_page_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:engine|ddpm_tui|tests|profiles|docs|\.ci|\.github)/[\w./-]*)`", text)
+    assert paths
+    for path in paths:
+        assert (ROOT / path).exists(), f"{page} names {path}"
+    for path, name in re.findall(r"`([\w/]+\.py)`: `(\w+)`", text):
+        code = (ROOT / path).read_text(encoding="utf-8")
+        assert re.search(rf"^ *(?:async )?(?:def|class) {name}\b|^{name}\b.*=", code, re.MULTILINE), (
+            f"{path}: {name}"
+        )
+
+
+@pytest.mark.slow
+def test_the_pictures_of_the_architecture_are_up_to_date() -> None:
+    pytest.importorskip("grimp")
+    pictures = runpy.run_path(str(ROOT / "docs" / "architecture" / "make.py"))
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert pictures["made"](page) == page, "run: python docs/architecture/make.py"
