@@ -109,7 +109,7 @@ def _problem(item: Any, text: str) -> Problem:
     else:
         key = ".".join(short(str(part)) for part in location)
         message = item["msg"][:1].lower() + item["msg"][1:]
-        message = message.replace("a valid tuple", "a list").replace("a valid boolean", "true or false")
+        message = _LIST.sub("a list", message).replace("a valid boolean", "true or false")
         if kind == "extra_forbidden":
             section = str(location[0])
             known = SECTIONS[section].model_fields if len(location) > 1 and section in SECTIONS else SECTIONS
@@ -132,6 +132,7 @@ def _problem(item: Any, text: str) -> Problem:
     return Problem(key, message, hint, line_of(text, key))
 
 
+_LIST = re.compile(r"a valid (tuple|array|list)")
 _TAGS = {"literal['auto']", "constrained-int", "bool", "float", "int", "str", "tuple"}
 
 
