@@ -163,10 +163,12 @@ def _marks(canvas: Canvas, plot: Plot, view: View, left: float, right: float, lo
             canvas.tint(column, _MARK, "┊" if look.unicode else ":")
             places.append((column, mark.text))
     for column, text in places:
-        start = column + 1 if column + 1 + len(text) <= canvas.columns else column - len(text)
+        after = column + 1 + len(text) <= canvas.columns
+        start = column + 1 if after else column - len(text)
+        apart = 0 if after else 1  # from the label of the mark before
         # The lowest row is the one that falling curves leave free longest; a label in a curve's way gives way.
         for row in (0, canvas.rows - 1):
-            if canvas.is_blank(start, row, len(text)):
+            if canvas.is_blank(start - apart, row, len(text) + apart):
                 canvas.text(start, row, text, _LABEL)
                 break
 

@@ -194,6 +194,14 @@ def test_marks_have_labels_that_do_not_overlap() -> None:
     assert sum("┊" in row for row in rows) > 10
 
 
+def test_a_blank_stands_between_the_labels_of_two_marks() -> None:
+    for first in range(1000, 2000, 10):
+        marks = [Mark(first, first / 100, 0, "epoch 2: chunk"), Mark(2000, 20, 0, "epoch 3: chunk")]
+        rows = text(Plot([run("r", 0)], marks), View(), 87, 20)
+        assert not any("chunkepoch" in row for row in rows), first
+        assert first > 1200 or any("epoch 3" in row for row in rows), first
+
+
 def test_a_label_gives_way_to_a_curve() -> None:
     steps = np.arange(1, 501) * 4
     y = np.where(steps % 8 == 0, 0.0301, 0.499)  # fills the plot from top to bottom
