@@ -140,9 +140,10 @@ def _two_meanings(before: bytes, token: bytes) -> bool:
 
 
 async def outcome(
-    home: Path, at: Path, sent: Sequence[bytes | tuple[int, int]], one_at_a_time: bool
+    home: Path, at: Path, sent: Sequence[bytes | tuple[int, int]], expected: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What becomes of it; one at a time: everything rests before the next is sent."""
+    """What becomes of it. Without `expected`, everything rests before the next is sent; with it, nothing is waited for
+    until all is sent."""
     machine = Machine(home, at)
     async with machine.app.run_test(size=(100, 30)):
         await machine.settle()
@@ -153,9 +154,21 @@ async def outcome(
                     machine.tick()
             else:
                 machine.resize(*piece)
-            if one_at_a_time:
+            if expected is None:
                 await machine.settle()
         await machine.settle()
-        await asyncio.sleep(0.2)  # what is behind a dialog is drawn in its own time
+        return await _drawn(machine, expected)
+
+
+async def _drawn(machine: Machine, expected: dict[str, Any] | None) -> dict[str, Any]:
+    """The state once the screen is drawn: what is behind a dialog takes its own time. Without `expected`, the text has
+    not changed for half a second; with it, the text is the expected one, or it is not within ten seconds."""
+    same, state = 0, machine.state()
+    for _ in range(100):
+        if same >= 5 if expected is None else state["text"] == expected["text"]:
+            break
+        await asyncio.sleep(0.1)
         await machine.settle()
-        return machine.state()
+        before, state = state, machine.state()
+        same = same + 1 if state["text"] == before["text"] else 0
+    return state

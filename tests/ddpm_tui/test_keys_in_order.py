@@ -35,8 +35,11 @@ def spelled(words: str) -> list[bytes]:
 def compare(home: Path, tokens: list, cuts: list[bool]) -> None:
     sent = packets(tokens, cuts)
     at = home.parent
-    slow = asyncio.run(outcome(home, at / f"a{next(_number)}", tokens, one_at_a_time=True))
-    fast = asyncio.run(outcome(home, at / f"b{next(_number)}", sent, one_at_a_time=False))
+    slow = asyncio.run(outcome(home, at / f"a{next(_number)}", tokens))
+    fast = asyncio.run(outcome(home, at / f"b{next(_number)}", sent, slow))
+    if any(isinstance(token, tuple) for token in tokens):
+        # How far a list is scrolled depends on the sizes that it had on its way; where its cursor is does not.
+        del slow["text"]
     for name, value in slow.items():
         assert fast[name] == value, f"{name} after {sent}"
 
@@ -49,7 +52,7 @@ def compare(home: Path, tokens: list, cuts: list[bool]) -> None:
         "3 t good ⏎ t ⌫⌫⌫⌫ best ⏎ u",
         "2 a ⏎ x u ␣ ⇥ J K G k ␣",
         "2 s ⇥ ⌫⌫ 8 ⇥ 3 ⏎ 3 b ⇥ ⌫ ⌫ 5 esc 1 2",
-        "3 d u d u R ⌫ 9 ⏎ ⇥ ↓ ␣ ↑ c ⇤",
+        "3 d u d u R ⌫ 9 esc ⇥ ↓ ␣ ↑ c ⇤",
         "4 ⏎ ↓ l esc 6 ␣ ↓ ␣ V v c + i 0 esc 1 c i l l",
         "5 n ⌫ x ⏎ / mine ⏎ d u esc ? esc 2 / x esc a esc",
     ],
