@@ -15,6 +15,7 @@ from PIL import Image
 
 from engine.base.files import is_locked
 from engine.base.home import Home
+from engine.base.seals import write_sealed
 from engine.config.store import build_profile, save_profile, to_toml
 from engine.runs.checkpoints import list_checkpoints, verify
 from engine.runs.metrics import read_metrics
@@ -141,7 +142,7 @@ def test_weights_of_another_architecture(home: Home, tmp_path: Path) -> None:
     record = home.run("changed").record
     data = json.loads(record.read_text())
     data["profile"]["model"]["width"] = 16
-    record.write_text(json.dumps(data))
+    write_sealed(record, data)
     for arguments in (["sample", "changed"], ["train", "changed", "--to-epoch", "3"]):
         code, _, err = ended(home, *arguments)
         assert code == 1

@@ -8,6 +8,7 @@ import pytest
 from engine.base.errors import UserError
 from engine.base.files import FileLock
 from engine.base.home import Home
+from engine.base.seals import write_sealed
 from engine.base.trash import list_trash
 from engine.runs.branch import branch_run
 from engine.runs.checkpoints import list_checkpoints, read_tags, resolve, set_tag
@@ -330,7 +331,7 @@ async def test_a_run_that_the_queue_needs_stays_as_it_is(home):
         app.screen.query_one("Input").value = "renamed"
         await pilot.press("enter")
         await until(pilot, lambda: "cannot be renamed" in text(app))
-        await pilot.press("shift+tab", "d")
+        await pilot.press("escape", "shift+tab", "d")
         await until(pilot, lambda: "Delete the whole run" in text(app))
         await pilot.press("y")
         await until(pilot, lambda: "cannot be deleted" in text(app))
@@ -347,8 +348,9 @@ async def test_at_80_columns_best_tag_and_chunk_end_are_whole(home):
     run = home.run("faces-1")
     set_tag(run, "ok", 200)
     path = run.checkpoint(200).manifest
-    assert '"chunk_end": false' in path.read_text()
-    path.write_text(path.read_text().replace('"chunk_end": false', '"chunk_end": true'))
+    manifest = json.loads(path.read_text())
+    assert manifest["chunk_end"] is False
+    write_sealed(path, manifest | {"chunk_end": True})
     async with shown(home) as (app, pilot):
         await until(pilot, lambda: "★ best ok chunk" in text(app))
         # The size is below where its column has no room.
