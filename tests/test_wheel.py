@@ -17,6 +17,9 @@ from pathlib import Path
 from ddpm_tui.cli.main import run
 site = Path(SITE)
 assert Path(engine.__file__).is_relative_to(site) and Path(ddpm_tui.__file__).is_relative_to(site)
+assert Path(engine.__file__).with_name("py.typed").is_file() and Path(ddpm_tui.__file__).with_name("py.typed").is_file()
+import importlib.util
+assert Path(importlib.util.find_spec("engine.api").origin).is_relative_to(site)
 assert run(["profiles", "list"]) == 0
 from ddpm_tui.tui.app import DdpmApp
 from engine.client.asynchronous import AsyncClient
