@@ -89,7 +89,7 @@ def test_what_cannot_be_is_refused_before_a_worker_starts(home: Home) -> None:
 
 
 @pytest.mark.slow
-def test_an_interrupted_training_leaves_a_checkpoint_and_goes_on(home: Home) -> None:
+def test_an_interrupted_training_leaves_a_checkpoint_and_frees_the_run(home: Home) -> None:
     def interrupt(progress: api.Progress) -> None:
         if progress.step:
             raise KeyboardInterrupt
