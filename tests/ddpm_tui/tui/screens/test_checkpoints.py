@@ -331,9 +331,9 @@ async def test_a_run_that_the_queue_needs_stays_as_it_is(home):
         app.screen.query_one("Input").value = "renamed"
         await pilot.press("enter")
         await until(pilot, lambda: "cannot be renamed" in text(app))
-        await pilot.press("escape", "shift+tab", "d")
-        await until(pilot, lambda: "Delete the whole run" in text(app))
-        await pilot.press("y")
+        await pilot.press("escape")
+        await until(pilot, lambda: "Rename run" not in text(app))
+        await pilot.press("shift+tab", "d")
         await until(pilot, lambda: "cannot be deleted" in text(app))
     assert run_names(home) == ["faces-1"]
 
