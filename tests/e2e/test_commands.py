@@ -228,7 +228,7 @@ def test_the_demo_stops_goes_on_and_is_done(home: Home, tmp_path: Path) -> None:
     record = json.loads(run.record.read_text())
     stopped = list_checkpoints(run)[-1].whole().epoch
     record["profile"]["training"]["epochs"] = stopped + 1
-    run.record.write_text(json.dumps(record))
+    write_sealed(run.record, record)
     save_profile(home, "demo", to_toml(build_profile(record["profile"], "")))
     code, out, err = ended(home, "demo", cwd=tmp_path)
     assert code == 0, err

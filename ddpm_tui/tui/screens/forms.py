@@ -115,7 +115,10 @@ class Form(Dialog[dict[str, Any]], Abstract):
 
     def _fit(self) -> None:
         # Frame, question, fields, what is said and the keys stay in sight: the list has what is left of the box.
-        room = int(self.app.size.height * 0.92) - 14 - len(_in_rows(self.FIELDS))
+        height = self.app.size.height
+        lines = 5 if height >= 30 else 4 if height >= 24 else 3
+        self.query_one("#says").styles.max_height = lines
+        room = int(height * 0.92) - 9 - lines - len(_in_rows(self.FIELDS))
         self.query_one(Table).styles.height = max(1, min(self._rows_wanted, room))
 
     @abstractmethod
