@@ -51,7 +51,7 @@ def test_the_chosen_are_spread_over_their_part_and_named(packed: Packed) -> None
     prints = [choose(packed, "train", n).reference.fingerprint for n in (5, 5, 6)]
     assert prints[0] == prints[1] != prints[2]
     alone = dataclasses.replace(packed, held_out=packed.held_out[:1])
-    with pytest.raises(UserError, match="has 1 pictures held out"):
+    with pytest.raises(UserError, match="has 1 picture held out"):
         choose(alone, "held_out", 5)
 
 

@@ -106,7 +106,7 @@ def test_folders_that_hold_no_whole_export(elsewhere: Home, tmp_path: Path) -> N
             read_export(export.folder.path)
     shutil.copy(tmp_path / "raw" / "export.json", export.folder.record)
     export.folder.profile.unlink()
-    with pytest.raises(UserError, match="cannot read"):
+    with pytest.raises(UserError, match="cannot be read"):
         read_export(export.folder.path)
 
 
