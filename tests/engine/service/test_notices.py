@@ -51,7 +51,7 @@ def test_each_end_is_told_once_and_what_its_user_ended_is_not(telling: Service) 
         ("2", "sample", "", "held"),
         ("4", "sample", "", "done"),
     ]
-    assert "crashed 1 times in a row: it breaks here" in told(home)[1][4]
+    assert "crashed 1 time in a row: it breaks here" in told(home)[1][4]
 
 
 def test_an_end_that_no_engine_saw_is_told_by_the_next_one(telling: Service) -> None:
