@@ -69,6 +69,11 @@ class Sturdy(OpenScreen):
             cast("DdpmApp", screen.app).turns.wait_for(worker)
         return worker
 
+    def give_up(self, group: str) -> None:
+        """Stop what `beside` began of a group: what it would bring is no longer wanted."""
+        screen = cast(Screen[None], self)
+        screen.workers.cancel_group(screen, group)
+
     def on_text_line_too_long(self, event: TextLine.TooLong) -> None:
         """A paste that was meant for somewhere else is not cut into something that nobody meant."""
         event.stop()

@@ -78,6 +78,7 @@ class CheckpointFaces(Vertical):
             return
         self._shown = self._wanted
         if self._wanted is None:
+            self._screen.give_up("faces")
             self._say("")
             self._grid.empty = ""
             self._grid.show(())

@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from ddpm_tui.tui.screens.checkpoint_faces import CheckpointFaces
+from ddpm_tui.tui.widgets.face_grid import FaceGrid
 from engine.base.errors import UserError
 from engine.base.files import FileLock
 from engine.base.home import Home
@@ -49,6 +51,18 @@ async def shown(home, size=(80, 24), count=3):
     async with run as pilot:
         await show(app, pilot, count)
         yield app, pilot
+
+
+async def test_a_preview_that_comes_too_late_is_not_shown(home):
+    async with shown(home) as (app, pilot):
+        await until(pilot, lambda: "▀" in text(app))
+        faces, grid = app.screen.query_one(CheckpointFaces), app.screen.query_one(FaceGrid)
+        faces.show(home.run("faces-1"), list_checkpoints(home.run("faces-1"))[0])
+        faces.show(None)
+        await pilot.pause(0.5)
+        assert not grid.pictures
+        assert "▀" not in text(app)
+        assert not app.faults
 
 
 async def test_shows_checkpoints_newest_first_with_the_best_and_the_preview(home):
