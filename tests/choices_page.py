@@ -1,4 +1,4 @@
-"""Makes docs/choices.md of the tables that the program itself reads: python -m tests.choices_page."""
+"""Generate docs/choices.md from the program's own tables: python -m tests.choices_page."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,12 +9,12 @@ PAGE = Path(__file__).parent.parent / "docs" / "choices.md"
 
 
 def made() -> str:
-    """The whole page."""
+    """Return the whole page as Markdown."""
     return "\n".join(
         [
-            "# What the names stand for",
+            "# Named choices",
             "",
-            "Every name here can be given in a profile, with `--set` or in a form; any other is refused.",
+            "Give one of these names in a profile, with `--set` or in a form; any other name is an error.",
             *_table(
                 "Noise schedules",
                 "`diffusion.schedule`",
@@ -27,7 +27,7 @@ def made() -> str:
 
 def _table(title: str, key: str, rows: Iterable[tuple[str, str]]) -> list[str]:
     lines = [f"| `{name}` | {words} |" for name, words in rows]
-    return ["", f"## {title}", "", f"{key}:", "", "| name | what it is |", "| --- | --- |", *lines]
+    return ["", f"## {title}", "", f"{key}:", "", "| name | meaning |", "| --- | --- |", *lines]
 
 
 if __name__ == "__main__":

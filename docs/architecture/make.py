@@ -1,6 +1,6 @@
-"""Draws the pictures of docs/architecture.md from the program itself: python docs/architecture/make.py
+"""Generate the pictures of docs/architecture.md: python docs/architecture/make.py
 
-The layers from the import contract and the imports that there are, the states of a job from their table.
+The layers come from the import contract and the actual imports, the job states from their table.
 """
 
 import re
@@ -16,14 +16,14 @@ PAGE = ROOT / "docs" / "architecture.md"
 
 
 def layers() -> list[list[str]]:
-    """The packages of each layer, the top one first, as pyproject.toml has them."""
+    """Return the packages of each layer in pyproject.toml, from the top down."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contract = settings["tool"]["importlinter"]["contracts"][0]
     return [[name.strip() for name in layer.split("|")] for layer in contract["layers"]]
 
 
 def imports() -> dict[str, set[str]]:
-    """Which packages each package imports itself."""
+    """Return the packages that each package imports directly."""
     graph = grimp.build_graph("ddpm_tui", "engine")
     packages = [name for layer in layers() for name in layer]
     found: dict[str, set[str]] = {name: set() for name in packages}
@@ -41,7 +41,7 @@ def _package(module: str, packages: list[str]) -> str | None:
 
 
 def needed(edges: dict[str, set[str]]) -> dict[str, set[str]]:
-    """The edges without those that a longer way shows too."""
+    """Return the edges without those that a longer path implies."""
 
     def reach(name: str) -> set[str]:
         return edges[name].union(*(reach(other) for other in edges[name]))
@@ -68,7 +68,7 @@ def states_picture() -> str:
 
 
 def made(page: str) -> str:
-    """The page with its pictures drawn anew, each between the comment of its name and the end of its block."""
+    """Return the page with new pictures, each between the comment with its name and the end of its code block."""
     for name, picture in (("layers", layers_picture()), ("states", states_picture())):
         block = f"<!-- {name} -->\n```mermaid\n{picture}\n```"
         page, count = re.subn(rf"<!-- {name} -->\n```mermaid\n.*?```", lambda _, b=block: b, page, flags=re.S)
