@@ -199,7 +199,7 @@ NOT_TO_TRAIN_ON = re.compile(r"mask|anno|label|segm|depth|edge|test|val|thumb|ba
 
 def _remarks(source: Any) -> list[str]:
     """What should be known of a data set's folders, and how what was left out can be brought in."""
-    from engine.data.catalog import FETCH
+    from engine.data.listing_checks import FETCH
 
     remarks = []
     if source.partition_problem:

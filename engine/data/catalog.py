@@ -8,9 +8,7 @@ packed into a new folder.
 """
 
 import contextlib
-import re
 import shutil
-import unicodedata
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,11 +18,13 @@ from typing import Any, Final, Literal
 from engine.base import files
 from engine.base.errors import BusyError, DamagedError, GoneError, UserError, unknown
 from engine.base.folders import PackedFolder, SourceFolder
-from engine.base.home import NAME, Home, check_name, given_path
+from engine.base.home import NAME, Home, given_path
 from engine.base.records import read_json
 from engine.base.text import plural, shell_word
 from engine.base.typed import Migration, check_format, migrated, typed, unknown_fields
+from engine.data.dataset_names import FACES, PACKED_NAME, check_dataset_name, derived_name
 from engine.data.freshness import fingerprint_now
+from engine.data.listing_checks import check_pictures, partition_words
 from engine.data.manifest import FORMAT as PACKED_FORMAT
 from engine.data.manifest import PackedManifest, is_whole, load_manifest
 from engine.data.partition import Partition
@@ -38,19 +38,12 @@ MIGRATIONS: Final[dict[int, Migration]] = {}
 """source.json from each older format to the next one."""
 
 
-BROKEN_SHARE: Final = 0.01
-"""More pictures than this that cannot be read are an error, unless the data set was added so that all may be left
-out. A single one never is."""
-
-FACES: Final = "faces"
 FACES_COUNT: Final = 10_000
 """How many built-in faces there are when no limit is given."""
 FACES_SEED: Final = 0
 FACES_VERSION: Final = 1
 """To be raised whenever `engine.data.faces` draws the same number differently: packed faces are then drawn
 anew."""
-
-_PACKED_NAME: Final = re.compile(r"(.+)-([0-9a-f]{10})")
 
 
 @dataclass(frozen=True)
@@ -111,7 +104,7 @@ def add_source(
     """
     where = given_path(path).absolute()
     if name is not None:
-        _check_dataset_name(name)
+        check_dataset_name(name)
     given = exclude is not None
     if exclude is None:
         exclude = _exclude_before(home, where, name)
@@ -121,11 +114,9 @@ def add_source(
             f"no file in {where} is named by --exclude {listing.unmatched[0]}",
             "a pattern is compared with each part of a name, or with '/' in it with the name from its beginning",
         )
-    _check_readable(listing, leave_out_broken)
-    if len(listing.names) < 2:
-        raise _too_few(where, listing)
-    chosen = name or _derived_name(where, listing)
-    partition_problem, partition_remark = _partition_words(listing)
+    check_pictures(where, listing, leave_out_broken)
+    chosen = name or derived_name(where, listing)
+    partition_problem, partition_remark = partition_words(listing)
     folder = home.source(chosen)
     before = load_source(home, chosen) if folder.record.exists() else None
     fingerprint = fingerprint_now(listing, before, _manifests(home, chosen))
@@ -188,88 +179,6 @@ def _check_same(old: Source, new: Source) -> None:
         f"the data set {old.name!r} named {old.path}, which is gone, and {new.path} holds other pictures",
         f"give another name with --name, or first `ddpm-tui data remove {old.name}`",
     )
-
-
-def may_be_broken(pictures: int) -> int:
-    """How many of so many pictures may be broken: one odd file stops nothing, more than 1 % may be anything."""
-    return max(1, int(BROKEN_SHARE * pictures))
-
-
-def _partition_words(listing: Listing) -> tuple[str, str]:
-    """Why the partition file that was found splits nothing, else what it leaves open; '' for none."""
-    if listing.partition is None:
-        return "", ""
-    partition = Partition(listing.partition)
-    problem = partition.problem(listing.names)
-    if problem:
-        return f"{listing.partition_at} is not used: {problem}", ""
-    remark = partition.remark(listing.names)
-    return "", f"{listing.partition_at}: {remark}" if remark else ""
-
-
-def _check_readable(listing: Listing, leave_out_broken: bool) -> None:
-    """Raise UserError for a zip of pictures that want another program: more than 1 % of them, or all."""
-    locked = listing.unreadable.total
-    few = leave_out_broken or locked <= may_be_broken(locked + len(listing.names))
-    if not locked or (few and len(listing.names) > 1):
-        return
-    kind = next(iter(listing.unreadable)).label
-    why = " (Windows does that above 2 GB)" if "Deflate64" in kind else ""
-    how_many = (
-        "every picture" if not listing.names else f"{locked:,} of {locked + len(listing.names):,} pictures"
-    )
-    raise UserError(
-        f"{how_many} in {listing.path} {'is' if not listing.names else 'are'} {kind}{why}",
-        f"unpack it{' with its password' if kind == 'encrypted' else ''} and add the folder",
-    )
-
-
-FETCH: Final = {
-    "git-lfs pointers": "`git lfs pull` in that folder fetches the pictures",
-    "git-annex pointers": "`git annex get` in that folder fetches the pictures",
-    ".heic": "convert them to JPEG first",
-    ".heif": "convert them to JPEG first",
-}
-"""What turns things that are left out into pictures, by their kind."""
-
-
-def _too_few(path: Path, listing: Listing) -> UserError:
-    if not listing.names:
-        kinds = list(listing.left_out)
-        others = f" (left out: {listing.left_out.in_words()})" if kinds else ""
-        way_out = "give a folder of pictures or a zip of them"
-        if listing.archive:
-            inside = listing.kind == "zip"
-            way_out = f"unpack {listing.archive} and add it" if inside else f"add {path / listing.archive}"
-        elif kinds:
-            way_out = FETCH.get(kinds[0].label, way_out)
-        return UserError(f"there is no picture in {path}{others}", way_out)
-    return UserError(
-        f"there is only one picture in {path} ({listing.names[0]})",
-        "at least two are needed: one to train on and one to hold out",
-    )
-
-
-def _derived_name(path: Path, listing: Listing) -> str:
-    if listing.celeba:
-        return "celeba"
-    stem = path.stem if listing.kind == "zip" and path.suffix.lower() == ".zip" else path.name
-    plain = "".join(c for c in unicodedata.normalize("NFKD", stem) if not unicodedata.combining(c))
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:60] or "pictures"
-    if name == FACES or _PACKED_NAME.fullmatch(name):
-        name += "-pictures"
-    return name
-
-
-def _check_dataset_name(name: str) -> None:
-    check_name("data set", name)
-    if name == FACES:
-        raise UserError(f"{FACES!r} is the built-in data set", "give another name with --name")
-    if _PACKED_NAME.fullmatch(name):
-        raise UserError(
-            f"{name!r} looks like a packed folder's name",
-            "give one that does not end in a hyphen and ten of 0-9 and a-f",
-        )
 
 
 def faces_source() -> Source:
@@ -463,7 +372,7 @@ def packed_folders(
     """The packed folders (of one data set), with their manifests; None for damaged and unfinished ones."""
     found: list[tuple[PackedFolder, PackedManifest | None]] = []
     for path in sorted(home.data.glob("*")):
-        match = _PACKED_NAME.fullmatch(path.name)
+        match = PACKED_NAME.fullmatch(path.name)
         if not match or (dataset is not None and match[1] != dataset) or not path.is_dir():
             continue
         folder = PackedFolder(path)

@@ -28,6 +28,7 @@ from engine.data.catalog import Source
 from engine.data.decoder import Block, Decoder, Result, Task
 from engine.data.freshness import digest
 from engine.data.journal import Journal, Progress
+from engine.data.listing_checks import may_be_broken
 from engine.data.manifest import PackedManifest, is_whole
 from engine.data.partition import Partition
 from engine.data.pool import DecoderPool, available_cores
@@ -220,7 +221,7 @@ def _results(
 
 def _check_broken(plan: _Plan, journal: Journal, progress: Progress) -> None:
     """More than 1 % broken is an error, as soon as it is certain. The report stays, the pixels go."""
-    if plan.source.leave_out_broken or len(progress.broken) <= catalog.may_be_broken(plan.total):
+    if plan.source.leave_out_broken or len(progress.broken) <= may_be_broken(plan.total):
         return
     place, reason = next(iter(progress.broken))
     first = f"the first is {plan.name(place)!r}: {reason}"

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,30 +15,7 @@ from engine.base.trash import find_trashed, list_trash, restore
 from engine.data import catalog
 from engine.data.manifest import is_whole, load_manifest, verify_packed
 from engine.data.packing import pack
-from tests.engine.data.odd_pictures import fill, small_jpeg
-
-
-def test_names_are_derived(home: Home, tmp_path: Path) -> None:
-    def derived(folder: str) -> str:
-        return catalog.add_source(home, fill(tmp_path / folder, 2)).name
-
-    assert derived("cats") == "cats"
-    assert derived("my cats (2024)") == "my-cats-2024"
-    assert derived("img_align_celeba") == "celeba"
-    assert derived("faces") == "faces-pictures"
-    assert derived("x-0123456789") == "x-0123456789-pictures"
-    assert derived("猫") == "pictures"
-    assert derived("Zoé") == "Zoe"
-    assert [source.name for source in catalog.list_sources(home)] == [
-        "faces",
-        "Zoe",
-        "cats",
-        "celeba",
-        "faces-pictures",
-        "my-cats-2024",
-        "pictures",
-        "x-0123456789-pictures",
-    ]
+from tests.engine.data.odd_pictures import fill
 
 
 def test_what_cannot_be_read_is_said_and_hides_nothing_else(
@@ -97,53 +73,6 @@ def test_moved_pictures(home: Home, tmp_path: Path) -> None:
         catalog.add_source(home, fill(tmp_path / "dogs", 5), "cats")
     assert catalog.add_source(home, moved, "cats").path == str(moved)
     pack(home, "cats", 8, "whole")
-
-
-def zip_inside(path: Path) -> None:
-    path.mkdir()
-    write_zip(path / "inner.zip")
-
-
-def write_zip(path: Path, *names: str) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name in names:
-            archive.writestr(name, b"")
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda path: path.mkdir(), "there is no picture in .*cats —"),
-        (lambda path: fill(path, 1), "only one picture in .*000000.jpg.*at least two"),
-        (
-            lambda path: (path.mkdir(), (path / "a.txt").write_text("x")),
-            r"no picture in .*\(left out: \.txt 1\)",
-        ),
-        (zip_inside, r"no picture in .*cats \(left out: \.zip 1\) — add .*cats/inner\.zip$"),
-        (
-            lambda path: write_zip(path, "in/b.zip", "in/a.zip"),
-            r"no picture in .* — unpack in/a\.zip and add it$",
-        ),
-        (lambda path: path.write_text("hello"), "is not a zip file"),
-        (lambda path: path.write_text("<html><body>Quota exceeded"), "web page, not a zip"),
-        (lambda path: None, "does not exist"),
-    ],
-)
-def test_what_is_no_data_set_gets_one_clear_line(
-    home: Home, tmp_path: Path, make: "object", message: str
-) -> None:
-    path = tmp_path / "cats"
-    make(path)  # type: ignore[operator]
-    with pytest.raises(UserError, match=message) as caught:
-        catalog.add_source(home, path)
-    assert "\n" not in str(caught.value)
-    assert not home.source("cats").path.exists()
-
-
-@pytest.mark.parametrize("name", ["faces", "a/b", "", "x-0123456789", "-x"])
-def test_names_that_cannot_be(home: Home, tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError):
-        catalog.add_source(home, fill(tmp_path / "cats", 2), name)
 
 
 def test_an_unknown_data_set(home: Home, tmp_path: Path) -> None:
@@ -303,35 +232,6 @@ def test_listing_data_sets_needs_nothing_heavy() -> None:
     assert shown.stdout.strip() == "[]"
 
 
-def locked_zip(path: Path, count: int, locked: int) -> Path:
-    """`count` pictures, the first `locked` of them encrypted by what the zip's list of contents says."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for number in range(count):
-            archive.writestr(f"{number:04d}.jpg", small_jpeg(number))
-    content = bytearray(path.read_bytes())
-    at = 0
-    for _ in range(locked):
-        at = content.find(b"PK\x01\x02", at) + 8
-        content[at] |= 1
-    path.write_bytes(content)
-    return path
-
-
-def test_a_zip_that_cannot_be_read_is_refused_before_it_is_packed(home: Home, tmp_path: Path) -> None:
-    with pytest.raises(
-        UserError, match=r"every picture in .*a\.zip is encrypted — unpack it with its password"
-    ):
-        catalog.add_source(home, locked_zip(tmp_path / "a.zip", 4, 4))
-    with pytest.raises(UserError, match="every picture"):
-        catalog.add_source(home, tmp_path / "a.zip", leave_out_broken=True)
-    with pytest.raises(UserError, match=r"2 of 100 pictures in .*b\.zip are encrypted"):
-        catalog.add_source(home, locked_zip(tmp_path / "b.zip", 100, 2))
-    assert catalog.add_source(home, tmp_path / "b.zip", leave_out_broken=True).pictures == 98
-    source = catalog.add_source(home, locked_zip(tmp_path / "c.zip", 200, 2))
-    assert source.pictures == 198
-    assert source.left_out == {"encrypted": {"count": 2, "example": "0000.jpg"}}
-
-
 # Leaving pictures out by name.
 
 
@@ -401,34 +301,3 @@ def test_a_record_with_wrong_types_hides_nothing_else(
 def test_a_path_that_leads_nowhere(home: Home, path: str) -> None:
     with pytest.raises((UsageError, UserError), match=r"the path is empty|nobody here"):
         catalog.add_source(home, path)
-
-
-def test_a_folder_of_pointers_says_what_fetches_them(home: Home, tmp_path: Path) -> None:
-    (tmp_path / "lfs").mkdir()
-    for n in range(3):
-        (tmp_path / "lfs" / f"{n}.png").write_text("version https://git-lfs.github.com/spec/v1\n")
-    with pytest.raises(UserError, match=r"\(left out: git-lfs pointers 3\) — `git lfs pull`"):
-        catalog.add_source(home, tmp_path / "lfs")
-
-
-def test_what_a_partition_file_leaves_open_is_kept(home: Home, tmp_path: Path) -> None:
-    folder = fill(tmp_path / "celeba", 20)
-    names = sorted(path.name for path in folder.iterdir())
-    (folder / "list_eval_partition.txt").write_text("".join(f"{name} 0\n" for name in names[:15]))
-    source = catalog.add_source(home, folder)
-    assert "5 of the 20 pictures" in source.partition_remark
-    assert "held out by name" in catalog.load_source(home, source.name).partition_remark
-    assert load_manifest(pack(home, source.name, 8, "whole")).split_by == "name"
-
-
-def test_a_partition_file_that_splits_nothing_is_not_claimed(home: Home, tmp_path: Path) -> None:
-    folder = fill(tmp_path / "img_align_celeba", 4)
-    partition = folder.parent / "list_eval_partition.txt"
-    partition.write_text("<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title></html>")
-    source = catalog.add_source(home, folder)
-    assert source.partition is None
-    assert source.partition_problem.startswith(f"{partition} is not used: it is a web page")
-    partition.write_text("000001;1\n000002;0\n000003;0\n")
-    source = catalog.add_source(home, folder)
-    assert (source.partition, source.partition_problem) == (str(partition), "")
-    assert load_manifest(pack(home, "celeba", 8, "whole")).split_by == "partition"
