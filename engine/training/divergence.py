@@ -4,6 +4,7 @@ card."""
 from typing import Final
 
 import torch
+from torch import Tensor
 
 from engine.base.errors import DdpmError
 from engine.base.text import plural
@@ -57,11 +58,23 @@ class Divergence:
             loss = self._stepper.loss_of_weights(self.batch)
         return not bool(torch.isfinite(loss))
 
-    def error(self, row: int, saved: int | None) -> Diverged:
+    def lost(self) -> str | None:
+        """The part of the state that is not finite although the loss is, if any: the average or the optimizer's
+        moments. No later step mends either. Waits for the device.
+        """
+        state = self._s.state
+        moments = [m for kept in state.optimizer.state.values() for m in kept.values() if m.is_floating_point()]
+        if not _all_finite(state.ema.values):
+            return "averaged weights"
+        return "optimizer's moments" if not _all_finite(moments) else None
+
+    def error(self, row: int, saved: int | None, lost: str | None = None) -> Diverged:
         """What to say of it; `saved`: step of the newest checkpoint."""
         s = self._s
         where = f"checkpoint {saved}" if saved is not None else "its beginning"
-        if row:
+        if lost:
+            what = f"the {lost} of step {s.state.step} are not finite"
+        elif row:
             what = f"{plural(row, 'step')} in a row up to step {s.state.step} had no finite loss"
         else:
             what = f"the weights of step {s.state.step} give no finite loss"
@@ -69,3 +82,11 @@ class Divergence:
             f"run {s.run.name!r}: {what}; the run stays at {where}",
             "branch from a checkpoint with a lower optim.lr, or use training.precision = 'fp32'",
         )
+
+
+def _all_finite(tensors: list[Tensor]) -> bool:
+    """Whether every value of all of them is; one pass, and one look at the device."""
+    if not tensors:
+        return True
+    largest = torch._foreach_norm(tensors, float("inf"))
+    return bool(torch.isfinite(torch.stack([value.to(largest[0].device) for value in largest])).all())

@@ -333,7 +333,7 @@ class Trainer:
         says.
 
         While steps fail none is published, so that a run that has to be stopped stays at its last good one. Raises
-        Diverged where the target is one of them: it is not reached.
+        Diverged if the target is one of them, as it is not reached, and if a part of the state is lost for good.
         """
         state, run = self.s.state, self.s.run
         measured_at, train_loss, validation = self._measured
@@ -346,6 +346,8 @@ class Trainer:
             if self.work.stopping:
                 self.work.say(f"no checkpoint of step {state.step}: it has no finite loss")
             return
+        if lost := self.divergence.lost():
+            raise self.divergence.error(0, self.saved_step, lost)
         self._report("checkpointing", first, target, to_epoch)
         reach("checkpoint.begin")
         require_free(run.path, next_size(run))

@@ -6,11 +6,12 @@ import math
 import pytest
 import torch
 
+from engine.base.folders import RunFolder
 from engine.base.home import Home
 from engine.jobs.context import Work
 from engine.jobs.files import JobSpec, Result, read_result
 from engine.runs.checkpoints import list_checkpoints
-from engine.training.divergence import look_every
+from engine.training.divergence import Diverged, look_every
 from engine.training.loop import Trainer
 from engine.training.session import open_session
 from engine.training.state import Sums
@@ -130,3 +131,28 @@ def test_a_step_that_the_loss_scaler_skipped_spoils_no_checkpoint(home: Home) ->
         next(session.state.model.parameters()).fill_(math.nan)
     assert trainer.divergence.spoiled(1.0)
     assert trainer.divergence.spoiled(0.0)
+
+
+def trainer_of(home: Home, run: RunFolder) -> Trainer:
+    """As in a worker of its own: from the newest checkpoint."""
+    task = job(home, run, 4)
+    work = Work(home, task, JobSpec(task.id, "train", run.name))
+    return Trainer(work, open_session(work, run))
+
+
+@pytest.mark.parametrize("part", ["averaged weights", "optimizer's moments"])
+def test_a_state_that_is_lost_while_its_loss_is_finite_is_not_published(home: Home, part: str) -> None:
+    """The run stays at its last whole checkpoint, and the next session goes on from there to the same bits."""
+    quick = {"log_every": 1000, "validation_pictures": 0, "preview_every": 0}
+    run, straight = (make_run(home, name, training=quick) for name in ("lost", "straight"))
+    trainer_of(home, straight).train(2)
+    trainer_of(home, run).train(1)
+    trainer = trainer_of(home, run)
+    moments = next(iter(trainer.s.state.optimizer.state.values()))
+    spoiled = trainer.s.state.ema.values[3] if part == "averaged weights" else moments["exp_avg_sq"]
+    spoiled.view(-1)[0] = math.inf
+    with pytest.raises(Diverged, match=f"the {part} of step 14 are not finite; the run stays at checkpoint 7"):
+        trainer.train(2)
+    assert steps(run) == [7]
+    trainer_of(home, run).train(2)
+    assert bits(run) == bits(straight)
