@@ -33,6 +33,9 @@ Channels = Annotated[int, Field(gt=0, le=MOST_CHANNELS)]
 Pictures = Annotated[int, Field(gt=0, le=1_000_000)]
 """That are computed at once, or in one step."""
 Rate = Annotated[float, Field(ge=1e-12, le=10)]
+IDLE_RATE = 1e-8
+"""A learning rate below it changes practically no weight: a step of Adam moves a weight by about the rate, and next to
+weights of 0.2 and more float32 cannot tell it from none."""
 Beta = Annotated[float, Field(ge=1e-12, lt=1)]
 
 AUTO_ATTENTION_PIXELS = 16
@@ -315,10 +318,15 @@ class Profile(Section):
                 "weight 0 and is never learned; leave one of the two out"
             )
         horizon, o = self.horizon_epochs, self.optim
-        if o.schedule == "cosine" and o.final_lr == 0 and horizon < self.training.epochs:
+        if o.schedule == "cosine" and o.final_lr < IDLE_RATE and horizon < self.training.epochs:
             found.append(
-                f"optim.horizon_epochs: the learning rate is 0 from epoch {horizon} on, and no weight changes up to "
-                f"training.epochs = {self.training.epochs}; set final_lr above 0, or leave horizon_epochs out"
+                f"optim.horizon_epochs: the learning rate is {o.final_lr:g} from epoch {horizon} on, and no weight "
+                f"changes up to training.epochs = {self.training.epochs}; set final_lr to {IDLE_RATE:g} or more, or "
+                "leave horizon_epochs out"
+            )
+        if o.lr < IDLE_RATE and o.schedule != "step":
+            found.append(
+                f"optim.lr: {o.lr:g} is too low to change a weight; {IDLE_RATE:g} is the least that does"
             )
         if self.training.precision == "fp16" and self.training.device == "cpu":
             found.append("training.precision: fp16 on a CPU is slow and loses range; bf16 or fp32 is better")

@@ -24,6 +24,7 @@ from engine.runs.checkpoints import (
     verify,
 )
 from engine.runs.pictures import require_batch, require_pictures
+from engine.runs.rate_plan import RatePlan
 from engine.runs.record import (
     PICTURES,
     Lineage,
@@ -119,12 +120,18 @@ def foretell(before: RunRecord, manifest: Manifest, profile: Profile) -> list[st
 
     Raises UserError for a branch that could not train.
     """
-    lineage = Lineage(before.name, manifest.step, manifest.epoch, manifest.images)
-    record = RunRecord("", profile, lineage=lineage, frozen=_inherited(before, profile, manifest))
+    _inherited(before, profile, manifest)
     here = manifest.epochs_seen
     to_epoch = int(here) + profile.training.chunk_epochs
-    says = record.rates_to(to_epoch, here).says(here, to_epoch)
+    says = rates_of_branch(before, profile).reaching(to_epoch, here).says(here, to_epoch)
     return [f"a chunk of it is epochs {round(here, 2):g} → {to_epoch}", *says]
+
+
+def rates_of_branch(parent: RunRecord, profile: Profile) -> RatePlan:
+    """The learning-rate plan that a branch with `profile` begins with: the parent's unless it asks for another."""
+    if parent.rates is not None and profile.horizon_epochs == parent.profile.horizon_epochs:
+        return parent.rates.of_branch(profile)
+    return RatePlan.of(profile, profile.horizon_epochs)
 
 
 def _inherited(parent: RunRecord, profile: Profile, manifest: Manifest) -> dict[str, Any]:
@@ -139,7 +146,7 @@ def _inherited(parent: RunRecord, profile: Profile, manifest: Manifest) -> dict[
         if isinstance(pictures := frozen["data"].get("train"), int):
             require_batch(profile.data.dataset, pictures, profile.training.batch_size)
     if parent.rates is not None and profile.horizon_epochs == parent.profile.horizon_epochs:
-        rates = parent.rates.of_branch(profile)
+        rates = rates_of_branch(parent, profile)
         frozen["horizon_epochs"] = rates.horizon
         frozen["segments"] = [segment.to_json() for segment in rates.segments]
     return frozen

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from engine.config.profile import OptimSection, Profile
+from engine.config.profile import IDLE_RATE, OptimSection, Profile
 from engine.runs.timeline import Timeline
 
 WARM_UP_SHARE = 10
@@ -123,13 +123,31 @@ class RatePlan:
         rate = _cosine(segment.peak, segment.final, done - warm_up, steps - warm_up)
         return rate * (done + 1) / warm_up if done < warm_up else rate
 
-    def idle(self, here: float, to_epoch: float) -> tuple[float, float] | None:
-        """The epochs between two in which the rate is 0, so that no weight changes; None where there are none."""
-        if self.optim.schedule != "cosine" or self.optim.final_lr > 0:
-            return None
-        ends = [s.start for s in self.segments][:1] or [math.inf]
-        first, last = max(here, self.horizon), min(to_epoch, *ends)
-        return (first, last) if first < last else None
+    def idle(self, here: float, to_epoch: float) -> list[tuple[float, float, float]]:
+        """The stretches between two epochs whose rates change practically no weight, as (first epoch, last epoch,
+        rate). The lowest part of a falling rate is none of them."""
+        found: list[tuple[float, float, float]] = []
+        for first, last, rate in self._stretches():
+            first, last = max(here, first), min(to_epoch, last)
+            if first < last and rate < IDLE_RATE:
+                joins = bool(found) and found[-1][1:] == (first, rate)
+                found.append((found.pop()[0] if joins else first, last, rate))
+        return found
+
+    def _stretches(self) -> list[tuple[float, float, float]]:
+        """(first epoch, last epoch, highest rate) of each part of the plan, in order."""
+        optim = self.optim
+        if optim.schedule == "step":
+            starts = [0, *(step.epoch - 1 for step in optim.lr_steps), math.inf]
+            rates = [optim.lr, *(step.lr for step in optim.lr_steps)]
+            return list(zip(starts, starts[1:], rates, strict=False))
+        if optim.schedule == "constant":
+            return [(0, math.inf, optim.lr)]
+        found: list[tuple[float, float, float]] = [(0, self.horizon, max(optim.lr, optim.final_lr))]
+        for segment in self.segments:
+            found.append((found[-1][1], segment.start, optim.final_lr))
+            found.append((segment.start, segment.end, max(segment.peak, segment.final)))
+        return [*found, (found[-1][1], math.inf, optim.final_lr)]
 
     def says(self, here: float, to_epoch: int) -> list[str]:
         """What a person should know of the rate before training from `here` to `to_epoch`; of a new run nothing,
@@ -141,10 +159,13 @@ class RatePlan:
                     f"past the end of its plan (epoch {_count(segment.start)}) the learning rate begins anew: up to "
                     f"{segment.peak:g}, down to {segment.final:g} at epoch {_count(segment.end)}"
                 )
-        if idle := self.idle(here, to_epoch):
+        for first, last, rate in self.idle(here, to_epoch):
+            why = "optim.lr_steps sets it so" if self.optim.schedule == "step" else "optim.lr is set so low"
+            if self.optim.schedule == "cosine" and first >= self.horizon:
+                why = f"optim.horizon_epochs ends before that, and optim.final_lr is {rate:g}"
             found.append(
-                f"warning: from epoch {_count(idle[0])} to {_count(idle[1])} the learning rate is 0 and no weight "
-                "changes: optim.horizon_epochs ends before that, and optim.final_lr is 0"
+                f"warning: from epoch {_count(first)} to {_count(last)} the learning rate is {rate:g} and no weight "
+                f"changes: {why}"
             )
         return found
 

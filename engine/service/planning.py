@@ -6,7 +6,7 @@ thread: it reads runs and may make one.
 
 import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from engine.service.states import Job, State, job_number
 
 if TYPE_CHECKING:
     from engine.config.profile import Profile
+    from engine.runs.rate_plan import RatePlan
+    from engine.runs.record import RunRecord
 
 
 @dataclass(frozen=True)
@@ -209,12 +211,21 @@ def _says_of_rates(home: Home, run: str, here: float, targets: list[int]) -> lis
     from engine.runs.record import load_run
 
     with contextlib.suppress(DdpmError):  # its worker says what is wrong with it
-        record = load_run(home, run)
-        rates, before = record.rates_to(targets[0], here), here
-        for target in targets:
-            rates, before, at = rates.reaching(target, before), max(before, target), before
-        return rates.says(at, targets[-1])
+        rates, at = _rates_after(load_run(home, run), here, targets[:-1])
+        if rates is None:
+            rates = load_run(home, run).rates_to(targets[-1], here)
+        return rates.reaching(targets[-1], at).says(at, targets[-1])
     return []
+
+
+def _rates_after(record: "RunRecord", here: float, targets: list[int]) -> "tuple[RatePlan | None, float]":
+    """A run's learning-rate plan once it is trained to each of `targets` in turn, and its epoch then. None: it has
+    none and is trained no further."""
+    rates = record.rates_to(targets[0], here) if targets else record.rates
+    for target in targets:
+        assert rates is not None
+        rates, here = rates.reaching(target, here), max(here, target)
+    return rates, here
 
 
 def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPlan:
@@ -232,12 +243,41 @@ def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainP
         if job.run == name and job.kind == "train" and not job.over and job.to_epoch >= request.to_epoch:
             return _is_queued(name, job)
     base, checkpoint = _checkpoint(home, jobs, beginning.checkpoint)
-    branch_profile(
-        read_record(runs.find(home, base)).profile, list(beginning.changes)
-    )  # refuses what cannot be
-    says = f"{name}: a branch of {beginning.checkpoint}, to epoch {request.to_epoch}"
+    record = read_record(runs.find(home, base))
+    profile, _ = branch_profile(record.profile, list(beginning.changes))  # refuses what cannot be
+    says = [f"{name}: a branch of {beginning.checkpoint}, to epoch {request.to_epoch}"]
+    says += _says_of_branch(home, jobs, record, profile, checkpoint, request.to_epoch)
     branch = Beginning(checkpoint, beginning.changes).to_args()
-    return TrainPlan(name, request.to_epoch, says=(says,), branch=branch)
+    return TrainPlan(name, request.to_epoch, says=tuple(says), branch=branch)
+
+
+def _says_of_branch(
+    home: Home, jobs: list[Job], base: "RunRecord", profile: "Profile", checkpoint: str, to_epoch: int
+) -> list[str]:
+    """What to know of the learning rate before a branch of `base` with `profile`, which begins at `checkpoint`, is
+    trained. Nothing if it is known only later where it begins."""
+    from engine.runs.branch import rates_of_branch
+    from engine.runs.checkpoints import resolve
+
+    reached = runs.newest(home.run(base.name))
+    trained = reached.epochs_seen if reached else 0.0
+    targets = sorted(j.to_epoch for j in jobs if j.run == base.name and j.kind == "train" and not j.over)
+    which = checkpoint.partition("@")[2]
+    if which == "best":
+        return []
+    if which == "latest":
+        here = max([trained, *targets])
+    elif which[:1] == "e":
+        here = float(which[1:])
+        first = next((n for n, target in enumerate(targets) if target >= here), len(targets))
+        targets = targets[: first + 1]
+    else:
+        here, targets = resolve(home, checkpoint)[1].whole().epochs_seen, []
+    rates, _ = _rates_after(base, trained, targets)
+    if rates is not None:
+        frozen = {"horizon_epochs": rates.horizon, "segments": [s.to_json() for s in rates.segments]}
+        base = replace(base, frozen=base.frozen | frozen)
+    return rates_of_branch(base, profile).reaching(to_epoch, here).says(here, to_epoch)
 
 
 def _is_queued(run: str, job: Job) -> TrainPlan:

@@ -63,7 +63,9 @@ class Divergence:
         moments. No later step mends either. Waits for the device.
         """
         state = self._s.state
-        moments = [m for kept in state.optimizer.state.values() for m in kept.values() if m.is_floating_point()]
+        moments = [
+            m for kept in state.optimizer.state.values() for m in kept.values() if m.is_floating_point()
+        ]
         if not _all_finite(state.ema.values):
             return "averaged weights"
         return "optimizer's moments" if not _all_finite(moments) else None

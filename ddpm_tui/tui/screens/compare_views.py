@@ -67,7 +67,9 @@ class CurvesView(CompareView):
         if fresh:
             self._made = state
             compared = [mark_at(snapshot.curves[s.run], s.step) for s in known if s.step is not None]
-            self.chart.show(series, [*compared, *(marks(found[0][1]) if len(found) == 1 else ())])
+            alone = found[0] if len(found) == 1 else None
+            own = marks(alone[1], snapshot.run(alone[0].run)) if alone else ()
+            self.chart.show(series, [*compared, *own])
         elif grew:
             self.chart.grew()
 

@@ -222,13 +222,15 @@ class DashboardScreen(BaseScreen):
         corrupt = f", {curves.corrupt_lines} damaged lines left out" if curves.corrupt_lines else ""
         entitle(box, f" loss of {curves.run}{corrupt} ")
         to_epoch = job.progress.to_epoch if job and job.progress and job.run == curves.run else None
-        state = (curves.run, curves.generation, len(curves.events), to_epoch)
+        run = snapshot.run(curves.run)
+        segments = run.segments if run else ()
+        state = (curves.run, curves.generation, len(curves.events), to_epoch, segments)
         if state == self._drawn and not self.ddpm.may_write(CHART_BYTES):
             return
         series, grew = self._plotter.series(curves)
         if first or state != self._drawn:
             self._drawn = state
-            self._chart.show([series], marks(curves), target(curves, to_epoch))
+            self._chart.show([series], marks(curves, run), target(curves, to_epoch))
         elif grew:
             self._chart.grew()
 

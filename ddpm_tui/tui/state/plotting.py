@@ -7,6 +7,7 @@ import numpy as np
 
 from ddpm_tui.draw.series import Mark, Series
 from ddpm_tui.tui.state.curves import Columns, RunCurves
+from ddpm_tui.tui.state.snapshot import RunView
 
 
 class Plotter:
@@ -56,8 +57,9 @@ class Plotter:
         return series, (new_train, new_epochs) != (train, epochs)
 
 
-def marks(curves: RunCurves) -> tuple[Mark, ...]:
-    """Chunk borders, learning-rate steps and troubles of a run as vertical lines."""
+def marks(curves: RunCurves, run: RunView | None = None) -> tuple[Mark, ...]:
+    """Chunk borders, learning-rate steps and troubles of a run as vertical lines; from its record, where a segment of
+    its learning-rate plan begins."""
     found = []
     for event in curves.events:
         kind = event.get("event")
@@ -69,6 +71,9 @@ def marks(curves: RunCurves) -> tuple[Mark, ...]:
             epoch = place[0]
         name = {"chunk": "chunk", "lr": "lr"}.get(str(kind), "event")
         found.append(Mark(step, epoch, place[1], str(event.get("text", kind)), name))  # type: ignore[arg-type]
+    for segment in run.segments if run else ():
+        step, images = _at_epoch(curves, segment.start)
+        found.append(Mark(step, segment.start, images, f"learning rate up to {segment.peak:g}", "lr"))
     return tuple(found)
 
 
@@ -81,9 +86,18 @@ def target(curves: RunCurves, to_epoch: float | None) -> Mark | None:
     """The end of a job as a mark, so that the axis is there before the curve is."""
     if not to_epoch:
         return None
+    step, images = _at_epoch(curves, to_epoch)
+    return Mark(step, float(to_epoch), images, f"epoch {to_epoch:g}")
+
+
+def _at_epoch(curves: RunCurves, epoch: float) -> tuple[float, float]:
+    """(steps, pictures) at an epoch: from the lines around it, and past the newest at the pace of the newest ones; the
+    epoch itself before there are any."""
     steps, epochs, images = (curves.train.get(k, np.empty(0)) for k in ("step", "epoch", "images"))
     if not len(steps) or not epochs[-1] > 0:
-        return Mark(float(to_epoch), float(to_epoch), float(to_epoch), f"epoch {to_epoch:g}", "chunk")
+        return float(epoch), float(epoch)
+    if epoch <= epochs[-1]:
+        return float(np.interp(epoch, epochs, steps)), float(np.interp(epoch, epochs, images))
     # From the newest lines alone: a branch's parent may have had batches of another size.
     before = max(0, len(steps) - 2)
     done, at = float(epochs[-1] - epochs[before]), (float(steps[-1]), float(images[-1]))
@@ -91,8 +105,8 @@ def target(curves: RunCurves, to_epoch: float | None) -> Mark | None:
         done, rates = float(epochs[-1]), at
     else:
         rates = (at[0] - float(steps[before]), at[1] - float(images[before]))
-    share = (to_epoch - float(epochs[-1])) / done
-    return Mark(at[0] + rates[0] * share, float(to_epoch), at[1] + rates[1] * share, f"epoch {to_epoch:g}")
+    share = (epoch - float(epochs[-1])) / done
+    return at[0] + rates[0] * share, at[1] + rates[1] * share
 
 
 def last_finite(columns: Columns, name: str) -> float | None:

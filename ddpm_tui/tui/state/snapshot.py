@@ -14,6 +14,7 @@ from engine.service.states import Job, Priority, State, job_number
 
 if TYPE_CHECKING:
     from ddpm_tui.tui.state.curves import RunCurves
+    from engine.runs.rate_plan import Segment
 
 LinkState = Literal["starting", "connected", "disconnected", "stopped"]
 
@@ -98,6 +99,16 @@ class RunView:
         """One value of its profile."""
         table = self.profile.get(section)
         return table.get(key, default) if isinstance(table, dict) else default
+
+    @property
+    def segments(self) -> "tuple[Segment, ...]":
+        """What was added to its learning-rate plan; nothing if that cannot be read, which its training says."""
+        from engine.runs.rate_plan import Segment
+
+        try:
+            return tuple(Segment.from_json(given) for given in self.frozen.get("segments", ()))
+        except (TypeError, ValueError):
+            return ()
 
 
 @dataclass(frozen=True)

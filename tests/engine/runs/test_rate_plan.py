@@ -2,12 +2,14 @@
 
 import json
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from engine.base.errors import DamagedError
 from engine.base.home import Home
-from engine.config.profile import LrStep, OptimSection, Profile, TrainingSection
+from engine.config.profile import IDLE_RATE, LrStep, OptimSection, Profile, TrainingSection
 from engine.runs.rate_plan import RatePlan, Segment
 from engine.runs.record import freeze, load_run, read_record
 from engine.runs.timeline import Origin, Timeline
@@ -117,15 +119,53 @@ def test_what_is_said() -> None:
 
 def test_steps_that_change_no_weight_are_warned_of() -> None:
     tail = RatePlan.new(profile(epochs=8, horizon_epochs=5), 8)
-    assert tail.idle(0, 8) == (5, 8)
-    assert tail.idle(6.5, 7) == (6.5, 7)
-    assert tail.idle(0, 5) is None
+    assert tail.idle(0, 8) == [(5, 8, 0)]
+    assert tail.idle(6.5, 7) == [(6.5, 7, 0)]
+    assert tail.idle(0, 5) == []
     assert "warning: from epoch 5 to 8 the learning rate is 0 and no weight changes" in tail.says(0, 8)[0]
-    assert tail.reaching(12, 0).idle(0, 12) == (5, 8)
-    assert RatePlan.new(profile(epochs=8, horizon_epochs=5, final_lr=0.1), 8).idle(0, 8) is None
+    assert tail.reaching(12, 0).idle(0, 12) == [(5, 8, 0)]
+    assert RatePlan.new(profile(epochs=8, horizon_epochs=5, final_lr=0.1), 8).idle(0, 8) == []
     steps = range(100)
     zero = {TEN.epoch(s) for s in steps if tail.reaching(10, 0).rate(s, TEN) == 0}
     assert zero == {5, 6, 7}
+
+
+def low(**optim: object) -> RatePlan:
+    whole = OptimSection(**{"lr": 1e-3, **optim})  # type: ignore[arg-type]
+    return RatePlan.of(Profile(optim=whole, training=TrainingSection(epochs=8)), whole.horizon_epochs or 8)
+
+
+@pytest.mark.parametrize(
+    ("rates", "idle", "words"),
+    [
+        (low(horizon_epochs=5, final_lr=1e-12), [(5, 8, 1e-12)], "optim.final_lr is 1e-12"),
+        (low(lr=1e-12), [(0, 8, 1e-12)], "optim.lr is set so low"),
+        (low(schedule="constant", lr=1e-9), [(0, 8, 1e-9)], "optim.lr is set so low"),
+        (
+            low(schedule="step", lr_steps=tuple(LrStep(epoch=e, lr=r) for e, r in ((3, 1e-12), (5, 1e-4), (7, 1e-11)))),
+            [(2, 4, 1e-12), (6, 8, 1e-11)],
+            "optim.lr_steps sets it so",
+        ),
+        (low(schedule="constant", lr=1e-6), [], ""),
+        (low(final_lr=1e-12), [], ""),
+    ],
+)  # fmt: skip
+def test_rates_that_are_practically_nothing_are_warned_of(
+    rates: RatePlan, idle: list[tuple[float, float, float]], words: str
+) -> None:
+    assert rates.idle(0, 8) == idle
+    said = rates.says(0, 8)
+    assert len(said) == len(idle)
+    assert all(line.startswith("warning: from epoch") and words in line for line in said)
+    # A weight of 0.25 is the same after such a step, and another one after a step that is not warned of.
+    for _, _, rate in idle:
+        assert np.float32(0.25) - np.float32(rate) == np.float32(0.25)
+    assert np.float32(0.25) - np.float32(IDLE_RATE) != np.float32(0.25)
+
+
+def test_a_segment_with_a_rate_of_practically_nothing_is_warned_of() -> None:
+    grown = replace(RatePlan.new(profile(), 2), segments=(Segment(2, 4, 1e-11, 0.0),))
+    assert grown.idle(0, 6) == [(2, 6, 1e-11)]
 
 
 def test_the_plan_of_a_run(home: Home) -> None:

@@ -297,3 +297,28 @@ def test_epochs_in_which_no_weight_changes_are_warned_of(home: Home) -> None:
     freeze(home.run(run), horizon_epochs=3)
     checkpoint(home.run(run), step=20, per_epoch=4)
     assert "warning: from epoch 5 to 7 the learning rate is 0" in plan(home, run, chunks=1).says[1]
+
+
+def test_the_rate_of_a_branch_that_is_still_to_be_made_is_said(home: Home) -> None:
+    """As `train --dry-run` says it once the branch is there."""
+    base = made(home)
+
+    def said(checkpoint: str, to_epoch: int, *changes: str) -> tuple[str, ...]:
+        branch = {"checkpoint": f"{base}@{checkpoint}", "set": list(changes)}
+        return plan(home, "later", train(1, 8), train(2, 12), to_epoch=to_epoch, branch=branch).says[1:]
+
+    assert said("e8", 10, "optim.lr=1e-4") == (
+        "past the end of its plan (epoch 8) the learning rate begins anew: up to 0.0001, down to 0 at epoch 10",
+    )
+    assert said("e4", 8) == ()
+    # Of the segment that the second job adds, two epochs are left to the branch, at its own rate.
+    assert said("e10", 12, "optim.lr=1e-4") == ()
+    assert "(epoch 12)" in said("latest", 14)[0]
+    assert said("best", 14) == ()
+    (warned,) = said("e4", 8, "optim.schedule=constant", "optim.lr=1e-12")
+    assert warned.startswith("warning: from epoch 4 to 8 the learning rate is 1e-12 and no weight changes")
+    # Of one that is there already.
+    freeze(home.run(base), horizon_epochs=8, steps_per_epoch=4)
+    checkpoint(home.run(base), step=32, per_epoch=4)
+    branch = {"checkpoint": f"{base}@e8", "set": []}
+    assert "(epoch 8)" in plan(home, "later", to_epoch=10, branch=branch).says[1]

@@ -151,7 +151,9 @@ def test_a_state_that_is_lost_while_its_loss_is_finite_is_not_published(home: Ho
     moments = next(iter(trainer.s.state.optimizer.state.values()))
     spoiled = trainer.s.state.ema.values[3] if part == "averaged weights" else moments["exp_avg_sq"]
     spoiled.view(-1)[0] = math.inf
-    with pytest.raises(Diverged, match=f"the {part} of step 14 are not finite; the run stays at checkpoint 7"):
+    with pytest.raises(
+        Diverged, match=f"the {part} of step 14 are not finite; the run stays at checkpoint 7"
+    ):
         trainer.train(2)
     assert steps(run) == [7]
     trainer_of(home, run).train(2)
