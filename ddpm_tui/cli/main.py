@@ -126,7 +126,7 @@ def open_screen(low_bandwidth: bool = False, mouse: bool = True) -> None:
     from ddpm_tui.tui.guard import guarded
 
     def screen() -> int:
-        from ddpm_tui.tui.app import run as run_app
+        from ddpm_tui.tui.start import run as run_app
 
         return run_app(low_bandwidth=low_bandwidth, mouse=mouse)
 

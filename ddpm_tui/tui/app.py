@@ -11,10 +11,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ddpm_tui.draw.terminal import Depth, Terminal, here
@@ -39,10 +38,11 @@ from ddpm_tui.tui.frame import Frame, Written
 from ddpm_tui.tui.keymap import BY_ID, SCREENS, bindings, read_keymap, shown
 from ddpm_tui.tui.state.budget import Budget
 from ddpm_tui.tui.state.snapshot import Snapshot
-from ddpm_tui.tui.state.undo import Change, Undo
+from ddpm_tui.tui.state.undo import Undo
 from ddpm_tui.tui.textual_private import CompositorUpdate, LayoutUpdate, OpenApp, Update
 from ddpm_tui.tui.turns import ORDERED, Turns
-from engine.base.errors import DdpmError, UserError
+from ddpm_tui.tui.undoing import Undoing
+from engine.base.errors import DdpmError
 from engine.base.home import Home
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _screen(name: str) -> Callable[[], "BaseScreen"]:
     return make
 
 
-class DdpmApp(OpenApp):
+class DdpmApp(Undoing, OpenApp):
     """The app. `snapshot` is the only thing screens show; `store` makes it, `undo` takes changes back."""
 
     TITLE = "ddpm-tui"
@@ -119,7 +119,8 @@ class DdpmApp(OpenApp):
         self.stylesheet.set_variables(self.get_css_variables())
         # What this terminal was judged to show, which is less than Rich thinks in GNU screen.
         system = _SYSTEMS.get(self.terminal.depth)
-        self._frame = Frame(system, frozenset(p.cursor for p in themes.PALETTES.values()))
+        ours = themes.PALETTES.values()
+        self._frame = Frame(system, frozenset(p.cursor for p in ours), frozenset(p.resting for p in ours))
         self._quiet_at = 0.0
         self.turns = Turns(self.hand_on, lambda: self.at_rest, self.exit)
         self._guard_pid = os.getppid()
@@ -310,7 +311,7 @@ class DdpmApp(OpenApp):
     def action_restart_engine(self) -> None:
         """Only of an older program's engine: what works is not disturbed by a slip of the hand."""
         if self.snapshot.engine.old:
-            self._in_turn(self._restart_engine())
+            self.in_turn(self._restart_engine())
         else:
             self.say("the engine is no older than this program", "dim")
 
@@ -327,57 +328,9 @@ class DdpmApp(OpenApp):
             self.say("the engine was restarted")
             self.store.poke()
 
-    def action_undo(self) -> None:
-        change = self.undo.last
-        if change is None:
-            self.say("nothing to undo", "dim")
-        else:
-            self._in_turn(self._undo(change, asks=not self.undo.expected))
-
-    def _in_turn(self, work: Coroutine[Any, Any, None]) -> None:
+    def in_turn(self, work: Coroutine[Any, Any, None]) -> None:
         """Beside the app, as the engine may not answer and ctrl+q has to work; the keys behind it wait."""
         self.turns.wait_for(self.run_worker(work, exit_on_error=False))
-
-    async def _undo(self, change: Change, asks: bool) -> None:
-        """Refuse what cannot be taken back before asking; ask where something else may be meant."""
-        from ddpm_tui.tui.screens.dialogs import Confirm
-
-        if not await self._can(change.check, change):
-            return
-        if asks:
-            why = "It was done on another screen or a while ago, or something else was tried since."
-            question = Confirm(f"Undo: {change.said}?", why, "undo it")
-            await self.push_screen(
-                question, lambda yes: self._in_turn(self._take_back(change)) if yes else None
-            )
-        else:
-            await self._take_back(change)
-
-    async def _take_back(self, change: Change) -> None:
-        if await self._can(change.back, change):
-            self.undo.drop(change)
-            await self.store.caught_up()
-            self.say(f"undone: {change.said}")
-
-    async def _can(self, do: Callable[[], object] | None, change: Change) -> bool:
-        """Do it; if it fails say why, and forget the change unless it may work later."""
-        from engine.client.sync import NotRunningError
-
-        try:
-            work = do() if do else None
-            if isinstance(work, Awaitable):
-                await work
-        except NotRunningError as error:
-            self.say(f"cannot undo now: {error}", "bad")
-        except DdpmError as error:
-            self.undo.drop(change)
-            self.say(f"cannot undo: {error}", "bad")
-        except Exception as error:
-            self.undo.drop(change)
-            self.report(error, "undo")
-        else:
-            return True
-        return False
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: whatever has a key here, and the screens, each once with all its keys."""
@@ -393,6 +346,15 @@ class DdpmApp(OpenApp):
             yield SystemCommand(title, key.help, _runner(self, first.binding.action, first.node))
         for name in themes.NAMES:
             yield SystemCommand(f"Theme {name.removeprefix('ddpm-')}", "colours", _themer(self, name))
+
+    def offers(self, key_id: str) -> bool:
+        """See `BaseScreen.offers`."""
+        needed = {
+            "app.undo": bool(self.undo.next),
+            "app.redo": bool(self.undo.next_again),
+            "app.restart_engine": self.snapshot.engine.old,
+        }
+        return needed.get(key_id, True)
 
     # Small conveniences for screens.
 
@@ -436,38 +398,3 @@ def _themer(app: DdpmApp, name: str) -> Callable[[], None]:
 
 def _encoding() -> str:
     return getattr(sys.__stderr__, "encoding", None) or "ascii"
-
-
-def run(home: Home | None = None, low_bandwidth: bool = False, mouse: bool = True) -> int:
-    """Open the app; returns the exit code. Raises UserError where there is no terminal to draw on."""
-    gc.disable()  # until the first paint: a tenth of the way to it would be spent collecting nothing
-    for variable in ("LINES", "COLUMNS"):
-        os.environ.pop(
-            variable, None
-        )  # exported by a shell they would pin the size, which the terminal knows
-    terminal = here()
-    if not (sys.__stdin__ and sys.__stdin__.isatty() and terminal.tty):
-        raise UserError("the app needs a terminal", "see `ddpm-tui --help` for the commands")
-    home = (home or Home.find()).create()
-    _log_to(home.app_log)
-    from ddpm_tui.tui.driver import counting_driver
-    from ddpm_tui.tui.state.store import LiveStore
-    from engine.client.asynchronous import AsyncClient
-
-    store = LiveStore(home, AsyncClient(home), period=4.0 if low_bandwidth else 1.0)
-    app = DdpmApp(home, store, terminal=terminal, low_bandwidth=low_bandwidth)
-    with_alt = any("alt+" in keys for keys in read_keymap(home.keymap)[0].values())
-    app.driver_class = counting_driver(app.budget, with_alt)
-    app.set_reactive(DdpmApp.snapshot, store.first())
-    app.run(mouse=mouse)
-    return app.return_code or 0
-
-
-def _log_to(path: Path) -> None:
-    """The app's own faults go to a file: its terminal is taken."""
-    import logging.handlers
-
-    with contextlib.suppress(OSError):
-        handler = logging.handlers.RotatingFileHandler(path, maxBytes=1_000_000, backupCount=1)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        logging.basicConfig(handlers=[handler], level=logging.INFO)

@@ -27,11 +27,16 @@ _SKIP = 3
 class Frame:
     """The cells on the terminal. `update` takes pieces of a new picture, `flush` gives the bytes that show them."""
 
-    def __init__(self, system: ColorSystem | None, marks: frozenset[str] = frozenset()) -> None:
-        """system: what the terminal can show; None leaves colours out, and cells on a ground of `marks` (#rrggbb:
-        the cursor's) are reversed instead."""
+    def __init__(
+        self,
+        system: ColorSystem | None,
+        marks: frozenset[str] = frozenset(),
+        resting: frozenset[str] = frozenset(),
+    ) -> None:
+        """system: what the terminal can show; None leaves colours out, and cells on a ground of `marks` (#rrggbb: the
+        cursor's) are reversed instead, those of `resting` (a cursor's without the focus) underlined."""
         self._system = system
-        self._marks = marks
+        self._marks = (marks, resting)
         self._size = (0, 0)
         self._rows: list[list[Cell]] = []
         self._changed: dict[int, set[int]] = {}
@@ -134,12 +139,15 @@ _ATTRIBUTES = (
 
 
 @lru_cache(maxsize=65536)
-def _look(style: Style | None, system: ColorSystem | None, marks: frozenset[str]) -> Look:
+def _look(
+    style: Style | None, system: ColorSystem | None, marks: tuple[frozenset[str], frozenset[str]]
+) -> Look:
     if style is None:
         return _PLAIN
     codes = [code for name, code in _ATTRIBUTES if getattr(style, name)]
-    if system is None and style.bgcolor and style.bgcolor.triplet and style.bgcolor.triplet.hex in marks:
-        codes.append("7")
+    if system is None and style.bgcolor and style.bgcolor.triplet:
+        ground = style.bgcolor.triplet.hex
+        codes += ["7"] * (ground in marks[0]) + ["4"] * (ground in marks[1])
     attributes = ";".join(codes)
     if system is None:
         return attributes, "39", "49"

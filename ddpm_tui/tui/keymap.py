@@ -54,6 +54,7 @@ KEYS: tuple[Key, ...] = (
         "app.palette", "ctrl+p", "app.command_palette", "palette", "find an action here by name", footer=False
     ),
     Key("app.undo", "u", "app.undo", "undo", "take the last change back", footer=False),
+    Key("app.redo", "U", "app.redo", "redo", "do again what was taken back", footer=False),
     Key("app.theme", "ctrl+t", "app.next_theme", "theme", "dark, light, colour-blind-safe", footer=False),
     Key("app.redraw", "ctrl+l", "app.redraw", "redraw", "draw everything again", footer=False),
     Key(
@@ -77,7 +78,7 @@ KEYS: tuple[Key, ...] = (
     Key("list.next_pane", "tab", "app.focus_next", "next pane", "to the next list or picture", footer=False),
     Key("list.previous_pane", "shift+tab", "app.focus_previous", "previous pane", "to the one before", False),
     # Dialogs.
-    Key("dialog.close", "escape", "close", "close", "leave without doing anything"),
+    Key("dialog.close", "escape", "close", "close", "back, without doing anything"),
     Key("dialog.accept", "enter", "accept", "do it", "do what the dialog says"),
     Key("confirm.yes", "y", "answer(True)", "yes", "do it"),
     Key("confirm.no", "n,escape", "answer(False)", "no", "leave everything as it is"),
@@ -93,6 +94,10 @@ KEYS: tuple[Key, ...] = (
     Key("queue.sample", "s", "add_sampling", "sample", "queue drawing pictures from a checkpoint"),
     Key("queue.log", "enter", "log", "log", "what the worker said"),
     Key("queue.pause", "space", "pause", "pause", "pause or resume the job"),
+    Key(
+        "queue.mark", "m", "mark", "mark", "mark it: pause, cancel and retry are about all marked jobs", False
+    ),
+    Key("queue.unmark", "M", "unmark", "unmark", "take all marks away"),
     Key("queue.move_down", "J,shift+down", "move(1)", "later", "later in the queue"),
     Key("queue.move_up", "K,shift+up", "move(-1)", "earlier", "earlier in the queue"),
     Key("queue.cancel", "x", "cancel", "cancel", "cancel the job; a running one checkpoints first"),

@@ -17,7 +17,8 @@ _LIGHT_SERIES = ("#0072b2", "#b36b00", "#00795a", "#a8447f", "#7a6d00", "#c14a00
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours own widgets need, as #rrggbb. series: colours of runs, in a fixed order."""
+    """The colours own widgets need, as #rrggbb. resting: the ground of a cursor while its list has not the focus ·
+    series: colours of runs, in a fixed order."""
 
     text: str
     dim: str
@@ -28,6 +29,7 @@ class Palette:
     bad: str
     cursor: str
     cursor_text: str
+    resting: str
     bar: str
     series: tuple[str, ...]
 
@@ -35,15 +37,15 @@ class Palette:
 PALETTES = {
     "ddpm-dark": Palette(
         text="#d8dee4", dim="#8b98a5", faint="#4a545e", accent="#56b4e9", good="#5ec98a", warn="#e5b95c",
-        bad="#f07070", cursor="#24405a", cursor_text="#ffffff", bar="#3d9bd6", series=_DARK_SERIES,
+        bad="#f07070", cursor="#24405a", cursor_text="#ffffff", resting="#262f39", bar="#3d9bd6", series=_DARK_SERIES,
     ),
     "ddpm-light": Palette(
         text="#20262c", dim="#5c6670", faint="#b4bcc4", accent="#005f99", good="#1b7a3d", warn="#8a5a00",
-        bad="#b3261e", cursor="#bcd6ee", cursor_text="#000000", bar="#2f7fb8", series=_LIGHT_SERIES,
+        bad="#b3261e", cursor="#bcd6ee", cursor_text="#000000", resting="#dfe4e9", bar="#2f7fb8", series=_LIGHT_SERIES,
     ),
     "ddpm-okabe-ito": Palette(
         text="#e6e6e6", dim="#9a9a9a", faint="#505050", accent="#56b4e9", good="#56b4e9", warn="#f0e442",
-        bad="#e69f00", cursor="#1d4f73", cursor_text="#ffffff", bar="#009e73", series=_DARK_SERIES,
+        bad="#e69f00", cursor="#1d4f73", cursor_text="#ffffff", resting="#2a2a2a", bar="#009e73", series=_DARK_SERIES,
     ),
 }  # fmt: skip
 
@@ -114,6 +116,8 @@ def ink(theme: str, name: str) -> Style:
             style += Style(reverse=True)
         elif word == "underline":
             style += Style(underline=True)
+        elif word == "resting":
+            style += Style(bold=True, bgcolor=colours.resting)
         elif word == "cursor":
             style += Style(color=colours.cursor_text, bgcolor=colours.cursor)
         elif word.startswith("series"):

@@ -1,11 +1,13 @@
 """What people ask of the queue, with what is said about it and how it is taken back. Shared by several screens."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
 from ddpm_tui.tui.state.snapshot import JobView
+from ddpm_tui.words import plural
 from engine.base.errors import UserError
 from engine.client.sync import token
 from engine.service.states import Intent, job_number
@@ -51,45 +53,95 @@ def _said(app: "DdpmApp", reply: dict[str, Any], kind: str) -> None:
     # The line is cut at its end, so the first way of saying it that fits: all, the first sentence, the job's title.
     ways = [f"{queued}: {words}" for words in (says, *sentences[:1], job.get("title")) if words] or [queued]
     app.say(next((way for way in ways if cell_len(way) < app.size.width), ways[-1]))
-    app.undo.push(f"job {number} is cancelled", _doer(app, "cancel", job_id), _not_over(app, job_id))
+    _push_added(app, job_id)
 
 
-async def change(app: "DdpmApp", do: str, job_id: str, **args: Any) -> dict[str, Any]:
-    """pause, resume, cancel, retry, hold on one job. Raises UserError with the service's reason."""
-    results = await ask(app, do, ids=[job_id], **args)
-    first: dict[str, Any] = results[0] if results else {}
-    if first.get("error"):
-        raise UserError(str(first["error"]))
-    return first
+def _push_added(app: "DdpmApp", job_id: str) -> None:
+    """Adding a job is taken back by cancelling it, and that by queueing it again: it stays the same job."""
+    number = job_number(job_id)
+
+    async def again() -> None:
+        await change(app, "retry", [job_id])
+        app.say(f"job {number} is queued again")
+        _push_added(app, job_id)
+
+    app.undo.push(
+        f"job {number} is cancelled",
+        _doer(app, "cancel", [job_id]),
+        _not_over(app, job_id),
+        does=f"job {number} is queued",
+        again=again,
+    )
 
 
-async def pause_or_resume(app: "DdpmApp", view: JobView) -> None:
-    """Whatever the job's state asks for; undo does the other."""
-    number = job_number(view.id)
-    if view.job.takes("resume") or (view.job.live and view.job.intent is Intent.PAUSE):
-        await change(app, "resume", view.id)
-        app.say(f"job {number} resumed")
-        app.undo.push(f"job {number} is paused again", _doer(app, "pause", view.id))
-    elif view.job.over:
-        raise UserError(f"job {number} is {view.state}", f"{app.key('queue.retry')} brings it back")
+async def change(app: "DdpmApp", do: str, ids: Sequence[str], **args: Any) -> list[str]:
+    """pause, resume, cancel, retry, hold on jobs; the ids of those that took it. Raises UserError with the service's
+    reason if none did; if some did not, why the first of them did not is said."""
+    results = await ask(app, do, ids=list(ids), **args)
+    told = [
+        (job_id, str((r or {}).get("error") or "")) for job_id, r in zip(ids, results or (), strict=False)
+    ]
+    refused = [error for _, error in told if error]
+    done = [job_id for job_id, error in told if not error] if told else list(ids)
+    if refused and not done:
+        raise UserError(refused[0])
+    if refused:
+        app.say(f"{plural(len(refused), 'job')} not changed: {refused[0]}", "warn")
+    return done
+
+
+async def _act(app: "DdpmApp", ids: Sequence[str], do: str, says: str, undo: str, undoes: str) -> None:
+    """do, undo: verbs of the service · says, undoes: what is said of it, behind the jobs' names, with "are" and "(s)"
+    in the forms that they need."""
+    done = await change(app, do, ids)
+    said = _said_of(done, says)
+    if len(done) == len(ids):
+        app.say(said)
+    again = partial(_act, app, done, do, says, undo, undoes)
+    app.undo.push(_said_of(done, undoes), _doer(app, undo, done), does=said, again=again)
+
+
+def _said_of(ids: Sequence[str], words: str) -> str:
+    """ "job 3 is cancelled", "4 jobs are cancelled"."""
+    if len(ids) == 1:
+        return f"job {job_number(ids[0])} {words.replace('are ', 'is ').replace('(s)', 's')}"
+    return f"{len(ids)} jobs {words.replace('(s)', '')}"
+
+
+async def pause_or_resume(app: "DdpmApp", views: Sequence[JobView]) -> None:
+    """Resume those that stand still if all do, else pause those that do not."""
+    resumable = [
+        v.id for v in views if v.job.takes("resume") or (v.job.live and v.job.intent is Intent.PAUSE)
+    ]
+    rest = [v for v in views if v.id not in resumable]
+    going = [v for v in rest if not v.job.over]
+    if resumable and not going:
+        await _act(app, resumable, "resume", "are resumed", "pause", "are paused again")
+    elif not going:
+        over = rest[0]
+        raise UserError(
+            f"job {job_number(over.id)} is {over.state}", f"{app.key('queue.retry')} brings it back"
+        )
     else:
-        await change(app, "pause", view.id)
-        live = " after its checkpoint" if view.job.live else ""
-        app.say(f"job {number} pauses{live}")
-        app.undo.push(f"job {number} is resumed", _doer(app, "resume", view.id))
+        live = " after a checkpoint" if any(v.job.live for v in going) else ""
+        says = f"pause(s){live}"
+        await _act(app, [v.id for v in going], "pause", says, "resume", "are resumed")
 
 
-async def cancel(app: "DdpmApp", view: JobView) -> None:
-    await change(app, "cancel", view.id)
-    number = job_number(view.id)
-    app.say(f"job {number} stops after a checkpoint" if view.job.live else f"job {number} is cancelled")
-    app.undo.push(f"job {number} is queued again", _doer(app, "retry", view.id))
+async def cancel(app: "DdpmApp", views: Sequence[JobView]) -> None:
+    """Those that are not over. Raises UserError if all are."""
+    going = [v for v in views if not v.job.over]
+    if not going:
+        raise UserError(f"job {job_number(views[0].id)} is {views[0].state} already")
+    live = " after a checkpoint" if any(v.job.live for v in going) else ""
+    says = f"stop(s){live}" if live else "are cancelled"
+    await _act(app, [v.id for v in going], "cancel", says, "retry", "are queued again")
 
 
-async def retry(app: "DdpmApp", view: JobView) -> None:
-    await change(app, "retry", view.id)
-    app.say(f"job {job_number(view.id)} is queued again")
-    app.undo.push(f"job {job_number(view.id)} is cancelled again", _doer(app, "cancel", view.id))
+async def retry(app: "DdpmApp", views: Sequence[JobView]) -> None:
+    """Those that can be; if none can, the service says why."""
+    able = [v.id for v in views if v.job.takes("retry")] or [v.id for v in views]
+    await _act(app, able, "retry", "are queued again", "cancel", "are cancelled again")
 
 
 def _not_over(app: "DdpmApp", job_id: str) -> Callable[[], None]:
@@ -103,10 +155,10 @@ def _not_over(app: "DdpmApp", job_id: str) -> Callable[[], None]:
     return check
 
 
-def _doer(app: "DdpmApp", do: str, job_id: str) -> Callable[[], Awaitable[None]]:
-    """The way back of a change: another one on the same job."""
+def _doer(app: "DdpmApp", do: str, ids: Sequence[str]) -> Callable[[], Awaitable[None]]:
+    """The way back of a change: another one on the same jobs."""
 
     async def back() -> None:
-        await change(app, do, job_id)
+        await change(app, do, ids)
 
     return back

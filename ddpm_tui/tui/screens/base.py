@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.geometry import Size
@@ -21,6 +22,7 @@ from ddpm_tui.tui.widgets.abstract import Abstract
 from ddpm_tui.tui.widgets.bars import FootBar, TopBar
 from ddpm_tui.tui.widgets.line import LONGEST, TextLine
 from ddpm_tui.tui.widgets.rows import Line, Rows
+from ddpm_tui.tui.widgets.table import Table
 from engine.base.errors import DdpmError
 
 if TYPE_CHECKING:
@@ -165,12 +167,21 @@ class BaseScreen(Sturdy, Screen[None], Abstract):
         try:
             self.query_one(TopBar).show(snapshot)
             self.paint(snapshot)
+            self.query_one(FootBar).repaint()
         except Exception as error:
             self.ddpm.report(error, f"{self.NAME} screen")
 
     def label(self, key_id: str) -> str:
         """What a key does at the moment, in a word; "" where it is what the keymap says."""
         return ""
+
+    def offers(self, key_id: str) -> bool:
+        """Whether the key does something at the moment: footer and help name those only. Others say why they do not."""
+        return True
+
+    @on(Table.Moved)
+    def _other_keys(self) -> None:
+        self.query_one(FootBar).repaint()
 
     def say(self, text: str, tone: str = "good") -> None:
         self.query_one(FootBar).say(text, tone)

@@ -1,7 +1,8 @@
 """What the checkpoints screen does on the disk, in threads, each with what is said and how it is taken back."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,14 @@ class Changes:
         self.app = app
         self.changed = changed
 
-    def _push(self, said: str, back: Callable[[], object]) -> None:
+    def _push(
+        self, said: str, back: Callable[[], object], does: str, again: Callable[[], Awaitable[object]]
+    ) -> None:
         async def undo() -> None:
             await asyncio.to_thread(back)
             self.changed()
 
-        self.app.undo.push(said, undo)
+        self.app.undo.push(said, undo, does=does, again=again)
 
     async def tag(self, run: RunFolder, info: "CheckpointInfo", tag: str) -> None:
         """Give the tag, or take it away where the checkpoint has it."""
@@ -33,8 +36,10 @@ class Changes:
         before = read_tags(run).get(tag)
         away = before == info.step
         await asyncio.to_thread(set_tag, run, tag, None if away else info.step)
-        self.app.say(f"{run.name}@{info.step} is {'no longer ' if away else 'now '}{run.name}@{tag}")
-        self._push(f"tag {tag} is as it was", lambda: set_tag(run, tag, before))
+        says = f"{run.name}@{info.step} is {'no longer ' if away else 'now '}{run.name}@{tag}"
+        self.app.say(says)
+        again = partial(self.tag, run, info, tag)
+        self._push(f"tag {tag} is as it was", lambda: set_tag(run, tag, before), says, again)
         self.changed()
 
     async def delete(self, run: RunFolder, info: "CheckpointInfo") -> None:
@@ -45,7 +50,8 @@ class Changes:
         trashed = await asyncio.to_thread(discard_checkpoint, self.app.home, run, info.folder)
         name = f"{run.name}@{info.step}"
         self.app.say(f"{name} is in the trash; {self.app.key('app.undo')} brings it back")
-        self._push(f"{name} is back", lambda: restore(trashed))
+        again = partial(self.delete, run, info)
+        self._push(f"{name} is back", lambda: restore(trashed), f"{name} is deleted", again)
         self.changed()
 
     async def delete_run(self, run: RunFolder) -> None:
@@ -55,7 +61,8 @@ class Changes:
 
         trashed = await asyncio.to_thread(discard, self.app.home, run)
         self.app.say(f"run {run.name} is in the trash; {self.app.key('app.undo')} brings it back")
-        self._push(f"run {run.name} is back", lambda: restore(trashed))
+        again = partial(self.delete_run, run)
+        self._push(f"run {run.name} is back", lambda: restore(trashed), f"run {run.name} is deleted", again)
         self.changed()
 
     async def rename(self, old: str, new: str) -> None:
@@ -63,7 +70,12 @@ class Changes:
 
         await asyncio.to_thread(run_changes.rename, self.app.home, old, new)
         self.app.say(f"run {old} is now {new}")
-        self._push(f"the run is {old} again", lambda: run_changes.rename(self.app.home, new, old))
+        self._push(
+            f"the run is {old} again",
+            lambda: run_changes.rename(self.app.home, new, old),
+            f"run {old} is {new}",
+            partial(self.rename, old, new),
+        )
         self.changed()
 
     async def branch(self, run: RunFolder, info: "CheckpointInfo", name: str, overrides: list[str]) -> str:
@@ -75,7 +87,9 @@ class Changes:
         key = self.app.key("checkpoints.train")
         self.app.say(f"{record.name} branches from {run.name}@{info.step}; {key} trains it")
         folder = self.app.home.run(record.name)
-        self._push(f"branch {record.name} is in the trash", lambda: discard(self.app.home, folder))
+        again = partial(self.branch, run, info, record.name, overrides)
+        said = f"branch {record.name} is in the trash"
+        self._push(said, lambda: discard(self.app.home, folder), f"branch {record.name} is made", again)
         self.changed()
         return record.name
 

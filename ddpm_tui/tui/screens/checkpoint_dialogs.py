@@ -51,9 +51,7 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
             yield Static("changes, as section.key=value with blanks between", classes="hint", markup=False)
             yield TextLine(id="changes")
             yield Static("", id="says", classes="hint", markup=False)
-            keys = self.keys_line(
-                ("dialog.accept", "do it"), ("tab", "next field"), ("dialog.close", "leave it")
-            )
+            keys = self.keys_line(("dialog.accept", "do it"), ("tab", "next field"), ("dialog.close", "back"))
             yield Static(keys, classes="keys", markup=False)
 
     def on_mount(self) -> None:
@@ -199,7 +197,7 @@ class Details(Dialog[None]):
                 yield Static(self._info.problem, classes="hint bad", markup=False)
             with VerticalScroll(id="all-facts"):
                 yield Facts([*facts_of(self._info), *self._scores])
-            keys = self.keys_line(("↑↓", "scroll"), ("dialog.close", "leave it"))
+            keys = self.keys_line(("↑↓", "scroll"), ("dialog.close", "back"))
             yield Static(keys, classes="keys", markup=False)
 
     def action_accept(self) -> None:
@@ -223,6 +221,7 @@ def delete_question(home: Home, run: RunFolder, undo: str) -> Confirm:
         f"{plural(count, 'checkpoint')} with all curves, previews and samples, {size(weight)}: to the trash, "
         f"{undo} brings them back. One checkpoint alone is deleted in the list at the right.",
         "delete the run",
+        "keep it",
     )
 
 

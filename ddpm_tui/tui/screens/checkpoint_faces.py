@@ -53,7 +53,8 @@ class CheckpointFaces(Vertical):
             return FaceGrid
 
         made = await asyncio.to_thread(load)
-        grid = made(empty="", terminal=self._screen.ddpm.terminal)
+        ddpm = self._screen.ddpm
+        grid = made(empty="", terminal=ddpm.terminal, low_colours=ddpm.low_bandwidth)
         grid.can_focus = False
         await self.mount(Static("", id="moment", markup=False), grid)
         self._grid = grid

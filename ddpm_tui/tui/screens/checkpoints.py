@@ -325,7 +325,28 @@ class CheckpointsScreen(BaseScreen):
             question, lambda yes: self.attempt(self._changes.delete_run(folder)) if yes else None
         )
 
+    def offers(self, key_id: str) -> bool:
+        run, info = self.snapshot.run(self._run), self._info()
+        whole = info is not None and info.manifest is not None
+        needed = {
+            "checkpoints.branch": whole,
+            "checkpoints.sample": whole,
+            "checkpoints.mark": whole,
+            "checkpoints.evaluate": whole,
+            "checkpoints.export": whole,
+            "checkpoints.tag": info is not None,
+            "checkpoints.verify": info is not None,
+            "checkpoints.details": info is not None or self.runs.study is not None,
+            "checkpoints.compare": len({*self._marks, f"{self._run}@{self.steps.key}"}) > 1,
+            "checkpoints.train": run is not None,
+            "checkpoints.rename": run is not None,
+            "checkpoints.delete": run is not None if self.runs.has_focus else info is not None,
+        }
+        return needed.get(key_id, True)
+
     def label(self, key_id: str) -> str:
+        if key_id == "checkpoints.mark" and f"{self._run}@{self.steps.key}" in self._marks:
+            return "unmark"
         return "delete run" if key_id == "checkpoints.delete" and self.runs.has_focus else ""
 
     def action_verify(self) -> None:

@@ -268,6 +268,21 @@ class CompareScreen(BaseScreen):
         """What the shown view has that takes keys."""
         return self._views[self._view].target if self._views else None
 
+    def offers(self, key_id: str) -> bool:
+        scrubs = self._view == "faces" and bool(self._subjects)
+        needed = {
+            "compare.mark": self.subjects.key is not None,
+            "compare.fold": is_study(self.subjects.key),
+            "compare.view": bool(self._subjects),
+            "compare.view_before": bool(self._subjects),
+            "compare.enter": bool(self._subjects),
+            "compare.earlier": scrubs,
+            "compare.later": scrubs,
+            "compare.sample": bool(self._subjects),
+            "compare.clear": bool(self._subjects),
+        }
+        return needed.get(key_id, True)
+
     def needs(self, action: str) -> bool:
         return not self._views or action in ("focus_view", "fold")
 

@@ -334,6 +334,26 @@ class DashboardScreen(BaseScreen):
 
     # Keys.
 
+    def offers(self, key_id: str) -> bool:
+        view = self.snapshot.job(self._job)
+        curves = self.snapshot.curves.get(self._run or "")
+        needed = {
+            "dashboard.pause": view is not None and not view.job.over,
+            "dashboard.log": view is not None,
+            "dashboard.next_job": len(self.snapshot.live) > 1,
+            "dashboard.chart": self._chart is not None and self._chart.display,
+            "dashboard.film": curves is not None and len(curves.previews) > 1,
+        }
+        return needed.get(key_id, True)
+
+    def label(self, key_id: str) -> str:
+        view = self.snapshot.job(self._job)
+        if key_id == "dashboard.pause" and view is not None and view.job.takes("resume"):
+            return "resume"
+        if key_id == "dashboard.chart" and self._chart is not None and self._chart.has_focus:
+            return "leave chart"
+        return "newest faces" if key_id == "dashboard.film" and self._filming else ""
+
     def needs(self, action: str) -> bool:
         return action in ("focus_chart", "film") or action.startswith("app.focus")
 
@@ -364,7 +384,7 @@ class DashboardScreen(BaseScreen):
         if view is None:
             self.ddpm.say("no job is at work", "dim")
         else:
-            self.attempt(pause_or_resume(self.ddpm, view))
+            self.attempt(pause_or_resume(self.ddpm, [view]))
 
     def action_next_job(self) -> None:
         live = [view.id for view in self.snapshot.live]

@@ -17,16 +17,19 @@ class Confirm(Dialog[bool]):
 
     BINDINGS = bindings("confirm")
 
-    def __init__(self, question: str, consequence: str = "", yes: str = "yes") -> None:
+    def __init__(
+        self, question: str, consequence: str = "", yes: str = "yes", no: str = "change nothing"
+    ) -> None:
+        """yes, no: what the two keys do, in words."""
         super().__init__()
-        self._question, self._consequence, self._yes = question, consequence, yes
+        self._question, self._consequence, self._yes, self._no = question, consequence, yes, no
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
             yield Static(self._question, classes="question", markup=False)
             if self._consequence:
                 yield Static(self._consequence, classes="hint", markup=False)
-            keys = self.keys_line(("confirm.yes", self._yes), ("confirm.no", "leave it"))
+            keys = self.keys_line(("confirm.yes", self._yes), ("confirm.no", self._no))
             yield Static(keys, classes="keys", markup=False)
 
     def action_answer(self, yes: bool) -> None:
@@ -56,7 +59,7 @@ class Ask(Dialog[str]):
             yield Static(self._question, classes="question", markup=False)
             yield TextLine(self._value)
             yield Static(self._hint, classes="hint", id="hint", markup=False)
-            keys = self.keys_line(("enter", "do it"), ("dialog.close", "leave it"))
+            keys = self.keys_line(("enter", "do it"), ("dialog.close", "back"))
             yield Static(keys, classes="keys", markup=False)
 
     def _problem(self, value: str) -> str:

@@ -97,7 +97,7 @@ class Form(Dialog[dict[str, Any]], Abstract):
     def keys_said(self) -> list[tuple[str, str]]:
         """See `keys_line`."""
         find = [("type", "to find")] if self.FINDS else []
-        return [*find, ("dialog.accept", "do it"), ("tab", "next field"), ("dialog.close", "leave it")]
+        return [*find, ("dialog.accept", "do it"), ("tab", "next field"), ("dialog.close", "back")]
 
     async def on_mount(self) -> None:
         rows = await self.options()

@@ -194,6 +194,25 @@ class GalleryScreen(BaseScreen):
         else:
             self.view.enlarge()
 
+    def offers(self, key_id: str) -> bool:
+        entry, view = self._entry(), self.view
+        needed = {
+            "gallery.open": entry is not None or is_study(self.sets.key),
+            "gallery.earlier": view.mode != "note",
+            "gallery.later": view.mode != "note",
+            "gallery.play": view.plays,
+            "gallery.nearest": view.mode in ("grid", "large"),
+            "gallery.film": entry is not None and bool(entry.run) and not entry.previews,
+            "gallery.again": entry is not None or bool(self.snapshot.runs),
+            "gallery.delete": entry is not None and bool(entry.sample),
+        }
+        return needed.get(key_id, True)
+
+    def label(self, key_id: str) -> str:
+        if key_id in ("gallery.earlier", "gallery.later") and self.view.mode != "large":
+            return "earlier" if key_id == "gallery.earlier" else "later"
+        return "all faces" if key_id == "gallery.open" and self.view.mode == "large" else ""
+
     def needs(self, action: str) -> bool:
         return not self._loaded or action.partition("(")[0] in ("open", "scrub", "play", "nearest")
 
@@ -262,5 +281,10 @@ class GalleryScreen(BaseScreen):
             self._follow = entry.key
             self.repaint()
 
-        self.ddpm.undo.push(f"set {entry.called} is back", back)
+        self.ddpm.undo.push(
+            f"set {entry.called} is back",
+            back,
+            does=f"set {entry.called} is deleted",
+            again=partial(self._delete, entry),
+        )
         self.repaint()

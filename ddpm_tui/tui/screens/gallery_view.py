@@ -188,6 +188,15 @@ class GalleryView(Container):
             _, path = self._entry.previews[event.index]
             self._screen.beside(partial(self._load_moment, self._entry, path), "load", holds=True)
 
+    @property
+    def plays(self) -> bool:
+        """Whether the denoising of a shown face was kept."""
+        return (
+            self.mode in ("grid", "large")
+            and self._pictures is not None
+            and self._pictures.trajectory is not None
+        )
+
     # What the keys do.
 
     def enlarge(self) -> None:

@@ -7,6 +7,7 @@ from textual.widgets import Static
 
 from ddpm_tui.tui.keymap import BY_ID, bindings, shown
 from ddpm_tui.tui.screens.base import Dialog
+from ddpm_tui.tui.widgets.bars import offered
 
 _TITLES = {"list": "Lists", "app": "Everywhere", "chart": "Chart"}
 
@@ -26,8 +27,12 @@ class Help(Dialog[None]):
                 for name, keys in self._groups.items():
                     yield Static(_TITLES.get(name, name.capitalize()), classes="heading", markup=False)
                     for key, text in keys:
-                        if text == BY_ID["app.undo"].help and self.ddpm.undo.next:
-                            text = f"{text}: {self.ddpm.undo.next}"
+                        for which, words in (
+                            ("app.undo", self.ddpm.undo.next),
+                            ("app.redo", self.ddpm.undo.next_again),
+                        ):
+                            if text == BY_ID[which].help and words:
+                                text = f"{text}: {words}"
                         yield Static(f"  {key:<12} {text}", markup=False)
             back = self.keys_line(("dialog.close", "back"))
             yield Static(
@@ -39,7 +44,7 @@ def key_groups(screen: Screen[object]) -> dict[str, list[tuple[str, str]]]:
     """{group: [(keys, sentence)]} of what is bound on a screen, by the live bindings."""
     live: dict[str, list[str]] = {}
     for active in screen.active_bindings.values():
-        if active.binding.id in BY_ID and active.enabled:
+        if active.binding.id in BY_ID and active.enabled and offered(active.node, active.binding.id):
             live.setdefault(active.binding.id, []).append(shown(active.binding.key))
     groups: dict[str, list[tuple[str, str]]] = {}
     for key_id, key in BY_ID.items():

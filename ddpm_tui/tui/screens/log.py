@@ -75,6 +75,30 @@ class LogLines(Rows, can_focus=True):
         self.repaint()
 
 
+class LogTail:
+    """The end of a job's log, read again only when the file changed."""
+
+    def __init__(self, folder: JobFolder) -> None:
+        self._folder = folder
+        self._stamp: tuple[int, int] | None = None
+
+    def read(self) -> list[str] | None:
+        """Its last lines; None if it is as it was."""
+        try:
+            status = self._folder.log.stat()
+            stamp = (status.st_size, status.st_mtime_ns)
+            if stamp == self._stamp:
+                return None
+            content, size = read_tail(self._folder.log, TAIL)
+            self._stamp = stamp
+            lines = content.decode(errors="replace").replace("\r", "\n").splitlines()
+        except FileNotFoundError:
+            return ["no log yet"]
+        except OSError as error:
+            return [f"the log cannot be read ({error.strerror})"]
+        return [visible(line.expandtabs()) for line in (lines[1:] if size > TAIL else lines)]
+
+
 class LogView(Dialog[None]):
     """Follows the log while its end is in view."""
 
@@ -83,7 +107,7 @@ class LogView(Dialog[None]):
     def __init__(self, folder: JobFolder, title: str) -> None:
         super().__init__()
         self._folder, self._title = folder, title
-        self._stamp: tuple[int, int] | None = None
+        self._tail = LogTail(folder)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box wide tall"):
@@ -98,25 +122,9 @@ class LogView(Dialog[None]):
         await self._look()
 
     async def _look(self) -> None:
-        found = await asyncio.to_thread(self._read)
+        found = await asyncio.to_thread(self._tail.read)
         if found is not None:
             self.query_one(LogLines).show(found)
-
-    def _read(self) -> list[str] | None:
-        """The log's last lines; None where it is as it was."""
-        try:
-            status = self._folder.log.stat()
-            stamp = (status.st_size, status.st_mtime_ns)
-            if stamp == self._stamp:
-                return None
-            content, size = read_tail(self._folder.log, TAIL)
-            self._stamp = stamp
-            lines = content.decode(errors="replace").replace("\r", "\n").splitlines()
-        except FileNotFoundError:
-            return ["no log yet"]
-        except OSError as error:
-            return [f"the log cannot be read ({error.strerror})"]
-        return [visible(line.expandtabs()) for line in (lines[1:] if size > TAIL else lines)]
 
 
 def _tone(line: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ddpm_tui.editor import edited
@@ -42,7 +43,8 @@ class Changes:
                 write_profile(path, before)
             self.changed(name)
 
-        self.app.undo.push(f"{name} is as it was", back)
+        again = partial(self.save, name, text)
+        self.app.undo.push(f"{name} is as it was", back, does=f"{name} is saved", again=again)
         self.changed(name)
 
     async def delete(self, entry: "Entry") -> None:
@@ -55,7 +57,9 @@ class Changes:
             await asyncio.to_thread(restore, trashed)
             self.changed(entry.name)
 
-        self.app.undo.push(f"profile {entry.name} is back", back)
+        again = partial(self.delete, entry)
+        does = f"profile {entry.name} is deleted"
+        self.app.undo.push(f"profile {entry.name} is back", back, does=does, again=again)
         self.changed(entry.name)
 
     def edit(self, entry: "Entry") -> str | None:

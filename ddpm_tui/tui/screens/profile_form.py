@@ -128,7 +128,7 @@ class ProfileForm(Dialog[str]):
         field = self.query_one("#value", Input)
         with field.prevent(Input.Changed):
             field.value = self._now(setting.key)
-        field.cursor_position = len(field.value)
+        field.select_all()  # as in every other field: what is typed replaces it
         choices = f"one of {', '.join(setting.choices)}" if setting.choices else ""
         about = "; ".join(part for part in (setting.about, choices) if part)
         self.query_one("#about-setting", Static).update(f"{setting.key}{': ' + about if about else ''}")
@@ -280,5 +280,6 @@ class ProfileForm(Dialog[str]):
         count = len(self._typed)
         question = f"Leave without saving {count} change{'s' if count > 1 else ''}?"
         self.app.push_screen(
-            Confirm(question, ", ".join(self._typed)), lambda yes: yes and self.dismiss(None)
+            Confirm(question, ", ".join(self._typed), "leave: the changes are lost", "go on with them"),
+            lambda yes: yes and self.dismiss(None),
         )

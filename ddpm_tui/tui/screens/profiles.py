@@ -207,6 +207,16 @@ class ProfilesScreen(BaseScreen):
 
     # Keys.
 
+    def offers(self, key_id: str) -> bool:
+        entry = self._entry()
+        usable = entry is not None and entry.profile is not None
+        needed = {
+            "profiles.save": False,  # of the form
+            "profiles.editor": entry is not None,
+            "profiles.delete": entry is not None and entry.own,
+        }
+        return needed.get(key_id, usable or not key_id.startswith("profiles."))
+
     def action_mark(self) -> None:
         entry = self._usable()
         self._marked = None if self._marked == entry.name else entry.name

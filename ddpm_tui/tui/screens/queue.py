@@ -1,92 +1,37 @@
 """Screen 2: every job in order, and what can be done with each."""
 
+import asyncio
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
 
 from ddpm_tui.tui.keymap import bindings
 from ddpm_tui.tui.screens import asks
 from ddpm_tui.tui.screens.base import BaseScreen
 from ddpm_tui.tui.screens.forms import SampleForm, TrainForm, wish
 from ddpm_tui.tui.screens.log import LogView
+from ddpm_tui.tui.screens.queue_detail import AboutJob, JobPane
+from ddpm_tui.tui.screens.queue_rows import COLUMNS, chosen, ended_row, job_row, lanes
+from ddpm_tui.tui.state.forecast import Forecast, forecast
 from ddpm_tui.tui.state.snapshot import JobView, Snapshot
-from ddpm_tui.tui.widgets.jobs import PHASES, sign_and_tone, with_key
-from ddpm_tui.tui.widgets.rows import Line, Rows, entitle
-from ddpm_tui.tui.widgets.table import Column, Row, Table
-from ddpm_tui.words import ago, clock, duration, left
+from ddpm_tui.tui.widgets.rows import entitle
+from ddpm_tui.tui.widgets.sheet import Sheet
+from ddpm_tui.tui.widgets.table import Table
+from ddpm_tui.words import clock
 from engine.base.errors import UserError
-from engine.service.states import Priority, State, job_number
+from engine.service.states import job_number
 
-COLUMNS = (
-    Column("job", 4, right=True),
-    Column("", 1),
-    Column("what", 24, grow=2),
-    Column("state", 9),
-    Column("done", 5, right=True),
-    Column("", 15, drop=1),
-    Column("why", 24, grow=3, drop=2),
-)
-
-
-class AboutJob(Rows):
-    """What there is to say about one job."""
-
-    def __init__(self) -> None:
-        super().__init__(id="about")
-        self.view: JobView | None = None
-        self.now = 0.0
-        self.resume = ""
-        self.turn: tuple[int, float | None] | None = None
-
-    def show(self, view: JobView | None, snapshot: Snapshot, resume: str) -> None:
-        """resume: the key."""
-        self.view, self.now, self.resume = view, snapshot.time, resume
-        self.turn = snapshot.turn(view) if view else None
-        entitle(self, f" job {job_number(view.id)} " if view else "")
-        self.repaint()
-
-    def lines(self, width: int, height: int) -> list[Line]:
-        view = self.view
-        if view is None:
-            return []
-        job = view.job
-        times = [f"added {ago(job.created, self.now)}"]
-        if job.started:
-            times.append(f"started {clock(job.started)}")
-        if job.ended:
-            times.append(f"ended {clock(job.ended)}")
-            if job.started and job.ended > job.started:
-                times.append(f"took {duration(job.ended - job.started)}")
-        if job.attempt > 1:
-            times.append(f"attempt {job.attempt}")
-        facts = [
-            f"{key.replace('_', ' ')} {_plain(value)}" for key, value in job.args.items() if value is not None
-        ]
-        where = [job.slot or job.device, *([f"priority {job.priority.name.lower()}"] if job.priority else [])]
-        if job.after:
-            where.append("after " + ", ".join(job_number(a) for a in job.after))
-        silent = view.silence(self.now)
-        why = silent or view.wait or job.reason
-        if self.turn is not None:
-            epoch, seconds = self.turn
-            why += f", at epoch {epoch}" + (f", in {left(seconds)}" if seconds else "")
-        bad = job.state in (State.FAILED, State.HELD, State.INTERRUPTED)
-        lines: list[Line] = [
-            [(why[:1].upper() + why[1:], "bad" if bad else "warn" if silent else "")],
-            [(with_key(job.hint, self.resume), "accent")],
-        ]
-        lines += [[("   ".join(times), "dim")], [("   ".join([*where, *facts]), "dim")]]
-        return [line for line in lines if line[0] and line[0][0]]
-
-
-def _plain(value: object) -> str:
-    """A value as people write it: 2, not 2.0."""
-    return f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
+KEPT = 30
+"""Jobs that are over in the list."""
+_OF_A_JOB = ("queue.log", "queue.pause", "queue.cancel", "queue.retry", "queue.move_up", "queue.move_down")
 
 
 class QueueScreen(BaseScreen):
-    """Jobs that are over first (as many as were lately), then what works, then what waits, in order."""
+    """Jobs that are over first (as many as were lately), then what works, then what waits, in order, with the clock
+    when each starts and ends. If there is room, the job under the cursor beside them and the devices' hours below."""
 
     NAME = "queue"
     BINDINGS = [
@@ -94,14 +39,21 @@ class QueueScreen(BaseScreen):
         *bindings("list", only=["list.filter", "list.unfilter"]),
         *bindings("app"),
     ]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (160, "-large")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 
     def __init__(self) -> None:
         super().__init__()
         self._ended = True
         self._follow: str | None = None
+        self._marks: list[str] = []
 
     def body(self) -> ComposeResult:
-        yield Table(COLUMNS, id="jobs")
+        with Horizontal():
+            with Vertical(id="jobs-box", classes="rule"):
+                yield Table(COLUMNS, id="jobs")
+                yield Sheet(id="lanes")
+            yield JobPane()
         yield AboutJob()
 
     def on_mount(self) -> None:
@@ -111,6 +63,15 @@ class QueueScreen(BaseScreen):
         """Put the cursor on a job."""
         self.query_one(Table).move_to(job)
 
+    def painted_first(self) -> None:
+        self.beside(self._bring_pane)
+
+    async def _bring_pane(self) -> None:
+        while not self.query(JobPane):  # the boxes of a screen come one after the other
+            await asyncio.sleep(0.02)
+        await self.query_one(JobPane).bring()
+        self._about()
+
     def filtered(self, words: str) -> None:
         self.query_one(Table).filter(words)
 
@@ -119,10 +80,17 @@ class QueueScreen(BaseScreen):
         key = self.ddpm.key
         over = snapshot.over
         active = [*snapshot.live, *snapshot.waiting]
-        shown = [*(over[-30:] if self._ended else []), *active]
+        times = forecast(snapshot)
+        self._marks = [job_id for job_id in self._marks if snapshot.job(job_id) is not None]
+        shown = [*(over[-KEPT:] if self._ended else []), *active]
         fresh = not table.keys
+        rows = [job_row(view, snapshot, times.of(view), view.id in self._marks) for view in shown]
+        if over and not self._ended:
+            rows.insert(0, ended_row(over, key("queue.ended")))
+        self._entitle(times, active)
+        self.query_one(Sheet).show(partial(lanes, snapshot, times))
         table.show(
-            [_row(view, snapshot) for view in shown],
+            rows,
             [
                 [("The queue is empty.", "bold")],
                 [
@@ -140,9 +108,23 @@ class QueueScreen(BaseScreen):
             self._follow = None
         self._about()
 
+    def _entitle(self, times: Forecast, active: Sequence[JobView]) -> None:
+        said = [f"{len(self._marks)} marked"] if self._marks else []
+        if times.done is not None:
+            said.append(f"all done {clock(times.done)}")
+        elif active and self.snapshot.engine.on_hold:
+            said.append("on hold: nothing new starts")
+        entitle(self.query_one("#jobs-box"), f" queue · {' · '.join(said)} " if said else " queue ")
+
     def _about(self) -> None:
         view = self.snapshot.job(self.query_one(Table).key)
         self.query_one(AboutJob).show(view, self.snapshot, self.ddpm.key("queue.pause"))
+        for pane in self.query(JobPane):
+            pane.show(view, self.snapshot)
+            self.ddpm.store.follow(self.NAME, [pane.run] if pane.run else [])
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._about)
 
     def on_table_moved(self) -> None:
         self._about()
@@ -150,7 +132,54 @@ class QueueScreen(BaseScreen):
     def on_table_chosen(self) -> None:
         self.action_log()
 
+    def action_mark(self) -> None:
+        """Put the job among those that the verbs are about, or take it out; and on to the next."""
+        view = self._chosen()
+        if view.id in self._marks:
+            self._marks.remove(view.id)
+        else:
+            self._marks.append(view.id)
+        self.query_one(Table).action_cursor(1)
+        self.repaint()
+
+    def action_unmark(self) -> None:
+        self._marks = []
+        self.repaint()
+
+    def _meant(self) -> list[JobView]:
+        """The marked jobs, else the one under the cursor. Raises UserError."""
+        return chosen(self.snapshot.jobs, self._marks, None) or [self._chosen()]
+
     # Keys.
+
+    def offers(self, key_id: str) -> bool:
+        table = self.query_one(Table)
+        view = self.snapshot.job(table.key)
+        if key_id == "queue.mark":
+            return view is not None
+        if key_id == "queue.unmark":
+            return bool(self._marks)
+        if key_id == "queue.sample":
+            return any(not run.problem for run in self.snapshot.runs)
+        if key_id == "queue.ended":
+            return bool(self.snapshot.over)
+        if view is None:
+            return key_id not in _OF_A_JOB
+        job = view.job
+        needed = {
+            "queue.pause": job.takes("pause") or job.takes("resume") or (job.live and not job.intent),
+            "queue.cancel": not job.over,
+            "queue.retry": job.takes("retry"),
+            "queue.move_up": not job.over and not job.live,
+            "queue.move_down": not job.over and not job.live,
+        }
+        return needed.get(key_id, True)
+
+    def label(self, key_id: str) -> str:
+        view = self.snapshot.job(self.query_one(Table).key)
+        if key_id == "queue.pause" and view is not None and view.job.takes("resume"):
+            return "resume"
+        return ""
 
     def _chosen(self) -> JobView:
         view = self.snapshot.job(self.query_one(Table).key)
@@ -186,16 +215,13 @@ class QueueScreen(BaseScreen):
         self.app.push_screen(LogView(self.ddpm.home.job(view.id), view.title))
 
     def action_pause(self) -> None:
-        self.attempt(asks.pause_or_resume(self.ddpm, self._chosen()))
+        self.attempt(asks.pause_or_resume(self.ddpm, self._meant()))
 
     def action_cancel(self) -> None:
-        view = self._chosen()
-        if view.job.over:
-            raise UserError(f"job {job_number(view.id)} is {view.state} already")
-        self.attempt(asks.cancel(self.ddpm, view))
+        self.attempt(asks.cancel(self.ddpm, self._meant()))
 
     def action_retry(self) -> None:
-        self.attempt(asks.retry(self.ddpm, self._chosen()))
+        self.attempt(asks.retry(self.ddpm, self._meant()))
 
     def action_move(self, by: int) -> None:
         """One place up or down among the jobs that are not over."""
@@ -213,57 +239,27 @@ class QueueScreen(BaseScreen):
         async def to(place: int) -> None:
             rest = [i for i in ids if i != job_id]
             where = rest[place] if place < len(rest) else "last"
-            await asks.change(self.ddpm, "move", job_id, where=where)
+            await asks.change(self.ddpm, "move", [job_id], where=where)
 
         await to(at + by)
         self._follow = job_id
         number = job_number(job_id)
-        self.ddpm.say(f"job {number} is {'later' if by > 0 else 'earlier'}")
-        self.ddpm.undo.push(f"job {number} is back in its place", lambda: to(at))
+        says = f"job {number} is {'later' if by > 0 else 'earlier'}"
+        self.ddpm.say(says)
+        again = partial(self._move, job_id, ids, at, by)
+        self.ddpm.undo.push(f"job {number} is back in its place", lambda: to(at), does=says, again=again)
 
     def action_hold(self) -> None:
         self.attempt(self._hold(not self.snapshot.engine.on_hold))
 
     async def _hold(self, on: bool) -> None:
         await asks.ask(self.ddpm, "hold_queue", on=on)
-        self.ddpm.say("no further job is started" if on else "the queue goes on", "warn" if on else "good")
-        said = "the queue goes on" if on else "no further job is started"
-        self.ddpm.undo.push(said, partial(asks.ask, self.ddpm, "hold_queue", on=not on))
+        goes, holds = "the queue goes on", "no further job is started"
+        says, said = (holds, goes) if on else (goes, holds)
+        self.ddpm.say(says, "warn" if on else "good")
+        back = partial(asks.ask, self.ddpm, "hold_queue", on=not on)
+        self.ddpm.undo.push(said, back, does=says, again=partial(self._hold, on))
 
     def action_toggle_ended(self) -> None:
         self._ended = not self._ended
         self.repaint()
-
-
-def _row(view: JobView, snapshot: Snapshot) -> Row:
-    sign, tone = sign_and_tone(view.state)
-    state, share, when, why = str(view.state), "", "", view.job.reason
-    if view.job.intent:
-        state = {"pause": "pausing", "cancel": "stopping", "kill": "stopping"}.get(view.job.intent, state)
-    elif view.job.live and view.progress and view.progress.phase in PHASES:
-        why = PHASES[view.progress.phase]
-    if view.fraction is not None and not view.job.over:
-        share = f"{100 * view.fraction:.0f} %"
-    if silent := view.silence(snapshot.time):
-        when, why = "silent", silent
-    elif view.job.live and view.progress and view.progress.eta_s:
-        when = f"{left(view.progress.eta_s)} left"
-    elif view.job.over:
-        when = ago(view.job.ended, snapshot.time)
-    elif turn := snapshot.turn(view):
-        when = f"at epoch {turn[0]}"
-    if view.state is State.QUEUED:
-        why = view.wait or ("goes first" if view.job.priority > Priority.NORMAL else "")
-    if view.state is State.DONE or why == str(view.state) or (view.job.live and why.startswith("running")):
-        why = view.job.slot or ""
-    muted = "dim" if view.job.over else ""
-    cells = (
-        (job_number(view.id), "dim"),
-        (sign, tone),
-        (view.title, muted),
-        (state, tone),
-        (share, ""),
-        (when, "warn" if silent else "dim"),
-        (why, "bad" if view.state is State.FAILED else "warn" if silent else "dim"),
-    )
-    return Row(view.id, cells, f"{view.id} {view.title} {state} {why} {view.run or ''}")

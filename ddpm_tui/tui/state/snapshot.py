@@ -113,11 +113,13 @@ class RunView:
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened, for the dashboard's list. tone: an ink ("good", "bad", "warn", "")."""
+    """One thing that happened, for the dashboard's list. tone: an ink ("good", "bad", "warn", "") · job: which it is
+    about, whose newest event alone is shown."""
 
     time: float
     text: str
     tone: str = ""
+    job: str = ""
 
 
 @dataclass(frozen=True)

@@ -280,12 +280,15 @@ class LiveStore:
         if before is None and (after.over or after.state is State.QUEUED) and self._engine.link == "starting":
             return  # history, on the first connection
         view = JobView(after)
-        words = f"{view.title}: {after.state}"
+        facts = STATES[after.state]
+        words = f"{facts.sign} {view.title}"  # the sign first: what is long is cut at its end
         if after.reason and after.reason not in (str(after.state), "queued"):
             says_state = after.reason.startswith(str(after.state))  # "running on cpu"
-            words = f"{view.title}: {after.reason if says_state else f'{after.state}, {after.reason}'}"
+            words += f": {after.reason if says_state else f'{after.state}, {after.reason}'}"
+        elif after.state is not State.DONE:
+            words += f": {after.state}"
         when = (after.ended if after.over else after.started) or self._clock.now()
-        self._events = [*self._events, Event(when, words, STATES[after.state].news)][-KEPT_EVENTS:]
+        self._events = [*self._events, Event(when, words, facts.news, after.id)][-KEPT_EVENTS:]
 
 
 def _same(a: Snapshot, b: Snapshot) -> bool:

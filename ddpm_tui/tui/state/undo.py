@@ -1,4 +1,4 @@
-"""What `u` takes back: the last few actions, each with the way back. Knows no screens."""
+"""What `u` takes back and `U` does again: the last few actions, each with the way back. Knows no screens."""
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,11 +12,14 @@ FRESH_S = 60.0
 @dataclass(frozen=True)
 class Change:
     """said: what undoing does, in words ("checkpoint 1200 is back") · back: does it; may raise DdpmError ·
-    check: raises DdpmError where it cannot be done any more · where, at: the screen and the moment it was made."""
+    check: raises DdpmError if it cannot be done any more · does, again: what the action did, in words, and doing it
+    once more, which pushes a change of its own · where, at: the screen and the moment it was made."""
 
     said: str
     back: Callable[[], Awaitable[object]]
     check: Callable[[], object] | None = None
+    does: str = ""
+    again: Callable[[], Awaitable[object]] | None = None
     where: str = ""
     at: float = 0.0
 
@@ -26,6 +29,8 @@ class Undo:
 
     def __init__(self, here: Callable[[], tuple[str, float]] = lambda: ("", 0.0)) -> None:
         self._changes: list[Change] = []
+        self._undone: list[Change] = []
+        self._redoing = False
         self._here = here
         self._group: list[Change] | None = None
         self._stale = False
@@ -37,6 +42,11 @@ class Undo:
     def next(self) -> str:
         """What undoing would do now, in words; "" where there is nothing to undo."""
         return self._changes[-1].said if self._changes else ""
+
+    @property
+    def next_again(self) -> str:
+        """What doing again would do now, in words; "" if nothing was taken back since the last action."""
+        return self._undone[-1].does if self._undone else ""
 
     @property
     def last(self) -> Change | None:
@@ -52,14 +62,22 @@ class Undo:
         return self._changes[-1].where == where and now - self._changes[-1].at <= FRESH_S
 
     def push(
-        self, said: str, back: Callable[[], Awaitable[object]], check: Callable[[], object] | None = None
+        self,
+        said: str,
+        back: Callable[[], Awaitable[object]],
+        check: Callable[[], object] | None = None,
+        *,
+        does: str = "",
+        again: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        change = Change(said, back, check, *self._here())
+        change = Change(said, back, check, does, again, *self._here())
         if self._group is not None:
             self._group.append(change)
             return
         self._changes = [*self._changes, change][-DEPTH:]
         self._stale = False
+        if not self._redoing:
+            self._undone = []  # what was taken back before it belongs to a past that is no longer
 
     def failed(self) -> None:
         """Something was tried since and came to nothing: the key is not meant for what was done before it."""
@@ -68,6 +86,24 @@ class Undo:
     def drop(self, change: Change) -> None:
         """It is taken back, or can never be."""
         self._changes = [kept for kept in self._changes if kept is not change]
+
+    def taken_back(self, change: Change) -> None:
+        """It was taken back: it can be done again if it says how."""
+        self.drop(change)
+        self._undone = [*self._undone, change][-DEPTH:] if change.again else []
+
+    def take_again(self) -> Change | None:
+        """What is to be done again now; it is no longer kept here."""
+        return self._undone.pop() if self._undone else None
+
+    @contextlib.contextmanager
+    def redoing(self) -> Iterator[None]:
+        """What is pushed meanwhile was done before: what else was taken back stays to be done again."""
+        self._redoing = True
+        try:
+            yield
+        finally:
+            self._redoing = False
 
     @contextlib.contextmanager
     def together(self, said: str) -> Iterator[None]:
@@ -78,9 +114,20 @@ class Undo:
         finally:
             parts, self._group = self._group, outer
             if len(parts) == 1:
-                self.push(parts[0].said, parts[0].back, parts[0].check)
+                one = parts[0]
+                self.push(one.said, one.back, one.check, does=one.does, again=one.again)
             elif parts:
-                self.push(said, _all_back(parts))
+                again = self._all_again(said, parts) if all(part.again for part in parts) else None
+                self.push(said, _all_back(parts), does=f"all {len(parts)} again", again=again)
+
+    def _all_again(self, said: str, parts: list[Change]) -> Callable[[], Awaitable[None]]:
+        async def again() -> None:
+            with self.together(said):
+                for part in parts:
+                    assert part.again is not None
+                    await part.again()
+
+        return again
 
 
 def _all_back(parts: list[Change]) -> Callable[[], Awaitable[object]]:

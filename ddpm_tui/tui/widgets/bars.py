@@ -138,14 +138,20 @@ class FootBar(Rows):
         yield [*line, *self._undo(at, width)]
 
     def _undo(self, at: int, width: int) -> list[Piece]:
-        """What the key for it would take back now, where there is room left to say it."""
+        """What the keys for it would do again and take back now, where there is room left to say it."""
         app = cast("DdpmApp", self.app)
-        words = f"undo: {app.undo.next}"
-        key = app.key("app.undo")
-        if not app.undo.next or at + len(key) + 1 + cell_len(words) > width:
-            return []
-        self._places.append((at, at + len(key) + 1 + len(words), "app.undo"))
-        return [(key, "accent bold"), " ", (words, "dim")]
+        line: list[Piece] = []
+        for key_id, name, words in (
+            ("app.redo", "redo", app.undo.next_again),
+            ("app.undo", "undo", app.undo.next),
+        ):
+            key, said = app.key(key_id), f"{name}: {words}"
+            size = len(key) + 1 + cell_len(said)
+            if words and at + size <= width:
+                self._places.append((at, at + size, key_id))
+                line += [(key, "accent bold"), " ", (said, "dim"), "  "]
+                at += size + 2
+        return line
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.repaint())
@@ -154,6 +160,14 @@ class FootBar(Rows):
         for start, end, action in self._places:
             if start <= event.x < end:
                 self.app.call_later(self.app.run_action, action, self.screen)
+
+
+def offered(node: object, key_id: str) -> bool:
+    """Whether a key of that screen or widget does something in its present state."""
+    if key_id.startswith("app."):
+        node = node.app  # type: ignore[attr-defined]
+    offers: Callable[[str], bool] = getattr(node, "offers", lambda _: True)
+    return offers(key_id)
 
 
 def live_keys(screen: object) -> list[tuple[str, str, str, str]]:
@@ -167,6 +181,8 @@ def live_keys(screen: object) -> list[tuple[str, str, str, str]]:
         if not active.enabled or not binding.description or not binding.show:
             continue
         name = binding.id or binding.action
+        if not offered(active.node, name):
+            continue
         if name not in found:
             rank[name] = 2 if active.node is screen.app else int(active.node is screen)  # type: ignore[attr-defined]
             found[name] = (shown(binding.key), label(name) or binding.description, binding.action, name)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rich.segment import Segment
+from textual import events
 from textual.color import Color, ColorParseError
 from textual.reactive import reactive
 from textual.timer import Timer
@@ -86,10 +87,33 @@ class LossChart(LinesWidget, can_focus=True):
     def look(self) -> Look:
         """Colours from the app's theme, glyphs from the terminal."""
         terminal = self._terminal
-        ink = theme_ink(self.app.theme, self.app.theme_variables)
+        ink = theme_ink(self.app.theme, self.app.theme_variables, self.has_focus)
         if terminal is None:
             return Look(ink=ink)
         return Look(terminal.depth, terminal.braille, terminal.unicode, ink)
+
+    def on_focus(self) -> None:
+        self.repaint()
+
+    def on_blur(self) -> None:
+        self.repaint()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.action_zoom(0.5)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.action_zoom(2.0)
+
+    def on_click(self, event: events.Click) -> None:
+        """The cursor to where one clicks."""
+        frame = frame_of(*self.size)
+        if not 0 <= event.x - frame.x < frame.columns or not self.plot.series:
+            return
+        left, right = self.view.range(self.plot)
+        at = left + (event.x - frame.x + 0.5) * (right - left) / frame.columns
+        self.view = self.view.inspecting(self.plot, at)
 
     def watch_view(self) -> None:
         self.repaint()
@@ -151,8 +175,11 @@ class LossChart(LinesWidget, can_focus=True):
         return frame_of(*self.size).columns
 
 
-def theme_ink(theme: str, variables: Mapping[str, str]) -> Ink:
-    """The chart's colours: those of our themes as they stand; for Textual's own, Okabe-Ito on the theme's ground."""
+def theme_ink(theme: str, variables: Mapping[str, str], focused: bool = False) -> Ink:
+    """The chart's colours: those of our themes as they stand; for Textual's own, Okabe-Ito on the theme's ground.
+
+    focused: the axes are in the colour of what takes the keys.
+    """
 
     def rgb(name: str, otherwise: str) -> RGB:
         try:
@@ -165,6 +192,11 @@ def theme_ink(theme: str, variables: Mapping[str, str]) -> Ink:
 
     ground, text = rgb("background", "#121212"), rgb("foreground", "#e0e0e0")
     if theme not in themes.PALETTES:
-        return Ink(OKABE_ITO, ground, text, blend(text, ground, 0.6))
+        return Ink(OKABE_ITO, ground, text, text if focused else blend(text, ground, 0.6))
     ours = themes.palette(theme)
-    return Ink(tuple(rgb("", colour) for colour in ours.series), ground, text, rgb("", ours.dim))
+    return Ink(
+        tuple(rgb("", colour) for colour in ours.series),
+        ground,
+        text,
+        rgb("", ours.accent if focused else ours.dim),
+    )

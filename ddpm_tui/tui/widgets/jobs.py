@@ -1,12 +1,14 @@
 """The dashboard's text: the shown job with its bars, the queue in short, and what happened lately."""
 
 import re
+import textwrap
 from collections.abc import Iterator
 
 from ddpm_tui.tui.state.snapshot import JobView, Snapshot
 from ddpm_tui.tui.widgets.meters import bar
 from ddpm_tui.tui.widgets.rows import Line, Piece, Rows, length, spread
 from ddpm_tui.words import clock, learning_rate, left, number, rate
+from engine.base.text import visible
 from engine.service.job_states import STATES
 from engine.service.states import State, job_number
 
@@ -207,7 +209,7 @@ class QueueSummary(Rows):
 
 
 class EventList(Rows):
-    """What happened, newest first."""
+    """What happened, newest first: of each job its newest event, on as many lines as it needs."""
 
     DEFAULT_CSS = "EventList { height: 1fr; }"
 
@@ -220,5 +222,14 @@ class EventList(Rows):
         self.repaint()
 
     def lines(self, width: int, height: int) -> list[Line]:
-        shown = list(reversed(self.snapshot.events))[:height]
-        return [[(f"{clock(e.time)} ", "dim"), (e.text, e.tone)] for e in shown] or [[("nothing yet", "dim")]]
+        lines: list[Line] = []
+        said: set[str] = set()
+        for event in reversed(self.snapshot.events):
+            if event.job in said or len(lines) >= height:
+                continue
+            if event.job:
+                said.add(event.job)
+            parts = textwrap.wrap(visible(event.text), max(16, width - 6)) or [""]
+            lines.append([(f"{clock(event.time)} ", "dim"), (parts[0], event.tone)])
+            lines += [["      ", (part, event.tone)] for part in parts[1:3]]
+        return lines[:height] or [[("nothing yet", "dim")]]

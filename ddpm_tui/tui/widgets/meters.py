@@ -7,6 +7,11 @@ from ddpm_tui.words import number, size
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
+def eighths(fraction: float, width: int) -> str:
+    """A bar of `width` cells as text of one ink."""
+    return "".join(text for text, _ in bar(fraction, width))  # type: ignore[misc]
+
+
 def bar(fraction: float | None, width: int, style: str = "bar", unicode: bool = True) -> list[Piece]:
     """A bar of `width` cells, to an eighth of a cell where the terminal can; unknown is an empty one."""
     fraction = min(1.0, max(0.0, fraction or 0.0))
@@ -64,10 +69,12 @@ class MeterPanel(Rows):
     def _row(self, label: str, fraction: float | None, remark: str, width: int) -> Line:
         share = "  –" if fraction is None else f"{fraction * 100:3.0f}"
         room = max(4, width - len(label) - 7)
+        # A device that is busy does what it is there for: only full memory is a warning.
         if remark and room - len(remark) - 1 >= 10:
             room -= len(remark) + 1
-            return [(f"{label} ", "dim"), *self._bar(fraction, room), f" {share} %", (f" {remark}", "dim")]
-        return [(f"{label} ", "dim"), *self._bar(fraction, room), f" {share} %"]
+            busy = bar(fraction, room, "bar", self.unicode)
+            return [(f"{label} ", "dim"), *busy, f" {share} %", (f" {remark}", "dim")]
+        return [(f"{label} ", "dim"), *bar(fraction, room, "bar", self.unicode), f" {share} %"]
 
     def _memory(self, label: str, device: Device, width: int) -> Line:
         used, total = device.memory_used, device.memory_total
@@ -75,8 +82,5 @@ class MeterPanel(Rows):
             return [(f"{label} ", "dim"), ("not known", "dim")]
         text = f" {number(used / 1e9, 2)}/{number(total / 1e9, 2)} GB"
         room = max(4, width - len(label) - 1 - len(text))
-        return [(f"{label} ", "dim"), *self._bar(used / total, room), text]
-
-    def _bar(self, fraction: float | None, width: int) -> list[Piece]:
-        style = "bar" if fraction is None or fraction < 0.95 else "warn"
-        return bar(fraction, width, style, self.unicode)
+        style = "bar" if used / total < 0.95 else "warn"
+        return [(f"{label} ", "dim"), *bar(used / total, room, style, self.unicode), text]

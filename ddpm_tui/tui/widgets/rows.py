@@ -65,7 +65,7 @@ def to_strip(line: Line, width: int, theme: str) -> Strip:
 
 def _fill_style(line: Line, theme: str) -> Style | None:
     """A line whose last piece has a ground of its own (the cursor) keeps it to the edge."""
-    if line and not isinstance(line[-1], str) and "cursor" in line[-1][1].split():
+    if line and not isinstance(line[-1], str) and {"cursor", "resting"} & set(line[-1][1].split()):
         return ink(theme, line[-1][1])
     return None
 

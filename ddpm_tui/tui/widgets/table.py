@@ -200,7 +200,7 @@ class Table(Rows, can_focus=True):
         return lines
 
     def _line(self, row: Row, shown: list[tuple[Column, int, int]], current: bool, width: int) -> Line:
-        ground = ("cursor" if self.has_focus else "underline") if current else ""
+        ground = ("cursor" if self.has_focus else "resting") if current else ""
         line: list[Piece] = []
         for column, room, place in shown:
             cell = row.cells[place] if place < len(row.cells) else ""

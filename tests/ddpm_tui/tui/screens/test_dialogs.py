@@ -26,9 +26,9 @@ close = "f3"
 @pytest.mark.parametrize(
     ("dialog", "said"),
     [
-        (Confirm("Really?", yes="delete it"), "o delete it   x leave it"),
-        (Ask("What name?"), "enter do it   f3 leave it"),
-        (TrainForm(), "f2 do it   tab next field   f3 leave it"),
+        (Confirm("Really?", yes="delete it"), "o delete it   x change nothing"),
+        (Ask("What name?"), "enter do it   f3 back"),
+        (TrainForm(), "f2 do it   tab next field   f3 back"),
         (LogView(Home(Path("/nowhere")).job("000012"), "train"), "f3 back"),
         (None, "f3 back"),
     ],

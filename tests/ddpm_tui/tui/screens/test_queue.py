@@ -6,14 +6,20 @@ from pathlib import Path
 import pytest
 
 from ddpm_tui.tui.screens.log import LogLines, LogView
+from ddpm_tui.tui.state.snapshot import Engine
+from ddpm_tui.tui.widgets.chart import LossChart
+from ddpm_tui.tui.widgets.face_grid import FaceGrid
+from ddpm_tui.words import clock
 from engine.base.home import Home
 from engine.service.states import Priority, State
 from tests.ddpm_tui.fakes import NOW, empty, filled, job, training
-from tests.ddpm_tui.tui.screens.shown import Opened
+from tests.ddpm_tui.tui.screens.homes import until
+from tests.ddpm_tui.tui.screens.shown import Opened, settled
+from tests.ddpm_tui.tui.test_app import screen_text
 
 
 async def test_jobs_are_listed_in_order_with_what_matters(tmp_path: Path) -> None:
-    async with Opened(tmp_path, filled(tmp_path), (130, 30)) as it:
+    async with Opened(tmp_path, filled(tmp_path), (230, 30)) as it:
         text = await it.press()
         rows = [line for line in text.splitlines() if "train " in line or "sample " in line]
         assert [row.split()[0] for row in rows][:6] == ["10", "11", "12", "13", "14", "15"]
@@ -32,7 +38,7 @@ async def test_a_worker_that_stopped_talking_is_called_silent(tmp_path: Path, si
     silent = job(12, State.RUNNING, started=NOW - 700, progress=training(time=NOW - 45))
     async with Opened(tmp_path, replace(filled(tmp_path), jobs=(silent,)), size) as it:
         text = await it.press()
-        row = next(line for line in text.splitlines() if "train celeba32-1 to" in line)
+        row = next(line for line in text.splitlines() if "train celeba32-1 →25" in line)
         assert "50 %" in row
         assert "silent" in row
         assert "left" not in text
@@ -120,6 +126,7 @@ async def test_ended_jobs_can_be_hidden_and_the_list_filtered(tmp_path: Path) ->
         assert "000010" in it.table.keys
         await it.press("e")
         assert "000010" not in it.table.keys
+        assert "2 ended ✓1 ✗1" in await it.press()
         await it.press("e", "slash", "s", "a", "m", "p")
         assert it.table.keys == ["000013"]
         await it.press("enter")
@@ -213,3 +220,62 @@ async def test_a_filter_says_that_it_is_one_and_escape_clears_it(tmp_path: Path)
         await it.press("slash", *"faces", "escape", "j")
         assert it.table.keys == everything
         assert it.table.has_focus
+
+
+async def test_several_jobs_are_one_thing_to_take_back(tmp_path: Path) -> None:
+    jobs = tuple(job(n, State.QUEUED) for n in range(1, 6))
+    async with Opened(tmp_path, replace(filled(tmp_path), jobs=jobs), (100, 30)) as it:
+        await it.press("m", "m", "m", "x")
+        assert it.link.asked("cancel") == [{"ids": ["000001", "000002", "000003"]}]
+        await it.press("u")
+        assert it.link.asked("retry") == [{"ids": ["000001", "000002", "000003"]}]
+
+
+async def test_what_does_not_take_a_verb_stops_no_other(tmp_path: Path) -> None:
+    jobs = (job(1, State.QUEUED), job(2, State.QUEUED), job(3, State.QUEUED))
+    async with Opened(tmp_path, replace(filled(tmp_path), jobs=jobs), (100, 30)) as it:
+        it.link.answers["cancel"] = [{"error": None}, {"error": "job 2 is done"}]
+        assert "1 job not changed: job 2 is done" in await it.press("m", "m", "x")
+        await it.press("u", "y")
+        assert it.link.asked("retry") == [{"ids": ["000001"]}], "only what was cancelled comes back"
+        assert "2 marked" in await it.press()
+        assert "marked" not in (await it.press("M")).splitlines()[1]
+
+
+async def test_where_there_is_room_the_job_has_its_curve_faces_log_and_command_beside_it(
+    tmp_path: Path,
+) -> None:
+    log = Home(tmp_path).job("000012").log
+    log.parent.mkdir(parents=True)
+    log.write_text("step 4976\n")
+    async with Opened(tmp_path, filled(tmp_path), (160, 45)) as it:
+        await settled(it.pilot, LossChart, FaceGrid)
+        await until(it.pilot, lambda: "step 4976" in screen_text(it.app))
+        text = screen_text(it.app)
+        assert "loss of celeba32-1" in text
+        assert "faces after epoch" in text or "newest faces" in text
+        assert "$ ddpm-tui queue train celeba32-1 --to-epoch 25" in text
+        assert it.app.store.followed["queue"] == {"celeba32-1"}  # type: ignore[attr-defined]
+    async with Opened(tmp_path, filled(tmp_path), (80, 24)) as it:
+        assert "$ ddpm-tui queue train celeba32-1 --to-epoch 25" in await it.press()
+        assert it.app.store.followed["queue"] == frozenset(), "what is not shown is not read"  # type: ignore[attr-defined]
+
+
+async def test_the_queue_says_when_each_job_starts_and_when_all_is_done(tmp_path: Path) -> None:
+    ended = job(
+        1, State.DONE, "sample", started=NOW - 100, ended=NOW - 40, args={"checkpoint": "a@latest", "n": 64}
+    )
+    going = job(2, State.RUNNING, started=NOW - 700, progress=training(eta_s=600.0))
+    waits = job(
+        3, State.QUEUED, "sample", run="b-1", args={"checkpoint": "b-1@9", "n": 128, "steps": 10, "seed": 4}
+    )
+    snapshot = replace(
+        filled(tmp_path), jobs=(ended, going, waits), engine=Engine("connected", slots=("cpu",))
+    )
+    async with Opened(tmp_path, snapshot, (120, 40)) as it:
+        text = await it.press()
+        row = next(line for line in text.splitlines() if "sample b-1@9" in line)
+        assert "×128 10 steps seed 4" in row
+        assert clock(NOW + 600) in row
+        going_on = next(line for line in text.splitlines() if "train celeba32-1" in line)
+        assert f"{clock(NOW - 700)} {clock(NOW + 600)}" in going_on

@@ -108,7 +108,7 @@ async def test_jobs_follow_the_service_with_their_waits_and_progress(tmp_path: P
         write_progress(folder, Progress("training", 3, 10, step=3, epoch=1.5, to_epoch=5))
         snapshot = await it.until(lambda s: bool(s.jobs[0].progress))
         assert snapshot.live[0].fraction == 0.3
-        assert [e.text for e in snapshot.events] == ["train r to epoch 5: running on cpu"]
+        assert [e.text for e in snapshot.events] == ["● train r to epoch 5: running on cpu"]
         await it.say({"event": "engine", "problems": ["the disk is full"]})
         await it.until(lambda s: s.engine.problem == "the disk is full")
 
@@ -117,7 +117,7 @@ async def test_history_is_no_news_but_what_happened_while_away_is(tmp_path: Path
     async with Running(tmp_path) as it:
         await it.say(hello(train(1, State.DONE), train(2, State.RUNNING)))
         snapshot = await it.until(lambda s: len(s.jobs) == 2)
-        assert [e.text for e in snapshot.events] == ["train r to epoch 5: running"]
+        assert [e.text for e in snapshot.events] == ["● train r to epoch 5: running"]
         await it.say(None)
         await it.until(lambda s: s.engine.link == "disconnected")
         assert len(it.last.jobs) == 2, "what was known stays in view"
