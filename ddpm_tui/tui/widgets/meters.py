@@ -9,7 +9,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 def eighths(fraction: float, width: int) -> str:
     """A bar of `width` cells as text of one ink."""
-    return "".join(text for text, _ in bar(fraction, width))  # type: ignore[misc]
+    return "".join(piece if isinstance(piece, str) else piece[0] for piece in bar(fraction, width))
 
 
 def bar(fraction: float | None, width: int, style: str = "bar", unicode: bool = True) -> list[Piece]:
