@@ -18,6 +18,7 @@ from torch import nn
 
 from engine.base.errors import DdpmError, UserError
 from engine.base.home import Home, given_path
+from engine.config.names import Weights
 from engine.config.profile import Profile
 from engine.diffusion.schedule import Schedule
 from engine.jobs.files import Progress, Result, read_progress
@@ -61,7 +62,7 @@ class TrainedModel:
     float32 in [-1, 1] and t (N,) int64, and predicts what `profile.objective.prediction` says.
     """
 
-    def __init__(self, trained: Trained, loaded: Loaded, weights: Literal["ema", "raw"]) -> None:
+    def __init__(self, trained: Trained, loaded: Loaded, weights: Weights) -> None:
         self._trained, self._loaded = trained, loaded
         self.weights = weights
 
@@ -137,7 +138,7 @@ class TrainedModel:
 def load(
     reference: str | Path,
     *,
-    weights: Literal["ema", "raw"] | None = None,
+    weights: Weights | None = None,
     device: str = "auto",
     home: Home | Path | str | None = None,
 ) -> TrainedModel:
@@ -210,7 +211,7 @@ def evaluate(
     steps: int | None = None,
     spacing: str | None = None,
     seed: int | None = None,
-    weights: Literal["ema", "raw"] | None = None,
+    weights: Weights | None = None,
     part: Literal["held_out", "train"] | None = None,
     extractor: Path | str | None = None,
     inception_weights: Path | str | None = None,

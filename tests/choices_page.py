@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine.diffusion.samplers import SAMPLERS, Sampler
 from engine.diffusion.schedules import SCHEDULES
 
 PAGE = Path(__file__).parent.parent / "docs" / "choices.md"
@@ -20,9 +21,19 @@ def made() -> str:
                 "`diffusion.schedule`",
                 ((name, schedule.words) for name, schedule in SCHEDULES.items()),
             ),
+            *_table(
+                "Samplers",
+                "`sampling.sampler` and `--sampler`",
+                ((name, _sampler(sampler)) for name, sampler in SAMPLERS.items()),
+            ),
             "",
         ]
     )
+
+
+def _sampler(sampler: Sampler) -> str:
+    options = f"takes {', '.join(sampler.takes)}; " if sampler.takes else ""
+    return f"{sampler.words}; {options}its timesteps are {sampler.spacing} if nothing else is said"
 
 
 def _table(title: str, key: str, rows: Iterable[tuple[str, str]]) -> list[str]:

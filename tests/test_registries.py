@@ -2,16 +2,27 @@
 
 import io
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
+import torch
+from torch import Tensor
 
+from ddpm_tui.cli.evaluate import evaluate as evaluate_command
+from ddpm_tui.cli.sample import sample as sample_command
 from engine.base.errors import UserError
 from engine.base.home import Home
 from engine.base.named import load
-from engine.config.profile import DiffusionSection
+from engine.config.problems import named_values
+from engine.config.profile import DiffusionSection, Profile, SamplingSection
+from engine.config.sampling_settings import Settings
 from engine.config.store import parse_profile
+from engine.diffusion.noise import PictureNoise
+from engine.diffusion.reverse import sample
+from engine.diffusion.samplers import SAMPLERS, SamplerOption
+from engine.diffusion.schedule import Schedule
 from engine.diffusion.schedules import SCHEDULES
+from engine.diffusion.spacing import Spacing
 from engine.diffusion.tables import betas
 from engine.jobs.context import Work
 from engine.jobs.files import EXIT_MISUSED, Result, new_job_folder, read_result, read_spec
@@ -38,9 +49,48 @@ def test_profiles_take_the_schedules_of_the_table_and_no_other() -> None:
     assert get_args(DiffusionSection.model_fields["schedule"].annotation) == tuple(SCHEDULES)
     with pytest.raises(UserError, match="sigmoidal"):
         parse_profile('[diffusion]\nschedule = "sigmoidal"\n', "a profile")
-    for unknown in ("sigmoidal", "", "betas", None, ["linear"]):
-        with pytest.raises(ValueError, match="unknown schedule"):
+    with pytest.raises(UserError, match="did you mean 'sigmoid'"):
+        betas("sigmoidal", 10)
+    for unknown in ("", "betas", None, ["linear"]):
+        with pytest.raises(UserError, match="no noise schedule named"):
             betas(unknown, 10)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_draws_and_takes_what_its_line_says(name: str) -> None:
+    def drawn(**options: Any) -> Tensor:
+        noise = PictureNoise(0, [0, 1], (3, 8, 8))
+        return sample(lambda x, t: 0.3 * x, schedule, "eps", sampler=name, steps=4, noise=noise, **options)
+
+    schedule = Schedule.create("linear", 20)
+    assert SAMPLERS[name].words
+    assert SAMPLERS[name].spacing in get_args(Spacing)
+    plain = drawn()
+    assert plain.shape == (2, 3, 8, 8)
+    for option, value in OTHERWISE.items():
+        changes = not torch.equal(plain, drawn(**{option: value}))
+        assert changes is (option in SAMPLERS[name].takes), option
+
+
+OTHERWISE: dict[SamplerOption, Any] = {"eta": 0.5, "variance": "fixed_large"}
+
+
+def test_profiles_forms_and_options_take_the_samplers_of_the_table_and_no_other() -> None:
+    assert set(OTHERWISE) == set(get_args(SamplerOption))
+    assert get_args(SamplingSection.model_fields["sampler"].annotation) == tuple(SAMPLERS)
+    assert named_values(["sampling", "sampler"]) == list(SAMPLERS)
+    for command in (sample_command, evaluate_command):
+        (option,) = (one for one in command.params if one.name == "sampler")
+        assert tuple(option.type.choices) == tuple(SAMPLERS)  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match="did you mean 'dpmpp'"):
+        parse_profile('[sampling]\nsampler = "dpmp"\n', "a profile")
+    with pytest.raises(UserError, match="did you mean 'dpmpp'"):
+        Settings.from_profile(Profile(), sampler="dpmp")
+    with pytest.raises(UserError, match="did you mean 'dpmpp'"):
+        sample(
+            lambda x, t: x, Schedule.create("linear", 5), "v",
+            sampler="dpmp", steps=2, noise=PictureNoise(0, [0], (3, 8, 8)),
+        )  # fmt: skip
 
 
 def test_every_state_has_its_row() -> None:

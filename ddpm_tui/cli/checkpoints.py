@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -24,6 +24,7 @@ from ddpm_tui.cli.numbers import MOST, Whole
 from ddpm_tui.words import number, plural, size
 from engine.base.home import ExportPlace, given_path, is_export
 from engine.base.text import shell_word
+from engine.config.names import Weights
 
 if TYPE_CHECKING:
     from engine.runs.checkpoints import CheckpointInfo
@@ -309,8 +310,8 @@ def prune(
 @checkpoints.command()
 @click.argument("reference", metavar="RUN@WHICH", shell_complete=complete.references)
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
-@click.option("--weights", type=click.Choice(["ema", "raw"]), default="ema", show_default=True)
-def export(reference: str, folder: str, weights: Literal["ema", "raw"]) -> None:
+@click.option("--weights", type=click.Choice(get_args(Weights)), default="ema", show_default=True)
+def export(reference: str, folder: str, weights: Weights) -> None:
     """Copy the weights with their profile: `ddpm-tui sample ./DIR` draws from them on any machine.
 
     DIR gets model.safetensors, profile.toml and export.json (what it is, its hash, how to draw from it).

@@ -1,7 +1,7 @@
 """`ddpm-tui evaluate`: score a checkpoint here and now. The scores are kept with all they depend on."""
 
 import sys
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -11,6 +11,9 @@ from ddpm_tui.cli.numbers import PICTURES, SEED, STEPS, Whole
 from ddpm_tui.words import plural
 from engine.base.home import given_path
 from engine.base.text import shell_line
+from engine.config.names import Weights
+from engine.diffusion.samplers import SAMPLERS
+from engine.diffusion.spacing import Spacing
 
 
 def measure_options(command: Any) -> Any:
@@ -37,18 +40,16 @@ def measure_options(command: Any) -> Any:
             help="A network of yours for frechet, kid, precision and recall.",
         ),
         click.option(
-            "--weights", type=click.Choice(["ema", "raw"]), help="Averaged weights, or the last step's."
+            "--weights", type=click.Choice(get_args(Weights)), help="Averaged weights, or the last step's."
         ),
         click.option("--seed", type=SEED, help="Of the samples. [default: 0]"),
         click.option(
             "--spacing",
-            type=click.Choice(["trailing", "linspace", "leading", "logsnr"]),
+            type=click.Choice(get_args(Spacing)),
             help="Which timesteps are used.",
         ),
         click.option("--steps", type=STEPS, help="Network calls a sample."),
-        click.option(
-            "--sampler", type=click.Choice(["ddpm", "ddim", "dpmpp"]), help="Else as the profile says."
-        ),
+        click.option("--sampler", type=click.Choice(list(SAMPLERS)), help="Else as the profile says."),
         click.option(
             "--measures",
             metavar="A,B,…",

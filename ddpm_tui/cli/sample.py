@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -13,6 +13,10 @@ from ddpm_tui.words import plural
 from engine.base.errors import UsageError, UserError
 from engine.base.home import given_path
 from engine.base.text import shell_line
+from engine.config.names import Weights
+from engine.diffusion.names import Variance
+from engine.diffusion.samplers import SAMPLERS, SamplerOption, samplers_that_take
+from engine.diffusion.spacing import Spacing
 from engine.jobs.files import Result
 
 CLEAR_EDGE = 32
@@ -75,26 +79,22 @@ def drawing_options(command: Any) -> Any:
         click.option("--batch", type=PICTURES, help="Pictures at once; changes no picture, only memory."),
         click.option(
             "--weights",
-            type=click.Choice(["ema", "raw"]),
+            type=click.Choice(get_args(Weights)),
             help="Averaged weights, or those of the last step.",
         ),
         click.option(
             "--clip/--no-clip", default=None, help="Clip the predicted picture to what pictures can be."
         ),
-        click.option(
-            "--variance", type=click.Choice(["fixed_small", "fixed_large"]), help="ddpm: noise of each step."
-        ),
+        click.option("--variance", type=click.Choice(get_args(Variance)), help="ddpm: noise of each step."),
         click.option("--eta", type=Real(0, 1), help="ddim: 0 is deterministic, 1 is ancestral."),
         click.option(
             "--spacing",
-            type=click.Choice(["trailing", "linspace", "leading", "logsnr"]),
+            type=click.Choice(get_args(Spacing)),
             help="Which timesteps are used.",
         ),
         click.option("--seed", type=SEED, default=0, show_default=True, help="Same seed, same pictures."),
         click.option("--steps", type=STEPS, help="Network calls a picture."),
-        click.option(
-            "--sampler", type=click.Choice(["ddpm", "ddim", "dpmpp"]), help="How; else as the profile says."
-        ),
+        click.option("--sampler", type=click.Choice(list(SAMPLERS)), help="How; else as the profile says."),
         click.option("-n", "count", type=PICTURES, default=64, show_default=True, help="Pictures."),
     ):
         command = option(command)
@@ -109,10 +109,13 @@ def drawing_args(
     from engine.config.sampling_settings import check_outputs
 
     sampler = options["sampler"] or usual_sampler
-    for name, only in (("eta", "ddim"), ("variance", "ddpm")):
-        if options[name] is not None and sampler not in (None, only):
+    for name in get_args(SamplerOption):
+        takers = samplers_that_take(name)
+        if options[name] is not None and sampler not in (None, *takers):
+            others = " or ".join(takers)
             raise UsageError(
-                f"--{name} does nothing with the sampler {sampler}", f"give --sampler {only}, or leave it out"
+                f"--{name} does nothing with the sampler {sampler}",
+                f"give --sampler {others}, or leave it out",
             )
     if trajectory and not trajectory_of:
         raise UsageError("--trajectory needs pictures", "leave --trajectory-of 0 out")

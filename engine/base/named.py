@@ -1,8 +1,12 @@
 """Tables of names: each name stands in one table, and what it names is found from there. Imports nothing heavy."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+from engine.base.errors import unknown
+
+Line = TypeVar("Line")
 
 
 def load(reference: str) -> Any:
@@ -20,3 +24,14 @@ def names_of(names: Iterable[str]) -> Any:
     A type checker cannot follow it: give it `str` behind `TYPE_CHECKING`.
     """
     return Literal[tuple(names)]
+
+
+def pick(table: Mapping[str, Line], kind: str, name: str) -> Line:
+    """The line of a name. Raises UserError, with the nearest name, for one that is not in the table.
+
+    kind: what the table holds, in the singular: "sampler".
+    """
+    try:
+        return table[name]
+    except (KeyError, TypeError):
+        raise unknown(kind, str(name), table) from None

@@ -4,16 +4,17 @@ The weights are not trained: they decide what is drawn, not how long it takes.
 """
 
 from functools import partial
-from typing import Any, get_args
+from typing import Any
 
 from engine.bench.options import Options
 from engine.bench.steps import prepare
 from engine.bench.subject import fill_zeros, waiter
 from engine.bench.timing import in_turns
-from engine.config.profile import Profile, SamplerName
+from engine.config.profile import Profile
 from engine.config.sampling_settings import Settings
 from engine.device import plan as precision
 from engine.device.plan import Plan
+from engine.diffusion.samplers import SAMPLERS
 from engine.diffusion.schedule import Schedule
 from engine.jobs.context import Work
 from engine.models.build import make_schedule, unet_config
@@ -35,7 +36,7 @@ def measure_sampling(
     schedule = make_schedule(profile, device)
     count = (64 if facts.is_cuda else 8) if options.quick else (256 if facts.is_cuda else 32)
     steps = [s for s in (STEPS[:1] if options.quick else STEPS) if s <= profile.diffusion.steps]
-    chosen = [(sampler, s) for sampler in get_args(SamplerName) for s in steps]
+    chosen = [(sampler, s) for sampler in SAMPLERS for s in steps]
     if not options.quick:
         chosen.append(("ddpm", profile.diffusion.steps))
     cases = {

@@ -8,15 +8,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from engine.config.names import AttentionKind, BlockKind, Precision, RateSchedule, SpacingName, Weights
+from engine.diffusion.names import LossKind, Prediction, Variance
+from engine.diffusion.samplers import SamplerName, sampler_named
 from engine.diffusion.schedules import ScheduleName
 from engine.diffusion.spacing import Spacing
 from engine.diffusion.tables import BetaScaling, terminal_alpha_bar
 
 Recipe = Literal["center178", "center140", "box128", "whole"]
-Attention = Literal["none", "softmax", "linear"]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
-SamplerName = Literal["ddpm", "ddim", "dpmpp"]
-SpacingName = Literal["auto", "trailing", "linspace", "leading", "logsnr"]
 
 # Every number has a lower and an upper end: far outside what trains, and inside what can be computed with.
 MOST = 1_000_000_000
@@ -63,16 +62,16 @@ class DataSection(Section):
 class ModelSection(Section):
     """The UNet. Its width is set here, not by the picture size."""
 
-    block: Literal["resnet", "convnext"] = "resnet"
+    block: BlockKind = "resnet"
     width: Channels = Field(32, description="channels at full resolution")
     multipliers: tuple[Annotated[int, Field(gt=0, le=256)], ...] = Field(
         (1, 2, 4), max_length=MOST_LEVELS, description="channels per level, in widths"
     )
     blocks_per_level: Annotated[int, Field(gt=0, le=64)] = 2
-    attention: Literal["auto"] | Annotated[tuple[Attention, ...], Field(max_length=MOST_LEVELS)] = Field(
+    attention: Literal["auto"] | Annotated[tuple[AttentionKind, ...], Field(max_length=MOST_LEVELS)] = Field(
         "auto", description="per level: none, softmax or linear; auto = softmax at 16 px and below"
     )
-    attention_middle: Attention = "softmax"
+    attention_middle: AttentionKind = "softmax"
     head_dim: Channels = 32
     groups: Channels = Field(8, description="groups of each group norm")
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -84,7 +83,7 @@ class ModelSection(Section):
         None, description="width of the time embedding; absent = 4 × width"
     )
 
-    def attention_per_level(self, size: int) -> tuple[Attention, ...]:
+    def attention_per_level(self, size: int) -> tuple[AttentionKind, ...]:
         """One entry a level for pictures of `size` pixels a side."""
         if self.attention != "auto":
             return self.attention
@@ -110,8 +109,8 @@ class DiffusionSection(Section):
 class ObjectiveSection(Section):
     """What the network predicts and how it is scored."""
 
-    prediction: Literal["eps", "x0", "v"] = "v"
-    loss: Literal["huber", "l1", "l2"] = "l2"
+    prediction: Prediction = "v"
+    loss: LossKind = "l2"
     min_snr_gamma: Annotated[float, Field(ge=1e-6, le=1e6)] | None = Field(
         None, description="min-SNR-γ weighting; absent = none"
     )
@@ -134,7 +133,7 @@ class OptimSection(Section):
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
     weight_decay: Annotated[float, Field(ge=0, le=100)] = 0.0
     eps: Annotated[float, Field(ge=1e-30, le=1)] = 1e-8
-    schedule: Literal["constant", "cosine", "step"] = "cosine"
+    schedule: RateSchedule = "cosine"
     warmup_steps: Count = 200
     horizon_epochs: Positive | None = Field(
         None,
@@ -166,7 +165,7 @@ class TrainingSection(Section):
         0.05, description="half-life is at most this fraction of the pictures seen"
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$")
-    precision: Precision = "auto"
+    precision: Literal["auto", Precision] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
     threads: Literal["auto"] | Annotated[int, Field(gt=0, le=4096)] = Field(
         "auto", description="CPU threads of the worker"
@@ -206,9 +205,9 @@ class SamplingSection(Section):
         "auto", description="which timesteps are visited; auto = logsnr for dpmpp, trailing for the others"
     )
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
-    variance: Literal["fixed_small", "fixed_large"] = "fixed_small"
+    variance: Variance = "fixed_small"
     clip: bool = Field(True, description="clip the predicted x_0 to [−1, 1]")
-    weights: Literal["ema", "raw"] = "ema"
+    weights: Weights = "ema"
 
 
 class Profile(Section):
@@ -228,7 +227,7 @@ class Profile(Section):
         return self.optim.horizon_epochs or self.training.epochs
 
     @property
-    def attention(self) -> tuple[Attention, ...]:
+    def attention(self) -> tuple[AttentionKind, ...]:
         return self.model.attention_per_level(self.data.size)
 
     @property
@@ -333,13 +332,12 @@ class Profile(Section):
         return found
 
     def spacing_for(self, sampler: SamplerName) -> Spacing:
-        """The profile's spacing of a sampler's timesteps, with "auto" decided.
+        """The profile's spacing of a sampler's timesteps; the sampler's own if the profile says "auto".
 
-        Few steps of dpmpp lose the fine detail unless they are even in log-SNR, in which its steps are exact
-        (Lu et al. 2022a, section 3.4).
+        Raises UserError for an unknown sampler.
         """
         if self.sampling.spacing == "auto":
-            return "logsnr" if sampler == "dpmpp" else "trailing"
+            return sampler_named(sampler).spacing
         return self.sampling.spacing
 
     def to_dict(self) -> dict[str, Any]:

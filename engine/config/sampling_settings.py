@@ -5,12 +5,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from engine.base.errors import UsageError, UserError
-from engine.config.profile import Profile, SamplerName
+from engine.base.errors import UsageError, UserError, unknown
+from engine.config.names import Weights
+from engine.config.profile import Profile
+from engine.diffusion.names import Variance
+from engine.diffusion.samplers import SamplerName
 from engine.diffusion.spacing import Spacing
 
 
@@ -22,9 +25,9 @@ class Settings:
     steps: int
     spacing: Spacing
     eta: float
-    variance: Literal["fixed_small", "fixed_large"]
+    variance: Variance
     clip: bool
-    weights: Literal["ema", "raw"]
+    weights: Weights
     seed: int = 0
 
     @classmethod
@@ -42,6 +45,9 @@ class Settings:
         except ValidationError as error:
             wrong = error.errors()[0]
             name = wrong["loc"][0]
+            if wrong["type"] == "literal_error":
+                known = get_args(get_type_hints(cls)[str(name)])
+                raise unknown(f"--{name}", str(values[str(name)]), known) from None
             said = wrong["msg"][0].lower() + wrong["msg"][1:]
             raise UserError(f"--{name} {values[str(name)]} cannot be: {said}") from None
         if not 1 <= settings.steps <= profile.diffusion.steps:

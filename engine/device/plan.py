@@ -13,6 +13,7 @@ import torch
 from engine.base.errors import UserError
 from engine.base.text import plural
 from engine.base.typed import typed
+from engine.config.names import Precision
 from engine.config.profile import Profile, TrainingSection
 
 Layout = Literal["contiguous", "channels_last"]
@@ -70,7 +71,7 @@ class Plan:
 
     device: str
     device_name: str
-    precision: Literal["fp32", "bf16", "fp16"]
+    precision: Precision
     layout: Layout
     compile: bool
     fused_optimizer: bool
@@ -208,7 +209,7 @@ def decide(facts: DeviceFacts, profile: Profile, data_bytes: int = 0, pictures: 
     )
 
 
-def _precision(facts: DeviceFacts, wanted: str, reasons: list[str]) -> Literal["fp32", "bf16", "fp16"]:
+def _precision(facts: DeviceFacts, wanted: str, reasons: list[str]) -> Precision:
     spoiled = facts.is_cuda and any(name in facts.name for name in NO_FP16)
     if wanted == "fp16" and spoiled:
         raise UserError(

@@ -4,13 +4,13 @@ Everything is float32 whatever comes in: in bf16 ᾱ rounds to 1 at the first st
 added. Must not know of networks or of how they are trained.
 """
 
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from torch import Tensor
 
+from engine.diffusion.names import Prediction
 from engine.diffusion.schedule import Schedule
 
-Prediction = Literal["eps", "x0", "v"]
 _Level = TypeVar("_Level", Tensor, float)
 
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.diffusion.forward import Prediction, add_noise, check_prediction, predict_x_0
-from engine.diffusion.samplers import Denoiser, NoiseSource, Variance
+from engine.diffusion.forward import add_noise, check_prediction, predict_x_0
+from engine.diffusion.names import Prediction, Variance
+from engine.diffusion.noise import NoiseSource
+from engine.diffusion.reverse import Denoiser
 from engine.diffusion.schedule import Schedule
 
 _HALF_LEVEL = 1 / 255

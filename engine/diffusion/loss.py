@@ -1,15 +1,12 @@
 """Losses per picture and their weights by timestep. Must not know of models, optimizers or precision."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.diffusion.forward import Prediction, check_prediction, predict_eps
+from engine.diffusion.forward import check_prediction, predict_eps
+from engine.diffusion.names import LossKind, Prediction
 from engine.diffusion.schedule import Schedule
-
-LossKind = Literal["huber", "l1", "l2"]
 
 
 def loss_per_picture(output: Tensor, target: Tensor, kind: LossKind) -> Tensor:

@@ -33,7 +33,7 @@ def betas(
 
     `zero_terminal_snr` shifts and stretches √ᾱ until its last value is 0 (Lin et al. 2024, algorithm 1).
 
-    Raises ValueError for steps < 1, ends outside 0 < start ≤ end < 1, or an unknown name.
+    Raises UserError for an unknown name, ValueError for steps < 1 or ends outside 0 < start ≤ end < 1.
     """
     if steps < 1:
         raise ValueError(f"a schedule needs at least 1 step, not {steps}")

@@ -15,10 +15,11 @@ from torch import Tensor
 from engine.base.errors import UserError
 from engine.diffusion.bands import BANDS as LEVELS
 from engine.diffusion.bands import timesteps
-from engine.diffusion.forward import Prediction, add_noise, target
-from engine.diffusion.loss import LossKind, eps_error, loss_per_picture
+from engine.diffusion.forward import add_noise, target
+from engine.diffusion.loss import eps_error, loss_per_picture
+from engine.diffusion.names import LossKind, Prediction
 from engine.diffusion.randomness import generator_for
-from engine.diffusion.samplers import Denoiser
+from engine.diffusion.reverse import Denoiser
 from engine.diffusion.schedule import Schedule
 from engine.evaluation.bootstrap import Interval, bootstrap
 from engine.evaluation.pictures import Pictures, check_pictures

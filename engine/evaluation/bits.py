@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from engine.base.errors import UserError
-from engine.diffusion.forward import Prediction
 from engine.diffusion.likelihood import variational_bound
-from engine.diffusion.samplers import Denoiser, PictureNoise, Variance
+from engine.diffusion.names import Prediction, Variance
+from engine.diffusion.noise import PictureNoise
+from engine.diffusion.reverse import Denoiser
 from engine.diffusion.schedule import Schedule
 from engine.evaluation.bootstrap import Interval, bootstrap
 from engine.evaluation.pictures import Pictures, check_pictures

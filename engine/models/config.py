@@ -1,10 +1,9 @@
 """The shape of a UNet as plain data, checked. Never imports torch."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
-AttentionKind = Literal["none", "softmax", "linear"]
-BlockKind = Literal["resnet", "convnext"]
+from engine.config.names import AttentionKind, BlockKind
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from engine.config.names import AttentionKind
 from engine.models.attention import Attention
 from engine.models.blocks import ConvNextBlock, ResNetBlock
-from engine.models.config import AttentionKind, UNetConfig
+from engine.models.config import UNetConfig
 from engine.models.embedding import TimeEmbedding
 
 PARTS = (ResNetBlock, ConvNextBlock, Attention)

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from engine.base.errors import DamagedError, UserError
 from engine.base.files import unwritable
@@ -13,6 +13,7 @@ from engine.base.folders import ExportFolder, RunFolder
 from engine.base.home import given_path
 from engine.base.records import read_json
 from engine.base.typed import Count, check_format, typed
+from engine.config.names import Weights
 from engine.config.profile import Profile
 from engine.config.store import read_profile, to_toml
 from engine.runs.checkpoints import CheckpointInfo, sha256
@@ -30,15 +31,13 @@ class Export:
     run: str
     step: int
     epochs: float
-    weights: Literal["ema", "raw"]
+    weights: Weights
     sha256: str
     profile: Profile
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-def export_checkpoint(
-    run: RunFolder, info: CheckpointInfo, target: Path, weights: Literal["ema", "raw"] = "ema"
-) -> Path:
+def export_checkpoint(run: RunFolder, info: CheckpointInfo, target: Path, weights: Weights = "ema") -> Path:
     """Write model.safetensors, profile.toml and export.json (what it is, its hash, how to draw from it) to `target`.
 
     `target` is made; raises UserError where it has something in it or cannot be written, DamagedError for a checkpoint
@@ -94,7 +93,7 @@ class _Stored:
     run: str
     step: Count
     epochs: float
-    weights: Literal["ema", "raw"]
+    weights: Weights
     sha256: str
     data: dict[str, Any] = field(default_factory=dict)
 

@@ -12,7 +12,8 @@ from engine.base.text import plural
 from engine.config.profile import Profile
 from engine.config.sampling_settings import Settings
 from engine.device.plan import Plan, autocast
-from engine.diffusion.samplers import PictureNoise, sample, to_uint8
+from engine.diffusion.noise import PictureNoise
+from engine.diffusion.reverse import sample, to_uint8
 from engine.diffusion.schedule import Schedule
 
 MAX_FRAMES = 61
@@ -60,8 +61,7 @@ def draw(
     finite = torch.ones(0, dtype=torch.bool, device=device)  # of this batch's pictures
 
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:
-        with autocast(plan):
-            nonlocal finite
+        nonlocal finite
         with autocast(plan):
             output: Tensor = model(x_t, t)
         finite = finite & _finite(output)

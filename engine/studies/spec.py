@@ -15,6 +15,9 @@ from engine.base.records import loads_toml, read_text
 from engine.config.profile import Profile
 from engine.config.sampling_settings import Settings
 from engine.config.store import load_profile
+from engine.diffusion.names import Variance
+from engine.diffusion.samplers import SamplerName
+from engine.diffusion.spacing import Spacing
 from engine.runs.evaluations import MEASURES
 
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -27,11 +30,11 @@ class SampleVariant(BaseModel):
     """How one variant of a sampling study draws."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    sampler: Literal["ddpm", "ddim", "dpmpp"]
+    sampler: SamplerName
     steps: Count
-    spacing: Literal["trailing", "linspace", "leading", "logsnr"] | None = None
+    spacing: Spacing | None = None
     eta: Annotated[float, Field(ge=0, le=1)] | None = None
-    variance: Literal["fixed_small", "fixed_large"] | None = None
+    variance: Variance | None = None
 
     def drawing(self) -> dict[str, Any]:
         """What it sets, as arguments of a job that draws."""

@@ -2,21 +2,21 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from ddpm_tui.tui.keymap import bindings
-from ddpm_tui.tui.screens.forms import Field, Form, priority_field, with_turn
+from ddpm_tui.tui.screens.forms import Field, Form, choice_field, priority_field, with_turn
 from ddpm_tui.tui.state.snapshot import RunView
 from ddpm_tui.tui.widgets.rows import Piece
 from ddpm_tui.tui.widgets.table import Column, Row, Table
-from engine.base.errors import UserError, unknown
+from engine.base.errors import UserError
+from engine.config.names import Weights
+from engine.diffusion.samplers import SAMPLERS
 from engine.service.states import Priority
 
 if TYPE_CHECKING:
     from ddpm_tui.tui.state.scoring import Known
 
-SAMPLERS = ("ddpm", "ddim", "dpmpp")
-WEIGHTS = ("ema", "raw")
 _SAID = {
     "val_loss": "the run's own loss, by noise level",
     "eps_error": "comparable between runs of any loss",
@@ -46,8 +46,8 @@ class EvaluateForm(Form):
         self.FIELDS = (
             Field("n", "pictures", str(DEFAULT_COUNT)),
             Field("steps", "steps", str(run.setting("sampling", "steps", ""))),
-            Field("sampler", "sampler", str(run.setting("sampling", "sampler", "")), "text", 8),
-            Field("weights", "weights", str(run.setting("sampling", "weights", WEIGHTS[0])), "text", 5),
+            choice_field("sampler", str(run.setting("sampling", "sampler", "")), tuple(SAMPLERS)),
+            choice_field("weights", str(run.setting("sampling", "weights", "ema")), get_args(Weights)),
             Field("seed", "seed", "0", "number"),
             priority_field(Priority.HIGH),
         )
@@ -98,10 +98,6 @@ class EvaluateForm(Form):
             raise UserError("pictures: scoring needs at least 2")
         if not any(name in SAMPLED for name in measures):
             found = {key: found[key] for key in ("n", "weights", "seed", "priority") if key in found}
-        if (weights := found.get("weights")) is not None and weights not in WEIGHTS:
-            raise unknown("weights", str(weights), WEIGHTS)
-        if (sampler := found.get("sampler")) is not None and sampler not in SAMPLERS:
-            raise unknown("sampler", str(sampler), SAMPLERS)
         most = self._run.setting("diffusion", "steps")
         if most is not None and found.get("steps", 1) > most:
             raise UserError(f"steps: {found['steps']} is more than the run's {most} diffusion steps")

@@ -21,8 +21,9 @@ from ddpm_tui.tui.widgets.abstract import Abstract
 from ddpm_tui.tui.widgets.line import TextLine
 from ddpm_tui.tui.widgets.table import Column, Row, Table
 from ddpm_tui.words import MOST
-from engine.base.errors import DdpmError, UserError
+from engine.base.errors import DdpmError, UserError, unknown
 from engine.base.home import short_reference
+from engine.diffusion.samplers import SAMPLERS
 from engine.service.states import Priority
 
 NEW = "profile:"
@@ -31,14 +32,20 @@ NEW = "profile:"
 
 @dataclass(frozen=True)
 class Field:
-    """One input. kind: "count" (a whole number from 1), "number" (from 0), "text", "priority"; empty means `value` is
-    not given."""
+    """One input. kind: "count" (a whole number from 1), "number" (from 0), "choice", "priority"; empty means `value`
+    is not given. choices: what a choice may be."""
 
     name: str
     label: str
     value: str = ""
     kind: str = "count"
     width: int = 8
+    choices: tuple[str, ...] = ()
+
+
+def choice_field(name: str, value: str, choices: Sequence[str]) -> Field:
+    """One of a few words; any other is answered with the nearest."""
+    return Field(name, name, value, "choice", max(map(len, choices)) + 2, tuple(choices))
 
 
 def priority_field(value: Priority) -> Field:
@@ -138,7 +145,9 @@ class Form(Dialog[dict[str, Any]], Abstract):
                 continue
             if field.kind == "priority":
                 found[field.name] = Priority.parse(text).name.lower()
-            elif field.kind == "text":
+            elif field.kind == "choice":
+                if text not in field.choices:
+                    raise unknown(field.name, text, field.choices)
                 found[field.name] = text
             else:
                 least, most = (1, MOST) if field.kind == "count" else (0, 2**63 - 1)
@@ -279,7 +288,7 @@ class SampleForm(Form):
         Field("n", "pictures", "64"),
         Field("seed", "seed", "0", "number"),
         Field("steps", "steps", ""),
-        Field("sampler", "sampler", "", "text", 10),
+        choice_field("sampler", "", tuple(SAMPLERS)),
         Field("trajectory", "with trajectory", "8", "number"),
         priority_field(Priority.HIGH),
     )

@@ -3,7 +3,6 @@ NumPy: after the first paint only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from engine.base.errors import DamagedError
 from engine.base.folders import RunFolder, SampleFolder
 from engine.base.home import Home
 from engine.base.records import open_data
+from engine.diffusion.samplers import SAMPLERS
 from engine.runs.sample_record import read_sample
 
 
@@ -122,14 +122,8 @@ def _entries(run: str, samples: Path, previews: Path | None = None) -> tuple[Ent
 
 def _own_spacing(facts: Mapping[str, Any]) -> str:
     spacing = str(facts.get("spacing") or "")
-    return "" if spacing == _usual_spacing(str(facts.get("sampler"))) else spacing
-
-
-@cache
-def _usual_spacing(sampler: str) -> str:
-    from engine.config.profile import Profile
-
-    return Profile().spacing_for(sampler)  # type: ignore[arg-type]
+    sampler = SAMPLERS.get(str(facts.get("sampler")))
+    return "" if sampler is not None and spacing == sampler.spacing else spacing
 
 
 def _inside(folder: Path) -> list[Path]:

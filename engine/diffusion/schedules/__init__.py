@@ -7,7 +7,7 @@ Profiles, the command line, the forms and the docs read its name from here.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from engine.base.named import load, names_of
+from engine.base.named import load, names_of, pick
 
 MAX_BETA = 0.999
 """No scaled or cosine β is larger (Nichol & Dhariwal 2021, section 3.2): the last step would be singular."""
@@ -58,8 +58,5 @@ else:
 
 
 def schedule_named(name: str) -> NoiseSchedule:
-    """Raises ValueError, with the names that there are, for any other."""
-    try:
-        return SCHEDULES[name]
-    except (KeyError, TypeError):
-        raise ValueError(f"unknown schedule {name!r}; there are {', '.join(SCHEDULES)}") from None
+    """Raises UserError, with the nearest name, for one that is not in the table."""
+    return pick(SCHEDULES, "noise schedule", name)

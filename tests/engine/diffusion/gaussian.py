@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from engine.diffusion.forward import Prediction
+from engine.diffusion.names import Prediction
 from engine.diffusion.schedule import Schedule
 
 

@@ -13,8 +13,9 @@ from torch import Tensor
 diffusers = pytest.importorskip("diffusers")
 
 from engine.diffusion import tables  # noqa: E402
-from engine.diffusion.forward import Prediction, add_noise, velocity  # noqa: E402
-from engine.diffusion.samplers import sample  # noqa: E402
+from engine.diffusion.forward import add_noise, velocity  # noqa: E402
+from engine.diffusion.names import Prediction  # noqa: E402
+from engine.diffusion.reverse import sample  # noqa: E402
 from engine.diffusion.schedule import Schedule  # noqa: E402
 from engine.diffusion.schedules import ScheduleName  # noqa: E402
 from engine.diffusion.spacing import timesteps  # noqa: E402

@@ -5,7 +5,8 @@ from typing import get_args
 import pytest
 import torch
 
-from engine.diffusion.forward import Prediction, add_noise, predict_eps, predict_x_0, target, velocity
+from engine.diffusion.forward import add_noise, predict_eps, predict_x_0, target, velocity
+from engine.diffusion.names import Prediction
 from engine.diffusion.schedule import Schedule
 
 PREDICTIONS = get_args(Prediction)

@@ -5,8 +5,9 @@ from typing import get_args
 import pytest
 import torch
 
-from engine.diffusion.forward import Prediction, add_noise, predict_x_0, target
-from engine.diffusion.loss import LossKind, loss_per_picture, weights
+from engine.diffusion.forward import add_noise, predict_x_0, target
+from engine.diffusion.loss import loss_per_picture, weights
+from engine.diffusion.names import LossKind, Prediction
 from engine.diffusion.schedule import Schedule
 
 

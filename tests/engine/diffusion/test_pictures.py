@@ -1,12 +1,12 @@
 """Noise of each picture's own, and pictures as bytes."""
 
-from typing import get_args
-
 import pytest
 import torch
 from torch import Tensor
 
-from engine.diffusion.samplers import PictureNoise, SamplerName, sample, to_uint8
+from engine.diffusion.noise import PictureNoise
+from engine.diffusion.reverse import sample, to_uint8
+from engine.diffusion.samplers import SAMPLERS, SamplerName
 from engine.diffusion.schedule import Schedule
 
 from .gaussian import Gaussian
@@ -21,7 +21,7 @@ def test_picture_seven_is_picture_seven_in_any_batch() -> None:
         assert torch.equal(whole.next()[[7, 3]], part.next())
 
 
-@pytest.mark.parametrize("sampler", get_args(SamplerName))
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_samples_do_not_depend_on_the_batch(sampler: SamplerName) -> None:
     schedule = Schedule.create("linear", 30)
 

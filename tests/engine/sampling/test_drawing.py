@@ -14,6 +14,7 @@ from engine.config.profile import Profile
 from engine.config.sampling_settings import Settings
 from engine.config.store import override_profile
 from engine.device.plan import decide, gather
+from engine.diffusion.samplers import SAMPLERS
 from engine.models.build import make_schedule
 from engine.sampling.drawing import MAX_FRAMES, batch_that_fits, draw, frame_steps
 from engine.sampling.sheets import grid, save_gif, save_png, strip
@@ -36,7 +37,7 @@ def pictures(batch: int, count: int = 8, **changes: object) -> np.ndarray:
     return np.concatenate([d.pictures for d in drawn])
 
 
-@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpmpp"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_the_batch_size_changes_nothing(sampler: str) -> None:
     one, all_at_once = pictures(1, sampler=sampler), pictures(8, sampler=sampler)
     assert np.abs(one.astype(int) - all_at_once.astype(int)).max() <= 1

@@ -20,7 +20,8 @@ import engine.training.state
 from engine.config.profile import Profile
 from engine.config.store import build_profile
 from engine.device.plan import DeviceFacts, Plan, decide
-from engine.diffusion.samplers import sample
+from engine.diffusion.reverse import sample
+from engine.diffusion.samplers import SAMPLERS
 from engine.models.build import make_schedule
 from engine.models.config import UNetConfig
 from engine.models.unet import UNet
@@ -185,7 +186,7 @@ def test_loss_scaling_waits_for_nothing_either(monkeypatch: pytest.MonkeyPatch, 
         assert waits.count == 0
 
 
-@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpmpp"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("prediction", ["v", "eps", "x0"])
 def test_sampling_stays_there_and_waits_for_nothing(
     monkeypatch: pytest.MonkeyPatch, sampler: str, prediction: str
