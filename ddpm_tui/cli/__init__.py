@@ -1,1 +1,1 @@
-"""The command line: one file a noun. Never imports torch or textual."""
+"""The command line, with one file for each group of commands. Never imports torch or textual."""

@@ -1,4 +1,4 @@
-"""`ddpm-tui bench`: what this machine does, measured by a worker; one table, and one JSON where asked for."""
+"""`ddpm-tui bench`: measure this machine in a worker, and print tables or write them as JSON and Markdown."""
 
 import json
 import sys
@@ -55,16 +55,16 @@ def bench(
     device: str,
     as_json: bool,
 ) -> None:
-    """What this machine does: peaks, each profile's step and memory, an epoch, packing, sampling, start-up, scale.
+    """Measure this machine: peaks, each profile's step and memory, an epoch, packing, sampling, start-up, scaling.
 
-    What is compared is timed in turns, so that a shared machine's moods fall on all of it alike.
+    Variants are timed in turns, so that other load on the machine affects all of them equally.
 
     \b
-    What compiling or another head size does to a step:
+    The effect of compiling and of another head size on a step:
       ddpm-tui bench --only step --profile celeba32 --variant training.compile=on --variant model.head_dim=64
 
     \b
-    Which settings learn most in ten minutes here, by two seeds each:
+    The settings that learn most in ten minutes, with two seeds each:
       ddpm-tui bench --only quality --profile celeba32 --minutes 10 --seeds 2 \\
         --variant training.batch_size=64 --variant 'optim.lr=2e-3 optim.warmup_steps=400'
     """

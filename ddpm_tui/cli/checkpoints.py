@@ -1,4 +1,4 @@
-"""`ddpm-tui checkpoints`: list, look at, verify, tag, thin out, delete and bring back, export."""
+"""`ddpm-tui checkpoints`: list, show, verify, tag, prune, delete, restore and export checkpoints."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -44,7 +44,7 @@ def _wire(info: Any) -> dict[str, Any]:
 @click.argument("run", shell_complete=complete.runs)
 @json_option
 def list_(run: str, as_json: bool) -> None:
-    """A run's checkpoints, oldest first."""
+    """List a run's checkpoints, oldest first."""
     from engine.runs.checkpoints import list_checkpoints
     from engine.runs.record import find_run
 
@@ -85,7 +85,7 @@ def list_(run: str, as_json: bool) -> None:
 @click.argument("reference", metavar="RUN@WHICH|DIR", shell_complete=complete.trained)
 @json_option
 def show(reference: str, as_json: bool) -> None:
-    """One checkpoint, of a run or in the folder it was exported to: what it holds and how good it was."""
+    """Show the contents and the scores of one checkpoint, of a run or in an exported folder."""
     from engine.runs.checkpoints import resolve
     from engine.runs.evaluations import scores_at
 
@@ -151,7 +151,7 @@ def _show_export(folder: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, reference: str, as_json: bool) -> None:
-    """Read every byte of a run's checkpoints, or of one, and compare. Exit code 1 if any is not whole."""
+    """Read every byte of a run's checkpoints, or of one, and check it. Exit code 1 if any is damaged."""
     from engine.runs.checkpoints import is_sealed, list_checkpoints, resolve
     from engine.runs.checkpoints import verify as check
     from engine.runs.record import find_run, record_problem
@@ -170,7 +170,7 @@ def verify(ctx: click.Context, reference: str, as_json: bool) -> None:
         for step, problem in results.items():
             unsealed = " (its manifest has no digest: an older version wrote it)" if step in older else ""
             say(f"{step}: {problem or f'whole{unsealed}'}")
-        if record:  # last, behind what may be a long list
+        if record:  # last, so that a long list does not hide it
             say(f"run.json: {record}")
     ctx.exit(int(any(results.values()) or record is not None))
 
@@ -179,7 +179,7 @@ def verify(ctx: click.Context, reference: str, as_json: bool) -> None:
 @click.argument("reference", metavar="RUN@WHICH", shell_complete=complete.references)
 @click.argument("tag", metavar="TAG")
 def tag(reference: str, tag: str) -> None:
-    """Give a checkpoint a name that stays; tagged ones are never thinned out. Moves it if another has it."""
+    """Give a checkpoint a tag. Tagged checkpoints are never pruned. A tag that another one has is moved."""
     from engine.runs.checkpoints import resolve, set_tag
 
     run, info = resolve(home(), reference)
@@ -191,7 +191,7 @@ def tag(reference: str, tag: str) -> None:
 @click.argument("run", shell_complete=complete.runs)
 @click.argument("tag", metavar="TAG")
 def untag(run: str, tag: str) -> None:
-    """Take a tag away."""
+    """Remove a tag."""
     from engine.runs.checkpoints import set_tag
     from engine.runs.record import find_run
 
@@ -206,7 +206,7 @@ def untag(run: str, tag: str) -> None:
 def delete(references: tuple[str, ...]) -> None:
     """Move checkpoints to the trash. `checkpoints restore RUN@STEP` brings them back.
 
-    One that a job which is not over names stays, and the job is named.
+    Refused for a checkpoint that an unfinished job needs; the message names the job.
     """
     from engine.service.needed import discard_checkpoint
 
@@ -220,7 +220,7 @@ def delete(references: tuple[str, ...]) -> None:
 
 
 def _folder(reference: str) -> tuple[Any, Any]:
-    """The folder of a checkpoint, a damaged one too where its step is given."""
+    """Return the folder of a checkpoint. A damaged checkpoint is found by its step only."""
     from engine.runs.checkpoints import resolve, split_reference
     from engine.runs.record import find_run
 
@@ -264,11 +264,11 @@ def restore(reference: str) -> None:
 def prune(
     run: str, keep_last: int | None, keep_chunks: int | None, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
-    """Move what retention would not keep to the trash.
+    """Move the checkpoints that retention would not keep to the trash.
 
-    Kept: the newest, the best, tagged ones, where a branch began, what jobs that are not over name, the profile's
-    keep_epochs, and of the chunk ends the newest --keep-chunks and of the older ones every 2nd, 4th, … so that no more
-    of those stay.
+    Kept are: the newest, the best, tagged ones, those from which a branch began, those that unfinished jobs need, the
+    ends of the profile's keep_epochs, the newest --keep-chunks chunk ends, and every 2nd, 4th, … of the older chunk
+    ends, so that at most as many older ones are kept.
     """
     from engine.base.files import FileLock
     from engine.base.trash import discard_checkpoint
@@ -279,7 +279,7 @@ def prune(
     folder, training = find_run(home(), run), load_run(home(), run).profile.training
 
     def choose() -> "list[CheckpointInfo]":
-        whole_tags(folder)  # where they cannot be read, nobody knows what is to be kept
+        whole_tags(folder)  # if the tags cannot be read, the checkpoints to keep are unknown
         found = list_checkpoints(folder)
         kept = branch_points(home(), run) | needed(home(), run).steps_of(found)
         return prunable(
@@ -293,7 +293,7 @@ def prune(
         confirm(f"move {plural(len(going), 'checkpoint')} ({size(total)}) to the trash?", yes)
         with FileLock.acquire(folder.tags_lock, *thinning(folder)):
             asked = {info.step for info in going}
-            going = [info for info in choose() if info.step in asked]  # as they are now: asking took a while
+            going = [info for info in choose() if info.step in asked]  # chosen again: they may have changed
             total = sum(info.size for info in going)
             for info in going:
                 discard_checkpoint(home(), folder, info.folder)
@@ -314,7 +314,7 @@ def prune(
 def export(reference: str, folder: str, weights: Weights) -> None:
     """Copy the weights with their profile: `ddpm-tui sample ./DIR` draws from them on any machine.
 
-    DIR gets model.safetensors, profile.toml and export.json (what it is, its hash, how to draw from it).
+    DIR gets model.safetensors, profile.toml and export.json (a description, hashes, and how to draw from it).
     """
     from engine.runs.checkpoints import resolve
     from engine.runs.export import export_checkpoint

@@ -1,4 +1,4 @@
-"""What several commands share: where the state is, printing facts as a table or JSON, asking before a loss."""
+"""Functions that several commands share: options, printing tables or JSON, asking for confirmation."""
 
 import json
 import os
@@ -21,7 +21,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _Thing = TypeVar("_Thing")
 
 Piece = str | tuple[str, str]
-"""Text, or (text, style): a colour that click knows, or "bold"."""
+"""Text, or (text, style), where style is a colour that click knows, or "bold"."""
 Line = Sequence[Piece]
 
 json_option: Callable[[_F], _F] = click.option(
@@ -31,11 +31,11 @@ yes_option: Callable[[_F], _F] = click.option("--yes", "-y", is_flag=True, help=
 
 
 TABLE_LEAST = 72
-"""Columns that a table takes at least: a narrower terminal wraps it."""
+"""The minimum number of columns of a table; a narrower terminal wraps it."""
 
 
 def set_option(function: _F) -> _F:
-    """--set section.key=value, any number of times."""
+    """Add the option --set section.key=value, which may be repeated."""
     from ddpm_tui.cli import complete
 
     return click.option(
@@ -50,7 +50,7 @@ def set_option(function: _F) -> _F:
 
 
 def _check_settings(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """The shape alone; what a section, a key and a value may be is the profile's business."""
+    """Check only the form of the settings; the profile checks sections, keys and values."""
     if given:
         from engine.config.overrides import split_override
 
@@ -84,8 +84,7 @@ def _check_device(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 def check_steps(steps: int | None, most: int) -> None:
-    """Say at once what the job would say when it starts: that `steps` are more than the run was made for. Raises
-    UserError."""
+    """Refuse more `steps` than the run was trained for at once, before the job would. Raises UserError."""
     if steps is not None and steps > most:
         raise UserError(f"--steps {steps} is more than the run's {most} diffusion steps")
 
@@ -95,8 +94,9 @@ def home() -> Home:
 
 
 def each(things: Sequence[_Thing], change: Callable[[_Thing], None]) -> None:
-    """Do `change` to each of several things: what keeps it from one keeps it from no other, and is said. Ends with the
-    first error's exit code where there was one."""
+    """Apply `change` to each of several things. An error with one of them is printed and does not stop the others; at
+    the end, exit with the code of the first error.
+    """
     code = 0
     for thing in things:
         try:
@@ -111,7 +111,7 @@ def each(things: Sequence[_Thing], change: Callable[[_Thing], None]) -> None:
 
 
 def print_json(facts: Any) -> None:
-    """One JSON value, indented, on standard output. NaN and infinities, which JSON has not, become null."""
+    """Print one JSON value, indented, on standard output. NaN and infinities, which JSON lacks, become null."""
     plain = without_nan(facts)
     document = json.dumps(plain, indent=1, ensure_ascii=not _can_write("ᾱ×–"), default=str, allow_nan=False)
     click.echo(visible_json(document))
@@ -122,22 +122,24 @@ def print_json_line(facts: dict[str, Any]) -> None:
 
 
 def say(*pieces: Piece) -> None:
-    """One line for people on standard output, in what its encoding can show; control characters are written out."""
+    """Print one line for people on standard output, in characters that its encoding has; control characters are
+    escaped.
+    """
     click.echo("".join(_styled(printable(text), style) for text, style in map(_pair, pieces)))
 
 
 def say_text(text: str) -> None:
-    """A text of several lines on standard output, control characters written out."""
+    """Print a text of several lines on standard output; control characters are escaped."""
     click.echo(_encodable(visible_lines(text), sys.stdout))
 
 
 def plain(line: Line) -> str:
-    """What a line says, without its styles."""
+    """Return the text of a line without its styles."""
     return "".join(text for text, _ in map(_pair, line))
 
 
 def rich_line(line: Line) -> "Text":
-    """A line for rich, which knows by itself what colours there may be."""
+    """Return a line for rich, which decides itself whether to use colours."""
     from rich.text import Text
 
     return Text.assemble(*((printable(text), style) for text, style in map(_pair, line)))
@@ -148,14 +150,14 @@ def _pair(piece: Piece) -> tuple[str, str]:
 
 
 def drop_output() -> None:
-    """Nobody reads standard output any more: what is still to be flushed into it goes nowhere."""
+    """Discard all further standard output, because nobody reads it any more."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)
 
 
 def note(text: str) -> None:
-    """A line for people on stderr, where standard output belongs to a program."""
+    """Print a line for people on stderr, for commands whose standard output is read by programs."""
     click.echo(_encodable(visible(text), sys.stderr), err=True)
 
 
@@ -166,7 +168,7 @@ _PLAIN = str.maketrans(
 
 
 def printable(text: str) -> str:
-    """`text` as a line of standard output: control characters written out, in what its encoding can show."""
+    """Return `text` as a line for standard output: control characters escaped, in characters that its encoding has."""
     return _encodable(visible(text), sys.stdout)
 
 
@@ -190,7 +192,9 @@ def _can_write(text: str) -> bool:
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[str] | set[str] = frozenset()
 ) -> None:
-    """Rows under headings: by rich on a terminal, as aligned plain text elsewhere. `right`: columns of numbers."""
+    """Print rows under headings: with rich on a terminal, as aligned plain text elsewhere. `right`: columns of
+    numbers.
+    """
     if sys.stdout.isatty():
         _rich_table(columns, rows, right)
         return
@@ -218,13 +222,13 @@ def _rich_table(
         table.add_column(printable(column), justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    # rich believes COLUMNS, whatever it says; in fewer columns than this it leaves cells out.
+    # rich uses COLUMNS, whatever its value; with too few columns it would leave cells out.
     width = max(TABLE_LEAST, shutil.get_terminal_size((80, 24)).columns)
     Console(highlight=False, width=width).print(table)
 
 
 def _styled(text: str, style: str) -> str:
-    """`text` for standard output as it is: plain where that is no terminal, without colours where NO_COLOR is set."""
+    """Return `text` for standard output: plain if it is not a terminal, and without colours if NO_COLOR is set."""
     if not style or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         return text
     if style == "bold":
@@ -233,7 +237,7 @@ def _styled(text: str, style: str) -> str:
 
 
 def print_facts(pairs: Sequence[tuple[str, str]]) -> None:
-    """name  value, aligned; empty values are left out."""
+    """Print aligned lines "name value"; empty values are left out."""
     shown = [(name, value) for name, value in pairs if value]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
@@ -241,7 +245,7 @@ def print_facts(pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask before something is lost. Raises UsageError where nobody can be asked; aborts on no."""
+    """Ask before deleting something. Raises UsageError if standard input is not a terminal; aborts on no."""
     if yes:
         return
     if not sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""What arguments complete with. Called by the shell at every tab: folders are listed, hardly anything is read."""
+"""Completion of arguments. The shell calls this at every tab, so it lists folders and reads hardly any files."""
 
 import os
 
@@ -20,12 +20,12 @@ def runs(_: click.Context, __: click.Parameter, incomplete: str) -> list[Complet
 
 
 def trainable(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """What `train` takes: profiles and runs."""
+    """Complete the argument of `train`: profiles and runs."""
     return _starting([*_profile_names(), *_run_names()], incomplete)
 
 
 def references(___: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """RUN, and behind the @ its steps and tags."""
+    """Complete RUN, and after the @ its steps and tags."""
     name, at, _ = incomplete.partition("@")
     if not at:
         return _starting(_run_names(), incomplete)
@@ -43,14 +43,16 @@ def references(___: click.Context, __: click.Parameter, incomplete: str) -> list
 
 
 def trained(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """What can be drawn from: references, and folders where a path is begun."""
+    """Complete a model to draw from: references, and folders if a path has been begun."""
     if is_export(incomplete):
         return [CompletionItem(incomplete, type="dir")]
     return references(context, parameter, incomplete)
 
 
 def jobs(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Ids of the newest jobs, with what they do: from their folders, as a tab must not start an engine."""
+    """Complete ids of the newest jobs, with their titles. Reads their folders, because a tab must not start an
+    engine.
+    """
     from engine.service.states import job_number
 
     home, items = Home.find(), []
@@ -80,7 +82,7 @@ def devices(_: click.Context, __: click.Parameter, incomplete: str) -> list[Comp
 
 
 def measures(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The last of a list parted by commas."""
+    """Complete the last name of a comma-separated list."""
     from engine.runs.evaluations import MEASURES
 
     head, comma, _last = incomplete.rpartition(",")
@@ -91,7 +93,7 @@ def measures(_: click.Context, __: click.Parameter, incomplete: str) -> list[Com
 
 
 def settings(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """section.key= of a profile, and behind the = the words that the key takes."""
+    """Complete section.key= of a profile, and after the = the names that the key allows."""
     from engine.config.problems import named_values
     from engine.config.profile import SECTIONS
 
@@ -120,5 +122,5 @@ def _folders(path: str) -> list[str]:
 
 
 def _starting(names: list[str], incomplete: str) -> list[CompletionItem]:
-    """What can be typed: a name with control characters would be written to the terminal by the shell."""
+    """Return the names that can be typed: the shell would write control characters in a name to the terminal."""
     return [CompletionItem(name) for name in names if name.startswith(incomplete) and name == visible(name)]

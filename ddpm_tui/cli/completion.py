@@ -1,4 +1,4 @@
-"""`ddpm-tui completion`: prints the few lines that make a shell ask us what fits."""
+"""`ddpm-tui completion`: print the script that sets up completion in a shell."""
 
 import os
 from pathlib import Path
@@ -9,8 +9,8 @@ from engine.base.errors import UserError
 
 SHELLS = ("bash", "fish", "zsh")
 
-# click's own script hands on bash's words, and bash breaks RUN@STEP and KEY=VALUE apart: the words are taken from
-# the line instead, and the answers lose what stands before the part that bash will replace, $2.
+# click's own script uses bash's words, but bash splits RUN@STEP and KEY=VALUE: take the words from the line instead,
+# and remove from the answers the part before the word that bash will replace, $2.
 BASH = """\
 _ddpm_tui_completion() {
     local IFS=$' \\t\\n' words whole head type value response
@@ -36,9 +36,9 @@ complete -o nosort -F _ddpm_tui_completion ddpm-tui
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS), required=False)
 def completion(shell: str | None) -> None:
-    """Shell completion for bash, zsh or fish: commands, profiles, runs, checkpoints, settings.
+    """Print shell completion for bash, zsh or fish: commands, profiles, runs, checkpoints, settings.
 
-    Prints what the shell has to read; SHELL is the one you are in where none is given.
+    Without SHELL, the script is for the shell that you are using.
 
     \b
     bash  eval "$(ddpm-tui completion bash)"    in ~/.bashrc

@@ -1,4 +1,6 @@
-"""The engine as commands reach it: as `engine.client.sync` does, and a line for people if it is an older one's."""
+"""Connections of commands to the engine: `engine.client.sync`, with a note to the user if the engine is of an older
+version.
+"""
 
 from typing import Any
 
@@ -9,12 +11,12 @@ from engine.client.sync import Client
 
 
 def connect(home: Home) -> Client:
-    """A connection to the engine that runs. Raises NotRunningError."""
+    """Connect to the running engine. Raises NotRunningError."""
     return Client(home, greet=_greet)
 
 
 def ensure_engine(home: Home) -> Client:
-    """A connection; starts the engine if none runs."""
+    """Connect to the engine, and start it if none is running."""
     return sync.ensure_engine(home, greet=_greet)
 
 

@@ -1,4 +1,4 @@
-"""An estimate in words: what `profiles estimate` prints."""
+"""The output of `profiles estimate`."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from engine.config.profile import Profile
 
 
 def print_costs(profile: Profile, figures: dict[str, Any]) -> None:
-    """Figures as `engine.training.estimate` hands them back."""
+    """Print the figures that `engine.training.estimate` returns."""
     batch = profile.training.batch_size
     pictures = figures.get("train_pictures")
     print_facts(
@@ -54,7 +54,7 @@ def _speed(figures: dict[str, Any]) -> str:
 
 
 def _ways(figures: dict[str, Any]) -> list[tuple[str, str]]:
-    """What less memory would cost, beside what the profile does; nothing where it was not measured."""
+    """Return the options that need less memory, with their costs; nothing if they were not measured."""
     lines: list[tuple[str, str]] = []
     for way in figures.get("ways", [])[1:]:
         again = way["activation_checkpointing"] and not figures["plan"]["activation_checkpointing"]

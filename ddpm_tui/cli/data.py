@@ -1,4 +1,4 @@
-"""`ddpm-tui data`: which pictures there are, where they came from, and in what sizes they are packed."""
+"""`ddpm-tui data`: the data sets, their sources, and their packed forms."""
 
 import re
 from dataclasses import asdict
@@ -15,7 +15,7 @@ from ddpm_tui.words import plural, size
 from engine.base.errors import UsageError
 from engine.base.text import shell_word
 
-# `engine.config.profile.Recipe` in plain words, so that --help need not import it; a test keeps them together.
+# The values of `engine.config.profile.Recipe`, repeated so that --help need not import it; a test compares them.
 RECIPES = ("center178", "center140", "box128", "whole")
 
 
@@ -23,15 +23,15 @@ RECIPES = ("center178", "center140", "box128", "whole")
 def data() -> None:
     """Data sets: folders and zips of pictures, decoded, cropped and scaled once.
 
-    The built-in data set "faces" is drawn by the program and always there. Data that a run needs in another
-    size or crop is packed when the run starts.
+    The built-in data set "faces" is drawn by the program and always available. If a run needs another size or crop,
+    the data is packed when the run starts.
     """
 
 
 @data.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """All data sets, and in what form they are packed."""
+    """List all data sets and their packed forms."""
     from engine.data.catalog import list_sources, packed_folders
 
     sources = list_sources(home(), complain=note)
@@ -56,7 +56,7 @@ def list_(as_json: bool) -> None:
 
 
 def _form(manifest: Any) -> str:
-    """32 px center178; with how many where it is not all of them."""
+    """Return for example "32 px center178", with the number of pictures if it is not all of them."""
     crop = "" if manifest.recipe == "drawn" else f" {manifest.recipe}"
     return f"{manifest.size} px{crop}" + (f" ({manifest.count:,})" if manifest.limit else "")
 
@@ -114,14 +114,14 @@ def add(
 ) -> None:
     """Add a folder or zip of pictures, nested or not, and pack it.
 
-    CelebA is recognised by its zip's or folder's content; a list_eval_partition.txt beside it decides who
-    trains. `celeba` alone downloads it (1.4 GB) from where its authors keep it. Pictures that cannot be read
-    are counted, named in a report and left out; more than one and more than 1 % is an error without
-    --leave-out-broken. Ctrl-C stops; the same command goes on where it was.
+    CelebA is recognised by its zip's or folder's content; a list_eval_partition.txt beside it decides which pictures
+    are for training. `celeba` alone downloads it (1.4 GB) from its authors. Pictures that cannot be read are counted,
+    named in a report and left out; more than one and more than 1 % is an error without --leave-out-broken. Ctrl-C
+    stops; the same command continues from there.
 
-    Hidden files, folders of network storage and recycle bins, and whatever is no picture or cannot be read are
-    passed over; how many of each kind is said. A pattern of --exclude is compared with each part of a name, or
-    with '/' in it with the name from its beginning.
+    Hidden files, folders of network storage and recycle bins, files that are not pictures and unreadable files are
+    left out and counted by kind. A pattern of --exclude is compared with each part of a path, or, if it contains '/',
+    with the whole path.
     """
     from engine.data.catalog import add_source, load_source
 
@@ -194,7 +194,7 @@ def _described(source: Any) -> str:
 
 
 NOT_TO_TRAIN_ON = re.compile(r"mask|anno|label|segm|depth|edge|test|val|thumb|backup|copy", re.IGNORECASE)
-"""In the name of a folder: its pictures may not be meant to be trained on."""
+"""Words in folder names that suggest that the pictures are not meant for training."""
 
 
 def _remarks(source: Any) -> list[str]:
@@ -243,7 +243,7 @@ REFUSED = "refused for broken pictures, which are named in"
 
 
 def _refused(folder: Any) -> bool:
-    """Whether nothing of it was kept but the names of the broken pictures."""
+    """Return whether the folder has only the report of broken pictures, because packing was refused."""
     return (
         not folder.manifest.exists()
         and folder.report.exists()
@@ -271,7 +271,7 @@ def _print_packed(folder: Any, manifest: Any) -> None:
 
 
 def _enlarged(manifest: Any) -> str:
-    """That pictures were smaller than what they are trained at: nothing is to be learned there of detail."""
+    """Return a note if pictures were smaller than the packed size, because enlarged pictures have no fine detail."""
     every = manifest.enlarged == manifest.count
     which = f"all {manifest.count:,}" if every else f"{manifest.enlarged:,} of {manifest.count:,}"
     sides = (
@@ -287,7 +287,7 @@ def _enlarged(manifest: Any) -> str:
 @click.argument("name", shell_complete=complete.datasets)
 @json_option
 def show(name: str, as_json: bool) -> None:
-    """One data set: where it is, whether it has changed, how it is packed."""
+    """Show one data set: its location, changes to it, and its packed forms."""
     from engine.data.catalog import check_source, load_source, packed_folders
     from engine.data.left_out import LeftOut
 
@@ -332,7 +332,7 @@ def show(name: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Read every byte that is packed and compare; see whether the originals have changed. Exit code 1 if not whole."""
+    """Read and check every packed byte, and check whether the originals have changed. Exit code 1 if data is damaged."""
     from engine.data.catalog import check_source, load_source, packed_folders
     from engine.data.manifest import remarks, verify_packed
 
@@ -340,7 +340,7 @@ def verify(ctx: click.Context, name: str, as_json: bool) -> None:
     changed = check_source(home(), name) if source.kind != "built-in" else None
     manifests = dict(packed_folders(home(), name, whole_only=False))
     folders = list(manifests)
-    # The manifest is written last: without one nothing is damaged, packing has only not come to its end.
+    # The manifest is written last: without one, packing is unfinished, but nothing is damaged.
     unfinished = [folder for folder in folders if not folder.manifest.exists()]
     found = [(folder, verify_packed(folder)) for folder in folders if folder not in unfinished]
     said = {folder: remarks(m) if m else [] for folder, m in manifests.items()}
@@ -382,7 +382,7 @@ def verify(ctx: click.Context, name: str, as_json: bool) -> None:
 @data.command()
 @click.argument("name", shell_complete=complete.datasets)
 def remove(name: str) -> None:
-    """Forget a data set. What was packed goes to the trash; the original pictures stay where they are."""
+    """Forget a data set. Its packed data goes to the trash; the original pictures stay in place."""
     from engine.data.catalog import remove_source
     from engine.runs.pictures import runs_on
 

@@ -1,4 +1,4 @@
-"""`ddpm-tui demo`: from nothing to generated faces on whatever this machine is, watched as half blocks."""
+"""`ddpm-tui demo`: train on built-in faces on this machine, showing the progress as half blocks."""
 
 import os
 import shutil
@@ -20,10 +20,10 @@ COUNT = 16
 @set_option
 @device_option
 def demo(overrides: tuple[str, ...], device: str) -> None:
-    """Built-in faces, a few minutes on a CPU, faces at the end.
+    """Train on built-in faces: a few minutes on a CPU, with faces at the end.
 
-    Draws some thousand portraits by code, trains a small diffusion model on them, shows what it draws after
-    each epoch, and writes a sheet of new faces as a PNG. Ctrl-C stops safely; the same command goes on.
+    Draws a few thousand portraits by code, trains a small diffusion model on them, shows its samples after each
+    epoch, and writes a sheet of new faces as a PNG. Ctrl-C stops safely; the same command continues.
     """
     from ddpm_tui.cli.foreground import run_job
     from ddpm_tui.cli.sample import show_pictures
@@ -59,7 +59,7 @@ def demo(overrides: tuple[str, ...], device: str) -> None:
 
 
 def _run_name(where: Home, overrides: tuple[str, ...]) -> str | None:
-    """The plain demo has a run of its own; a changed one gets a numbered one."""
+    """Return the run's name: fixed for the plain demo, None (numbered) if settings were changed."""
     return None if overrides else RUN
 
 
@@ -78,7 +78,7 @@ class _Previews:
 
 
 def _show(path: Path, size: int, stream: TextIO) -> None:
-    """One row of a preview: enough to see it learn, little enough to scroll. `size`: pixels across a face."""
+    """Print one row of a preview, so that the output stays short. `size`: pixels across a face."""
     from ddpm_tui.draw.show import load_picture, print_faces
 
     sheet = load_picture(path)

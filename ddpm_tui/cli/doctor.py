@@ -1,4 +1,4 @@
-"""`ddpm-tui doctor`: what this machine, terminal, session and disk can do, and what to mend."""
+"""`ddpm-tui doctor`: check this machine, terminal, session and disk, and say how to fix problems."""
 
 import os
 import shutil
@@ -27,14 +27,16 @@ MARKS = {
 LOW_DISK = 5 << 30
 HALF_PRECISION_NAN = ("GTX 16",)
 COMPILES_FROM = 7
-"""Compute capability, its first digit: as `engine.device.plan` decides."""
+"""The first digit of the compute capability from which networks are compiled, as in `engine.device.plan`."""
 
 
 @click.command()
 @json_option
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    """What this machine, terminal, session and disk can do, and what to mend. Exit code 1 where something is broken."""
+    """Check this machine, terminal, session and disk, and say how to fix problems. Exit code 1 if something is
+    broken.
+    """
     sections = {
         "programs": list(programs(machine := torch_facts())),
         "devices": list(devices(machine)),
@@ -64,7 +66,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 
 def _readable(findings: Iterator[Finding]) -> list[Finding]:
-    """A section as far as it goes: what cannot be read is a finding, not the end of all others."""
+    """Yield the findings of a section; an error ends only this section, as a finding."""
     found: list[Finding] = []
     try:
         for finding in findings:
@@ -90,7 +92,7 @@ def programs(machine: dict[str, Any]) -> Iterator[Finding]:
 
 
 def devices(machine: dict[str, Any]) -> Iterator[Finding]:
-    """Each GPU against what this torch was compiled for; the CPU where there is none."""
+    """Check each GPU against the architectures that this torch was compiled for, or the CPU if there is no GPU."""
     if "error" in machine:
         return
     for device in machine["devices"]:
@@ -118,7 +120,7 @@ def devices(machine: dict[str, Any]) -> Iterator[Finding]:
 
 
 def gpu(device: dict[str, Any], architectures: list[str]) -> Finding:
-    """One GPU. `architectures` are what torch was compiled for (sm_80 …, compute_90 for newer ones)."""
+    """Check one GPU. `architectures` are those that torch was compiled for (sm_80 …, compute_90 for newer ones)."""
     major, minor = device["capability"]
     name = (
         f"{device['device']}: {device['name']}, {size(device['memory'])}, compute capability {major}.{minor}"
@@ -139,7 +141,7 @@ def gpu(device: dict[str, Any], architectures: list[str]) -> Finding:
 
 
 def compiler(found: bool, headers: bool) -> Finding:
-    """What Triton needs beside torch to compile a network for a GPU."""
+    """Check that Triton has what it needs besides torch to compile a network for a GPU."""
     missing = [what for what, there in (("C compiler", found), ("Python.h", headers)) if not there]
     if not missing:
         return Finding("ok", "a C compiler and Python's headers: networks can be compiled for the GPU")
@@ -151,7 +153,7 @@ def compiler(found: bool, headers: bool) -> Finding:
 
 
 def _number(architecture: str) -> int:
-    """sm_86 → 86, sm_90a → 90, -1 for what has none."""
+    """Return the number of an architecture: sm_86 → 86, sm_90a → 90, and -1 if it has none."""
     digits = architecture.partition("_")[2].rstrip("af")
     return int(digits) if digits.isdigit() else -1
 
@@ -222,7 +224,7 @@ def state(where: Home) -> Iterator[Finding]:
 
 
 def runs(where: Home) -> Iterator[Finding]:
-    """Runs that cannot be read, and what nobody uses any more and no list shows."""
+    """Find runs that cannot be read, and unused files that no list shows."""
     from engine.base.errors import DdpmError
     from engine.data.catalog import list_sources, packed_folders
     from engine.runs.record import load_run, misnamed_runs, run_names
@@ -244,7 +246,7 @@ def runs(where: Home) -> Iterator[Finding]:
     except OSError as error:
         unread, sources = [f"{where.data} cannot be read ({error.strerror})"], []
     yield from (Finding("problem", text) for text in unread)
-    for source in sources if not damaged else ():  # a damaged run may be on any of them
+    for source in sources if not damaged else ():  # a damaged run may use any of them
         for folder, manifest in packed_folders(where, source.name):
             old = manifest is not None and manifest.fingerprint != source.fingerprint
             if old and folder.path.name not in used:
@@ -280,7 +282,7 @@ def profiles(where: Home) -> Iterator[Finding]:
             continue
         if file.origin == "user" and (why := distrust(file.path)):
             yield Finding("warning", f"{file.name}: another user can have written it: {why}")
-        # The shipped paper profiles are meant to be as they are.
+        # The settings of the included paper profiles are intended.
         if file.origin == "user":
             yield from (Finding("warning", f"{file.name}: {warning}") for warning in warnings)
     yield Finding("ok", f"{plural(len(found), 'profile')}")

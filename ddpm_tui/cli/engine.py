@@ -1,4 +1,4 @@
-"""`ddpm-tui engine …`: the background process itself. Other commands start it when they need it."""
+"""`ddpm-tui engine …`: start, stop and inspect the background service. Other commands start it when they need it."""
 
 import time
 from typing import Any
@@ -18,13 +18,13 @@ from engine.client.sync import NotRunningError
 
 @click.group(cls=NounGroup)
 def engine() -> None:
-    """The background process that keeps the queue. It outlives this terminal and this login."""
+    """The background service behind the queue. It keeps running after you log out."""
 
 
 @engine.command()
 @json_option
 def start(as_json: bool) -> None:
-    """Start it, if it does not run."""
+    """Start the engine, unless it is running."""
     with ensure_engine(Home.find()) as client:
         _print(client.request("status"), as_json)
 
@@ -34,7 +34,7 @@ def start(as_json: bool) -> None:
     "--jobs", is_flag=True, help="Also checkpoint and stop running jobs; they go on when it starts again."
 )
 def stop(jobs: bool) -> None:
-    """Stop it. Running jobs work on, and the next engine finds them again."""
+    """Stop the engine. Running jobs continue, and the next engine adopts them."""
     from engine.client.ending import stop_engine
 
     note("Stopping…")
@@ -49,7 +49,7 @@ def stop(jobs: bool) -> None:
 @engine.command()
 @json_option
 def restart(as_json: bool) -> None:
-    """End it and start that of this program, as after an update. Running jobs work on."""
+    """Stop the engine and start that of this version, for example after an update. Running jobs continue."""
     from engine.client.ending import restart_engine
 
     with restart_engine(Home.find()) as client:
@@ -59,7 +59,7 @@ def restart(as_json: bool) -> None:
 @engine.command()
 @json_option
 def status(as_json: bool) -> None:
-    """Whether it runs, since when, with which devices and what is wrong. Exit code 1 where it does not run."""
+    """Show the engine's state, devices and problems. Exit code 1 if it is not running."""
     home = Home.find()
     try:
         with connect(home) as client:
@@ -83,7 +83,7 @@ def _print(status: dict[str, Any], as_json: bool) -> None:
         return
     keeper = "your systemd user manager" if status.get("keeper") == "systemd" else "a session of its own"
     counts = ", ".join(f"{count} {state}" for state, count in sorted(status["jobs"].items())) or "none"
-    # A clock that was set back meanwhile makes no negative time of it.
+    # If the clock was set back, the time would be negative.
     up = duration(max(0.0, time.time() - status["started"]))
     say(f"engine   {status['version']} runs, pid {status['pid']}, for {up}, in {keeper}")
     say(f"home     {status['home']}")
@@ -97,5 +97,5 @@ def _print(status: dict[str, Any], as_json: bool) -> None:
 @click.option("-f", "--follow", is_flag=True)
 @click.option("-n", "lines", type=LINES, default=50, show_default=True, help="Lines from the end.")
 def logs(follow: bool, lines: int) -> None:
-    """What it wrote about its work."""
+    """Show the engine's log."""
     follow_file(Home.find().engine_log, lines, (lambda: False) if follow else None)

@@ -1,4 +1,4 @@
-"""`ddpm-tui evaluate`: score a checkpoint here and now. The scores are kept with all they depend on."""
+"""`ddpm-tui evaluate`: evaluate a checkpoint in the foreground, and store the scores with everything they depend on."""
 
 import sys
 from typing import Any, get_args
@@ -17,7 +17,7 @@ from engine.diffusion.spacing import Spacing
 
 
 def measure_options(command: Any) -> Any:
-    """What is measured, and how: the same for `evaluate` and `queue evaluate`."""
+    """Add the options of the measures, which `evaluate` and `queue evaluate` share."""
     for option in (
         click.option("--batch", type=PICTURES, help="Pictures at once; changes no score, only memory."),
         click.option(
@@ -77,14 +77,14 @@ def _absolute(_: click.Context, __: click.Parameter, value: str | None) -> str |
 @device_option
 @json_option
 def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> None:
-    """Score a checkpoint by the measures of quality.
+    """Evaluate a checkpoint with the measures of quality.
 
-    Without weights to fetch: val_loss (by timestep), eps_error, bits_per_dim, sliced_wasserstein, memorisation.
-    With torch-fidelity's Inception: fid, kid, precision, recall. With a file of your own: frechet, kid, precision,
-    recall under its name. Every score is kept and shown with what it depends on. A measure that cannot be taken is
-    named with the reason and the exit code is 1; the others are taken and kept.
-    DIR is a folder that `checkpoints export` made, given with a slash (./DIR); the pictures that it learned from must
-    be a data set here. Its scores are kept in the home's evaluations folder.
+    Without downloaded weights: val_loss (by timestep), eps_error, bits_per_dim, sliced_wasserstein, memorisation.
+    With torch-fidelity's Inception: fid, kid, precision, recall. With your own ONNX file: frechet, kid, precision,
+    recall under its name. Every score is stored and shown with everything that it depends on. If a measure fails, the
+    reason is printed and the exit code is 1; the other scores are kept. DIR is a folder written by `checkpoints
+    export`, given with a slash (./DIR); its training pictures must be a data set on this machine. Its scores are
+    stored in the home's evaluations folder.
 
     \b
     ddpm-tui evaluate celeba32-1

@@ -1,4 +1,4 @@
-"""`ddpm-tui figure`: pictures for papers and pages from your runs, with the command in the PNG's own text."""
+"""`ddpm-tui figure`: figures for papers and pages, with the command in the PNG's metadata."""
 
 import sys
 from collections.abc import Callable
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @click.group(cls=NounGroup)
 def figure() -> None:
-    """Pictures from runs as PNG. The command that made one is in its metadata."""
+    """Figures from runs, as PNG files. Their metadata names the command that made them."""
 
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _options(pictures: int, columns: int, scale: int, what: tuple[str, str]) -> Callable[[_F], _F]:
-    """What every sheet may be given; the defaults differ."""
+    """Add the options of every sheet, with the given defaults."""
 
     def add(command: _F) -> _F:
         for option in (
@@ -68,7 +68,7 @@ set_option = click.option("--set", "wanted", metavar="ID", help="A sample set. [
 @epochs_option
 @_options(4, 8, 4, ("Seeds, down.", "Epochs, across."))
 def stages(run: str, epochs: list[int] | None, dpi: int | None, out: str, **how: int) -> None:
-    """The stages of training: the same seeds down, epochs across."""
+    """Draw the stages of training: seeds from top to bottom, epochs from left to right."""
     from engine.figures.stages import stages as draw
     from engine.runs.record import find_run
 
@@ -84,8 +84,9 @@ def stages(run: str, epochs: list[int] | None, dpi: int | None, out: str, **how:
 def grid(
     reference: str, wanted: str | None, caption: bool, dpi: int | None, out: str, device: str, **how: int
 ) -> None:
-    """A batch of samples: the newest set of a run, of one of its checkpoints, or of an exported one (DIR, given with a
-    slash); drawn where there is none."""
+    """Draw a batch of samples: the newest set of a run, of one of its checkpoints, or of an exported checkpoint (DIR,
+    given with a slash). If there is none, it is drawn.
+    """
     from engine.figures.grid import samples
     from engine.figures.saving import check_place
 
@@ -117,7 +118,7 @@ def denoise(
 @epochs_option
 @_options(3, 4, 4, ("Seeds of each epoch.", "Epochs, across."))
 def compare(runs: tuple[str, ...], epochs: list[int] | None, dpi: int | None, out: str, **how: int) -> None:
-    """Two or more runs down, epochs across, from the same seeds."""
+    """Compare two or more runs: runs from top to bottom, epochs from left to right, with the same seeds."""
     from engine.base.errors import UsageError
     from engine.figures.grid import compared
     from engine.runs.record import find_run
@@ -143,7 +144,7 @@ def compare(runs: tuple[str, ...], epochs: list[int] | None, dpi: int | None, ou
 @click.option("--dpi", type=Whole(30, 2400), default=150, show_default=True)
 @click.option("--out", required=True, metavar="FILE.png", type=click.Path(dir_okay=False))
 def curves(runs: tuple[str, ...], measure: str, linear: bool, dpi: int, out: str) -> None:
-    """Loss curves of runs, by epoch."""
+    """Draw loss curves of runs, by epoch."""
     import numpy as np
 
     from engine.base.errors import UserError
@@ -176,8 +177,9 @@ def curves(runs: tuple[str, ...], measure: str, linear: bool, dpi: int, out: str
 def _chosen(
     reference: str, wanted: str | None, pictures: int, device: str, frames: bool = False
 ) -> "SampleSet":
-    """The sample set: of the checkpoint or exported folder that is named, or of a whole RUN. Where there is none,
-    `pictures` are drawn as `sample` would, and kept."""
+    """Return the sample set of a checkpoint, of an exported folder, or of a whole RUN. If there is none, `pictures`
+    samples are drawn as by `sample`, and stored.
+    """
     from ddpm_tui.cli.foreground import run_job
     from engine.figures.grid import choose_set, read_set, sample_sets
     from engine.runs.record import find_run

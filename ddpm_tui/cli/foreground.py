@@ -1,6 +1,8 @@
-"""The one way in which a command does a job here and now: a job folder, a worker as our child, its progress, its end.
+"""Running a job in the foreground: create its folder, start a worker as a child process, show its progress and
+result.
 
-torch stays in the worker. Ctrl-C reaches only us; it is passed on once, and the worker then checkpoints and ends.
+torch stays in the worker. Ctrl-C reaches only this process; it is passed on once, and the worker then checkpoints and
+exits.
 """
 
 import re
@@ -41,16 +43,16 @@ from engine.service.foreground import (
 from engine.service.launcher import LocalWorker
 
 PATIENCE_S = 3.0
-"""How long a worker may take to quit after a second Ctrl-C before it is killed; it loses nothing more by that."""
+"""Seconds that a worker may take to exit after a second Ctrl-C before it is killed; killing it loses nothing more."""
 TAIL_LINES = 12
 LOG_BYTES = 1 << 20
-"""Of a worker's log that are taken at one look."""
+"""Bytes of a worker's log that are read at a time."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *AHEAD)
 
 
 class _Signals:
-    """What we were sent, passed on to the worker: the first of each kind asks it to stop, a second Ctrl-C to quit."""
+    """Passes signals on to the worker: the first of each kind asks it to stop, a second Ctrl-C to exit at once."""
 
     def __init__(self) -> None:
         self.worker: LocalWorker | None = None
@@ -58,10 +60,10 @@ class _Signals:
         self.interrupts = 0
         self.hung_up = False
         self.unread = ""
-        """Why what we show cannot be written any more; "" where it can."""
+        """The reason why output can no longer be written; "" while it can."""
         self.passed_on = False
         self.unsaid: list[str] = []
-        """What the watching loop has to say for us: a signal handler must not write."""
+        """A message for the watching loop to print, because a signal handler must not write."""
 
     def __call__(self, number: int, _: FrameType | None) -> None:
         self.first = self.first or number
@@ -73,12 +75,12 @@ class _Signals:
             self._pass_on(number)
 
     def lose_output(self, error: OSError) -> None:
-        """As when the terminal goes: the worker must not be left to itself. stderr may still be there."""
+        """Stop the worker as if the terminal had gone: it must not continue alone. stderr may still be usable."""
         self.unread = f"what it says cannot be written ({error.strerror or error})"
         self(signal.SIGHUP, None)
 
     def watch_over(self, worker: LocalWorker) -> None:
-        """From now on signals go to `worker`; one that came while it was being started does now."""
+        """Send signals to `worker` from now on, including one that arrived while it was being started."""
         self.worker = worker
         if self.first is not None and not self.passed_on:
             self._pass_on(self.first)
@@ -102,7 +104,7 @@ class _Signals:
         before = {number: signal.getsignal(number) for number in SIGNALS}
         try:
             for number in SIGNALS:
-                # Who started us with a signal ignored (nohup, a background job) meant it.
+                # If the parent process ignored a signal (nohup, a background job), keep ignoring it.
                 if before[number] is not signal.SIG_IGN:
                     signal.signal(number, self)
             yield
@@ -123,13 +125,13 @@ def run_job(
     go_on: str | None = None,
     on_look: Callable[[View], None] = lambda view: None,
 ) -> Result:
-    """Do one job in a worker and wait for its end, showing how far it is. Returns how it ended well.
+    """Run one job in a worker, showing its progress, and return its result.
 
-    quiet: show nothing · json_lines: progress and result as JSON lines on stdout · go_on: the command that
-    takes up a job that did not end · on_look: called about ten times a second with the view.
+    quiet: show nothing · json_lines: progress and result as JSON lines on stdout · go_on: the command that continues
+    an unfinished job · on_look: called about ten times a second with the view.
 
-    Raises JobFailedError with the worker's own words and exit code, and where we were told to stop click's Exit
-    with EXIT_STOPPED, or EXIT_QUIT where what was not yet saved is lost.
+    Raises JobFailedError with the worker's message and exit code. If the command was told to stop, raises click's
+    Exit with EXIT_STOPPED, or with EXIT_QUIT if unsaved work is lost.
     """
     view = choose(quiet=quiet, json_lines=json_lines)
     folder = new_foreground_job(home, kind, run, args, device)
@@ -162,7 +164,7 @@ def _watch(
     signals: _Signals,
     on_look: Callable[[View], None],
 ) -> None:
-    """Show progress and words until the worker has ended. A terminal that has gone is not written to."""
+    """Show progress and messages until the worker has ended. Nothing is written to a terminal that has gone."""
     words = _Words(folder.log)
     patience = PATIENCE_S
     heard: list[str] = []
@@ -175,7 +177,8 @@ def _watch(
                 worker.kill()
         shown: View = Quiet() if signals.hung_up else view
         said, signals.unsaid = signals.unsaid, []
-        # A line waits for one look, so that the last one, which the command says in its own way, can be left out.
+        # Each line is held back until the next look, so that the last one can be left out: the command reports it in
+        # its own words.
         result = last_result(folder) if ended else _result(folder) if heard else None
         heard, due = words.new(), heard
         for line in [*due, *(heard if ended else []), *said]:
@@ -189,14 +192,14 @@ def _watch(
 
 
 def _result(folder: JobFolder) -> Result | None:
-    """None also if it cannot be read now."""
+    """Return the result, or None if there is none or it cannot be read now."""
     with suppress(ScarceError):
         return read_result(folder)
     return None
 
 
 class _Words:
-    """What the worker says, as it says it; what libraries print into its log as well stays there."""
+    """The worker's own messages. What libraries print stays in the log."""
 
     STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (.*)")
 
@@ -216,7 +219,7 @@ class _Words:
         found = []
         for line in whole.decode(errors="replace").splitlines():
             stamped = self.STAMP.fullmatch(line)
-            # Errors are said by us, once, at the end.
+            # Errors are printed once, at the end.
             if stamped and not stamped[1].startswith(("error:", "Traceback")):
                 found.append(stamped[1])
         return found
@@ -227,9 +230,9 @@ def _judge(
 ) -> Result:
     if result is not None and result.outcome == "done":
         return result
-    if result is None and code == EXIT_DISK_FULL:  # so full that it could not even say so
+    if result is None and code == EXIT_DISK_FULL:  # the disk was too full to write a result
         raise JobFailedError(f"no room to write into {folder.path.parent.parent}", MAKE_ROOM, code)
-    if result is None and code == EXIT_STOPPED and signals.first is None:  # by somebody else
+    if result is None and code == EXIT_STOPPED and signals.first is None:  # stopped by another process
         raise JobFailedError(
             "stopped from outside, after a checkpoint", go_on and f"go on with: {go_on}", code
         )
@@ -246,11 +249,11 @@ def _judge(
             with suppress(OSError):
                 note(f"{said}{f' — {hint}' if hint else ''}")
         raise click.exceptions.Exit(EXIT_QUIT if quit_at_once else EXIT_STOPPED)
-    if signals.hung_up and not signals.unread:  # nobody is there to read why
+    if signals.hung_up and not signals.unread:  # nobody is there to read the reason
         raise click.exceptions.Exit(1 if result is None else result.exit_code or 1)
     if result is not None:
         raise JobFailedError(result.message, result.hint, result.exit_code or 1, result)
-    if code == EXIT_DISK_FULL:  # and no room to write so
+    if code == EXIT_DISK_FULL:  # the result could not be written either
         raise JobFailedError(
             "no room on the disk", MAKE_ROOM + (f": {go_on}" if go_on else ""), EXIT_DISK_FULL
         )

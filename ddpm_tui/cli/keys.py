@@ -1,4 +1,4 @@
-"""`ddpm-tui keys`: every key of the screen, as the user's keymap has them."""
+"""`ddpm-tui keys`: list the keys of the screen, as the user's keymap defines them."""
 
 import click
 
@@ -9,9 +9,10 @@ from ddpm_tui.cli.common import home, json_option, note, print_json, print_table
 @click.option("--markdown", is_flag=True, help="As tables for a page, with the usual keys.")
 @json_option
 def keys(markdown: bool, as_json: bool) -> None:
-    """Every key of the screen and what it does.
+    """List every key of the screen and its action.
 
-    keymap.toml in $DDPM_HOME gives other keys: a table a group, a line a key, such as pause = "p" below [queue].
+    keymap.toml in $DDPM_HOME changes keys: one table for each group, one line for each key, such as pause = "p" below
+    [queue].
     """
     from ddpm_tui.tui.keymap import KEYS, read_keymap, shown
 

@@ -1,6 +1,6 @@
 """A click group that imports a command's module only when that command is used or asked for help.
 
-The help lines of the commands stand in a table of their own, so that `--help` imports none of them.
+The help lines of the commands are in a separate table, so that `--help` imports none of them.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from engine.base.errors import UsageError, nearest
 
 
 class Lazy(NamedTuple):
-    """Where a command is, and the one line that `--help` shows for it."""
+    """The place of a command, and the line that `--help` shows for it."""
 
     module: str
     attribute: str
@@ -30,7 +30,7 @@ class Lazy(NamedTuple):
 
 
 class LazyGroup(click.Group):
-    """Commands in the table's order; `sections` puts headings between them."""
+    """A group with commands in the order of the table; `sections` gives headings."""
 
     def __init__(self, *args: object, sections: Mapping[str, Mapping[str, Lazy]], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
@@ -77,7 +77,9 @@ class LazyGroup(click.Group):
 
 
 class NounGroup(click.Group):
-    """A noun's own group (`runs`, `data`, …): an unknown verb gets the nearest one, and no line of help is cut off."""
+    """A group for one noun (`runs`, `data`, …): for an unknown verb it suggests the nearest one, and it never
+    truncates help lines.
+    """
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -1,6 +1,7 @@
-"""The console entry `ddpm-tui`: the table of commands, and the one place where errors become a line and a code.
+"""The entry point `ddpm-tui`: the table of commands, and the only place that turns errors into a line and an exit
+code.
 
-Only click and the error classes are imported here; everything heavier belongs to the command that needs it.
+Imports only click and the error classes; the commands import everything else.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from engine.base.scarcity import is_scarce, scarce
 _CLI = "ddpm_tui.cli."
 
 UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""How a write to a standard stream fails; such an error names no file."""
+"""Error numbers of a failed write to a standard stream; such an error names no file."""
 
 SECTIONS: dict[str, dict[str, Lazy]] = {
     "Train and sample": {
@@ -66,7 +67,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 class _Commands(LazyGroup):
-    """click ends with 1 where who reads us has gone (`| head`). There is nothing more to say, and nothing failed."""
+    """The group. click exits with 1 if the reader of the output has gone (`| head`); here this is not a failure."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         with _reader_may_go():
@@ -105,14 +106,14 @@ def _reader_may_go() -> Iterator[None]:
 def cli(ctx: click.Context, low_bandwidth: bool, no_mouse: bool) -> None:
     """Train small diffusion models on a GPU box from the terminal.
 
-    Without a command: the screen, with live curves, the queue and the faces.
+    Without a command, open the screen, with live curves, the queue and the faces.
     """
     if ctx.invoked_subcommand is None:
         open_screen(low_bandwidth, mouse=not no_mouse)
 
 
 def open_screen(low_bandwidth: bool = False, mouse: bool = True) -> None:
-    """Start the terminal app, or say plainly why it cannot start here."""
+    """Start the terminal app. Raises UserError if it cannot start here."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UserError(
             "the screen needs a terminal, and standard input or output is none",
@@ -134,7 +135,7 @@ def open_screen(low_bandwidth: bool = False, mouse: bool = True) -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; returns the exit code and lets nothing but bugs escape."""
+    """Run a command line and return its exit code. Only bugs raise."""
     try:
         result = cli.main(
             args=None if arguments is None else list(arguments), prog_name="ddpm-tui", standalone_mode=False
@@ -167,7 +168,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             not_ours = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
             hint = "`ddpm-tui doctor` says what to mend" if not_ours else None
             return _complain(f"{error.filename}: {(error.strerror or str(error)).lower()}", hint, 1)
-        if isinstance(error, BrokenPipeError):  # met while flushing
+        if isinstance(error, BrokenPipeError):  # raised while flushing
             _drop_output()
             return 0
         if error.errno not in UNWRITTEN:
@@ -183,14 +184,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> NoReturn:
-    """The console script."""
+    """Run the console script."""
     _open_closed_streams()
     sys.excepthook = _say_fault
     sys.exit(run())
 
 
 def _say_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A bug of ours, with all there is to say of it but control characters."""
+    """Print a bug with all details, with control characters escaped."""
     import traceback
 
     from engine.base.text import visible_lines
@@ -200,7 +201,7 @@ def _say_fault(kind: type[BaseException], error: BaseException, trace: Traceback
 
 
 def _open_closed_streams() -> None:
-    """Who started us with `>&-` wants to hear nothing; the next file that is opened must not be taken for it."""
+    """Open closed standard streams: after `>&-` the next opened file would otherwise become standard output."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for the process's life
@@ -208,10 +209,14 @@ def _open_closed_streams() -> None:
 
 def _complain(what: str, hint: str | None, code: int) -> int:
     line = re.sub(r"\s*\n\s*", " ", f"error: {what}{f' — {hint}' if hint else ''}")
-    with contextlib.suppress(OSError):  # stderr may be what cannot be written
+    with contextlib.suppress(OSError):  # the write to stderr itself may fail
         try:
             from ddpm_tui.cli.common import note
-        except (OSError, ImportError, MemoryError):  # nothing more can be opened, not even our own modules
+        except (
+            OSError,
+            ImportError,
+            MemoryError,
+        ):  # no file can be opened, not even a module of this program
             os.write(2, f"{line}\n".encode())
         else:
             note(line)
@@ -225,7 +230,7 @@ def _drop_output() -> None:
 
 
 def _lower(message: str) -> str:
-    """click's words on one line, as ours are."""
+    """Return click's message as one line in the form of our own messages."""
     message = " ".join(message.split()).rstrip(".")
     return message[:1].lower() + message[1:]
 

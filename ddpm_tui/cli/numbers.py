@@ -1,4 +1,4 @@
-"""Numbers on the command line: each has two ends, none is NaN, and a wrong one is repeated in short."""
+"""Numbers on the command line: each has a minimum and a maximum, NaN is refused, and errors shorten long values."""
 
 import math
 from typing import Any, Final
@@ -8,11 +8,11 @@ import click
 from ddpm_tui.words import MOST as MOST
 
 SHOWN: Final = 40
-"""Characters of a value that an error repeats."""
+"""The most characters of a value that an error repeats."""
 
 
 def shortened(value: object) -> str:
-    """What was given, as an error repeats it."""
+    """Return a value as an error repeats it."""
     text = str(value)
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
@@ -38,7 +38,7 @@ class Whole(click.IntRange):
 
 
 class Real(click.FloatRange):
-    """A number from `least` (itself only if it is not `above`) to `most`; no NaN, no infinity."""
+    """A number from `least` (exclusive with `above`) to `most`; NaN and infinity are refused."""
 
     def __init__(self, least: float, most: float, *, above: bool = False) -> None:
         super().__init__(least, most, min_open=above)
@@ -50,7 +50,7 @@ class Real(click.FloatRange):
             number = float(value)
         except (ValueError, OverflowError):
             number = math.nan
-        # A comparison with NaN is false.
+        # Every comparison with NaN is false.
         fits = self.min < number <= self.max if self.min_open else self.min <= number <= self.max
         if not fits:
             least = f"above {self.min:g} and up" if self.min_open else f"from {self.min:g}"
@@ -61,18 +61,18 @@ class Real(click.FloatRange):
 EPOCH: Final = Whole(1, MOST)
 CHUNKS: Final = Whole(1, 1_000_000)
 PICTURES: Final = Whole(1, 1_000_000)
-"""Drawn or scored at a time."""
+"""Pictures to draw or score."""
 SEED: Final = Whole(0, 2**63 - 1)
 STEPS: Final = Whole(1, 10_000)
 LINES: Final = Whole(0, 1_000_000)
-"""Of a log."""
+"""Lines of a log."""
 SECONDS: Final = Real(0, 1e9)
 
 
 def whole_numbers(
     _: click.Context, param: click.Parameter, value: str | None, most: int = 1000
 ) -> list[int] | None:
-    """The callback of an option that takes numbers parted by commas. Raises click.BadParameter."""
+    """Parse the comma-separated whole numbers of an option. Raises click.BadParameter."""
     if value is None:
         return None
     parts = value.split(",", most)

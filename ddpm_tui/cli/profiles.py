@@ -1,4 +1,4 @@
-"""`ddpm-tui profiles`: what runs are made of — looking, making, changing, deleting, checking, comparing, costing."""
+"""`ddpm-tui profiles`: list, show, create, edit, delete, check, compare and estimate profiles."""
 
 import sys
 from pathlib import Path
@@ -27,17 +27,17 @@ ORIGINS = {"user": "yours", "shipped": "shipped"}
 
 @click.group(cls=NounGroup)
 def profiles() -> None:
-    """Profiles: what runs are made of.
+    """Profiles: the settings of runs.
 
-    Shipped ones and your own in $DDPM_HOME/profiles, which win over shipped ones of the same name. Wherever
-    a profile is named, a path to a .toml file will do too.
+    These are included profiles and your own in $DDPM_HOME/profiles, which take precedence over included ones of the
+    same name. Every command that takes a profile also accepts a path to a .toml file.
     """
 
 
 @profiles.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """All profiles, with what they train."""
+    """List all profiles with their data and size."""
     from engine.config.store import list_profiles, load_profile
 
     rows: list[list[str]] = []
@@ -89,7 +89,7 @@ def list_(as_json: bool) -> None:
 @set_option
 @json_option
 def show(name: str, overrides: tuple[str, ...], as_json: bool) -> None:
-    """One profile as TOML: the file as it is, or with --set in full."""
+    """Show one profile as TOML: the unchanged file, or, with --set, all settings."""
     from engine.config.store import find_profile, parse_profile, profile_text, to_toml
 
     file = find_profile(home(), name)
@@ -113,7 +113,7 @@ def show(name: str, overrides: tuple[str, ...], as_json: bool) -> None:
     "--description", metavar="TEXT", help="What it is, for the list. [default: what it was made from]"
 )
 def new(name: str, base: str | None, overrides: tuple[str, ...], description: str | None) -> None:
-    """Make a profile of your own: a copy of another one, or of the defaults, with changes."""
+    """Create a profile of your own: a copy of another one, or of the defaults, with changes."""
     from engine.config.profile import Profile
     from engine.config.store import (
         add_profile,
@@ -150,7 +150,7 @@ def new(name: str, base: str | None, overrides: tuple[str, ...], description: st
 
 
 def _made_from(base: str, changes: list[tuple[str, Any, Any]]) -> str:
-    """What a copy is, for the description of what it was copied from would be untrue of it."""
+    """Return a description of a copy, because the original's description would be wrong for it."""
     from engine.config.store import value_text
 
     parts = [f"{key}={value_text(after, 'none')}" for key, _, after in changes]
@@ -160,9 +160,9 @@ def _made_from(base: str, changes: list[tuple[str, Any, Any]]) -> str:
 @profiles.command()
 @click.argument("name", shell_complete=complete.profiles)
 def edit(name: str) -> None:
-    """Open a profile in $VISUAL or $EDITOR; it is checked before it is saved.
+    """Edit a profile in $VISUAL or $EDITOR; it is checked before it is saved.
 
-    A shipped profile is copied to your own profiles first.
+    An included profile is first copied to your own profiles.
     """
     from ddpm_tui.editor import edited
     from engine.config.store import (
@@ -203,7 +203,7 @@ def edit(name: str) -> None:
 
 
 def _keep_edited(path: Path, text: str) -> Path:
-    """An edited text that was not taken, beside the profile: nobody types it twice."""
+    """Save a rejected edited text beside the profile, so that it is not lost."""
     from engine.base.files import write_text
 
     kept = path.with_name(f"{path.name}.edited")
@@ -217,7 +217,7 @@ def _keep_edited(path: Path, text: str) -> Path:
 def delete(names: tuple[str, ...]) -> None:
     """Move profiles of your own to the trash. `profiles restore` brings them back.
 
-    Runs keep the profile they were made with. Where a shipped one has the same name, it is seen again.
+    Runs keep the profile with which they were created. An included profile of the same name becomes visible again.
     """
     from engine.base.trash import discard
 
@@ -230,12 +230,12 @@ def delete(names: tuple[str, ...]) -> None:
 
 
 def _own(name: str) -> Path:
-    """The file of one of the user's profiles. Raises UserError."""
+    """Return the file of one of the user's profiles. Raises UserError."""
     from engine.config.store import find_profile
 
     path = home().user_profile(name)
     if not path.exists():
-        find_profile(home(), name)  # says what there is where there is nothing of that name
+        find_profile(home(), name)  # raises an error with similar names if there is none
         raise UserError(f"{name} is shipped with the program", "only profiles of yours can be deleted")
     return path
 
@@ -255,9 +255,9 @@ def restore(name: str) -> None:
 @json_option
 @click.pass_context
 def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
-    """Check profiles (all of them where none is named): every problem with file, line and key.
+    """Check profiles (by default all of them): report every problem with file, line and key.
 
-    Exit code 1 where one cannot be used. Warnings are things that work and are probably not meant.
+    Exit code 1 if a profile is invalid. Warnings are about valid settings that are probably not intended.
     """
     from engine.config.store import ProfileError, find_profile, list_profiles, load_profile
 
@@ -291,7 +291,7 @@ def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 @click.argument("b", shell_complete=complete.trainable)
 @json_option
 def diff(a: str, b: str, as_json: bool) -> None:
-    """What differs between two profiles; a run stands for the profile it froze."""
+    """Show the differences between two profiles; a run stands for its frozen profile."""
     from engine.config.store import diff_profiles, value_text
 
     rows = diff_profiles(_profile_or_run(a), _profile_or_run(b))
@@ -322,7 +322,9 @@ def _profile_or_run(name: str) -> Any:
 @click.option("--no-measure", is_flag=True, help="Only count; do not train a few steps to time them.")
 @json_option
 def estimate(name: str, overrides: tuple[str, ...], device: str, no_measure: bool, as_json: bool) -> None:
-    """What a profile costs: parameters, multiply-adds, memory, checkpoint size, and time an epoch measured here."""
+    """Estimate the cost of a profile: parameters, multiply-adds, memory, checkpoint size, and time per epoch,
+    measured on this machine.
+    """
     from ddpm_tui.cli.costs import print_costs
     from ddpm_tui.cli.foreground import run_job
     from engine.config.store import load_profile

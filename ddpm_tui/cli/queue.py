@@ -1,4 +1,4 @@
-"""`ddpm-tui queue …`: seeing, moving and stopping jobs. Every command is one request to the engine."""
+"""`ddpm-tui queue …`: show, move and stop jobs. Every command is one request to the engine."""
 
 import shutil
 import sys
@@ -21,7 +21,7 @@ job_ids = click.argument("ids", nargs=-1, required=True, shell_complete=complete
 
 @click.group(cls=NounGroup)
 def queue() -> None:
-    """Jobs in the background: training chunks, sampling; whatever dies, they go on."""
+    """Background jobs: training, sampling, evaluation. They survive logout, crashes and reboots."""
 
 
 for command in (
@@ -40,7 +40,7 @@ for command in (
 @click.option("--watch", is_flag=True, help="Draw it anew every two seconds, until Ctrl-C.")
 @json_option
 def list_(everything: bool, watch: bool, as_json: bool) -> None:
-    """The last jobs that are over, then what works, then what waits, in the order in which it starts."""
+    """List the last finished jobs, the running ones, and the waiting ones in the order in which they start."""
     if watch:
         if as_json:
             raise UsageError("--watch draws for people, --json does not", "give one of the two")
@@ -59,7 +59,7 @@ def list_(everything: bool, watch: bool, as_json: bool) -> None:
 @click.argument("job", metavar="ID", shell_complete=complete.jobs)
 @json_option
 def show(job: str, as_json: bool) -> None:
-    """Everything about one job: why it is where it is, its history, the end of its log."""
+    """Show one job: its state and the reason for it, its history, the end of its log."""
     answer = look(Home.find(), "show", id=job)
     if as_json:
         print_json(answer)
@@ -72,7 +72,7 @@ def show(job: str, as_json: bool) -> None:
 @job_ids
 @json_option
 def pause(ids: tuple[str, ...], as_json: bool) -> None:
-    """Take jobs out of the order; a running one checkpoints and frees its device."""
+    """Pause jobs; a running one checkpoints and frees its device."""
     _change("pause", ids, as_json)
 
 
@@ -80,7 +80,7 @@ def pause(ids: tuple[str, ...], as_json: bool) -> None:
 @click.argument("ids", nargs=-1, shell_complete=complete.jobs)
 @json_option
 def resume(ids: tuple[str, ...], as_json: bool) -> None:
-    """Put paused and held jobs back; without IDs, let a queue on hold go on."""
+    """Resume paused and held jobs; without IDs, resume a queue on hold."""
     _change("resume", ids, as_json) if ids else _hold_queue(False, as_json)
 
 
@@ -88,7 +88,7 @@ def resume(ids: tuple[str, ...], as_json: bool) -> None:
 @click.argument("ids", nargs=-1, shell_complete=complete.jobs)
 @json_option
 def hold(ids: tuple[str, ...], as_json: bool) -> None:
-    """Keep jobs from starting; without IDs, start nothing new at all."""
+    """Hold waiting jobs; without IDs, start no further jobs."""
     _change("hold", ids, as_json) if ids else _hold_queue(True, as_json)
 
 
@@ -97,7 +97,7 @@ def hold(ids: tuple[str, ...], as_json: bool) -> None:
 @click.option("--now", is_flag=True, help="Kill a running one: no checkpoint.")
 @json_option
 def cancel(ids: tuple[str, ...], now: bool, as_json: bool) -> None:
-    """Take jobs off the queue; a running training checkpoints first."""
+    """Cancel jobs; a running training checkpoints first."""
     _change("cancel", ids, as_json, now=now)
 
 
@@ -105,7 +105,7 @@ def cancel(ids: tuple[str, ...], now: bool, as_json: bool) -> None:
 @job_ids
 @json_option
 def retry(ids: tuple[str, ...], as_json: bool) -> None:
-    """Queue failed, cancelled and held jobs again, with the numbers they have."""
+    """Queue failed, cancelled and held jobs again, with their numbers."""
     _change("retry", ids, as_json)
 
 
@@ -116,7 +116,7 @@ def retry(ids: tuple[str, ...], as_json: bool) -> None:
 @click.option("--before", metavar="ID", shell_complete=complete.jobs, help="Just before that job.")
 @json_option
 def move(ids: tuple[str, ...], first: bool, last: bool, before: str | None, as_json: bool) -> None:
-    """Change the order."""
+    """Change the order of waiting jobs."""
     if [first, last, before is not None].count(True) != 1:
         raise UsageError("where to?", "give one of --first, --last, --before ID")
     _change("move", ids, as_json, where=before or ("first" if first else "last"))

@@ -1,4 +1,4 @@
-"""`ddpm-tui queue train|sample|evaluate`: adding jobs. What is asked for is counted and checked by the engine."""
+"""`ddpm-tui queue train|sample|evaluate`: add jobs. The engine resolves and checks the arguments."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from engine.service.states import job_number
 
 
 def common_options(command: Any) -> Any:
-    """What every job that is added may be given."""
+    """Add the options that every job has."""
     for option in (
         json_option,
         click.option("--dry-run", is_flag=True, help="Say what would be added, and add nothing."),
@@ -43,7 +43,7 @@ def common_options(command: Any) -> Any:
 
 
 def _named(_: click.Context, __: click.Parameter, reference: str) -> str:
-    """A checkpoint as the engine, which is in another folder, finds it too."""
+    """Make the path of a checkpoint absolute, because the engine runs in another folder."""
     return str(given_path(reference).absolute()) if is_export(reference) else reference
 
 
@@ -60,7 +60,7 @@ def train(
 ) -> None:
     """Queue training: a new run of a PROFILE, or more of a RUN.
 
-    The target is absolute: "2 chunks" is counted once, from what is already queued, and shown.
+    The target is absolute: "2 chunks" is counted once, from the training that is already queued, and shown.
     """
     from engine.service.planning import absolute_profile
 
@@ -91,8 +91,9 @@ def sample(
     priority: str | None,
     **args: Any,
 ) -> None:
-    """Queue a sample set. It goes before waiting training and between the chunks of a running one
-    (--priority now: at its next step). DIR is an exported folder, as for `ddpm-tui sample`."""
+    """Queue a sample set. It runs before waiting training and between the chunks of a running one (with --priority
+    now, at its next step). DIR is an exported folder, as for `ddpm-tui sample`.
+    """
     _check_steps(args["checkpoint"], args["steps"])
     _add(
         "add",
@@ -123,7 +124,7 @@ def evaluate(
     priority: str | None,
     **args: Any,
 ) -> None:
-    """Queue the measures of quality for a checkpoint; what they are, `ddpm-tui evaluate --help` says."""
+    """Queue an evaluation of a checkpoint. `ddpm-tui evaluate --help` lists the measures."""
     _check_steps(args["checkpoint"], args["steps"])
     _add(
         "add",
@@ -138,7 +139,7 @@ def evaluate(
 
 
 def _check_steps(checkpoint: str, steps: int | None) -> None:
-    """Where the run's record can tell, or the exported folder, which must be there now."""
+    """Check the steps, if the run's record or the exported folder, which must exist now, can be read."""
     if is_export(checkpoint):
         from engine.runs.trained import find_trained
 
@@ -157,7 +158,8 @@ def _given(args: dict[str, Any]) -> dict[str, Any]:
 
 
 def _add(do: str, as_json: bool, **args: Any) -> None:
-    # The token makes a request that is sent again, because the engine died under it, find the first one's job.
+    # The token makes sure that a request that is sent again, because the engine died during it, finds the job of the
+    # first one.
     answer = insistent_request(Home.find(), do, token=token(), **args)
     if as_json:
         print_json(answer)

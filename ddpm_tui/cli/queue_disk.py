@@ -1,4 +1,4 @@
-"""The queue of a home that cannot be written, where no engine can be started: what the files say."""
+"""The queue of a home that cannot be written to, and thus has no engine, read from its files."""
 
 import os
 from dataclasses import asdict
@@ -15,12 +15,13 @@ from engine.jobs.kinds import title
 from engine.service.states import Job, State, job_number
 
 SHOWN = 20
-"""Jobs that are over which a listing shows unless all are asked for."""
+"""Finished jobs that a listing shows unless all are requested."""
 
 
 def look(home: Home, do: str, **args: Any) -> Any:
-    """`list` or `show` as the engine answers it. It is started where it can be; otherwise the answer is made of the
-    home's files, and said so."""
+    """Return the engine's answer to `list` or `show`. If no engine can be started, the answer is read from the home's
+    files, and a note says so.
+    """
     if not home.root.exists() or os.access(home.root, os.W_OK):
         return insistent_request(home, do, **args)
     try:
@@ -67,7 +68,7 @@ def _jobs(home: Home) -> list[Job]:
 
 
 def wire_on_disk(home: Home, job: Job) -> dict[str, Any]:
-    """A job as the engine would show it. A worker lives where it holds its job's lock."""
+    """Return a job in the form of the engine's answers. A worker is alive if it holds its job's lock."""
     wire = {**job.to_wire(), "title": title(job.kind, job.run, job.args)}
     if job.state is State.QUEUED:
         wire["waits"] = "for the engine"

@@ -1,4 +1,4 @@
-"""`ddpm-tui queue status`: the queue in one line. It starts nothing, so that a status bar may ask all day."""
+"""`ddpm-tui queue status`: the queue in one line. It starts no engine, so a status bar may call it all day."""
 
 import time
 from typing import Any
@@ -16,9 +16,9 @@ from engine.client.sync import Client
 
 @click.command()
 def status() -> None:
-    """What runs, how far it is and how many wait, in one line: for a status bar or a prompt.
+    """Show the running job, its progress and the number of waiting jobs in one line, for a status bar or a prompt.
 
-    Says "idle" where nothing runs. Starts no engine; without one it says what is on the disk.
+    Prints "idle" if no job is running. Starts no engine; if none is running, it reads the queue from the disk.
 
     \b
     tmux: set -g status-interval 5; set -g status-right-length 90
@@ -29,7 +29,7 @@ def status() -> None:
         with Client(home) as client:
             answer = client.request("list")
         say(status_line(answer["jobs"], answer["on_hold"], True))
-    except DdpmError:  # there is none, it hangs, or it is of another version
+    except DdpmError:  # no engine is running, it hangs, or it is of another version
         say(status_line(_on_disk(home), False, False))
 
 
@@ -41,7 +41,9 @@ def _on_disk(home: Home) -> list[dict[str, Any]]:
 
 
 def status_line(jobs: list[dict[str, Any]], on_hold: bool, engine: bool) -> str:
-    """ "celeba32-1 epoch 12.4/50, loss 0.0312, 2 h 05 min left, 3 waiting". engine: whether one answers."""
+    """Return for example "celeba32-1 epoch 12.4/50, loss 0.0312, 2 h 05 min left, 3 waiting". engine: whether one
+    answers.
+    """
     states = [job["state"] for job in jobs]
     waiting = states.count("queued") + states.count("interrupted")
     parts = [_at_work(job) for job in jobs if job["state"] in ("running", "starting")] or ["idle"]

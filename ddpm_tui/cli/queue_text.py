@@ -1,4 +1,4 @@
-"""How jobs read in a terminal's lines. Plain dictionaries from the engine in, text out; nothing is fetched here."""
+"""Formatting of jobs as lines. Takes the engine's dictionaries and returns text; requests nothing itself."""
 
 import time
 from dataclasses import fields
@@ -14,11 +14,11 @@ from engine.service.states import job_number
 
 
 def listing(answer: dict[str, Any], width: int) -> list[Line]:
-    """The table of `queue list`, one job a line, cut to `width` columns."""
+    """Return the table of `queue list`, with one job per line, truncated to `width` columns."""
     lines: list[Line] = [[f"! {problem}"] for problem in answer["problems"]]
     if answer["on_hold"]:
         lines.append(["The queue is on hold: nothing new starts (`queue resume` releases it)."])
-    # What works stands before what waits, also where that comes first by its priority.
+    # Running jobs come before waiting ones, even if those have a higher priority.
     jobs = sorted(answer["jobs"], key=_rank)
     if not jobs:
         return [*lines, ["The queue is empty. `ddpm-tui queue train PROFILE` adds a training."]]
@@ -37,7 +37,7 @@ def listing(answer: dict[str, Any], width: int) -> list[Line]:
 
 
 def _rank(job: dict[str, Any]) -> int:
-    """The place of a job's state in a list; one that an engine of a newer version made stands with what waits."""
+    """Return the position of a job's state in a list; states of a newer engine are listed with waiting jobs."""
     facts = STATES.get(job["state"])
     return facts.rank if facts else max(f.rank for f in STATES.values())
 
@@ -49,7 +49,7 @@ def _name(job: dict[str, Any]) -> str:
 
 
 def remark(job: dict[str, Any]) -> str:
-    """What there is to know about a job besides its state: progress, why it waits, why it ended."""
+    """Return what a list shows beside a job's state: its progress, why it waits, or why it ended."""
     state = job["state"]
     if state in ("running", "starting"):
         words = progress(job.get("progress"))
@@ -72,8 +72,9 @@ INTENTS = {
 
 
 def progress(wire: dict[str, Any] | None) -> str:
-    """One line about a living worker: "epoch 12.40 of 50, 131 pictures/s, 1 h 12 min left"; where it has gone
-    silent, since when instead of how fast."""
+    """Return one line about a living worker: "epoch 12.40 of 50, 131 pictures/s, 1 h 12 min left". If the worker has
+    gone silent, the line says since when instead of its speed.
+    """
     now = told(wire)
     if now is None:
         return ""
@@ -93,7 +94,7 @@ def progress(wire: dict[str, Any] | None) -> str:
 
 
 def told(wire: dict[str, Any] | None) -> Progress | None:
-    """What a worker told last, as the engine passes it on; what a newer engine adds is left out."""
+    """Return the worker's last progress as the engine passes it on; fields of a newer engine are ignored."""
     return Progress(**{key: value for key, value in wire.items() if key in _FIELDS}) if wire else None
 
 
@@ -102,13 +103,13 @@ _FIELDS = {field.name for field in fields(Progress)}
 
 def _state(job: dict[str, Any]) -> str:
     state, reason = job["state"], job.get("reason") or ""
-    # Some reasons begin with the state's own word.
+    # Some reasons begin with the name of the state.
     said = [reason] if reason.startswith(state) else [state, reason]
     return " — ".join(part for part in (*said, job.get("hint")) if part)
 
 
 def details(job: dict[str, Any]) -> list[str]:
-    """The page of `queue show`."""
+    """Return the lines of `queue show`."""
     facts = [
         ("job", f"{job_number(job['id'])}  {job['title']}"),
         ("state", _state(job)),

@@ -1,4 +1,4 @@
-"""`ddpm-tui queue wait|logs` and `list --watch`: staying with jobs, through restarts of the engine."""
+"""`ddpm-tui queue wait|logs` and `list --watch`: following jobs, also through restarts of the engine."""
 
 import contextlib
 import os
@@ -32,10 +32,10 @@ from engine.service.states import job_number
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Give up after so long (exit code 1).")
 @click.option("--quiet", "-q", is_flag=True)
 def wait(ids: tuple[str, ...], timeout: float | None, quiet: bool) -> None:
-    """Wait until jobs are over; without IDs, all that work or wait for their turn now. The exit code is the job's; of
-    several, the first that is not 0, and 1 where only an unknown ID is to be said.
+    """Wait until jobs have ended; without IDs, all running and waiting jobs. The exit code is the job's. With several
+    jobs it is the first that is not 0, or 1 if the only error is an unknown ID.
 
-    A job that needs you ends the waiting too: with 1 where it is held, with 73 where the disk was full.
+    Waiting also ends if a job needs your attention: with 1 if it is held, with 73 if the disk was full.
     """
     end = None if timeout is None else time.monotonic() + timeout
     told: dict[str, str] = {}
@@ -49,12 +49,14 @@ def wait(ids: tuple[str, ...], timeout: float | None, quiet: bool) -> None:
                 client.request("subscribe", topics=["jobs"])
                 codes = _wait(client, {job["id"]: job for job in jobs}, end, told, quiet)
         except NotRunningError:
-            continue  # it died or was restarted; what we wait for is in its files
+            continue  # it died or was restarted; the jobs are in its files
         raise SystemExit(next((code for code in codes if code), int(unknown)))
 
 
 def _shown(client: Client, ids: tuple[str, ...], told: dict[str, str]) -> tuple[list[dict[str, Any]], bool]:
-    """The jobs, and whether one of several is unknown, which is said once; of a single one it is the error."""
+    """Return the jobs, and whether some id is unknown. With several ids an unknown one is reported once; a single one
+    is an error.
+    """
     jobs, unknown = [], False
     for name in ids:
         try:
@@ -71,9 +73,9 @@ def _shown(client: Client, ids: tuple[str, ...], told: dict[str, str]) -> tuple[
 def _wait(
     client: Client, jobs: dict[str, dict[str, Any]], end: float | None, told: dict[str, str], quiet: bool
 ) -> list[int]:
-    """Exit codes of `jobs` (by id, in order) once all are over."""
+    """Return the exit codes of `jobs` (by id, in order) once all have ended."""
     while True:
-        # Asked anew after subscribing: nothing is missed between the two.
+        # Requested again after subscribing, so that no event is missed between the two.
         for job_id in jobs:
             jobs[job_id] = client.request("show", id=job_id)
             state = jobs[job_id]["state"]
@@ -95,15 +97,15 @@ def _wait(
 
 
 LOG_BYTES = 1 << 20
-"""Of a log that are read at once."""
+"""Bytes of a log that are read at a time."""
 ASK_S = 1.0
-"""Between two questions whether the job whose log is followed is over."""
+"""Seconds between two requests whether the followed job has ended."""
 WATCH_S = 2.0
-"""Between two drawings of a watched list."""
+"""Seconds between two updates of a watched list."""
 
 
 def watch_list(everything: bool) -> None:
-    """Draw the list in place until Ctrl-C. Printed once, with a word about it, where it cannot be drawn over."""
+    """Update the list in place until Ctrl-C. If the output is not such a terminal, print it once with a note."""
     home = Home.find()
     answer = look(home, "list", all=everything)
     if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
@@ -123,7 +125,7 @@ def watch_list(everything: bool) -> None:
             lines = [head, *listing(answer, shutil.get_terminal_size((120, 24)).columns)]
             live.update(Text("\n").join(map(rich_line, lines)), refresh=True)
             time.sleep(WATCH_S)
-            try:  # only asked, never started: who stops the engine while this runs means it
+            try:  # do not start an engine: a user who stops it in the meantime wants it stopped
                 with connect(home) as client:
                     answer, trouble = client.request("list", all=everything), ""
             except NotRunningError:
@@ -131,7 +133,7 @@ def watch_list(everything: bool) -> None:
 
 
 def _comes(state: str) -> bool:
-    """Whether a job in this state comes to an end without anybody's doing."""
+    """Return whether a job in this state ends without an action of the user."""
     return state in STATES and STATES[State(state)].comes
 
 
@@ -141,7 +143,7 @@ def _at_rest(job: dict[str, Any]) -> bool:
 
 
 def _lacks_room(job: dict[str, Any]) -> bool:
-    """A full disk pauses a job; nothing goes on before somebody makes room."""
+    """Return whether the job is paused because the disk is full; it continues only after space is freed."""
     return job["state"] == "paused" and (job.get("result") or {}).get("outcome") == "disk_full"
 
 
@@ -159,7 +161,7 @@ def _exit_code(job: dict[str, Any]) -> int:
 @click.option("-f", "--follow", is_flag=True, help="Go on as it grows, until the job is over.")
 @click.option("-n", "lines", type=LINES, default=50, show_default=True, help="Lines from the end.")
 def logs(job: str, follow: bool, lines: int) -> None:
-    """What a job's worker printed."""
+    """Show the output of a job's worker."""
     home = Home.find()
     answer = look(home, "show", id=job)
     path = Path(answer["log"])
@@ -172,7 +174,7 @@ def _is_over(home: Home, job_id: str) -> bool:
 
 
 def follow_file(path: Path, lines: int, over: Any) -> None:
-    """Print the last `lines` of a file; with `over`, go on until it says True and nothing new is there."""
+    """Print the last `lines` of a file; with `over`, continue until it returns True and no new lines are there."""
     position = 0
     held = b""
     with contextlib.suppress(FileNotFoundError):
@@ -183,14 +185,14 @@ def follow_file(path: Path, lines: int, over: Any) -> None:
         fresh = b""
         with contextlib.suppress(FileNotFoundError), open_data(path) as file:
             if file.seek(0, 2) < position:
-                position, held = 0, b""  # the log was begun anew
+                position, held = 0, b""  # the log was replaced
             file.seek(position)
             fresh = file.read(LOG_BYTES)
             position += len(fresh)
         if fresh:
-            # A line that is not yet whole may end within a character.
+            # An incomplete line may end in the middle of a character.
             *whole, held = _LINE_END.split(held + fresh)
-            if len(held) > LOG_BYTES:  # no line, or one that nobody reads
+            if len(held) > LOG_BYTES:  # no line ending, or too long to be read as a line
                 whole, held = [*whole, held], b""
             _say_log(whole)
             sys.stdout.flush()

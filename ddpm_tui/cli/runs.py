@@ -1,4 +1,4 @@
-"""`ddpm-tui runs`: what there is, where it came from, how two differ, and branching from a checkpoint."""
+"""`ddpm-tui runs`: list, show, compare, branch, rename, delete and restore runs."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from engine.base.errors import DdpmError
 
 MOST_SHOWN = 30
 MOST_COMPARED = 15
-"""Epochs in a table."""
+"""The most epochs in a table."""
 
 if TYPE_CHECKING:
     from engine.base.folders import RunFolder
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 @click.group(cls=NounGroup)
 def runs() -> None:
-    """Runs: a profile that was frozen, its checkpoints, its curves, its samples. Each is a folder of its own."""
+    """Runs: a frozen profile with its checkpoints, curves and samples. Each is a folder."""
 
 
 def _facts(name: str) -> dict[str, Any]:
-    """What a list shows of one run; a damaged one says so."""
+    """Return what a list shows of one run; for a damaged run, the problem."""
     from engine.base.files import is_locked
     from engine.runs.checkpoints import list_checkpoints
     from engine.runs.record import read_record
@@ -74,7 +74,7 @@ def _facts(name: str) -> dict[str, Any]:
 @runs.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """All runs; the one that changed last stands last."""
+    """List all runs, the most recently changed one last."""
     from engine.runs.record import misnamed_runs, run_names
 
     for line in misnamed_runs(home()):
@@ -102,7 +102,7 @@ def list_(as_json: bool) -> None:
         ]
         for r in found
     ]
-    # What no run has would take the room of the names.
+    # A column without values would take space from the names.
     shown = [i for i, name in enumerate(columns) if name not in ("FROM", "") or any(row[i] for row in rows)]
     print_table(
         [columns[i] for i in shown], [[row[i] for i in shown] for row in rows], right={"EPOCH", "SIZE"}
@@ -113,7 +113,7 @@ def list_(as_json: bool) -> None:
 @click.argument("run", shell_complete=complete.runs)
 @json_option
 def show(run: str, as_json: bool) -> None:
-    """One run: profile, lineage, what was decided for it, its epochs, the newest scores of each measure."""
+    """Show one run: its profile, lineage, device settings, epochs, and the newest scores of each measure."""
     from engine.runs.metrics import read_metrics
     from engine.runs.record import find_run, load_run
 
@@ -178,10 +178,10 @@ def show(run: str, as_json: bool) -> None:
 @runs.command()
 @click.argument("run", shell_complete=complete.runs)
 def metrics(run: str) -> None:
-    """A run's curves as CSV on standard output: a line for each logged step and for each epoch.
+    """Print a run's curves as CSV: one line for each logged step and for each epoch.
 
-    The columns are those of metrics.jsonl, and `kind` says which of the two a line is; what it has no number for is
-    left empty. Of a branch, what its parent had learned before it stands first. It can be read while the run trains.
+    The columns are those of metrics.jsonl, and `kind` distinguishes steps and epochs; missing values are empty. A
+    branch begins with the lines of its parent. The run may be training.
 
     \b
     ddpm-tui runs metrics celeba32-1 > curves.csv
@@ -197,7 +197,9 @@ def metrics(run: str) -> None:
 
 
 def _newest_scores(folder: "RunFolder", most: int = 3) -> list[tuple[int, "Score"]]:
-    """Of each measure the scores of the `most` newest checkpoints that have it, with their steps, oldest first."""
+    """Return, for each measure, the scores of the `most` newest checkpoints that have it, with their steps, oldest
+    first.
+    """
     from engine.runs.evaluations import read_evaluations
 
     found: dict[str, dict[int, Score]] = {}
@@ -208,7 +210,7 @@ def _newest_scores(folder: "RunFolder", most: int = 3) -> list[tuple[int, "Score
 
 
 def _thinned(epochs: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
-    """All of a short history; of a long one an even choice that keeps both ends."""
+    """Return a short history unchanged; of a long one, evenly chosen epochs including the first and the last."""
     if len(epochs) <= most:
         return epochs
     return [epochs[round(i * (len(epochs) - 1) / (most - 1))] for i in range(most)]
@@ -218,7 +220,7 @@ def _thinned(epochs: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
 @click.argument("names", nargs=-1, required=True, metavar="RUN RUN…", shell_complete=complete.runs)
 @json_option
 def compare(names: tuple[str, ...], as_json: bool) -> None:
-    """How runs differ: what their profiles say differently, and their figures side by side."""
+    """Compare runs: the differences of their profiles, and their metrics side by side."""
     from engine.base.errors import UsageError
     from engine.config.store import diff_profiles, value_text
     from engine.runs.metrics import read_metrics
@@ -285,9 +287,9 @@ def _at(table: Any, epoch: int, key: str) -> float | None:
 def branch(reference: str, overrides: tuple[str, ...], name: str | None, as_json: bool) -> None:
     """Start a new run from a checkpoint, with other settings.
 
-    The checkpoint and the history up to it come along, so the branch stands on its own. What the weights were
-    made for (model, diffusion, prediction, size of the pictures) cannot change; learning rate, batch size, loss, data
-    set and the like can. It goes on from the epoch and the pictures seen that its checkpoint has.
+    The checkpoint and the history up to it are copied, so the branch does not depend on its parent. Settings that the
+    weights depend on (model, diffusion, prediction, picture size) cannot change; others, such as learning rate, batch
+    size, loss and data set, can. The branch continues from the epoch and the pictures seen of its checkpoint.
 
     \b
     ddpm-tui runs branch celeba32-1@e100 --set optim.lr=1e-6 --set optim.schedule=constant --name slower
@@ -318,7 +320,7 @@ def branch(reference: str, overrides: tuple[str, ...], name: str | None, as_json
 @click.argument("run", shell_complete=complete.runs)
 @click.argument("name", metavar="NEW-NAME")
 def rename(run: str, name: str) -> None:
-    """Give a run another name. Its branches go on pointing at it.
+    """Rename a run. Its branches keep pointing to it.
 
     Refused while the queue has jobs for it, or while it or a branch of it trains.
     """

@@ -1,4 +1,4 @@
-"""`ddpm-tui sample`: draw pictures from a checkpoint, keep them in the run, and hand them out as files."""
+"""`ddpm-tui sample`: draw pictures from a checkpoint, store them in the run, and write them to files."""
 
 import sys
 from pathlib import Path
@@ -20,15 +20,17 @@ from engine.diffusion.spacing import Spacing
 from engine.jobs.files import Result
 
 CLEAR_EDGE = 32
-"""Pixels across which a face is still a face; half as many and it is a stamp."""
+"""Pixels across a face at which its features are clear."""
 SCROLLED_ROWS = 3
 
 KEPT_TRAJECTORIES = 8
-"""Pictures whose denoising is kept unless asked otherwise: what the gallery scrubs through."""
+"""Pictures whose denoising is stored by default, for the gallery."""
 
 
 def _file(*endings: str) -> Any:
-    """A path whose ending says the format, absolute: the worker is in another folder."""
+    """Return a callback for a file whose extension gives the format. The path becomes absolute, because the worker
+    runs in another folder.
+    """
 
     def check(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
         if value is None:
@@ -44,7 +46,7 @@ def _file(*endings: str) -> Any:
 
 
 def drawing_options(command: Any) -> Any:
-    """What is drawn, how, and into which files: the same for `sample` and `queue sample`."""
+    """Add the options of sampling, which `sample` and `queue sample` share."""
     for option in (
         click.option(
             "--out",
@@ -104,8 +106,9 @@ def drawing_options(command: Any) -> Any:
 def drawing_args(
     count: int, trajectory: str | None, trajectory_of: int, usual_sampler: str | None = None, **options: Any
 ) -> dict[str, Any]:
-    """The args of a sampling job from `drawing_options` and what it draws from. Raises UsageError for those that
-    exclude each other. usual_sampler: the profile's, where it is known."""
+    """Return the arguments of a sampling job from `drawing_options`. Raises UsageError for options that exclude each
+    other. usual_sampler: the profile's sampler, if it is known.
+    """
     from engine.config.sampling_settings import check_outputs
 
     sampler = options["sampler"] or usual_sampler
@@ -135,10 +138,9 @@ def drawing_args(
 def sample(reference: str, count: int, show: bool, device: str, as_json: bool, **options: Any) -> None:
     """Draw pictures from a checkpoint.
 
-    WHICH is a step, eN (the end of epoch N), a tag, best (lowest error on held-out pictures) or latest, which
-    is meant where it is left out. The set is kept in the run's samples folder with everything that made it.
-    DIR is a folder that `checkpoints export` made, given with a slash (./DIR); its sets are kept in the home's
-    samples folder.
+    WHICH is a step, eN (the end of epoch N), a tag, best (lowest error on held-out pictures) or latest (the default).
+    The set is stored in the run's samples folder, together with all settings. DIR is a folder written by `checkpoints
+    export`, given with a slash (./DIR); its sets are stored in the home's samples folder.
 
     \b
     ddpm-tui sample celeba32-1 --show
@@ -181,7 +183,7 @@ def sample(reference: str, count: int, show: bool, device: str, as_json: bool, *
 
 
 def show_pictures(result: Result) -> None:
-    """Print a sample set's pictures as half blocks: all on one page where that leaves each its features."""
+    """Print the pictures of a sample set as half blocks: all on one page if they stay large enough to show features."""
     import shutil
     import sys
 
@@ -198,6 +200,6 @@ def show_pictures(result: Result) -> None:
     clear = min(width, CLEAR_EDGE)
     if page.per_page >= len(pictures) and page.width >= clear:
         print_faces(sys.stdout, list(pictures))
-    else:  # a terminal scrolls: rather some large enough to be looked at than all of them as stamps
+    else:  # a terminal scrolls, so print a few large pictures instead of all of them in a size too small to see
         lines = max(room.lines - 2, SCROLLED_ROWS * (clear // 2 + 1))
         print_faces(sys.stdout, list(pictures), edge=min(clear, room.columns), height=lines)

@@ -1,4 +1,4 @@
-"""`ddpm-tui study …`: experiments as files. Run them here or in the queue; the report says what they show."""
+"""`ddpm-tui study …`: experiments as files. Run them in the foreground or in the queue, and report the results."""
 
 import contextlib
 import json
@@ -51,7 +51,7 @@ def study() -> None:
 @study.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """Studies, shipped and yours ($DDPM_HOME/studies/*.toml), and how far each is."""
+    """List studies, included and yours ($DDPM_HOME/studies/*.toml), with their progress."""
     from engine.studies.plan import steps
     from engine.studies.spec import load_study, study_paths
 
@@ -82,7 +82,7 @@ def _done(all_steps: "list[Step]") -> str:
 @small_option
 @json_option
 def show(name: str, small: bool, as_json: bool) -> None:
-    """What a study compares, and each of its jobs."""
+    """Show the variants of a study and its jobs."""
     from engine.studies.plan import steps
     from engine.studies.spec import load_study
 
@@ -123,10 +123,10 @@ def _what(step: "Step") -> str:
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @device_option
 def run(name: str, small: bool, foreground: bool, dry_run: bool, device: str) -> None:
-    """Run a study: what is there already is kept, what is missing is done. Safe to repeat.
+    """Run a study: finished jobs are kept, missing ones are run. Safe to repeat.
 
-    Its runs are ordinary ones, named STUDY.VARIANT.sSEED. In the foreground Ctrl-C checkpoints, and the same
-    command goes on from there.
+    Its runs are ordinary ones, named STUDY.VARIANT.sSEED. In the foreground, Ctrl-C checkpoints, and the same command
+    continues from there.
     """
     from engine.runs.evaluations import check_measures
     from engine.studies.plan import check_settings, steps
@@ -134,7 +134,7 @@ def run(name: str, small: bool, foreground: bool, dry_run: bool, device: str) ->
 
     one = load_study(home(), name)
     check_settings(home(), one, small)
-    if one.plan(small).measures:  # a package that is missing is said before the training, not after it
+    if one.plan(small).measures:  # a missing package is reported before the training, not after it
         check_measures(one.plan(small).measures, None)
     found = steps(home(), one, small)
     left = [step for step in found if not step.done]
@@ -151,7 +151,7 @@ def run(name: str, small: bool, foreground: bool, dry_run: bool, device: str) ->
 
 
 def _alone(one: "Study", small: bool) -> "FileLock":
-    """Two commands that plan the same study at once would both do what neither has done yet."""
+    """Return a lock: two commands that plan the same study at once would both do the same jobs."""
     from engine.base.files import FileLock
 
     lock = FileLock.acquire(
@@ -170,7 +170,7 @@ def _here(one: "Study", small: bool, device: str) -> None:
 
     go_on = f"ddpm-tui study run {one.name}{' --small' if small else ''} --foreground"
     total, number = len(steps(home(), one, small)), 0
-    # Planned anew for each job: what one made, the next one finds.
+    # Plan again for each job, so that it finds the results of the one before.
     while number < total:
         step = steps(home(), one, small)[number]
         number += 1
@@ -184,12 +184,12 @@ def _here(one: "Study", small: bool, device: str) -> None:
 
 
 def _queue(one: "Study", small: bool, device: str) -> None:
-    """Each job once. Scoring waits for its training, and a branch for that of its base."""
+    """Queue each job once. An evaluation waits for its training, and a branch for that of its base."""
     from ddpm_tui.cli.connection import insistent_request
     from engine.service.states import ENDED
     from engine.studies.plan import prepare, steps
 
-    # Looked at before what is done: a job that ends in between is then found in one or the other.
+    # List the queue before the finished work: a job that ends in between is then found in one of the two.
     jobs = insistent_request(home(), "list", all=True)["jobs"]
     waiting = [job for job in jobs if job["state"] not in ENDED]
     trained_by = {job["run"]: job["id"] for job in waiting if job["kind"] == "train"}
@@ -216,8 +216,9 @@ def _queue(one: "Study", small: bool, device: str) -> None:
 
 
 def _token(one: "Study", small: bool, step: "Step", jobs: list[dict[str, Any]]) -> str:
-    """The same for the same wish, so that one which was on its way when we were killed is not granted twice; another
-    one once the job it made is over without having done it."""
+    """Return a token for a job. The same job has the same token, so that a request that was under way when the
+    command was killed adds it only once. If its job has ended without success, the token changes.
+    """
     import hashlib
 
     facts = [step.kind, step.run, _without_place(step.args)]
@@ -227,7 +228,7 @@ def _token(one: "Study", small: bool, step: "Step", jobs: list[dict[str, Any]]) 
 
 
 def _without_place(args: dict[str, Any]) -> dict[str, Any]:
-    """Args but the checkpoint, which is an epoch as long as it is to come, and then a step."""
+    """Return the arguments without the checkpoint, which is an epoch until it exists, and then a step."""
     return {key: value for key, value in args.items() if key != "checkpoint"}
 
 
@@ -247,9 +248,9 @@ def _same(job: dict[str, Any], step: "Step") -> bool:
 )
 @json_option
 def report(name: str, small: bool, out: str | None, as_json: bool) -> None:
-    """Write one folder that stands alone: table (Markdown, CSV, JSON), curves, and a sheet of faces.
+    """Write a self-contained folder: table (Markdown, CSV, JSON), curves, and a sheet of faces.
 
-    Before all runs have ended it is written too, and says what is missing.
+    It can also be written before all runs have ended; it then lists the missing ones.
     """
     from engine.studies.report import spread, write_report
     from engine.studies.spec import load_study

@@ -1,4 +1,4 @@
-"""`ddpm-tui train`: train a run here and now, from a profile or on from where it is."""
+"""`ddpm-tui train`: train a run in the foreground, from a profile or continuing a run."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
@@ -42,17 +42,17 @@ def train(
     device: str,
     as_json: bool,
 ) -> None:
-    """Train a run here and now, from a profile or on from a run.
+    """Train a run in the foreground, from a profile or continuing a run.
 
-    PROFILE starts a run named PROFILE-1, PROFILE-2, … and freezes the profile in it; where the newest run of
-    exactly this profile (--set included) is unfinished, that one goes on instead. RUN goes on with that run.
-    Data is packed first where that was not done.
+    PROFILE starts a run named PROFILE-1, PROFILE-2, … and freezes the profile in it. If the newest run of exactly
+    this profile (including --set) is unfinished, that run is continued instead. RUN continues that run. The data is
+    packed first if necessary.
 
-    Without --to-epoch and --chunks it trains to the profile's training.epochs, with a checkpoint at the end of
-    each chunk (training.chunk_epochs) and every few minutes. Asking for what is done already does nothing.
+    Without --to-epoch and --chunks it trains to the profile's training.epochs, with a checkpoint at the end of each
+    chunk (training.chunk_epochs) and every few minutes. If the target has been reached, nothing is done.
 
-    Ctrl-C checkpoints and ends (exit code 75); a second one quits at once (130). The same command goes on from
-    there, to the bit. A full disk ends it with 73 and the last checkpoint whole.
+    Ctrl-C checkpoints and exits (exit code 75); a second one exits at once (130). The same command continues exactly
+    from there. If the disk is full, it exits with 73; the last checkpoint is complete.
     """
     from ddpm_tui.cli.foreground import run_job
     from engine.service.targets import find_target

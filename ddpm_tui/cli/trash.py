@@ -1,4 +1,4 @@
-"""`ddpm-tui trash`: deleted things wait here until they are purged."""
+"""`ddpm-tui trash`: deleted things, until they are purged."""
 
 import time
 
@@ -12,13 +12,13 @@ from engine.base.errors import UserError, unknown
 
 @click.group(cls=NounGroup)
 def trash() -> None:
-    """What was deleted. Deleting only moves; purging frees the space and cannot be undone."""
+    """The trash. Deleting only moves things here; purging frees the space and cannot be undone."""
 
 
 @trash.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """Deleted things, newest first."""
+    """List deleted things, newest first."""
     from engine.base.trash import list_trash, size_of
 
     found = list_trash(home(), lambda problem: note(f"left out: {problem}"))
@@ -49,7 +49,7 @@ def list_(as_json: bool) -> None:
 @trash.command()
 @click.argument("what", metavar="[WHAT]", required=False)
 def restore(what: str | None) -> None:
-    """Bring one thing back, the last deleted where nothing is named."""
+    """Restore one thing, by default the last one deleted."""
     from engine.base.trash import list_trash
     from engine.base.trash import restore as bring_back
 
@@ -66,7 +66,7 @@ def restore(what: str | None) -> None:
 @click.argument("what", metavar="[WHAT]", required=False)
 @yes_option
 def purge(what: str | None, yes: bool) -> None:
-    """Delete for good: one thing, or all of it."""
+    """Delete one thing, or everything in the trash, permanently."""
     from engine.base.trash import list_trash, size_of
     from engine.base.trash import purge as destroy
 

@@ -1,6 +1,6 @@
-"""How a foreground job's progress looks: bars on a terminal, plain lines at intervals elsewhere, JSON lines.
+"""Display of a foreground job's progress: bars on a terminal, plain lines at intervals elsewhere, JSON lines.
 
-A view is told what the worker reports and what it says; it knows nothing of processes or signals.
+A view receives the worker's progress and messages; it knows nothing about processes or signals.
 """
 
 import os
@@ -22,23 +22,23 @@ JSON_INTERVAL_S = 1.0
 
 
 class View(Protocol):
-    """Where a job's progress goes."""
+    """A display of a job's progress."""
 
     def update(self, progress: Progress) -> None:
-        """The newest progress; called several times a second."""
+        """Show the newest progress; called several times a second."""
 
     def line(self, text: str) -> None:
-        """One line that the worker said."""
+        """Show one line that the worker printed."""
 
     def aside(self, draw: Callable[[TextIO], object]) -> None:
-        """Let `draw` write to the terminal, with no bar in its way."""
+        """Let `draw` write to the terminal without a bar in its way."""
 
     def close(self) -> None:
-        """The job has ended."""
+        """End the display; the job has ended."""
 
 
 class Quiet:
-    """Shows nothing: --json without lines, or a terminal that has gone."""
+    """Shows nothing: for --json without lines, or if the terminal has gone."""
 
     def update(self, progress: Progress) -> None:
         pass
@@ -54,7 +54,7 @@ class Quiet:
 
 
 class JsonLines(Quiet):
-    """One JSON object a line: progress at most once a second, and what the worker says."""
+    """Prints JSON objects, one per line: progress at most once a second, and the worker's messages."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -72,7 +72,7 @@ class JsonLines(Quiet):
 
 
 class Plain(Quiet):
-    """Lines for a file or a pipe: what the worker says, and where it is every quarter of a minute."""
+    """Prints lines for a file or a pipe: the worker's messages, and its progress every 15 seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -94,7 +94,7 @@ class Plain(Quiet):
 
 
 class Terminal:
-    """A bar at the bottom, and what the worker says above it."""
+    """Shows a progress bar at the bottom, and the worker's messages above it."""
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console
@@ -152,7 +152,7 @@ class Terminal:
 
 
 def choose(*, quiet: bool = False, json_lines: bool = False) -> View:
-    """The view that fits where output goes."""
+    """Return the view that suits the output."""
     if json_lines:
         return JsonLines()
     if quiet:
@@ -169,7 +169,7 @@ def _phase(progress: Progress) -> str:
 
 
 def facts(progress: Progress) -> list[str]:
-    """What stands beside the bar: counts, epoch, loss, speed, time left. Short: 80 columns have to do."""
+    """Return the texts beside the bar: counts, epoch, loss, speed, time left. They are short enough for 80 columns."""
     found = []
     if progress.epoch is not None and progress.to_epoch is not None:
         found.append(f"epoch {progress.epoch:.1f}/{progress.to_epoch:g}")
@@ -185,7 +185,7 @@ def facts(progress: Progress) -> list[str]:
 
 
 def describe(progress: Progress) -> str:
-    """The same as one plain line."""
+    """Return the same texts as one plain line."""
     share = f"{100 * progress.done / progress.total:.0f} %" if progress.total else ""
     parts = [
         progress.phase,
