@@ -19,16 +19,20 @@ from engine.base.text import shell_line
     help="Parts: peaks, step, memory, epoch, packing, sampling, startup, scale; and, when named, peers, quality.",
 )
 @click.option(
-    "--profile", "profiles", multiple=True, metavar="NAME", help="Which; may be repeated. [default: shipped]"
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="NAME",
+    help="A profile to measure; may be repeated. [default: the included ones]",
 )
-@click.option("--quick", is_flag=True, help="Less of everything: a minute or two, and rougher figures.")
-@click.option("--peers", is_flag=True, help="Time diffusers and denoising-diffusion-pytorch too.")
+@click.option("--quick", is_flag=True, help="Measure less: a minute or two, with less accurate figures.")
+@click.option("--peers", is_flag=True, help="Also time diffusers and denoising-diffusion-pytorch.")
 @click.option(
     "--variant",
     "variants",
     multiple=True,
     metavar="'K=V …'",
-    help="For step and quality: settings to try beside the profile's own. May be repeated.",
+    help="For step and quality: settings to compare with the profile's own. May be repeated.",
 )
 @click.option(
     "--minutes",
@@ -37,7 +41,9 @@ from engine.base.text import shell_line
     show_default=True,
     help="For quality: training time of each variant and seed.",
 )
-@click.option("--seeds", type=Whole(1, 1000), default=1, show_default=True, help="For quality.")
+@click.option(
+    "--seeds", type=Whole(1, 1000), default=1, show_default=True, help="For quality: number of seeds."
+)
 @click.option(
     "--out", metavar="DIR", type=click.Path(file_okay=False), help="Write bench.json and bench.md there."
 )
@@ -78,7 +84,7 @@ def bench(
         find_profile(home(), name)
     parts = tuple(name for name in PARTS if name in chosen_parts(only) or (peers and name == "peers"))
     if variants and not (only and {"step", "quality"} & set(parts)):
-        raise UsageError("--variant is of the parts step and quality", "--only step, or --only quality")
+        raise UsageError("--variant needs the part step or quality", "use --only step or --only quality")
     for variant in variants:
         load_profile(home(), timed(profiles), variant.split())
     if "peers" in parts and len(missing_peers()) == len(PEERS):

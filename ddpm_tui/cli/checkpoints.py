@@ -53,7 +53,7 @@ def list_(run: str, as_json: bool) -> None:
         print_json([_wire(info) for info in found])
         return
     if not found:
-        note(f"run {run!r} has no checkpoint yet: `ddpm-tui train {run}`")
+        note(f"run {run!r} has no checkpoint yet; `ddpm-tui train {run}` trains it")
         return
     rows = []
     for info in found:
@@ -196,7 +196,7 @@ def untag(run: str, tag: str) -> None:
     from engine.runs.record import find_run
 
     set_tag(find_run(home(), run), tag, None)
-    say(f"{run} has no tag {tag} any more")
+    say(f"removed the tag {tag} from {run}")
 
 
 @checkpoints.command()
@@ -250,15 +250,15 @@ def restore(reference: str) -> None:
     "--keep-last",
     type=Whole(1, MOST),
     metavar="N",
-    help="Newest checkpoints. [default: training.keep_last]",
+    help="Keep the N newest checkpoints. [default: training.keep_last]",
 )
 @click.option(
     "--keep-chunks",
     type=Whole(1, MOST),
     metavar="N",
-    help="Newest chunk ends. [default: training.keep_chunks]",
+    help="Keep the ends of the N newest chunks. [default: training.keep_chunks]",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--dry-run", is_flag=True, help="Only list the checkpoints that would be removed.")
 @yes_option
 @json_option
 def prune(
@@ -303,7 +303,9 @@ def prune(
         say("nothing to prune")
     else:
         steps = ", ".join(str(info.step) for info in going)
-        said = "would go" if dry_run else "in the trash; `ddpm-tui trash purge` frees the space"
+        said = (
+            "would move to the trash" if dry_run else "in the trash; `ddpm-tui trash purge` frees the space"
+        )
         say(f"{plural(len(going), 'checkpoint')} ({size(total)}) {said}: {steps}")
 
 

@@ -45,7 +45,7 @@ def set_option(function: _F) -> _F:
         metavar="SECTION.KEY=VALUE",
         shell_complete=complete.settings,
         callback=_check_settings,
-        help="Change the profile, e.g. --set optim.lr=1e-4. May be given often.",
+        help="Change a setting, e.g. --set optim.lr=1e-4. May be repeated.",
     )(function)
 
 
@@ -72,21 +72,21 @@ def device_option(function: _F) -> _F:
         metavar="auto|cpu|cuda:N",
         callback=_check_device,
         shell_complete=complete.devices,
-        help="Where to compute.",
+        help="The device to compute on.",
     )(function)
 
 
 def _check_device(_: click.Context, __: click.Parameter, value: str) -> str:
     kind, colon, number = value.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (colon and not (kind == "cuda" and number.isdecimal())):
-        raise UsageError(f"no device is called {value!r}", "auto, cpu, cuda or cuda:N")
+        raise UsageError(f"there is no device {value!r}", "use auto, cpu, cuda or cuda:N")
     return "cuda:0" if value == "cuda" else value
 
 
 def check_steps(steps: int | None, most: int) -> None:
     """Refuse more `steps` than the run was trained for at once, before the job would. Raises UserError."""
     if steps is not None and steps > most:
-        raise UserError(f"--steps {steps} is more than the run's {most} diffusion steps")
+        raise UserError(f"--steps {steps} is more than the {most} diffusion steps of the run")
 
 
 def home() -> Home:
@@ -249,5 +249,5 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} — nobody can be asked here", "say --yes")
+        raise UsageError(f"{question} — cannot ask, because standard input is not a terminal", "use --yes")
     click.confirm(_encodable(visible(question), sys.stderr), abort=True, err=True)

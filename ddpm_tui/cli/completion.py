@@ -52,7 +52,7 @@ def completion(shell: str | None) -> None:
     shell = shell or Path(os.environ.get("SHELL", "")).name
     kind = get_completion_class(shell)
     if kind is None or shell not in SHELLS:
-        raise UserError(f"there is no completion for the shell {shell!r}", "for bash, fish and zsh there is")
+        raise UserError(f"there is no completion for the shell {shell!r}", "use bash, fish or zsh")
     if shell == "bash":
         click.echo(BASH, nl=False)
         return

@@ -63,41 +63,41 @@ def _form(manifest: Any) -> str:
 
 @data.command()
 @click.argument("path", metavar="PATH|celeba")
-@click.option("--name", help="What to call it; made from the path where none is given.")
+@click.option("--name", help="The data set's name. [default: from the path]")
 @click.option(
     "--size",
     "sizes",
     type=Whole(8, 512),
     multiple=True,
     metavar="PIXELS",
-    help="Pack it at this size. May be given often; 32 where none is given.",
+    help="Pack it at this size. May be repeated. [default: 32]",
 )
 @click.option(
     "--recipe",
     type=click.Choice(RECIPES),
-    help="How they are cropped: center178 where none is given for CelebA, else whole, the largest centred square.",
+    help="How to crop. [default: center178 for CelebA, else whole, the largest centred square]",
 )
 @click.option(
     "--limit",
     type=Whole(1, MOST),
     metavar="N",
-    help="Pack only N of them, spread over all. Runs take as many with data.limit=N.",
+    help="Pack only N pictures, evenly chosen. Runs use them with data.limit=N.",
 )
 @click.option(
-    "--leave-out-broken", is_flag=True, help="However many pictures cannot be read, go on without them."
+    "--leave-out-broken", is_flag=True, help="Leave out unreadable pictures, however many there are."
 )
 @click.option(
     "--exclude",
     multiple=True,
     metavar="PATTERN",
-    help="Leave out files and folders of that name, e.g. --exclude test --exclude '*_mask.png'. May be given "
-    "often; kept with the data set.",
+    help="Leave out files and folders of that name, e.g. --exclude test --exclude '*_mask.png'. May be "
+    "repeated; stored with the data set.",
 )
-@click.option("--exclude-nothing", is_flag=True, help="Take in again what an earlier --exclude left out.")
+@click.option("--exclude-nothing", is_flag=True, help="Remove the patterns of an earlier --exclude.")
 @click.option(
-    "--repack", is_flag=True, help="Pack again what is packed already, from the pictures as they are."
+    "--repack", is_flag=True, help="Pack again from the current pictures, even if they are packed already."
 )
-@click.option("--no-pack", is_flag=True, help="Only make it known; pack when a run needs it.")
+@click.option("--no-pack", is_flag=True, help="Only register it; it is packed when a run needs it.")
 @json_option
 def add(
     path: str,
@@ -159,7 +159,7 @@ def _put_edited_away(name: str) -> None:
         note(f"pictures were edited: {plural(gone, 'folder')} packed before that moved to the trash")
     if keepers:
         note(
-            f"pictures were edited: {', '.join(keepers)} {'goes' if len(keepers) == 1 else 'go'} on with those before"
+            f"pictures were edited: {', '.join(keepers)} {'keeps' if len(keepers) == 1 else 'keep'} using the old ones"
         )
 
 
@@ -189,7 +189,7 @@ def _described(source: Any) -> str:
         for kind in left_out:
             if kind.label in ARCHIVES:
                 more = f", nor into {kind.count - 1:,} more" if kind.count > 1 else ""
-                parts.append(f"{kind.example} is not looked into{more}")
+                parts.append(f"{kind.example} is not opened{more}")
     return "; ".join(parts)
 
 
@@ -215,7 +215,7 @@ def _remarks(source: Any) -> list[str]:
         remarks.append(f"pictures of all these folders are used: {counts}; {way_out}")
     if source.exclude:
         patterns = " ".join(f"--exclude {shell_word(pattern)}" for pattern in source.exclude)
-        remarks.append(f"kept with the data set: {patterns} (--exclude-nothing takes all in again)")
+        remarks.append(f"stored with the data set: {patterns} (--exclude-nothing removes them)")
     remarks += [f"{kind}: {FETCH[kind]}" for kind in source.left_out if kind in FETCH]
     if ".zip" in source.left_out and source.kind == "folder":
         inside = str(Path(source.path) / str(source.left_out[".zip"]["example"]))
@@ -230,7 +230,7 @@ def _pack(name: str, pixels: int, recipe: str, limit: int | None, anew: bool, qu
 
     args = {"dataset": name, "size": pixels, "recipe": recipe, "limit": limit, "anew": anew}
     result = run_job(
-        home(), "pack", None, args, device="cpu", quiet=quiet, go_on="the same command goes on where it was"
+        home(), "pack", None, args, device="cpu", quiet=quiet, go_on="the same command continues from there"
     )
     folder = PackedFolder(Path(result.extra["folder"]))
     manifest = load_manifest(folder)
@@ -239,7 +239,7 @@ def _pack(name: str, pixels: int, recipe: str, limit: int | None, anew: bool, qu
     return {"folder": str(folder.path), **asdict(manifest)}
 
 
-REFUSED = "refused for broken pictures, which are named in"
+REFUSED = "refused because of broken pictures; they are listed in"
 
 
 def _refused(folder: Any) -> bool:
@@ -267,7 +267,7 @@ def _print_packed(folder: Any, manifest: Any) -> None:
     for line in remarks(manifest):
         note(line)
     if manifest.broken:
-        note(f"{plural(manifest.broken, 'picture')} could not be used; named in {folder.report}")
+        note(f"{plural(manifest.broken, 'picture')} could not be read; see {folder.report}")
 
 
 def _enlarged(manifest: Any) -> str:
@@ -280,7 +280,7 @@ def _enlarged(manifest: Any) -> str:
         else (f"{manifest.smallest} to {manifest.largest} px")
     )
     grown = f" from {sides}" if manifest.smallest else ""
-    return f"{which} were enlarged{grown} to {manifest.size} px: a smaller --size would do"
+    return f"{which} were enlarged{grown} to {manifest.size} px: a smaller --size is enough"
 
 
 @data.command()
@@ -332,7 +332,7 @@ def show(name: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Read and check every packed byte, and check whether the originals have changed. Exit code 1 if data is damaged."""
+    """Check every packed byte, and check whether the originals have changed. Exit code 1 if data is damaged."""
     from engine.data.catalog import check_source, load_source, packed_folders
     from engine.data.manifest import remarks, verify_packed
 
@@ -371,7 +371,7 @@ def verify(ctx: click.Context, name: str, as_json: bool) -> None:
         way_on = (
             f"{REFUSED} {folder.report}"
             if _refused(folder)
-            else "unfinished; packing goes on when it is asked for again"
+            else "unfinished; it continues when it is packed again"
         )
         say(f"{folder.path.name}: {way_on}")
     if not folders:
@@ -392,4 +392,4 @@ def remove(name: str) -> None:
     )
     if runs:
         one = len(runs) == 1
-        note(f"{'run' if one else 'runs'} {', '.join(runs)} began with it and cannot train on without it")
+        note(f"{'run' if one else 'runs'} {', '.join(runs)} began with it and cannot continue without it")

@@ -34,9 +34,9 @@ def demo(overrides: tuple[str, ...], device: str) -> None:
     name = _run_name(where, overrides)
     target = find_target(where, "demo", run=name, overrides=list(overrides), device=device)
     if target.reached:
-        note(f"the demo is trained (epoch {target.here:g}); here are more of its faces")
+        note(f"the demo is already trained (epoch {target.here:g}); drawing more of its faces")
     else:
-        note("painting faces, then learning to paint them; Ctrl-C stops safely, `ddpm-tui demo` goes on")
+        note("drawing training faces, then training on them; Ctrl-C stops safely, `ddpm-tui demo` continues")
         run_job(
             where,
             "train",
@@ -54,7 +54,7 @@ def demo(overrides: tuple[str, ...], device: str) -> None:
     show_pictures(result)
     say(f"new faces: {sheet}")
     say(
-        "next: `ddpm-tui` opens the screen, `ddpm-tui sample demo --show` draws more, `ddpm-tui data add` takes yours"
+        "next: `ddpm-tui` opens the screen, `ddpm-tui sample demo --show` draws more, `ddpm-tui data add` adds pictures"
     )
 
 

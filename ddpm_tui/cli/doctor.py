@@ -108,7 +108,7 @@ def devices(machine: dict[str, Any]) -> Iterator[Finding]:
             hint = f"the driver may be too old for CUDA {built}, or CUDA_VISIBLE_DEVICES hides it (see nvidia-smi)"
             yield Finding(
                 "warning",
-                "there is an NVIDIA driver, and torch sees no GPU",
+                "there is an NVIDIA driver, but torch finds no GPU",
                 hint if built else "install a torch built for CUDA",
             )
         else:
@@ -131,10 +131,10 @@ def gpu(device: dict[str, Any], architectures: list[str]) -> Finding:
         return Finding(
             "problem",
             f"{name}: this torch has no code for it (oldest {oldest})",
-            "install an older torch, or one built for this card; until then the CPU is used",
+            "install an older torch, or one built for this GPU; until then the CPU is used",
         )
     if any(card in device["name"] for card in HALF_PRECISION_NAN):
-        return Finding("note", f"{name}: fp32 is used, as half precision gives NaN on this card")
+        return Finding("note", f"{name}: fp32 is used, because half precision gives NaN on this GPU")
     return Finding(
         "ok", name + (", bf16" if major >= 8 else ", fp16 with loss scaling" if major == 7 else ", fp32")
     )
@@ -147,7 +147,7 @@ def compiler(found: bool, headers: bool) -> Finding:
         return Finding("ok", "a C compiler and Python's headers: networks can be compiled for the GPU")
     return Finding(
         "note",
-        f"no {' and no '.join(missing)}: networks train on the GPU without being compiled",
+        f"no {' and no '.join(missing)}: networks are not compiled for the GPU",
         "install a C compiler and Python's headers (build-essential and python3-dev on Debian)",
     )
 
@@ -170,7 +170,7 @@ def terminal() -> Iterator[Finding]:
 
     found = here(sys.stdout)
     if not found.tty:
-        yield Finding("note", "standard output is no terminal here, so nothing can be said of colours")
+        yield Finding("note", "standard output is not a terminal, so its colours are unknown")
         return
     columns, rows = os.get_terminal_size()
     size_known = columns > 0 and rows > 0
@@ -178,7 +178,7 @@ def terminal() -> Iterator[Finding]:
     yield Finding("ok", f"{columns}×{rows}, {looks}" if size_known else looks, found.advice or "")
     if not size_known:
         yield Finding(
-            "note", "the terminal does not tell its size, so 80×24 is taken", "stty rows 24 cols 80"
+            "note", "the terminal does not report its size, so 80×24 is assumed", "stty rows 24 cols 80"
         )
     elif columns < 80 or rows < 24:
         yield Finding("warning", f"{columns}×{rows} is small", "80×24 and more shows everything")
@@ -207,13 +207,13 @@ def state(where: Home) -> Iterator[Finding]:
         return
     for folder, why in open_folders(where):
         told = (
-            "settings.toml and keymap.toml are not obeyed"
+            "settings.toml and keymap.toml are not used"
             if folder == where.root
             else "what is in it may be forged"
         )
         yield Finding("warning", f"{why}: {told}", f"chmod -R go-w {shell_word(folder)}")
     settings, problems = read_settings(where.settings)
-    yield from (Finding("warning", problem, "mend or delete it") for problem in problems)
+    yield from (Finding("warning", problem, "fix or delete it") for problem in problems)
     if settings.on_end:
         yield Finding("ok", f"when a job ends: {settings.on_end}")
     free = free_bytes(where.root)
@@ -251,7 +251,7 @@ def runs(where: Home) -> Iterator[Finding]:
             old = manifest is not None and manifest.fingerprint != source.fingerprint
             if old and folder.path.name not in used:
                 yield _unused(
-                    f"data set {source.name!r} is packed as it once was, and no run uses that", folder.path
+                    f"data set {source.name!r} has an older packed form that no run uses", folder.path
                 )
     yield Finding("ok", f"{plural(len(names), 'run')}, {plural(len(sources), 'data set')}")
 

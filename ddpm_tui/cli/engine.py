@@ -31,7 +31,9 @@ def start(as_json: bool) -> None:
 
 @engine.command()
 @click.option(
-    "--jobs", is_flag=True, help="Also checkpoint and stop running jobs; they go on when it starts again."
+    "--jobs",
+    is_flag=True,
+    help="Also checkpoint and stop running jobs; they continue when the engine starts again.",
 )
 def stop(jobs: bool) -> None:
     """Stop the engine. Running jobs continue, and the next engine adopts them."""
@@ -40,9 +42,9 @@ def stop(jobs: bool) -> None:
     note("Stopping…")
     left = stop_engine(Home.find(), jobs)
     if left is None:
-        say("The engine does not run.")
+        say("The engine is not running.")
         return
-    more = f" {left} running job{'s' * (left != 1)} go{'es' * (left == 1)} on without it." if left else ""
+    more = f" {left} running job{'s' * (left != 1)} continue{'s' * (left == 1)} without it." if left else ""
     say(f"The engine has stopped.{more}")
 
 
@@ -72,7 +74,7 @@ def status(as_json: bool) -> None:
             say(
                 f"{holder} holds the engine's lock but does not answer."
                 if holder
-                else "The engine does not run."
+                else "The engine is not running."
             )
         raise SystemExit(1) from None
 

@@ -19,11 +19,13 @@ from engine.diffusion.spacing import Spacing
 def measure_options(command: Any) -> Any:
     """Add the options of the measures, which `evaluate` and `queue evaluate` share."""
     for option in (
-        click.option("--batch", type=PICTURES, help="Pictures at once; changes no score, only memory."),
+        click.option(
+            "--batch", type=PICTURES, help="Pictures per batch; affects only memory, not the scores."
+        ),
         click.option(
             "--reference",
             type=click.Choice(["held_out", "train"]),
-            help="What samples are held against. [default: held_out]",
+            help="The pictures that samples are compared with. [default: held_out]",
         ),
         click.option(
             "--inception-weights",
@@ -31,18 +33,18 @@ def measure_options(command: Any) -> Any:
             "inception_weights",
             metavar="FILE.pth",
             callback=_absolute,
-            help="torch-fidelity's Inception weights; else they are downloaded once.",
+            help="File with torch-fidelity's Inception weights. [default: downloaded once]",
         ),
         click.option(
             "--extractor",
             metavar="FILE.onnx",
             callback=_absolute,
-            help="A network of yours for frechet, kid, precision and recall.",
+            help="Your own feature extractor for frechet, kid, precision and recall.",
         ),
         click.option(
             "--weights", type=click.Choice(get_args(Weights)), help="Averaged weights, or the last step's."
         ),
-        click.option("--seed", type=SEED, help="Of the samples. [default: 0]"),
+        click.option("--seed", type=SEED, help="Seed of the samples. [default: 0]"),
         click.option(
             "--spacing",
             type=click.Choice(get_args(Spacing)),
@@ -55,7 +57,7 @@ def measure_options(command: Any) -> Any:
             metavar="A,B,…",
             callback=_names,
             shell_complete=complete.measures,
-            help="Which; 'default' is all that need no weights. [default: default]",
+            help="Measures; 'default' stands for all that need no weights. [default: default]",
         ),
         click.option("-n", "n", type=Whole(2, 1_000_000), help="Pictures to score. [default: 500]"),
     ):

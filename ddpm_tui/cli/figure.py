@@ -35,13 +35,13 @@ def _options(pictures: int, columns: int, scale: int, what: tuple[str, str]) -> 
     def add(command: _F) -> _F:
         for option in (
             click.option("--out", required=True, metavar="FILE.png", type=click.Path(dir_okay=False)),
-            click.option("--dpi", type=Whole(30, 2400), help="Written into the file, for print."),
+            click.option("--dpi", type=Whole(30, 2400), help="Resolution written to the file."),
             click.option(
                 "--scale",
                 type=Whole(1, 16),
                 default=scale,
                 show_default=True,
-                help="Pixels of the sheet a pixel of a picture.",
+                help="Pixels of the sheet per pixel of a picture.",
             ),
             click.option("--columns", type=Whole(1, 40), default=columns, show_default=True, help=what[1]),
             click.option(
@@ -55,10 +55,10 @@ def _options(pictures: int, columns: int, scale: int, what: tuple[str, str]) -> 
 
 
 epochs_option = click.option(
-    "--epochs", metavar="1,5,…", callback=whole_numbers, help="Exactly these. [default: evenly chosen]"
+    "--epochs", metavar="1,5,…", callback=whole_numbers, help="The epochs to show. [default: evenly chosen]"
 )
 caption_option = click.option(
-    "--caption/--no-caption", default=True, help="What made the pictures, below them."
+    "--caption/--no-caption", default=True, help="A line below the pictures with their settings."
 )
 set_option = click.option("--set", "wanted", metavar="ID", help="A sample set. [default: the newest]")
 
@@ -79,7 +79,7 @@ def stages(run: str, epochs: list[int] | None, dpi: int | None, out: str, **how:
 @click.argument("reference", metavar="RUN[@WHICH]|DIR", shell_complete=complete.trained)
 @set_option
 @caption_option
-@_options(64, 8, 4, ("How many.", "Pictures in a row."))
+@_options(64, 8, 4, ("Number of pictures.", "Pictures in a row."))
 @device_option
 def grid(
     reference: str, wanted: str | None, caption: bool, dpi: int | None, out: str, device: str, **how: int
@@ -99,7 +99,7 @@ def grid(
 @click.argument("reference", metavar="RUN[@WHICH]|DIR", shell_complete=complete.trained)
 @set_option
 @caption_option
-@_options(4, 9, 4, ("Samples, down.", "Steps of the denoising, across."))
+@_options(4, 9, 4, ("Number of samples (rows).", "Number of denoising steps (columns)."))
 @device_option
 def denoise(
     reference: str, wanted: str | None, caption: bool, dpi: int | None, out: str, device: str, **how: int
@@ -124,7 +124,7 @@ def compare(runs: tuple[str, ...], epochs: list[int] | None, dpi: int | None, ou
     from engine.runs.record import find_run
 
     if len(set(runs)) < 2:
-        raise UsageError("compare needs two different runs or more", "`figure stages RUN` shows one")
+        raise UsageError("compare needs at least two different runs", "`figure stages RUN` shows one run")
 
     _save(
         compared([find_run(home(), run) for run in runs], epochs=epochs, **how), out, dpi, runs=" ".join(runs)
@@ -138,7 +138,7 @@ def compare(runs: tuple[str, ...], epochs: list[int] | None, dpi: int | None, ou
     type=click.Choice(["val_loss", "eps_error", "train_loss"]),
     default="eps_error",
     show_default=True,
-    help="The eps error is the one that runs of different settings share.",
+    help="Only the eps error is comparable between different settings.",
 )
 @click.option("--linear", is_flag=True, help="A linear axis instead of a logarithmic one.")
 @click.option("--dpi", type=Whole(30, 2400), default=150, show_default=True)
@@ -203,7 +203,7 @@ def _chosen(
         return found
     at = at or find_trained(home(), reference)
     note(
-        f"no samples of {reference}{' kept their denoising' if frames else ''}: "
+        f"no samples of {reference}{' have a stored denoising' if frames else ''}: "
         f"drawing {pictures} from {at.reference}"
     )
     args = {"checkpoint": at.reference, "n": pictures, "seed": 0, "trajectory": pictures if frames else 0}

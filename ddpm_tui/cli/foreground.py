@@ -76,7 +76,7 @@ class _Signals:
 
     def lose_output(self, error: OSError) -> None:
         """Stop the worker as if the terminal had gone: it must not continue alone. stderr may still be usable."""
-        self.unread = f"what it says cannot be written ({error.strerror or error})"
+        self.unread = f"the output cannot be written ({error.strerror or error})"
         self(signal.SIGHUP, None)
 
     def watch_over(self, worker: LocalWorker) -> None:
@@ -97,7 +97,7 @@ class _Signals:
             return
         self.worker.interrupt()
         if self.interrupts == 1:
-            self.unsaid.append("stopping at the next safe point; Ctrl-C again quits at once")
+            self.unsaid.append("stopping at the next safe point; press Ctrl-C again to stop at once")
 
     @contextmanager
     def caught(self) -> Iterator[None]:
@@ -231,10 +231,10 @@ def _judge(
     if result is not None and result.outcome == "done":
         return result
     if result is None and code == EXIT_DISK_FULL:  # the disk was too full to write a result
-        raise JobFailedError(f"no room to write into {folder.path.parent.parent}", MAKE_ROOM, code)
+        raise JobFailedError(f"no room to write to {folder.path.parent.parent}", MAKE_ROOM, code)
     if result is None and code == EXIT_STOPPED and signals.first is None:  # stopped by another process
         raise JobFailedError(
-            "stopped from outside, after a checkpoint", go_on and f"go on with: {go_on}", code
+            "stopped by another process, after a checkpoint", go_on and f"go on with: {go_on}", code
         )
     stopped = result is None or result.outcome == "stopped"
     if signals.first is not None and stopped:
@@ -244,7 +244,7 @@ def _judge(
             if result is not None:
                 what, hint = result.message, result.hint or hint
             elif quit_at_once:
-                what = "quit at once: what was done since the last checkpoint is lost"
+                what = "stopped at once: the work since the last checkpoint is lost"
             said = f"{signals.unread}: {what}" if signals.unread else what
             with suppress(OSError):
                 note(f"{said}{f' — {hint}' if hint else ''}")
@@ -259,8 +259,8 @@ def _judge(
         )
     _print_tail(folder)
     raise JobFailedError(
-        f"the worker of job {folder.id} {death(code)} (its words are above and in {folder.log})",
-        f"nothing before the last checkpoint is lost: {go_on}" if go_on else None,
+        f"the worker of job {folder.id} {death(code)} (its output is above and in {folder.log})",
+        f"continue from the last checkpoint with: {go_on}" if go_on else None,
     )
 
 

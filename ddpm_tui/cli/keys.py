@@ -6,7 +6,7 @@ from ddpm_tui.cli.common import home, json_option, note, print_json, print_table
 
 
 @click.command()
-@click.option("--markdown", is_flag=True, help="As tables for a page, with the usual keys.")
+@click.option("--markdown", is_flag=True, help="Print the default keys as Markdown tables.")
 @json_option
 def keys(markdown: bool, as_json: bool) -> None:
     """List every key of the screen and its action.

@@ -27,33 +27,37 @@ UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 SECTIONS: dict[str, dict[str, Lazy]] = {
     "Train and sample": {
-        "demo": Lazy(_CLI + "demo", "demo", "Built-in faces, a few minutes on a CPU, faces at the end."),
-        "train": Lazy(_CLI + "train", "train", "Train a run here and now, from a profile or on from a run."),
+        "demo": Lazy(_CLI + "demo", "demo", "Train on built-in faces: a few minutes on a CPU."),
+        "train": Lazy(
+            _CLI + "train", "train", "Train a run in the foreground, from a profile or continuing a run."
+        ),
         "sample": Lazy(_CLI + "sample", "sample", "Draw pictures from a checkpoint."),
-        "evaluate": Lazy(_CLI + "evaluate", "evaluate", "Score a checkpoint: the measures of quality."),
-        "queue": Lazy(_CLI + "queue", "queue", "Jobs that run one after the other and outlive the login."),
+        "evaluate": Lazy(
+            _CLI + "evaluate", "evaluate", "Evaluate a checkpoint with the measures of quality."
+        ),
+        "queue": Lazy(_CLI + "queue", "queue", "Background jobs that survive logout, crashes and reboots."),
     },
-    "What there is": {
+    "Manage": {
         "runs": Lazy(_CLI + "runs", "runs", "Runs: list, show, compare, metrics, branch, rename and more."),
         "checkpoints": Lazy(
             _CLI + "checkpoints", "checkpoints", "Checkpoints: list, verify, tag, prune, export and more."
         ),
-        "profiles": Lazy(_CLI + "profiles", "profiles", "Profiles: what runs are made of."),
+        "profiles": Lazy(_CLI + "profiles", "profiles", "Profiles: the settings of runs."),
         "data": Lazy(_CLI + "data", "data", "Data sets: add a folder or zip of pictures, list, verify."),
-        "trash": Lazy(_CLI + "trash", "trash", "What was deleted: list, restore, purge."),
+        "trash": Lazy(_CLI + "trash", "trash", "Deleted things: list, restore, purge."),
     },
     "Experiments": {
-        "study": Lazy(_CLI + "study", "study", "The paper's experiments, and yours."),
-        "figure": Lazy(_CLI + "figure", "figure", "The paper's pictures from your runs."),
-        "bench": Lazy(_CLI + "bench", "bench", "This machine: images/s, memory, share of peak."),
+        "study": Lazy(_CLI + "study", "study", "Experiments: those of the paper, and your own."),
+        "figure": Lazy(_CLI + "figure", "figure", "Figures for papers, from your runs."),
+        "bench": Lazy(_CLI + "bench", "bench", "Measure this machine: images/s, memory, share of peak."),
     },
-    "The machine": {
+    "System": {
         "engine": Lazy(_CLI + "engine", "engine", "The background service behind the queue."),
-        "doctor": Lazy(
-            _CLI + "doctor", "doctor", "What this machine, terminal and disk can do, and what to mend."
+        "doctor": Lazy(_CLI + "doctor", "doctor", "Check this machine, terminal and disk."),
+        "keys": Lazy(_CLI + "keys", "keys", "List the keys of the screen."),
+        "completion": Lazy(
+            _CLI + "completion", "completion", "Print shell completion for bash, zsh or fish."
         ),
-        "keys": Lazy(_CLI + "keys", "keys", "Every key of the screen, as your keymap has them."),
-        "completion": Lazy(_CLI + "completion", "completion", "Shell completion for bash, zsh or fish."),
     },
 }
 
@@ -92,16 +96,14 @@ def _reader_may_go() -> Iterator[None]:
     sections=SECTIONS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="State is kept in $DDPM_HOME. Errors are one line on stderr. Exit codes: 0 fine, 1 failed, 2 misused, "
-    "73 no room on the disk, 75 stopped as asked (the same command goes on), 130 quit at once.",
+    epilog="State is kept in $DDPM_HOME. Errors are one line on stderr. Exit codes: 0 success, 1 failure, 2 invalid "
+    "command line, 73 disk full, 75 stopped on request (the same command continues), 130 stopped at once.",
 )
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version."
 )
-@click.option("--low-bandwidth", is_flag=True, help="The screen over a poor link: fewer looks, fewer bytes.")
-@click.option(
-    "--no-mouse", is_flag=True, help="The screen without the mouse, so that the terminal can select text."
-)
+@click.option("--low-bandwidth", is_flag=True, help="For slow connections: update the screen less often.")
+@click.option("--no-mouse", is_flag=True, help="Do not use the mouse, so that the terminal can select text.")
 @click.pass_context
 def cli(ctx: click.Context, low_bandwidth: bool, no_mouse: bool) -> None:
     """Train small diffusion models on a GPU box from the terminal.
@@ -116,13 +118,13 @@ def open_screen(low_bandwidth: bool = False, mouse: bool = True) -> None:
     """Start the terminal app. Raises UserError if it cannot start here."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UserError(
-            "the screen needs a terminal, and standard input or output is none",
-            "over ssh use `ssh -t`; for scripts there are commands: see ddpm-tui --help",
+            "the screen needs a terminal, but standard input or output is not one",
+            "over ssh use `ssh -t`; in scripts use the commands: see ddpm-tui --help",
         )
     if (term := os.environ.get("TERM")) in ("dumb", "unknown"):
         raise UserError(
-            f"the screen needs a terminal that moves its cursor, and TERM={term} says that this one cannot",
-            "if it can, TERM=xterm ddpm-tui; for plain lines there are commands: see ddpm-tui --help",
+            f"the screen needs a terminal that can move its cursor, but according to TERM={term} this one cannot",
+            "if it can, use TERM=xterm ddpm-tui; otherwise use the commands: see ddpm-tui --help",
         )
     from ddpm_tui.tui.guard import guarded
 
@@ -163,10 +165,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if error.filename is not None:
             if full:
                 return _complain(
-                    f"no room to write {error.filename}", "free some space", DiskFullError.exit_code
+                    f"no room to write {error.filename}",
+                    "free some space",
+                    DiskFullError.exit_code,
                 )
             not_ours = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-            hint = "`ddpm-tui doctor` says what to mend" if not_ours else None
+            hint = "`ddpm-tui doctor` says how to fix it" if not_ours else None
             return _complain(f"{error.filename}: {(error.strerror or str(error)).lower()}", hint, 1)
         if isinstance(error, BrokenPipeError):  # raised while flushing
             _drop_output()

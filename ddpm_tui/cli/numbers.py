@@ -84,5 +84,5 @@ def whole_numbers(
     except ValueError:
         raise click.BadParameter(f"{short!r} is not a list of whole numbers such as 1,5,10") from None
     if any(abs(number) > MOST for number in numbers):
-        raise click.BadParameter(f"{short!r} has a number above {MOST}")
+        raise click.BadParameter(f"{short!r} contains a number above {MOST}")
     return numbers

@@ -109,9 +109,7 @@ def show(name: str, overrides: tuple[str, ...], as_json: bool) -> None:
     "--from", "base", metavar="PROFILE", shell_complete=complete.profiles, help="Start from this profile."
 )
 @set_option
-@click.option(
-    "--description", metavar="TEXT", help="What it is, for the list. [default: what it was made from]"
-)
+@click.option("--description", metavar="TEXT", help="Description for the list. [default: names the original]")
 def new(name: str, base: str | None, overrides: tuple[str, ...], description: str | None) -> None:
     """Create a profile of your own: a copy of another one, or of the defaults, with changes."""
     from engine.config.profile import Profile
@@ -236,7 +234,7 @@ def _own(name: str) -> Path:
     path = home().user_profile(name)
     if not path.exists():
         find_profile(home(), name)  # raises an error with similar names if there is none
-        raise UserError(f"{name} is shipped with the program", "only profiles of yours can be deleted")
+        raise UserError(f"{name} is included with the program", "only your own profiles can be deleted")
     return path
 
 
@@ -282,7 +280,7 @@ def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
         for warning in entry["warnings"]:
             note(f"warning: {entry['name']}: {warning}")
         if not entry["problems"]:
-            say(f"{entry['name']}: fine" + (" (with warnings)" if entry["warnings"] else ""))
+            say(f"{entry['name']}: valid" + (" (with warnings)" if entry["warnings"] else ""))
     ctx.exit(int(failed))
 
 
@@ -319,7 +317,7 @@ def _profile_or_run(name: str) -> Any:
 @click.argument("name", shell_complete=complete.profiles)
 @set_option
 @device_option
-@click.option("--no-measure", is_flag=True, help="Only count; do not train a few steps to time them.")
+@click.option("--no-measure", is_flag=True, help="Only count; do not train a few steps to measure them.")
 @json_option
 def estimate(name: str, overrides: tuple[str, ...], device: str, no_measure: bool, as_json: bool) -> None:
     """Estimate the cost of a profile: parameters, multiply-adds, memory, checkpoint size, and time per epoch,

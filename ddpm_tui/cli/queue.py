@@ -36,14 +36,14 @@ for command in (
 
 
 @queue.command("list")
-@click.option("--all", "everything", is_flag=True, help="Also all that are over.")
-@click.option("--watch", is_flag=True, help="Draw it anew every two seconds, until Ctrl-C.")
+@click.option("--all", "everything", is_flag=True, help="Also list all finished jobs.")
+@click.option("--watch", is_flag=True, help="Update the list every two seconds, until Ctrl-C.")
 @json_option
 def list_(everything: bool, watch: bool, as_json: bool) -> None:
     """List the last finished jobs, the running ones, and the waiting ones in the order in which they start."""
     if watch:
         if as_json:
-            raise UsageError("--watch draws for people, --json does not", "give one of the two")
+            raise UsageError("--watch and --json exclude each other", "give one of them")
         queue_watch.watch_list(everything)
         return
     answer = look(Home.find(), "list", all=everything)
@@ -94,7 +94,7 @@ def hold(ids: tuple[str, ...], as_json: bool) -> None:
 
 @queue.command()
 @job_ids
-@click.option("--now", is_flag=True, help="Kill a running one: no checkpoint.")
+@click.option("--now", is_flag=True, help="Kill running jobs without a checkpoint.")
 @json_option
 def cancel(ids: tuple[str, ...], now: bool, as_json: bool) -> None:
     """Cancel jobs; a running training checkpoints first."""
@@ -111,14 +111,14 @@ def retry(ids: tuple[str, ...], as_json: bool) -> None:
 
 @queue.command()
 @job_ids
-@click.option("--first", is_flag=True, help="Before all that wait.")
-@click.option("--last", is_flag=True, help="Behind all that wait.")
-@click.option("--before", metavar="ID", shell_complete=complete.jobs, help="Just before that job.")
+@click.option("--first", is_flag=True, help="Before all waiting jobs.")
+@click.option("--last", is_flag=True, help="After all waiting jobs.")
+@click.option("--before", metavar="ID", shell_complete=complete.jobs, help="Directly before this job.")
 @json_option
 def move(ids: tuple[str, ...], first: bool, last: bool, before: str | None, as_json: bool) -> None:
     """Change the order of waiting jobs."""
     if [first, last, before is not None].count(True) != 1:
-        raise UsageError("where to?", "give one of --first, --last, --before ID")
+        raise UsageError("the new place is missing", "give one of --first, --last, --before ID")
     _change("move", ids, as_json, where=before or ("first" if first else "last"))
 
 
@@ -145,4 +145,8 @@ def _hold_queue(on: bool, as_json: bool) -> None:
     if as_json:
         print_json(status)
     else:
-        say("The queue is on hold: running jobs go on, nothing new starts." if on else "The queue goes on.")
+        say(
+            "The queue is on hold: running jobs continue, no new ones start."
+            if on
+            else "The queue continues."
+        )

@@ -22,20 +22,20 @@ def common_options(command: Any) -> Any:
     """Add the options that every job has."""
     for option in (
         json_option,
-        click.option("--dry-run", is_flag=True, help="Say what would be added, and add nothing."),
+        click.option("--dry-run", is_flag=True, help="Only show what would be added."),
         click.option(
             "--device",
             metavar="auto|cpu|cuda:N",
             shell_complete=complete.devices,
-            help="Where it runs. [default: auto]",
+            help="The device of the job. [default: auto]",
         ),
-        click.option("--priority", type=click.Choice(["normal", "high", "now"]), help="Who goes first."),
+        click.option("--priority", type=click.Choice(["normal", "high", "now"]), help="Priority of the job."),
         click.option(
             "--after",
             multiple=True,
             metavar="ID",
             shell_complete=complete.jobs,
-            help="Only when job ID is done.",
+            help="Start only after job ID is done.",
         ),
     ):
         command = option(command)
@@ -50,10 +50,10 @@ def _named(_: click.Context, __: click.Parameter, reference: str) -> str:
 @click.command()
 @click.argument("target", metavar="PROFILE|RUN", shell_complete=complete.trainable)
 @click.option("--run", metavar="NAME", help="Name of the run. [default: PROFILE-N]")
-@click.option("--chunks", type=CHUNKS, metavar="K", help="Train K chunks more. [default: 1]")
+@click.option("--chunks", type=CHUNKS, metavar="K", help="Train K more chunks. [default: 1]")
 @click.option("--to-epoch", type=EPOCH, metavar="N", help="Train to the end of epoch N.")
 @set_option
-@click.option("--new", is_flag=True, help="A new run even where one of the same profile exists.")
+@click.option("--new", is_flag=True, help="Create a new run even if the profile has one.")
 @common_options
 def train(
     target: str, overrides: tuple[str, ...], as_json: bool, after: tuple[str, ...], **args: Any
@@ -168,6 +168,6 @@ def _add(do: str, as_json: bool, **args: Any) -> None:
         say(line)
     job = answer["job"]
     if answer["added"]:
-        say(f"Queued as job {job_number(job['id'])}. `queue cancel {job_number(job['id'])}` takes it back.")
+        say(f"Queued as job {job_number(job['id'])}. `queue cancel {job_number(job['id'])}` cancels it.")
     elif job is None:
         say("Nothing was added (--dry-run).")

@@ -28,7 +28,7 @@ def look(home: Home, do: str, **args: Any) -> Any:
         with connect(home) as client:
             return client.request(do, **args)
     except NotRunningError:
-        note(f"{home.root} cannot be written, so no engine works here: this is the queue as it was left")
+        note(f"{home.root} cannot be written to, so no engine can run; this is the last state of the queue")
     return _show(home, args["id"]) if do == "show" else _list(home, bool(args.get("all")))
 
 

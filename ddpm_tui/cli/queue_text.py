@@ -17,13 +17,13 @@ def listing(answer: dict[str, Any], width: int) -> list[Line]:
     """Return the table of `queue list`, with one job per line, truncated to `width` columns."""
     lines: list[Line] = [[f"! {problem}"] for problem in answer["problems"]]
     if answer["on_hold"]:
-        lines.append(["The queue is on hold: nothing new starts (`queue resume` releases it)."])
+        lines.append(["The queue is on hold: no new jobs start (`queue resume` releases it)."])
     # Running jobs come before waiting ones, even if those have a higher priority.
     jobs = sorted(answer["jobs"], key=_rank)
     if not jobs:
         return [*lines, ["The queue is empty. `ddpm-tui queue train PROFILE` adds a training."]]
     if answer["hidden"]:
-        lines.append([f"({answer['hidden']} older jobs are over; --all shows them)"])
+        lines.append([f"({answer['hidden']} older finished jobs; --all shows them)"])
     number = max(2, *(len(job_number(job["id"])) for job in jobs))
     name = min(44, max(len(visible(_name(job))) for job in jobs))
     for job in jobs:

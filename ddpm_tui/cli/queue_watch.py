@@ -29,7 +29,7 @@ from engine.service.states import job_number
 
 @click.command()
 @click.argument("ids", nargs=-1, shell_complete=complete.jobs)
-@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Give up after so long (exit code 1).")
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Give up after this time (exit code 1).")
 @click.option("--quiet", "-q", is_flag=True)
 def wait(ids: tuple[str, ...], timeout: float | None, quiet: bool) -> None:
     """Wait until jobs have ended; without IDs, all running and waiting jobs. The exit code is the job's. With several
@@ -109,7 +109,7 @@ def watch_list(everything: bool) -> None:
     home = Home.find()
     answer = look(home, "list", all=everything)
     if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
-        note("--watch needs a terminal that can be drawn over: the list is printed once")
+        note("--watch needs a terminal that can move its cursor; the list is printed once")
         for line in listing(answer, 1000):
             say(*line)
         return
@@ -129,7 +129,7 @@ def watch_list(everything: bool) -> None:
                 with connect(home) as client:
                     answer, trouble = client.request("list", all=everything), ""
             except NotRunningError:
-                trouble = "  ! no engine answers; this is what the last one said"
+                trouble = "  ! no engine answers; this is its last answer"
 
 
 def _comes(state: str) -> bool:
@@ -158,7 +158,7 @@ def _exit_code(job: dict[str, Any]) -> int:
 
 @click.command()
 @click.argument("job", metavar="ID", shell_complete=complete.jobs)
-@click.option("-f", "--follow", is_flag=True, help="Go on as it grows, until the job is over.")
+@click.option("-f", "--follow", is_flag=True, help="Print new lines until the job has ended.")
 @click.option("-n", "lines", type=LINES, default=50, show_default=True, help="Lines from the end.")
 def logs(job: str, follow: bool, lines: int) -> None:
     """Show the output of a job's worker."""

@@ -84,7 +84,9 @@ def list_(as_json: bool) -> None:
         print_json(found)
         return
     if not found:
-        note("no runs yet: `ddpm-tui demo` makes one in minutes, `ddpm-tui train PROFILE` a real one")
+        note(
+            "no runs yet; `ddpm-tui demo` trains one in minutes, `ddpm-tui train PROFILE` one of your choice"
+        )
         return
     columns = ["RUN", "PROFILE", "EPOCH", "KEPT", "SIZE", "BEST", "FROM", ""]
     rows = [
@@ -227,7 +229,7 @@ def compare(names: tuple[str, ...], as_json: bool) -> None:
     from engine.runs.record import find_run, load_run
 
     if len(names) < 2:
-        raise UsageError("compare what?", "name at least two runs")
+        raise UsageError("compare needs at least two runs", "name them")
     records = [load_run(home(), name) for name in names]
     keys = sorted({key for r in records[1:] for key, _, _ in diff_profiles(records[0].profile, r.profile)})
     settings = {key: [_setting(r.profile, key) for r in records] for key in keys}
@@ -248,7 +250,7 @@ def compare(names: tuple[str, ...], as_json: bool) -> None:
     else:
         say("their profiles are the same")
     if {r.profile.objective.prediction for r in records} != {records[0].profile.objective.prediction}:
-        note("their losses are of different objectives: only the eps error can be compared")
+        note("their losses have different objectives; only the eps error is comparable")
     if epochs:
         say("")
         shown = [{"epoch": float(e)} for e in epochs]
@@ -282,7 +284,7 @@ def _at(table: Any, epoch: int, key: str) -> float | None:
 @runs.command()
 @click.argument("reference", metavar="RUN@WHICH", shell_complete=complete.references)
 @set_option
-@click.option("--name", metavar="NAME", help="The branch's name; made from the run's where none is given.")
+@click.option("--name", metavar="NAME", help="The branch's name. [default: from the run's name]")
 @json_option
 def branch(reference: str, overrides: tuple[str, ...], name: str | None, as_json: bool) -> None:
     """Start a new run from a checkpoint, with other settings.
@@ -310,7 +312,7 @@ def branch(reference: str, overrides: tuple[str, ...], name: str | None, as_json
     for change in lineage.changes:
         say(f"  {change}")
     if not lineage.changes:
-        note("nothing was changed: --set section.key=value makes a branch differ from its parent")
+        note("the branch has the settings of its parent; use --set section.key=value to change one")
     say(f"train it: ddpm-tui train {record.name} --chunks 1")
     for line in foretell(load_run(home(), parent.name), checkpoint.whole(), record.profile):
         say(f"  {line}")

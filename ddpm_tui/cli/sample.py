@@ -39,7 +39,7 @@ def _file(*endings: str) -> Any:
         if endings and path.suffix.lower() not in endings:
             raise UsageError(f"{parameter.opts[0]} {value}: the name ends in {' or '.join(endings)}")
         if path.is_dir():
-            raise UserError(f"{path} is a folder", f"{parameter.opts[0]} wants a file's name")
+            raise UserError(f"{path} is a folder", f"{parameter.opts[0]} needs the name of a file")
         return str(path)
 
     return check
@@ -52,38 +52,44 @@ def drawing_options(command: Any) -> Any:
             "--out",
             metavar="DIR",
             type=click.Path(file_okay=False),
-            help="Each picture as a PNG in this folder, which is new or empty.",
+            help="Write each picture as a PNG to this new or empty folder.",
         ),
         click.option(
-            "--npy", metavar="FILE.npy", callback=_file(".npy"), help="All pictures as uint8 (N, H, W, 3)."
+            "--npy",
+            metavar="FILE.npy",
+            callback=_file(".npy"),
+            help="Write all pictures as uint8 (N, H, W, 3).",
         ),
         click.option(
             "--trajectory-of",
             type=Whole(0, 1_000_000),
             default=KEPT_TRAJECTORIES,
             show_default=True,
-            help="Pictures whose denoising is kept.",
+            help="Number of pictures whose denoising is stored.",
         ),
         click.option(
             "--trajectory",
             metavar="FILE.png|.gif",
             callback=_file(".png", ".gif"),
-            help="From noise to face: a strip, or moving.",
+            help="Write the denoising as a strip (.png) or an animation (.gif).",
         ),
         click.option(
             "--scale",
             type=Whole(1, 16),
             default=1,
             show_default=True,
-            help="Enlarge --grid so often.",
+            help="Enlarge --grid by this factor.",
         ),
-        click.option("--grid", metavar="FILE.png", callback=_file(".png"), help="All pictures as one."),
-        click.option("--batch", type=PICTURES, help="Pictures at once; changes no picture, only memory."),
+        click.option("--grid", metavar="FILE.png", callback=_file(".png"), help="Write all pictures as one."),
+        click.option(
+            "--batch", type=PICTURES, help="Pictures per batch; affects only memory, not the pictures."
+        ),
         click.option(
             "--weights",
             type=click.Choice(get_args(Weights)),
             help="Averaged weights, or those of the last step.",
         ),
+        click.option("--clip/--no-clip", default=None, help="Clip the predicted picture to [-1, 1]."),
         click.option(
             "--clip/--no-clip", default=None, help="Clip the predicted picture to what pictures can be."
         ),
@@ -121,7 +127,7 @@ def drawing_args(
                 f"give --sampler {others}, or leave it out",
             )
     if trajectory and not trajectory_of:
-        raise UsageError("--trajectory needs pictures", "leave --trajectory-of 0 out")
+        raise UsageError("--trajectory needs pictures", "omit --trajectory-of 0")
     if options["out"] is not None:
         options["out"] = str(given_path(options["out"]).absolute())
     args = {"n": count, "trajectory": min(count, trajectory_of), "trajectory_file": trajectory, **options}

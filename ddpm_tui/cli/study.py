@@ -119,8 +119,10 @@ def _what(step: "Step") -> str:
 @study.command()
 @study_argument
 @small_option
-@click.option("--foreground", is_flag=True, help="Here, one job after the other, instead of in the queue.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option(
+    "--foreground", is_flag=True, help="Run the jobs one after another in the foreground, not in the queue."
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @device_option
 def run(name: str, small: bool, foreground: bool, dry_run: bool, device: str) -> None:
     """Run a study: finished jobs are kept, missing ones are run. Safe to repeat.
@@ -157,7 +159,7 @@ def _alone(one: "Study", small: bool) -> "FileLock":
     lock = FileLock.acquire(
         home().create().studies / f".{one.key(small)}.lock",
         f"study {one.name!r}",
-        "it does all that is left; wait for it, or stop it there",
+        "it runs all remaining jobs; wait for it, or stop it",
     )
     lock.describe(f"`study run` (pid {os.getpid()})")
     return lock

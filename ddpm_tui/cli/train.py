@@ -15,20 +15,18 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("what", required=False, metavar="PROFILE|RUN", shell_complete=complete.trainable)
-@click.option(
-    "--run", metavar="NAME", shell_complete=complete.runs, help="The run's name: new, or an existing one."
-)
-@click.option("--to-epoch", type=EPOCH, metavar="N", help="Train until N epochs are done in all.")
-@click.option("--chunks", type=CHUNKS, metavar="K", help="Train K chunks more than its newest checkpoint.")
+@click.option("--run", metavar="NAME", shell_complete=complete.runs, help="Name of a new or existing run.")
+@click.option("--to-epoch", type=EPOCH, metavar="N", help="Train to the end of epoch N.")
+@click.option("--chunks", type=CHUNKS, metavar="K", help="Train K chunks after the newest checkpoint.")
 @set_option
 @click.option(
     "--resume",
     type=click.Choice(["auto", "never"]),
     default="auto",
     show_default=True,
-    help="never: begin a new run even where an unfinished one of this profile is there.",
+    help="never: start a new run even if the profile has an unfinished one.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be trained, and train nothing.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be trained.")
 @device_option
 @json_option
 def train(
@@ -72,8 +70,8 @@ def train(
         if as_json:
             print_json_line({"event": "result", "outcome": "done", "run": target.run, "epoch": target.here})
         note(
-            f"run {target.run!r} is at epoch {target.here:g}, so there is nothing to do to epoch {target.to_epoch}: "
-            f"`ddpm-tui train {target.run} --chunks 1` trains on to epoch {target.next_epoch}"
+            f"run {target.run!r} is at epoch {target.here:g}, so there is nothing to train to epoch {target.to_epoch}; "
+            f"`ddpm-tui train {target.run} --chunks 1` continues to epoch {target.next_epoch}"
         )
         _say_rates(target)
         return
@@ -89,7 +87,7 @@ def train(
         note(
             f"new run {target.run!r}"
             if target.new
-            else f"run {target.run!r} goes on from epoch {round(target.here, 2):g}"
+            else f"run {target.run!r} continues from epoch {round(target.here, 2):g}"
         )
     result = run_job(
         home(),

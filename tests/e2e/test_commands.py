@@ -75,7 +75,7 @@ def test_a_trained_run_is_whole(home: Home) -> None:
 def test_asked_again_there_is_nothing_to_do(home: Home) -> None:
     code, out, err = ended(home, "train", "tiny-1")
     assert (code, out) == (0, "")
-    assert "`ddpm-tui train tiny-1 --chunks 1` trains on" in err
+    assert "`ddpm-tui train tiny-1 --chunks 1` continues" in err
 
 
 def test_samples_in_every_form(home: Home, tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_the_demo_stops_goes_on_and_is_done(home: Home, tmp_path: Path) -> None:
     (tmp_path / "demo-faces.png").unlink()
     code, out, err = ended(home, "demo", cwd=tmp_path)
     assert code == 0
-    assert "the demo is trained" in err
+    assert "the demo is already trained" in err
     assert (tmp_path / "demo-faces.png").exists()
 
 
@@ -254,7 +254,7 @@ def test_ctrl_c_typed_at_a_terminal(home: Home) -> None:
     terminal.expect("new run 'typed'")
     terminal.expect("images/s")
     terminal.sendcontrol("c")
-    terminal.expect("stopping at the next safe point; Ctrl-C again quits at once")
+    terminal.expect("stopping at the next safe point; press Ctrl-C again to stop at once")
     terminal.expect(r"stopped by SIGINT at step [\d,]+, epoch [\d.]+ of 40000")
     terminal.expect("go on with: ddpm-tui train typed --to-epoch 40000")
     terminal.expect(pexpect.EOF)

@@ -71,7 +71,7 @@ CASES: list[tuple[str, int, str]] = [
     ("runs show celeba", 1, "no run named 'celeba'"),
     ("runs delete ../profiles", 1, "no run named '../profiles'"),
     ("runs restore celeba32-1", 1, "no deleted run named 'celeba32-1'"),
-    ("runs compare celeba32-1", 2, "name at least two runs"),
+    ("runs compare celeba32-1", 2, "compare needs at least two runs"),
     ("checkpoints tag celeba32-1 latest", 2, "'latest' cannot be a tag"),
     ("checkpoints untag celeba32-1 nicee", 1, "no tag named 'nicee' — did you mean 'nice'"),
     ("checkpoints show celeba32-1@99", 1, "no checkpoint of 'celeba32-1' named '99'"),
@@ -140,9 +140,9 @@ CASES: list[tuple[str, int, str]] = [
     ("sample celeba32-1 -n 0", 2, "invalid value for '-n'"),
     ("sample celeba32-1 --steps 51", 1, "--steps 51 is more than the run's 50 diffusion steps"),
     ("sample celeba32-1 --sampler euler", 2, "invalid value for '--sampler'"),
-    ("sample celeba32-1 --eta 0.5", 2, "--eta does nothing with the sampler dpmpp — give --sampler ddim"),
-    ("sample celeba32-1 --eta 0 --sampler ddpm", 2, "--eta does nothing with the sampler ddpm"),
-    ("queue sample celeba32-1 --sampler ddim --variance fixed_large", 2, "--variance does nothing with the sampler"),
+    ("sample celeba32-1 --eta 0.5", 2, "--eta has no effect with the sampler dpmpp — use --sampler ddim"),
+    ("sample celeba32-1 --eta 0 --sampler ddpm", 2, "--eta has no effect with the sampler ddpm"),
+    ("queue sample celeba32-1 --sampler ddim --variance fixed_large", 2, "--variance has no effect with the sampler"),
     ("sample celeba32-1 --eta 1.5", 2, "invalid value for '--eta'"),
     ("queue sample celeba32-1 -n 0", 2, "invalid value for '-n'"),
     ("queue sample celeba32-1 --steps -3", 2, "invalid value for '--steps'"),
@@ -199,7 +199,7 @@ def test_losing_something_is_asked_about(messy: Home, cli: Cli) -> None:
     cli("runs", "delete", "fresh")
     ended = cli("trash", "purge")
     assert ended.code == 2
-    assert "say --yes" in ended.error
+    assert "use --yes" in ended.error
     assert cli("trash", "purge", "--yes").code == 0
 
 

@@ -78,8 +78,8 @@ def test_what_it_refuses(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (("--only", "paking"), 2, "packing"),
         (("--profile", "dem"), 1, "demo"),
         (("--out", str(tmp_path / "file" / "x")), 1, "cannot write"),
-        (("--variant", "optim.lr=1e-4"), 2, "--only step, or --only quality"),
-        (("--only", "scale", "--variant", "optim.lr=1e-4"), 2, "--only step, or --only quality"),
+        (("--variant", "optim.lr=1e-4"), 2, "use --only step or --only quality"),
+        (("--only", "scale", "--variant", "optim.lr=1e-4"), 2, "use --only step or --only quality"),
         (("--only", "quality", "--variant", "optim.rate=1"), 2, "named 'rate'"),
         (("--peers",), 1, "neither diffusers nor denoising-diffusion-pytorch is installed"),
     ):

@@ -25,7 +25,7 @@ def test_a_data_folder_that_cannot_be_read_is_one_line(
     monkeypatch.setattr(Path, "iterdir", refuse)
     ended = cli("data", "list")
     assert ended.code == 1
-    assert ended.error == f"error: {home.data}: permission denied — `ddpm-tui doctor` says what to mend"
+    assert ended.error == f"error: {home.data}: permission denied — `ddpm-tui doctor` says how to fix it"
 
 
 def test_the_recipes_of_the_help_are_the_profiles() -> None:
@@ -87,7 +87,7 @@ def test_unfinished_packing_is_no_damage(home: Home, cli: Cli, pictures: Path) -
     next(home.data.glob("dots-*/manifest.json")).unlink()  # it is written last
     verified = cli("data", "verify", "dots")
     assert (verified.code, verified.err) == (0, "")
-    assert "unfinished; packing goes on" in verified.out
+    assert "unfinished; it continues" in verified.out
     assert "unfinished: " in cli("data", "show", "dots").out
     assert len(cli("data", "verify", "dots", "--json").json["unfinished"]) == 1
     assert cli("data", "add", str(pictures), "--name", "dots", "--size", "8").code == 0
@@ -109,8 +109,8 @@ def test_what_was_refused_for_broken_pictures_is_gone_when_they_are(
     assert "more than 1 %" in cli("data", "add", str(folder), "--size", "8").err
     shown, verified = cli("data", "show", "half").out, cli("data", "verify", "half").out
     assert "unfinished" not in shown + verified
-    assert f"refused for broken pictures, which are named in {home.data}" in shown
-    assert "refused for broken pictures" in verified
+    assert f"refused because of broken pictures; they are listed in {home.data}" in shown
+    assert "refused because of broken pictures" in verified
 
     for name in ("torn", "half"):
         (folder / f"{name}.png").unlink()
@@ -127,7 +127,7 @@ def test_a_few_broken_pictures_are_named(home: Home, cli: Cli, tmp_path: Path) -
     (folder / "torn.png").write_bytes((folder / "000.png").read_bytes()[:40])
     ended = cli("data", "add", str(folder), "--size", "8")
     assert ended.code == 0
-    assert "1 picture could not be used; named in" in ended.err
+    assert "1 picture could not be read; see" in ended.err
     assert "torn.png" in Path(ended.err.splitlines()[-1].rsplit(" ", 1)[1]).read_text()
 
 
@@ -195,7 +195,7 @@ def test_removing_says_which_runs_need_it(home: Home, cli: Cli, pictures: Path) 
         freeze(home.run(name), data={"folder": "dots-0123456789", "sha256": "x", "train": 3})
     ended = cli("data", "remove", "dots")
     assert ended.out.startswith("dots is forgotten; 1 folder moved to the trash")
-    assert ended.err == "runs a, b began with it and cannot train on without it\n"
+    assert ended.err == "runs a, b began with it and cannot continue without it\n"
 
 
 def test_a_limit_that_runs_will_not_know_of_is_said(home: Home, cli: Cli, pictures: Path) -> None:
@@ -243,7 +243,7 @@ def test_folders_that_say_test_are_named_with_the_way_to_leave_them_out(
     without = cli("data", "add", str(tmp_path / "d"), "--exclude", "my test", "--size", "16")
     assert "d: 4 pictures" in without.err
     assert "left out: excluded by my test 2" in without.err
-    assert "kept with the data set: --exclude 'my test' (--exclude-nothing takes all in again)" in without.err
+    assert "stored with the data set: --exclude 'my test' (--exclude-nothing removes them)" in without.err
     assert ["excluded", "my", "test"] in [line.split() for line in cli("data", "show", "d").out.splitlines()]
     assert cli("data", "verify", "d").code == 0
     assert "changed" not in cli("data", "verify", "d").err
@@ -308,7 +308,7 @@ def test_a_zip_in_a_folder_is_pointed_at(home: Home, cli: Cli, tmp_path: Path) -
     _put(tmp_path / "d", 3)
     (tmp_path / "d" / "faces one.zip").write_bytes(b"PK")
     added = cli("data", "add", str(tmp_path / "d"), "--no-pack")
-    assert "1 .zip left out; faces one.zip is not looked into" in added.err
+    assert "1 .zip left out; faces one.zip is not opened" in added.err
     assert f"ddpm-tui data add '{tmp_path / 'd' / 'faces one.zip'}' --name NAME" in added.err
 
 

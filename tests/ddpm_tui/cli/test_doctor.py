@@ -67,7 +67,7 @@ def test_gpus_by_architecture_and_by_name(
     ("found", "headers", "level", "words"),
     [
         (True, True, "ok", "can be compiled"),
-        (False, True, "note", "no C compiler: networks train"),
+        (False, True, "note", "no C compiler: networks are not compiled"),
         (False, False, "note", "no C compiler and no Python.h: "),
     ],
 )

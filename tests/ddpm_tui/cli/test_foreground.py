@@ -66,7 +66,7 @@ def test_done(run_home: Home) -> None:
         "what libraries print stays in the log, the end is said once"
     )
     assert err.splitlines() == [
-        "run 'r' goes on from epoch 1",
+        "run 'r' continues from epoch 1",
         "all of it is done; draw from it: ddpm-tui sample r@latest --show",
     ]
 
@@ -117,7 +117,7 @@ def test_stopping_is_passed_on_once(run_home: Home, number: int) -> None:
     assert code == 75
     assert (job / "heard").read_text().split() == [signal.Signals(number).name]
     assert err.splitlines()[-1] == "stopped at step 5 — go on with: ddpm-tui train it"
-    assert ("Ctrl-C again quits at once" in out) is (number == signal.SIGINT)
+    assert ("press Ctrl-C again to stop at once" in out) is (number == signal.SIGINT)
 
 
 def test_ctrl_c_reaches_the_parent_only(run_home: Home) -> None:
@@ -139,7 +139,7 @@ def test_a_second_ctrl_c_quits_at_once(run_home: Home) -> None:
     code, _, err = ended(process)
     assert code == 130
     assert (job / "heard").read_text().split() == ["SIGINT", "SIGINT"]
-    assert "quit at once: what was done since the last checkpoint is lost" in err
+    assert "stopped at once: the work since the last checkpoint is lost" in err
 
 
 def test_being_told_twice_to_stop_is_told_once(run_home: Home) -> None:
@@ -166,7 +166,7 @@ def test_a_deaf_worker_is_killed_after_the_second(run_home: Home) -> None:
     process.send_signal(signal.SIGINT)  # spares the patience
     code, _, err = ended(process)
     assert code == 130
-    assert "quit at once" in err
+    assert "stopped at once" in err
     assert (job / "heard").read_text().split() == ["SIGINT", "SIGINT"]
 
 
@@ -193,7 +193,7 @@ def test_a_reader_that_goes_away_stops_the_worker_at_its_checkpoint(
     said = process.stderr.read().splitlines()
     assert process.wait(60) == 75
     assert said[-1] == (
-        "what it says cannot be written (Broken pipe): stopped at step 5 — go on with: ddpm-tui train it"
+        "the output cannot be written (Broken pipe): stopped at step 5 — go on with: ddpm-tui train it"
     )
     job = wait_for_worker(run_home)
     assert (job / "heard").read_text().split() == ["SIGTERM"]

@@ -98,12 +98,12 @@ def test_misuse_is_one_line_and_code_2(cli: Cli, arguments: list[str], line: str
         (
             PermissionError(13, "Permission denied", "/x"),
             1,
-            "error: /x: permission denied — `ddpm-tui doctor` says what to mend",
+            "error: /x: permission denied — `ddpm-tui doctor` says how to fix it",
         ),
         (
             OSError(30, "Read-only file system", "/x"),
             1,
-            "error: /x: read-only file system — `ddpm-tui doctor` says what to mend",
+            "error: /x: read-only file system — `ddpm-tui doctor` says how to fix it",
         ),
     ],
 )
@@ -156,7 +156,7 @@ def test_the_screen_needs_a_cursor_that_moves(cli: Cli, monkeypatch: pytest.Monk
     monkeypatch.setenv("TERM", "dumb")
     ended = cli()
     assert ended.code == 1
-    assert "TERM=dumb says that this one cannot" in ended.error
+    assert "according to TERM=dumb this one cannot" in ended.error
     monkeypatch.setenv("TERM", "xterm")
     assert cli().code == 0
 

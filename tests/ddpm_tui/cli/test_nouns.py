@@ -122,7 +122,7 @@ def test_runs_compare(there: Home, cli: Cli) -> None:
     assert facts["epochs"]["3"][1]["val_loss"] is None
     shown = cli("runs", "compare", "r", "q")
     assert "optim.lr" in shown.out
-    assert "only the eps error can be compared" in shown.err
+    assert "only the eps error is comparable" in shown.err
     assert "evenly chosen" not in shown.out
 
 

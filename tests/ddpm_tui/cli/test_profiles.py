@@ -58,7 +58,7 @@ def test_new_from_defaults_and_from_another(home: Home, cli: Cli) -> None:
 def test_validate(home: Home, cli: Cli) -> None:
     everything = cli("profiles", "validate")
     assert everything.code == 0
-    assert "demo: fine\n" in everything.out
+    assert "demo: valid\n" in everything.out
     assert "warning: celeba32-paper" in everything.err
     (home.profiles / "bad.toml").write_text("[data]\nsize = 3\n\n[optim]\nlr = -1.0\n")
     bad = cli("profiles", "validate", "bad")
@@ -187,7 +187,7 @@ def test_delete_refuses_shipped_and_unknown_ones_before_it_touches_any(home: Hom
     home.user_profile("mine").write_text('description = "my own"\n')
     shipped = cli("profiles", "delete", "mine", "celeba32")
     assert shipped.code == 1
-    assert "celeba32 is shipped with the program" in shipped.err
+    assert "celeba32 is included with the program" in shipped.err
     unknown = cli("profiles", "delete", "mine", "celeba3")
     assert unknown.code == 1
     assert "celeba32" in unknown.err
@@ -313,7 +313,7 @@ def test_a_byte_order_mark_and_dos_lines_are_taken(
     home: Home, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     (home.profiles / "bom.toml").write_bytes(content)
-    assert cli("profiles", "validate", "bom").out == "bom: fine\n"
+    assert cli("profiles", "validate", "bom").out == "bom: valid\n"
     assert cli("profiles", "new", "copy", "--from", "bom", "--set", "data.size=64").code == 0
     assert load_profile(home, "copy").optim.lr == 1e-4
     editor(tmp_path, monkeypatch, "sed -i 's/1e-4/1e-5/' \"$1\"")

@@ -117,7 +117,7 @@ def test_watching_without_a_terminal_prints_once(service: Service) -> None:
     said = service.command_line("queue", "list", "--watch")
     assert said.stdout.startswith("The queue is empty")
     assert said.stderr.splitlines() == [
-        "--watch needs a terminal that can be drawn over: the list is printed once"
+        "--watch needs a terminal that can move its cursor; the list is printed once"
     ]
     both = service.command_line("queue", "list", "--watch", "--json", check=False)
     assert (both.returncode, both.stdout) == (2, "")

@@ -206,7 +206,7 @@ def test_a_dry_run_says_what_would_be_and_makes_nothing(there: Home, cli: Cli) -
     assert (more.out, more.err) == ("run 'tiny-1': epochs 4 → 6\n", anew)
     # What is suggested after the last planned epoch says what it will do.
     done = cli("train", "tiny-1")
-    assert done.err.endswith(f"`ddpm-tui train tiny-1 --chunks 1` trains on to epoch 6\n{anew}")
+    assert done.err.endswith(f"`ddpm-tui train tiny-1 --chunks 1` continues to epoch 6\n{anew}")
     branch = cli("runs", "branch", "tiny-1@e4", "--set", "optim.lr=1e-5", "--name", "slow")
     assert "a chunk of it is epochs 4 → 6" in branch.out
     assert "begins anew: up to 1e-05" in branch.out
