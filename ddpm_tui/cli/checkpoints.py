@@ -314,7 +314,7 @@ def prune(
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
 @click.option("--weights", type=click.Choice(get_args(Weights)), default="ema", show_default=True)
 def export(reference: str, folder: str, weights: Weights) -> None:
-    """Copy the weights with their profile: `ddpm-tui sample ./DIR` draws from them on any machine.
+    """Copy the weights with their profile. `ddpm-tui sample ./DIR` draws from them on any machine.
 
     DIR gets model.safetensors, profile.toml and export.json (a description, hashes, and how to draw from it).
     """

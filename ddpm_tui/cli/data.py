@@ -198,7 +198,7 @@ NOT_TO_TRAIN_ON = re.compile(r"mask|anno|label|segm|depth|edge|test|val|thumb|ba
 
 
 def _remarks(source: Any) -> list[str]:
-    """What should be known of a data set's folders, and how what was left out can be brought in."""
+    """Return notes about a data set's folders, and how to include files that were left out."""
     from engine.data.listing_checks import FETCH
 
     remarks = []

@@ -42,16 +42,18 @@ def measure_options(command: Any) -> Any:
             help="Your own feature extractor for frechet, kid, precision and recall.",
         ),
         click.option(
-            "--weights", type=click.Choice(get_args(Weights)), help="Averaged weights, or the last step's."
+            "--weights",
+            type=click.Choice(get_args(Weights)),
+            help="Averaged weights, or those of the last step.",
         ),
         click.option("--seed", type=SEED, help="Seed of the samples. [default: 0]"),
         click.option(
             "--spacing",
             type=click.Choice(get_args(Spacing)),
-            help="Which timesteps are used.",
+            help="Spacing of the timesteps.",
         ),
-        click.option("--steps", type=STEPS, help="Network calls a sample."),
-        click.option("--sampler", type=click.Choice(list(SAMPLERS)), help="Else as the profile says."),
+        click.option("--steps", type=STEPS, help="Network calls per sample."),
+        click.option("--sampler", type=click.Choice(list(SAMPLERS)), help="[default: the profile's]"),
         click.option(
             "--measures",
             metavar="A,B,…",

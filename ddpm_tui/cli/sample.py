@@ -91,19 +91,18 @@ def drawing_options(command: Any) -> Any:
         ),
         click.option("--clip/--no-clip", default=None, help="Clip the predicted picture to [-1, 1]."),
         click.option(
-            "--clip/--no-clip", default=None, help="Clip the predicted picture to what pictures can be."
+            "--variance", type=click.Choice(get_args(Variance)), help="ddpm: variance of each step."
         ),
-        click.option("--variance", type=click.Choice(get_args(Variance)), help="ddpm: noise of each step."),
         click.option("--eta", type=Real(0, 1), help="ddim: 0 is deterministic, 1 is ancestral."),
         click.option(
             "--spacing",
             type=click.Choice(get_args(Spacing)),
-            help="Which timesteps are used.",
+            help="Spacing of the timesteps.",
         ),
         click.option("--seed", type=SEED, default=0, show_default=True, help="Same seed, same pictures."),
-        click.option("--steps", type=STEPS, help="Network calls a picture."),
-        click.option("--sampler", type=click.Choice(list(SAMPLERS)), help="How; else as the profile says."),
-        click.option("-n", "count", type=PICTURES, default=64, show_default=True, help="Pictures."),
+        click.option("--steps", type=STEPS, help="Network calls per picture."),
+        click.option("--sampler", type=click.Choice(list(SAMPLERS)), help="[default: the profile's]"),
+        click.option("-n", "count", type=PICTURES, default=64, show_default=True, help="Number of pictures."),
     ):
         command = option(command)
     return command
@@ -123,8 +122,8 @@ def drawing_args(
         if options[name] is not None and sampler not in (None, *takers):
             others = " or ".join(takers)
             raise UsageError(
-                f"--{name} does nothing with the sampler {sampler}",
-                f"give --sampler {others}, or leave it out",
+                f"--{name} has no effect with the sampler {sampler}",
+                f"use --sampler {others}, or omit it",
             )
     if trajectory and not trajectory_of:
         raise UsageError("--trajectory needs pictures", "omit --trajectory-of 0")

@@ -126,7 +126,10 @@ def test_pictures_that_are_not_there_are_drawn_and_kept(
     (grid,) = sample_sets(run.samples)
     assert len(np.load(grid.folder.pictures)) == 3
 
-    for said in ("no samples of tiny have a stored denoising: drawing 2", ""):  # the second time they are there
+    for said in (
+        "no samples of tiny have a stored denoising: drawing 2",
+        "",
+    ):  # the second time they are there
         ended = cli("figure", "denoise", "tiny", "--pictures", "2", "--out", str(out))
         assert ended.code == 0, ended.err
         assert said in ended.err
