@@ -1,1 +1,1 @@
-"""What every part stands on: errors, files, records, where things are."""
+"""The foundation of all other packages: errors, atomic files, records, the layout of the home."""

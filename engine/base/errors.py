@@ -1,7 +1,7 @@
-"""The one family of errors that people see: a sentence saying what, where and what to do.
+"""The errors that users see: a sentence that says what is wrong, where, and what to do.
 
-Everything a user can cause derives from `DdpmError`; the command line prints it in one line on stderr
-and never shows a traceback for it. Anything else that escapes is a bug and may show one.
+Every error that a user can cause derives from `DdpmError`; the command line prints it in one line on stderr without a
+traceback. Any other exception is a bug and may show one.
 """
 
 import difflib
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 class DdpmError(Exception):
-    """An expected failure. `what` says what went wrong and where; `hint` says what to do about it."""
+    """An expected failure. `what` says what went wrong and where; `hint` says how to fix it."""
 
     exit_code = 1
 
@@ -23,17 +23,17 @@ class DdpmError(Exception):
 
 
 class UserError(DdpmError):
-    """Something the user gave cannot be used: a name, a value, a file. Exit code 1."""
+    """A value, name or file from the user that cannot be used. Exit code 1."""
 
 
 class UsageError(UserError):
-    """The command line itself is wrong, whatever there is in the home. Exit code 2."""
+    """An invalid command line, whatever the home contains. Exit code 2."""
 
     exit_code = 2
 
 
 class DamagedError(DdpmError):
-    """A file of ours is missing, truncated or altered. The message names the file; `reason` says why without it."""
+    """A file of this program that is missing, truncated or altered. The message names the file; `reason` does not."""
 
     def __init__(self, what: str, hint: str | None = None, *, reason: str | None = None) -> None:
         super().__init__(what, hint)
@@ -41,43 +41,45 @@ class DamagedError(DdpmError):
 
 
 class BusyError(DdpmError):
-    """Another process holds what is needed: a run, a job, the engine."""
+    """A run, job or engine that another process is using."""
 
 
 class GoneError(UserError):
-    """What was to be changed was deleted or renamed by somebody else meanwhile."""
+    """A thing that another process deleted or renamed in the meantime."""
 
 
 class NoLocksError(DdpmError):
-    """The file system has no locks, or none at this moment; the cause is the system's error."""
+    """A file system without locks, or with none available; the cause is the system's error."""
 
 
 class DiskFullError(DdpmError):
-    """There is not enough room to write what has to be written. Exit code 73."""
+    """Not enough space on the disk. Exit code 73."""
 
     exit_code = 73
 
 
 def damaged_run(name: str, what: str, hint: str | None = None) -> DamagedError:
-    """The error for a run whose record cannot be used; `what` says why, `hint` what to do where that is known."""
-    give_up = f"bring it back from a copy, or `ddpm-tui runs delete {name}` moves the run to the trash"
+    """Return the error for a run whose record cannot be used; `what` is the reason, `hint` what to do if that is
+    known.
+    """
+    give_up = f"restore it from a copy, or move the run to the trash with `ddpm-tui runs delete {name}`"
     return DamagedError(what, hint or give_up)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name closest to `name`, or None when nothing is close."""
+    """Return the known name closest to `name`, or None if none is close."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return found[0] if found else None
 
 
 def misused(error: UserError) -> UserError:
-    """The same error, which is the command line's: exit code 2."""
+    """Return the same error with exit code 2, because the command line caused it."""
     error.exit_code = UsageError.exit_code
     return error
 
 
 def unknown(kind: str, name: str, known: Iterable[str], hint: str | None = None) -> UserError:
-    """The error for a name that is not there, with the nearest one that is."""
+    """Return the error for an unknown name, with the nearest known one."""
     names = sorted(known)
     close = nearest(name, names)
     if close:
@@ -85,7 +87,7 @@ def unknown(kind: str, name: str, known: Iterable[str], hint: str | None = None)
     elif names and len(names) <= 12:
         way_out = "there are: " + ", ".join(names)
     elif names:
-        way_out = "" if hint else f"none of the {len(names)} {kind}s is called anything like it"
+        way_out = "" if hint else f"none of the {len(names)} {kind}s has a similar name"
     else:
         way_out = "" if hint else f"there are no {kind}s yet"
     if hint:

@@ -19,7 +19,7 @@ for _entry in filter(None, os.environ.get("DDPM_FAILPOINTS", "").split(",")):
 
 
 def reach(name: str) -> None:
-    """Say that the place `name` is reached; do what the plan wants there."""
+    """Mark that the place `name` is reached, and act as planned there."""
     if name not in _plan:
         return
     _hits[name] = _hits.get(name, 0) + 1
@@ -39,7 +39,7 @@ def reach(name: str) -> None:
 
 
 def _done_before(name: str) -> bool:
-    """Whether a process before us acted here already; marks the place as done where none has."""
+    """Return whether another process has already acted here; if not, mark the place as done."""
     folder = os.environ.get("DDPM_FAILPOINTS_ONCE")
     if not folder:
         return False
@@ -51,7 +51,7 @@ def _done_before(name: str) -> bool:
 
 
 def spoiled(name: str) -> bool:
-    """Whether the plan wants the number at `name` spoiled ("=nan"), from the given hit on."""
+    """Return whether the plan replaces the number at `name` with NaN ("=nan"), from the given hit on."""
     if name not in _plan:
         return False
     _hits[name] = _hits.get(name, 0) + 1

@@ -1,6 +1,6 @@
-"""Writing files so that a crash leaves the old or the new one, and locks that die with their holder.
+"""Writing files so that a crash leaves either the old or the new one, and locks that end with their holder.
 
-Knows nothing of runs, jobs or profiles; it is what those rooms stand on.
+Knows nothing about runs, jobs or profiles.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name to write to; it replaces `path` where all inside went well, and is gone where it did not.
+    """Yield a temporary name that replaces `path` on success and is removed on failure.
 
     Raises DiskFullError.
     """
@@ -72,12 +72,14 @@ def write_text(path: Path, content: str, *, durable: bool = True) -> None:
 
 def write_json(path: Path, content: Any, *, durable: bool = True) -> None:
     text = json.dumps(without_nan(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    # The bytes of a path that are no UTF-8 become \udcXX, which JSON reads back as they were.
+    # Bytes of a path that are not UTF-8 become \udcXX, which JSON preserves.
     write_bytes(path, text.encode("utf-8", "backslashreplace"), durable=durable)
 
 
 def without_nan(value: Any) -> Any:
-    """NaN and infinities as null, for JSON has neither; NumPy's arrays and numbers as plain ones."""
+    """Return `value` with NaN and infinities as None, which JSON lacks, and with NumPy arrays and numbers as plain
+    ones.
+    """
     if isinstance(value, dict):
         return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -94,21 +96,21 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SAID = re.compile(
     "|".join(
         [
-            r"\d+ requested and \d+ written",  # numpy, which gives no number
-            rf"\b(?:os error|code:) (?:{'|'.join(map(str, _FULL))})\b",  # Rust's, as in safetensors
+            r"\d+ requested and \d+ written",  # numpy, whose message has no error number
+            rf"\b(?:os error|code:) (?:{'|'.join(map(str, _FULL))})\b",  # Rust libraries, such as safetensors
             "|".join(re.escape(os.strerror(number)) for number in _FULL),
             r"PytorchStreamWriter failed writing|inline_container.*unexpected pos",  # torch.save
-            r"encoder error -2 when writing image file",  # Pillow, of a failed write
+            r"encoder error -2 when writing image file",  # Pillow, after a failed write
             r"database or disk is full",
         ]
     ),
     re.IGNORECASE,
 )
-"""What libraries say that swallow the system's number."""
+"""Messages of libraries that do not pass on the system's error number."""
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an error, or what it was raised from, says no space, quota or file too large, whoever wrote."""
+    """Return whether an error, or its cause, means no space, exceeded quota or file too large."""
     seen: BaseException | None = error
     for _ in range(10):
         if seen is None:
@@ -116,7 +118,7 @@ def is_disk_full(error: BaseException) -> bool:
         number = getattr(seen, "errno", None)
         if isinstance(seen, DiskFullError) or (isinstance(seen, OSError) and number in _FULL):
             return True
-        # An error with a number of its own means that.
+        # An error with its own number means that number.
         if number is None and not isinstance(seen, DdpmError) and _SAID.search(str(seen)):
             return True
         seen = seen.__cause__ or seen.__context__
@@ -125,7 +127,7 @@ def is_disk_full(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn 'no space', 'quota' and 'file too large' into DiskFullError naming the place."""
+    """Turn 'no space', 'quota' and 'file too large' into DiskFullError with the path."""
     try:
         yield
     except DdpmError:
@@ -137,21 +139,21 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def unwritable(path: Path, error: OSError, hint: str) -> DdpmError:
-    """The error for a file or folder that a person named and that cannot be written, with the code that it has."""
+    """Return the error for a file or folder that the user named and that cannot be written."""
     if is_disk_full(error):
         return DiskFullError(f"no room to write {path}", "free some space, or name another disk")
     return UserError(f"cannot write {path} ({error.strerror or error})", hint)
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes an unprivileged process may still write below `folder` (its nearest existing parent)."""
+    """Return the bytes that an unprivileged process may still write below `folder` (its nearest existing parent)."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
 
 
 MARGIN_BYTES = 16 << 20
-"""What is left free beside what is asked for: manifests, logs and progress are written too."""
+"""Bytes to keep free beyond the request, for manifests, logs and progress."""
 
 
 def require_free(folder: Path, needed: int) -> None:
@@ -159,21 +161,22 @@ def require_free(folder: Path, needed: int) -> None:
     free, needed = free_bytes(folder), needed + MARGIN_BYTES
     if free < needed:
         raise DiskFullError(
-            f"{folder} has {free / 1e6:,.0f} MB free and {needed / 1e6:,.0f} MB are needed",
+            f"{folder} has {free / 1e6:,.0f} MB free, but {needed / 1e6:,.0f} MB are needed",
             MAKE_ROOM,
         )
 
 
 LOOK_S = 0.25
-"""How long a lock that is wanted is asked for: `is_locked` holds a shared one, for microseconds where the machine is
-idle and for as long as the scheduler lets it wait where it is not. That is nobody working."""
+"""Seconds to retry a lock, because `is_locked` briefly holds a shared one: for microseconds on an idle machine,
+longer on a busy one.
+"""
 
 
 MOMENT = "a change of a moment:"
 MOMENT_S = 20.0
-"""How long those who only change a few files are waited for."""
+"""Seconds to wait for processes that change only a few files."""
 UNSAID_S = 1.0
-"""How long a holder has to say who it is: between taking a lock and that it may lose the processor."""
+"""Seconds that a holder has to write its name after taking the lock, because it may lose the processor in between."""
 
 
 class FileLock:
@@ -189,10 +192,10 @@ class FileLock:
 
     @classmethod
     def try_acquire(cls, path: Path) -> "FileLock | None":
-        """Take the lock, or return None where another open file holds it.
+        """Take the lock, or return None if another open file holds it.
 
-        The file is made where it is missing, its folder never: that would be the ghost of what was deleted. Raises
-        GoneError where the folder is gone, NoLocksError.
+        The file is created if it is missing, but its folder never, because that would bring back a deleted folder.
+        Raises GoneError if the folder is gone, NoLocksError.
         """
         end = time.monotonic() + LOOK_S
         while True:
@@ -203,7 +206,7 @@ class FileLock:
                         lock.release()
                         return None
                     time.sleep(0.003)
-                # Who held it before may have moved the folder away: then this is the lock of what was here.
+                # The previous holder may have moved the folder away; then this is the lock of the old folder.
                 if lock.is_in_place():
                     return lock
             except BaseException:
@@ -221,9 +224,9 @@ class FileLock:
 
     @classmethod
     def acquire(cls, path: Path, what: str, hint: str | None = None) -> "FileLock":
-        """Take the lock or raise BusyError saying what is busy and, where the holder wrote it, who has it.
+        """Take the lock, or raise BusyError with what is busy and, if known, who holds it.
 
-        Who holds it for a moment only, see `for_a_moment`, is waited for. Raises GoneError, NoLocksError.
+        Holders that change only a few files, see `for_a_moment`, are waited for. Raises GoneError, NoLocksError.
         """
         start = time.monotonic()
         end = start + UNSAID_S
@@ -231,7 +234,7 @@ class FileLock:
             try:
                 lock = cls.try_acquire(path)
             except GoneError:
-                raise GoneError(f"{what} is gone: it was deleted or renamed meanwhile") from None
+                raise GoneError(f"{what} is gone: it was deleted or renamed in the meantime") from None
             if lock is not None:
                 return lock
             holder = lock_holder(path)
@@ -244,7 +247,7 @@ class FileLock:
     @classmethod
     @contextlib.contextmanager
     def for_a_moment(cls, path: Path, what: str, doing: str, hint: str | None = None) -> "Iterator[FileLock]":
-        """Hold the lock for a change that takes no longer than a few files take to write; `doing` is for others."""
+        """Hold the lock for a change of a few files; `doing` describes it to others."""
         with cls.acquire(path, what, hint) as lock:
             lock.describe(f"{MOMENT} {doing}")
             try:
@@ -257,14 +260,15 @@ class FileLock:
         return cls(path, descriptor)
 
     def describe(self, holder: str) -> None:
-        """Write who holds the lock into the file, for the message others get. Never used to decide anything, so
-        a full disk keeps nobody from working: the others then hear of another process."""
+        """Write the holder into the file, for the message that others get. Nothing depends on it, so a full disk is
+        ignored: others then see "another process".
+        """
         with contextlib.suppress(OSError):
             os.ftruncate(self.descriptor, 0)
             os.pwrite(self.descriptor, holder.encode(), 0)
 
     def is_in_place(self) -> bool:
-        """Whether the file that is locked is the one that has the name."""
+        """Return whether the locked file still has the name."""
         try:
             there, ours = self.path.stat(), os.fstat(self.descriptor)
         except (FileNotFoundError, NotADirectoryError):
@@ -273,7 +277,7 @@ class FileLock:
 
     @property
     def deleted(self) -> bool:
-        """Whether its file was deleted, for certain: one on a disk that is away for a moment was not."""
+        """Return whether the file was certainly deleted; one on a disk that is temporarily unavailable was not."""
         with contextlib.suppress(OSError):
             return os.fstat(self.descriptor).st_nlink == 0
         return False
@@ -291,7 +295,7 @@ class FileLock:
 
 
 def _flock(descriptor: int, path: Path, kind: int) -> bool:
-    """Whether the lock could be had at once. Raises NoLocksError."""
+    """Return whether the lock could be taken at once. Raises NoLocksError."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -301,13 +305,13 @@ def _flock(descriptor: int, path: Path, kind: int) -> bool:
             raise
         raise NoLocksError(
             f"the file system of {path} has no locks ({error.strerror})",
-            "set DDPM_HOME to a folder on a local disk, or let the server of this one keep locks",
+            "set DDPM_HOME to a folder on a local disk, or enable locks on the file server",
         ) from error
     return True
 
 
 def lock_holder(path: Path) -> str | None:
-    """What the holder of a lock wrote about itself, if anything."""
+    """Return the description that the holder of a lock wrote, if any."""
     try:
         return read_bytes(path, 4096).decode(errors="replace").strip() or None
     except (OSError, ValueError, ScarceError):
@@ -315,10 +319,11 @@ def lock_holder(path: Path) -> str | None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some living process holds the lock at `path`. Raises NoLocksError, and ScarceError if it cannot be looked
-    at now."""
+    """Return whether a living process holds the lock at `path`. Raises NoLocksError, and ScarceError if this cannot
+    be determined now.
+    """
     descriptor = -1
-    with unless_scarce():  # not there, or not ours to read
+    with unless_scarce():  # missing, or not readable by this user
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     if descriptor < 0:
         return False

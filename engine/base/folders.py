@@ -1,11 +1,11 @@
-"""What is inside each kind of folder, by name: no reading, no writing. `engine.base.home` says where they are."""
+"""The names inside each kind of folder; nothing is read or written. `engine.base.home` has the folders' places."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 
 def is_number(name: str) -> bool:
-    """Whether a folder's name is the number of a job or of a step."""
+    """Return whether a folder's name is the number of a job or of a step."""
     return name.isascii() and name.isdigit() and len(name) <= 15
 
 
@@ -38,7 +38,7 @@ class CheckpointFolder:
 
 @dataclass(frozen=True)
 class ExportFolder:
-    """A checkpoint that was exported: weights, profile and what they are; anywhere, on any machine."""
+    """An exported checkpoint: weights, profile and description, in any folder on any machine."""
 
     path: Path
 
@@ -71,18 +71,20 @@ class SampleFolder:
 
     @property
     def pictures(self) -> Path:
-        """All pictures, uint8 (N, H, W, C), NPY."""
+        """Return the path of all pictures, uint8 (N, H, W, C), NPY."""
         return self.path / "pictures.npy"
 
     @property
     def trajectory(self) -> Path:
-        """Denoising of the first few pictures, uint8 (frames, n, H, W, C), NPY; frame 0 is noise."""
+        """Return the path of the denoising of the first few pictures, uint8 (frames, n, H, W, C), NPY; frame 0 is
+        noise.
+        """
         return self.path / "trajectory.npy"
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """runs/<run>: everything about one run; may be copied to another machine as it is."""
+    """runs/<run>: everything about one run; it can be copied to another machine."""
 
     path: Path
 
@@ -112,7 +114,7 @@ class RunFolder:
 
     @property
     def tags_lock(self) -> Path:
-        """Held while the tags are changed, by whoever does; the run's own lock is its worker's."""
+        """Return the lock that is held while tags are changed; the run's own lock belongs to its worker."""
         return self.path / "tags.lock"
 
     @property
@@ -143,7 +145,7 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class JobFolder:
-    """jobs/<id>: what a worker was asked to do, its lock, its progress and how it ended."""
+    """jobs/<id>: a worker's specification, lock, progress and result."""
 
     path: Path
 
@@ -173,13 +175,13 @@ class JobFolder:
 
     @property
     def queue_note(self) -> Path:
-        """The queue's own note of the job's state, from which a lost database is rebuilt."""
+        """Return the queue's note of the job's state, from which a lost database is rebuilt."""
         return self.path / "queue.json"
 
 
 @dataclass(frozen=True)
 class SourceFolder:
-    """data/<dataset>: where a data set's original pictures are and how it is split."""
+    """data/<dataset>: the location and the split of a data set's original pictures."""
 
     path: Path
 
@@ -193,7 +195,7 @@ class SourceFolder:
 
     @property
     def download(self) -> Path:
-        """Pictures that this program fetched itself (CelebA's zip and partition)."""
+        """Return the folder of pictures that this program downloaded (CelebA's zip and partition)."""
         return self.path / "download"
 
 
@@ -209,22 +211,22 @@ class PackedFolder:
 
     @property
     def pictures(self) -> Path:
-        """uint8 (N, 3, H, W), C order, no header."""
+        """Return the path of the pictures, uint8 (N, 3, H, W), C order, without header."""
         return self.path / "pictures.u8"
 
     @property
     def split(self) -> Path:
-        """uint8 (N,): 0 train, 1 held out, 2 test."""
+        """Return the path of the split, uint8 (N,): 0 train, 1 held out, 2 test."""
         return self.path / "split.u8"
 
     @property
     def report(self) -> Path:
-        """The pictures that were left out, one a line, with the reason."""
+        """Return the path of the list of pictures that were left out, one per line, with the reason."""
         return self.path / "broken.txt"
 
     @property
     def statistics(self) -> Path:
-        """Features of these pictures, kept for scores."""
+        """Return the folder of these pictures' features, stored for scores."""
         return self.path / "statistics"
 
     @property

@@ -1,4 +1,4 @@
-"""Where everything is on disk: with `engine.base.folders` the only place that joins paths below $DDPM_HOME."""
+"""The layout of $DDPM_HOME. Only this module and `engine.base.folders` join paths below it."""
 
 import errno
 import hashlib
@@ -16,42 +16,42 @@ NAME_RULE = "use letters, digits, '.', '_' and '-' (at most 80, starting with a 
 
 
 def is_name(name: str) -> bool:
-    """Whether `name` can be a folder here."""
+    """Return whether `name` is valid as the name of a folder."""
     return NAME.fullmatch(name) is not None
 
 
 def check_name(kind: str, name: str) -> str:
-    """Return `name` if it can be a folder here; raise UsageError otherwise."""
+    """Return `name` if it is valid as the name of a folder; raise UsageError otherwise."""
     if not is_name(name):
         raise UsageError(f"{name!r} cannot name a {kind}", NAME_RULE)
     return name
 
 
 def is_file_name(name: str) -> bool:
-    """Whether a profile or a study is given by its file: anything with a slash or ending in .toml."""
+    """Return whether a profile or a study is given as a file: with a slash, or ending in .toml."""
     return "/" in name or name.endswith(".toml")
 
 
 def given_path(path: Path | str) -> Path:
-    """The path that somebody typed, with '~' put in full.
+    """Return a path that the user typed, with '~' expanded.
 
-    Raises UsageError for an empty one: the unset variable of a script never means the current folder.
+    Raises UsageError for an empty path, because an unset variable in a script must not mean the current folder.
     """
     if not str(path):
-        raise UsageError("the path is empty", "for the current folder say .")
+        raise UsageError("the path is empty", "use . for the current folder")
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise UserError(f"{path}: nobody here is called that", "give the path without '~'") from None
+        raise UserError(f"{path}: there is no such user", "give the path without '~'") from None
 
 
 def is_export(reference: str) -> bool:
-    """Whether a checkpoint is given by the folder it was exported to: a run's name has no slash."""
+    """Return whether a checkpoint is given as an exported folder; names of runs have no slash."""
     return "/" in reference
 
 
 def short_reference(reference: str) -> str:
-    """A checkpoint as there is room for it: of an exported folder the last part, RUN@WHICH as it is."""
+    """Return a short name of a checkpoint: the last part of an exported folder, or RUN@WHICH unchanged."""
     return f"…/{Path(reference).name}" if is_export(reference) else reference
 
 
@@ -63,20 +63,21 @@ class Home:
 
     @classmethod
     def find(cls) -> "Home":
-        """$DDPM_HOME, else the platform's user data directory. Nothing is created. Raises UserError where
-        DDPM_HOME is no folder."""
+        """Return $DDPM_HOME, or the platform's user data directory. Creates nothing. Raises UserError if DDPM_HOME is
+        not a folder.
+        """
         given = os.environ.get("DDPM_HOME")
         if given:
             root = Path(given).expanduser().absolute()
             if root.exists() and not root.is_dir():
                 raise UserError(f"DDPM_HOME is {root}, which is not a folder", "set it to a folder you own")
             return cls(root)
-        import platformdirs  # only where it is needed: it is imported by every command
+        import platformdirs  # imported here because every command imports this module
 
         return cls(Path(platformdirs.user_data_dir("ddpm-tui", appauthor=False)))
 
     def create(self) -> "Home":
-        """Make the folders, private to the user. Raises UserError where that is not possible."""
+        """Create the folders, private to the user. Raises UserError if that is not possible."""
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             for folder in (self.profiles, self.data, self.runs, self.jobs, self.trash, self.studies):
@@ -97,7 +98,7 @@ class Home:
 
     @property
     def queue_note(self) -> Path:
-        """Whether the queue is on hold, for the day the database is lost."""
+        """Return the note of whether the queue is on hold, in case the database is lost."""
         return self.root / "queue.json"
 
     @property
@@ -106,7 +107,7 @@ class Home:
 
     @property
     def socket_elsewhere(self) -> Path:
-        """Holds the path of the socket where the usual one is too long for the system."""
+        """Return the file with the socket's path, if the usual path is too long for the system."""
         return self.root / "engine.sock.path"
 
     @property
@@ -119,7 +120,7 @@ class Home:
 
     @property
     def app_log(self) -> Path:
-        """What failed in the terminal app."""
+        """Return the log of failures of the terminal app."""
         return self.root / "tui.log"
 
     @property
@@ -128,7 +129,7 @@ class Home:
 
     @property
     def theme(self) -> Path:
-        """The name of the theme that was chosen last."""
+        """Return the file with the name of the selected theme."""
         return self.root / "theme"
 
     @property
@@ -157,12 +158,12 @@ class Home:
 
     @property
     def runs_lock(self) -> Path:
-        """Held while a run gets its name."""
+        """Return the lock that is held while a run is named."""
         return self.root / ".runs.lock"
 
     @property
     def profiles_lock(self) -> Path:
-        """Held while a profile is written."""
+        """Return the lock that is held while a profile is written."""
         return self.root / ".profiles.lock"
 
     @property
@@ -179,12 +180,12 @@ class Home:
 
     @property
     def samples(self) -> Path:
-        """Sample sets of exported checkpoints, which belong to no run here."""
+        """Return the folder of sample sets of exported checkpoints, which belong to no run in this home."""
         return self.root / "samples"
 
     @property
     def evaluations(self) -> Path:
-        """Scores of exported checkpoints."""
+        """Return the folder of scores of exported checkpoints."""
         return self.root / "evaluations"
 
     def run(self, name: str) -> RunFolder:
@@ -200,7 +201,7 @@ class Home:
         return SourceFolder(self.data / check_name("data set", dataset))
 
     def packed(self, dataset: str, recipe: dict[str, object]) -> PackedFolder:
-        """The packed form of a data set under one recipe: the folder is named by the recipe's content."""
+        """Return the folder of a data set packed with one recipe; its name contains a hash of the recipe."""
         text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         return PackedFolder(self.data / f"{check_name('data set', dataset)}-{digest}")
@@ -208,8 +209,9 @@ class Home:
 
 @dataclass(frozen=True)
 class ExportPlace:
-    """Where a home keeps what it makes of an exported checkpoint of run `name`. All exports share it; the SHA-256 of
-    the weights tells whose a thing is."""
+    """The place in a home for samples and scores of an exported checkpoint of run `name`. All exports share it; the
+    SHA-256 of the weights distinguishes them.
+    """
 
     home: Home
     name: str
@@ -225,7 +227,7 @@ class ExportPlace:
 
 
 def shipped_profiles() -> Path:
-    """The folder of the profiles that come with the program, in a checkout or in an installed wheel."""
+    """Return the folder of the included profiles, in a checkout or in an installed wheel."""
     engine = Path(__file__).parents[1]
     installed = engine / "shipped_profiles"
     return installed if installed.is_dir() else engine.parent / "profiles"

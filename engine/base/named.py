@@ -1,4 +1,4 @@
-"""Tables of names: each name stands in one table, and what it names is found from there. Imports nothing heavy."""
+"""Tables of names: each name is in one table, which leads to the object. Imports nothing heavy."""
 
 from collections.abc import Iterable, Mapping
 from importlib import import_module
@@ -10,7 +10,7 @@ Line = TypeVar("Line")
 
 
 def load(reference: str) -> Any:
-    """The object that "module:name" names; its module is imported at this call, and not before.
+    """Return the object that "module:name" refers to; its module is imported only now.
 
     Raises ImportError or AttributeError if there is none.
     """
@@ -19,17 +19,17 @@ def load(reference: str) -> Any:
 
 
 def names_of(names: Iterable[str]) -> Any:
-    """`Literal[…]` of the names of a table, for pydantic and for everything that lists the choices of a key.
+    """Return `Literal[…]` of the names of a table, for pydantic and for code that lists the choices of a key.
 
-    A type checker cannot follow it: give it `str` behind `TYPE_CHECKING`.
+    A type checker cannot follow it: give it `str` under `TYPE_CHECKING`.
     """
     return Literal[tuple(names)]
 
 
 def pick(table: Mapping[str, Line], kind: str, name: str) -> Line:
-    """The line of a name. Raises UserError, with the nearest name, for one that is not in the table.
+    """Return the entry of a name. Raises UserError, with the nearest name, if the table lacks it.
 
-    kind: what the table holds, in the singular: "sampler".
+    kind: what the table contains, in the singular: "sampler".
     """
     try:
         return table[name]

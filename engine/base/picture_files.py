@@ -1,4 +1,4 @@
-"""Picture files of our own or given by a person, opened so that whatever is wrong with one is one plain error."""
+"""Opening picture files, whoever made them, with one clear error for everything that can be wrong."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_picture(path: Path) -> Iterator["Image.Image"]:
-    """The picture in a regular file, for the block. Whatever fails in opening or in decoding it is an OSError.
+    """Open the picture in a regular file. Any failure to open or decode it is an OSError.
 
-    FileNotFoundError if there is none; the text of the others says why, and names a file only by its path.
+    FileNotFoundError if there is none; the other errors give the reason and name files only by their path.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -26,10 +26,10 @@ def open_picture(path: Path) -> Iterator["Image.Image"]:
     except (FileNotFoundError, DdpmError):
         raise
     except UnidentifiedImageError:
-        # Pillow names the open file by its number, as there is no path to it.
-        raise OSError("it is no picture of a known kind") from None
+        # Pillow's message names the open file by its number, because it has no path.
+        raise OSError("it is not a picture of a known format") from None
     except Exception as error:
-        # Pillow's plugins raise nearly every kind of exception on damaged input.
+        # Pillow's plugins raise nearly every kind of exception for damaged input.
         raise OSError(_reason(error)) from error
 
 

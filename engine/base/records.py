@@ -1,8 +1,8 @@
-"""Reading JSON and TOML: the one way in for every file and line that another hand may have written.
+"""Reading JSON and TOML: the only reader of files and lines that may have been edited or damaged.
 
-A record is a regular file of a sensible size, UTF-8, not nested without end, with numbers that fit and keys that
-stand once; `engine.base.typed` then makes a dataclass of it whose fields hold what they say. Whatever is wrong is one
-error that says what, where and why. Nothing heavy is imported: the command line needs this at every call.
+A record is a regular file of limited size in UTF-8, with limited nesting, numbers in range, and unique keys;
+`engine.base.typed` then converts it to a dataclass and checks its fields. Any problem is one error that says what is
+wrong, where, and why. Nothing heavy is imported, because every command needs this module.
 """
 
 import errno
@@ -22,24 +22,24 @@ from engine.base.scarcity import shortage
 
 JSON_LIMIT = 16 << 20
 TOML_LIMIT = 1 << 20
-"""Bytes of the largest file that is read; what this program writes has a hundredth of it."""
+"""The most bytes of a TOML file; files written by this program are a hundred times smaller."""
 
 DEPTH = 64
-"""Levels of lists and tables within one another, and parts of a dotted key."""
+"""The maximum nesting of lists and tables, and of parts of a dotted key."""
 
 DIGITS = 40
-"""Digits of the longest whole number: 64 bits have 20."""
+"""The most digits of a whole number: 64-bit numbers have 20."""
 
 MARK = b"\xef\xbb\xbf"
-"""UTF-8's byte order mark, which some editors put before a text."""
+"""UTF-8's byte order mark, which some editors write at the beginning."""
 
 
 class MissingError(DamagedError):
-    """The file is not there."""
+    """A file that does not exist."""
 
 
 class TomlError(UserError):
-    """A TOML file that cannot be used. `reason` says why, without the file's name."""
+    """A TOML file that cannot be used. `reason` gives the reason without the file's name."""
 
     def __init__(self, what: str, reason: str, hint: str | None = None) -> None:
         super().__init__(what, hint)
@@ -50,9 +50,10 @@ class TomlError(UserError):
 
 
 def open_regular(path: Path) -> io.BufferedReader:
-    """Open a regular file (or a link to one) for reading; whatever else it is is refused at once, a pipe that nobody
-    writes to included. Raises OSError, ScarceError, and ValueError saying what the file is instead."""
-    # Without O_NONBLOCK, opening a pipe waits for its writer.
+    """Open a regular file (or a link to one) for reading; anything else, including a pipe without a writer, is
+    refused at once. Raises OSError, ScarceError, and ValueError that says what kind of file it is.
+    """
+    # Without O_NONBLOCK, opening a pipe would wait for its writer.
     with shortage():
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     mode = os.fstat(descriptor).st_mode
@@ -63,10 +64,10 @@ def open_regular(path: Path) -> io.BufferedReader:
 
 
 def read_bytes(path: Path, limit: int = JSON_LIMIT) -> bytes:
-    """The content of a regular file (or of a link to one) of at most `limit` bytes.
+    """Return the content of a regular file (or of a link to one) of at most `limit` bytes.
 
-    A pipe that nobody writes to, a device without an end or a huge file with nothing in it is refused at once.
-    Raises OSError, ValueError saying what the file is instead, and ScarceError, which says nothing about the file.
+    A pipe without a writer, an endless device or a huge sparse file is refused at once. Raises OSError, ValueError
+    that says what kind of file it is, and ScarceError, which says nothing about the file.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -79,7 +80,7 @@ def read_bytes(path: Path, limit: int = JSON_LIMIT) -> bytes:
 
 
 def open_data(path: Path) -> io.BufferedReader:
-    """The same for files of any size, where every trouble is an OSError that names the file."""
+    """Open a file of any size; every problem is an OSError that names the file."""
     try:
         return open_regular(path)
     except ValueError as error:
@@ -87,7 +88,7 @@ def open_data(path: Path) -> io.BufferedReader:
 
 
 def read_tail(path: Path, most: int) -> tuple[bytes, int]:
-    """The last `most` bytes of a file, and how many bytes it has. Raises OSError."""
+    """Return the last `most` bytes of a file, and its size in bytes. Raises OSError."""
     with open_data(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - most))
@@ -106,7 +107,9 @@ def _kind(mode: int) -> str:
 
 
 def decode_text(content: bytes) -> str:
-    """UTF-8, with a byte order mark or without. Raises ValueError naming another encoding where it shows."""
+    """Decode UTF-8, with or without a byte order mark. Raises ValueError that names another encoding if it is
+    recognised.
+    """
     if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
         raise ValueError("it is UTF-32 text; save it as UTF-8")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -123,7 +126,7 @@ def decode_text(content: bytes) -> str:
 
 
 def read_text(path: Path, limit: int = TOML_LIMIT) -> str:
-    """The text of a regular file. Raises OSError, and ValueError saying what is wrong."""
+    """Return the text of a regular file. Raises OSError, and ValueError with the reason."""
     return decode_text(read_bytes(path, limit))
 
 
@@ -131,7 +134,9 @@ def read_text(path: Path, limit: int = TOML_LIMIT) -> str:
 
 
 def read_json(path: Path, what: str, limit: int = JSON_LIMIT) -> Any:
-    """Parse `path`; `what` names it in errors. Raises MissingError where it is not there, else DamagedError."""
+    """Parse the JSON file `path`; `what` names it in errors. Raises MissingError if it does not exist, otherwise
+    DamagedError.
+    """
     try:
         content = read_bytes(path, limit)
     except FileNotFoundError:
@@ -150,7 +155,7 @@ def read_json(path: Path, what: str, limit: int = JSON_LIMIT) -> Any:
 
 
 def read_object(path: Path, what: str, limit: int = JSON_LIMIT) -> dict[str, Any]:
-    """`read_json` of a file that holds one JSON object."""
+    """Parse a JSON file that contains one object, as `read_json` does."""
     content = read_json(path, what, limit)
     if not isinstance(content, dict):
         raise DamagedError(f"{what} does not hold a JSON object: {path}", reason="no JSON object")
@@ -158,10 +163,10 @@ def read_object(path: Path, what: str, limit: int = JSON_LIMIT) -> dict[str, Any
 
 
 def loads_json(content: bytes, *, foreign: bool = False, depth: int = DEPTH) -> Any:
-    """The value of JSON text. Raises ValueError saying why not.
+    """Parse JSON text. Raises ValueError with the reason.
 
-    NaN and infinities, which JSON does not have, are read as null. A path whose bytes are no UTF-8 has lone
-    surrogates (U+DC80 to U+DCFF) in our own files; with `foreign` these are refused like all other lone ones.
+    NaN and infinities, which JSON lacks, are read as null. In our own files, bytes of a path that are not UTF-8 are
+    lone surrogates (U+DC80 to U+DCFF); with `foreign` these are refused like all other lone surrogates.
     """
     text = decode_text(content)
     if text.count("[") + text.count("{") > depth:
@@ -224,7 +229,7 @@ def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """Every text in a value of JSON, keys too."""
+    """Yield every string in a JSON value, including keys."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -240,7 +245,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
-    """Parse `path`, which a person wrote; `what` names it in errors. Raises FileNotFoundError, TomlError."""
+    """Parse a TOML file `path` written by a person; `what` names it in errors. Raises FileNotFoundError, TomlError."""
     try:
         return loads_toml(read_text(path))
     except FileNotFoundError:
@@ -254,7 +259,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
 
 
 def loads_toml(text: str) -> dict[str, Any]:
-    """The table of TOML text. Raises ValueError saying why not, with the line where that is known."""
+    """Parse TOML text. Raises ValueError with the reason, and the line if it is known."""
     if len(text) > TOML_LIMIT:
         raise ValueError(f"it has {len(text):,} characters, and at most {TOML_LIMIT:,} are read")
     _check_depth(_toml_depths(text), DEPTH)
@@ -285,7 +290,7 @@ _TOML_TOKEN = re.compile(
 
 
 def _toml_depths(text: str) -> Iterator[int]:
-    """How deep it is at each bracket and at each dot of a key: `a.b.c = 1` is a table in a table in a table."""
+    """Yield the depth at each bracket and at each dot of a key: `a.b.c = 1` has depth three."""
     depth = dots = 0
     for token in _TOML_TOKEN.finditer(text):
         first = text[token.start()]

@@ -1,7 +1,7 @@
-"""What the system is short of for a moment: file descriptors, processes, memory, locks.
+"""Temporary shortages of the system: file descriptors, processes, memory, locks.
 
-Such a failure says nothing about the file, the job or the request that met it, so it is never taken for an answer: it
-becomes a `ScarceError`, which the engine waits out and a command says in one line. Standard library only.
+Such a failure says nothing about the file, job or request involved, so it is never taken as an answer: it becomes a
+`ScarceError`, for which the engine waits, and which a command reports in one line. Standard library only.
 """
 
 import contextlib
@@ -18,25 +18,27 @@ SCARCE = {
     errno.EAGAIN: "close other programs, or allow more processes (ulimit -u)",
     errno.ENOMEM: "close other programs: memory is short",
     errno.ENOBUFS: "close other programs: memory for the network is short",
-    errno.ENOLCK: "a network file system needs its lock service; a home on a local disk (DDPM_HOME) has locks",
+    errno.ENOLCK: "start the lock service of the network file system, or set DDPM_HOME to a folder on a local disk",
 }
-"""What the system answers, and what can be done about it."""
+"""Error numbers of shortages, with a description and a remedy."""
 
 ENOUGH_FILES = 4096
-"""Open files that a process of ours allows itself, if it may: some shells and services give it 256."""
+"""The number of open files that our processes allow themselves, if permitted; some shells and services set 256."""
 
 
 class ScarceError(DdpmError):
-    """The system is short of something. Nothing was changed; the same may succeed in a moment."""
+    """A temporary shortage. Nothing was changed; the same call may succeed later."""
 
 
 def is_scarce(error: BaseException | None) -> bool:
-    """Whether an error, or what it was raised from, is a shortage."""
+    """Return whether an error, or its cause, is a shortage."""
     return _cause(error) is not None
 
 
 def scarce(error: BaseException, what: str | None = None) -> ScarceError:
-    """The shortage behind an error, in one line. `what`: what could not be done, if the error has no file to name."""
+    """Return the shortage behind an error, described in one line. `what`: the failed action, if the error names no
+    file.
+    """
     if isinstance(error, ScarceError):
         return error
     if isinstance(error, NoLocksError):
@@ -49,7 +51,7 @@ def scarce(error: BaseException, what: str | None = None) -> ScarceError:
 
 
 def _cause(error: BaseException | None) -> int | None:
-    """The number of a shortage: of an error itself or of what it was raised from."""
+    """Return the error number of a shortage, from the error or its cause."""
     while error is not None:
         if isinstance(error, ScarceError):
             return _cause(error.__cause__) or errno.EAGAIN
@@ -67,7 +69,7 @@ def _cause(error: BaseException | None) -> int | None:
 
 @contextlib.contextmanager
 def shortage(what: str | None = None) -> Iterator[None]:
-    """Inside, a shortage becomes a ScarceError; other errors stay what they are."""
+    """Turn shortages in the block into ScarceError; other errors are unchanged."""
     try:
         yield
     except (OSError, MemoryError, RuntimeError) as error:
@@ -78,7 +80,9 @@ def shortage(what: str | None = None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def unless_scarce() -> Iterator[None]:
-    """Pass over OSErrors, which are an answer ("it is gone"); a shortage is none, and is raised as ScarceError."""
+    """Ignore OSErrors in the block, because they are an answer ("it is gone"), except shortages, which are raised as
+    ScarceError.
+    """
     try:
         yield
     except OSError as error:
@@ -87,7 +91,7 @@ def unless_scarce() -> Iterator[None]:
 
 
 def allow_enough_files() -> None:
-    """Raise this process's own limit of open files, as far as the system lets it without being asked."""
+    """Raise this process's limit of open files as far as the system allows."""
     with contextlib.suppress(OSError, ValueError):
         now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = ENOUGH_FILES if most == resource.RLIM_INFINITY else min(ENOUGH_FILES, most)

@@ -1,7 +1,7 @@
-"""Records that carry the digest of their own content: a digit that changed on the disk, or by hand, shows.
+"""Records with a digest of their own content, so that damage on the disk or edits by hand are detected.
 
-run.json and the manifest of a checkpoint say what to train from and where to cut a file, so they are believed as far
-as their digest goes. Those of older versions have none; they are read all the same, and `is_sealed` tells them apart.
+run.json and the manifest of a checkpoint decide what to train from and where to truncate a file, so their digest is
+checked. Records of older versions have none; they are read too, and `is_sealed` distinguishes them.
 """
 
 import hashlib
@@ -17,30 +17,30 @@ KEY = "digest"
 
 
 def digest(content: dict[str, Any]) -> str:
-    """SHA-256 of the content as JSON with sorted keys and no spaces, without the digest itself."""
+    """Return the SHA-256 of the content as JSON with sorted keys and no spaces, without the digest itself."""
     plain = without_nan({key: value for key, value in content.items() if key != KEY})
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_sealed(path: Path, content: dict[str, Any]) -> None:
-    """As `write_json`, with the digest."""
+    """Write the content like `write_json`, with its digest."""
     write_json(path, {**content, KEY: digest(content)})
 
 
 def is_sealed(content: dict[str, Any]) -> bool:
-    """Whether it was written with a digest."""
+    """Return whether the content was written with a digest."""
     return KEY in content
 
 
 def check_seal(content: dict[str, Any], what: str, path: Path) -> None:
-    """Raise DamagedError where the content is not what was written. One without a digest is of an older version."""
+    """Raise DamagedError if the content does not match its digest. Content without a digest is of an older version."""
     if is_sealed(content) and content[KEY] != digest(content):
         raise DamagedError(f"{what} has been altered (its digest differs): {path}")
 
 
 def read_sealed(path: Path, what: str) -> dict[str, Any]:
-    """`read_object` of a record that is what was written. Raises DamagedError."""
+    """Read a record like `read_object` and check its digest. Raises DamagedError."""
     content = read_object(path, what)
     check_seal(content, what, path)
     return content

@@ -1,7 +1,7 @@
-"""Text that somebody else wrote, made safe to show: names, tags, paths, logs, other programs' words. Pure.
+"""Making foreign text safe to show: names, tags, paths, logs, output of other programs. Pure functions.
 
-A terminal obeys control characters: they move the cursor, set the window's title, write to the clipboard. Marks of
-direction make a line read otherwise than it is written. None of them is printed as it is.
+Terminals interpret control characters: they move the cursor, set the window's title, write to the clipboard.
+Direction marks change the order in which a line is displayed. None of them is printed unchanged.
 """
 
 import re
@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 _HARMFUL = (
     "\x00-\x1f\x7f-\x9f"  # C0, DEL and C1 controls
-    "\u2028\u2029"  # ends of lines and paragraphs
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u206a-\u206f"  # marks of direction
-    "\u00ad\u180e\u200b\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # characters that nobody sees
-    "\ud800-\udfff"  # bytes that were no UTF-8, and halves of pairs: no encoding writes them
+    "\u2028\u2029"  # line and paragraph separators
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u206a-\u206f"  # direction marks
+    "\u00ad\u180e\u200b\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # invisible characters
+    "\ud800-\udfff"  # bytes that were not UTF-8, and halves of surrogate pairs: they cannot be encoded
 )
 _CONTROL = re.compile(f"[{_HARMFUL}]")
 _CONTROL_IN_LINES = re.compile(f"(?![\n\t])[{_HARMFUL}]")
@@ -21,28 +21,29 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def visible(text: str) -> str:
-    """`text` on one line, with every control character as Python writes it: `\\n`, `\\x1b`, `\\u202e`."""
+    """Return `text` on one line, with control characters escaped as in Python: `\\n`, `\\x1b`, `\\u202e`."""
     return _CONTROL.sub(_escape, text)
 
 
 def visible_lines(text: str) -> str:
-    """The same for a text of several lines: its ends of lines and tabs stay."""
+    """Return a text of several lines with control characters escaped, except line ends and tabs."""
     return _CONTROL_IN_LINES.sub(_escape, text)
 
 
 def replace_control(text: str, by: Callable[[str], str]) -> str:
-    """`text` with what `by` says in the place of each control character."""
+    """Return `text` with each control character replaced by the result of `by`."""
     return _CONTROL.sub(lambda match: by(match[0]), text)
 
 
 def visible_json(document: str) -> str:
-    """A JSON document that means the same, with no control character but the ends of its lines."""
+    """Return an equivalent JSON document whose only control characters are its line ends."""
     return _CONTROL_IN_LINES.sub(_json_escape, document)
 
 
 def shell_word(text: object) -> str:
-    """`text` as one word of a command to be pasted into a shell. Control characters come out as bash, zsh and ksh read
-    them in `$'…'`."""
+    """Return `text` as one word of a shell command. Control characters are written in the form `$'…'` of bash, zsh
+    and ksh.
+    """
     word = str(text)
     if not _CONTROL.search(word):
         return shlex.quote(word)
@@ -51,7 +52,7 @@ def shell_word(text: object) -> str:
 
 
 def shell_line(*words: object) -> str:
-    """A whole command to be pasted into a shell."""
+    """Return a whole command that can be pasted into a shell."""
     return " ".join(map(shell_word, words))
 
 
@@ -66,7 +67,7 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _shell_escape(match: re.Match[str]) -> str:
-    """The bytes of the character, in octal: what follows cannot be taken for a part of it."""
+    """Return the bytes of a character in octal, so that following digits are not read as a part of it."""
     escaped = 0xDC80 <= ord(match[0]) <= 0xDCFF
     word = match[0].encode("utf-8", "surrogateescape" if escaped else "surrogatepass")
     return "".join(f"\\{byte:03o}" for byte in word)
@@ -81,5 +82,5 @@ def _json_escape(match: re.Match[str]) -> str:
 
 
 def plural(count: int, word: str, words: str | None = None) -> str:
-    """ "1 job", "3 jobs"."""
+    """Return for example "1 job" or "3 jobs"."""
     return f"{count:,} {word if count == 1 else words or word + 's'}"

@@ -1,4 +1,4 @@
-"""Deleting is moving to $DDPM_HOME/trash with a note of where it came from; `purge` is what frees the space."""
+"""The trash: deleting moves a thing to $DDPM_HOME/trash with a note of its origin; only `purge` frees the space."""
 
 import contextlib
 import errno
@@ -24,7 +24,7 @@ NOTE = "trash.json"
 
 @dataclass(frozen=True)
 class Trashed:
-    """One deleted thing. `label` is what it was called: 'run-1' or 'run-1@1220'."""
+    """One deleted thing. `label` is its name: 'run-1' or 'run-1@1220'."""
 
     id: str
     kind: Kind
@@ -33,12 +33,12 @@ class Trashed:
     deleted: float
     path: Path
     group: str = ""
-    """The same for what was deleted together and comes back together."""
+    """The same for things that were deleted together and are restored together."""
 
 
 @dataclass(frozen=True)
 class _Note:
-    """trash.json. `origin`: below the home."""
+    """trash.json. `origin` is relative to the home."""
 
     kind: Kind
     label: str
@@ -48,7 +48,7 @@ class _Note:
 
 
 def discard(home: Home, kind: Kind, label: str, path: Path, group: str = "") -> Trashed:
-    """Move a run, checkpoint, sample set, data set or profile to the trash. Same file system, so one rename."""
+    """Move a run, checkpoint, sample set, data set or profile to the trash, by one rename within the file system."""
     home.create()
     origin = str(path.relative_to(home.root))
     note = {"kind": kind, "label": label, "origin": origin, "deleted": time.time(), "group": group}
@@ -62,7 +62,7 @@ def discard(home: Home, kind: Kind, label: str, path: Path, group: str = "") -> 
             raise
     except DiskFullError as error:
         raise DiskFullError(
-            error.what, f"`rm -r {shell_word(path)}` deletes it at once and for good, and makes room"
+            error.what, f"`rm -r {shell_word(path)}` deletes it permanently and frees its space"
         ) from None
     try:
         path.rename(place / path.name)
@@ -75,7 +75,7 @@ def discard(home: Home, kind: Kind, label: str, path: Path, group: str = "") -> 
 
 
 def _place(home: Home) -> Path:
-    """A new folder in the trash whose name sorts after all that are there, also where the clock was set back."""
+    """Return a new folder in the trash whose name sorts after all existing ones, even if the clock was set back."""
     stamp = time.time_ns()
     while True:
         last = max((int(path.name) for path in home.trash.iterdir() if path.name.isdecimal()), default=0)
@@ -88,7 +88,7 @@ def _place(home: Home) -> Path:
 
 
 def discard_run(home: Home, run: RunFolder) -> Trashed:
-    """Move a whole run to the trash. Raises BusyError while a worker has it."""
+    """Move a whole run to the trash. Raises BusyError while a worker uses it."""
     what = f"run {run.name!r}"
     with FileLock.for_a_moment(run.lock, what, "it is being deleted", "pause or cancel it first"):
         return discard(home, "run", run.name, run.path)
@@ -99,20 +99,20 @@ def discard_checkpoint(home: Home, run: RunFolder, folder: CheckpointFolder) -> 
 
 
 def list_trash(home: Home, complain: Callable[[str], None] = lambda text: None) -> list[Trashed]:
-    """Newest first; `complain` hears of each folder that has no readable note."""
+    """Return all deleted things, newest first; `complain` is called for each folder without a readable note."""
     found = []
     for place in sorted(home.trash.iterdir(), reverse=True) if home.trash.is_dir() else []:
         try:
             found.append(_read(home, place))
         except MissingError:
-            continue  # it is being deleted or restored just now
+            continue  # it is being deleted or restored at this moment
         except DamagedError as error:
             complain(str(error))
     return found
 
 
 def find_trashed(home: Home, label: str, kind: Kind) -> Trashed:
-    """The newest deleted thing of that name."""
+    """Return the most recently deleted thing with this name."""
     found = [t for t in list_trash(home) if t.kind == kind]
     for item in found:
         if label in (item.label, item.id):
@@ -121,13 +121,13 @@ def find_trashed(home: Home, label: str, kind: Kind) -> Trashed:
 
 
 def restore(trashed: Trashed) -> Path:
-    """Move it back to where it was, and what was deleted with it where that is free. Returns where it is.
+    """Move a thing back to its place, and the things deleted with it if their places are free. Returns its path.
 
-    Raises UserError where something else has its name, or its run is gone.
+    Raises UserError if its name is taken or its run is gone.
     """
     if trashed.origin.exists():
         raise UserError(
-            f"{trashed.label} cannot be restored: {trashed.origin} exists", "rename or delete that first"
+            f"{trashed.label} cannot be restored: {trashed.origin} exists", "rename or delete that one first"
         )
     if not trashed.path.exists():
         raise GoneError(f"{trashed.label} is not in the trash any more")
@@ -142,16 +142,16 @@ def restore(trashed: Trashed) -> Path:
         for other in list_trash(Home(trashed.path.parents[2])):
             if other.group == trashed.group and not other.origin.exists():
                 restore(other)
-                break  # it has brought back the rest
+                break  # another process has restored the rest
     return trashed.origin
 
 
 def _put_back(trashed: Trashed) -> None:
-    """The rename, which another process that restores or deletes the same may have won."""
+    """Rename the thing back; another process may have restored or deleted it first."""
     try:
         if trashed.path.is_dir():
             trashed.path.rename(trashed.origin)
-        else:  # a rename would replace a file that somebody made just now
+        else:  # a rename would replace a file that was created in the meantime
             trashed.origin.hardlink_to(trashed.path)
             trashed.path.unlink(missing_ok=True)
     except FileNotFoundError:
@@ -160,12 +160,12 @@ def _put_back(trashed: Trashed) -> None:
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
             raise
         raise UserError(
-            f"{trashed.label} cannot be restored: {trashed.origin} exists", "rename or delete that first"
+            f"{trashed.label} cannot be restored: {trashed.origin} exists", "rename or delete that one first"
         ) from None
 
 
 def purge(trashed: Trashed) -> int:
-    """Delete for good; the bytes that were freed."""
+    """Delete a thing permanently, and return the number of bytes freed."""
     size = size_of(trashed.path)
     try:
         shutil.rmtree(trashed.path.parent)
@@ -175,10 +175,10 @@ def purge(trashed: Trashed) -> int:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a folder and all below it, or of one file."""
+    """Return the bytes of a folder and everything below it, or of one file."""
     total = 0
     for inside in (path, *path.rglob("*")):
-        with contextlib.suppress(OSError):  # it may be deleted for good at this moment
+        with contextlib.suppress(OSError):  # it may be deleted at this moment
             status = inside.lstat()
             total += status.st_size if stat.S_ISREG(status.st_mode) else 0
     return total

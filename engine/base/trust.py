@@ -1,5 +1,5 @@
-"""Whose word counts: a file that says what is to be run or which key does what is obeyed only where nobody but its
-user (and root, who needs no file of ours for anything) can have written it.
+"""Trust in files that decide what is run or what a key does: they are used only if nobody except the user and root
+can have written them.
 """
 
 import contextlib
@@ -15,9 +15,9 @@ from engine.base.text import shell_word
 
 
 def distrust(path: Path) -> str | None:
-    """Why what is in `path` must not be obeyed, with what mends it; None where it may be, and where it is missing.
+    """Return why `path` must not be trusted, and how to fix that; None if it may be, or if it is missing.
 
-    A link counts as itself and as what it leads to.
+    For a link, both the link and its target count.
     """
     folders = dict.fromkeys((path.parent, path.resolve().parent))
     for place in (path, *folders):
@@ -29,7 +29,7 @@ def distrust(path: Path) -> str | None:
 
 
 def open_folders(home: Home) -> Iterator[tuple[Path, str]]:
-    """The folders of a home that other users can write to or own, each with why and what mends it."""
+    """Yield the folders of a home that other users can write to or own, each with the reason and the remedy."""
     for folder in (home.root, home.profiles, home.studies, home.runs, home.jobs, home.data, home.trash):
         with contextlib.suppress(OSError):
             if why := _others(folder, folder.stat()):
@@ -63,7 +63,7 @@ def _group(gid: int) -> str:
 
 
 def _alone_in(gid: int) -> bool:
-    """Whether a group is the user's own, as systems with a umask of 002 make one for each."""
+    """Return whether the user is the only member of a group, as on systems that give each user a group (umask 002)."""
     try:
         user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(gid)
     except KeyError:

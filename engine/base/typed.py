@@ -1,5 +1,5 @@
-"""From plain data to a dataclass whose fields hold what their annotations say, strictly: no text for a number, no
-`true` for 1, no list for a table. Without pydantic, which the engine and the quick commands do not bring.
+"""Conversion of plain data to dataclasses with strict types: no string for a number, no `true` for 1, no list for a
+table. It does not use pydantic, which the engine and the fast commands do not import.
 """
 
 import dataclasses
@@ -17,19 +17,19 @@ from engine.base.errors import DamagedError, UserError
 
 Record = TypeVar("Record")
 Check = Callable[[Any], Any]
-"""From a plain value to the one that is kept. Raises _Wrong."""
+"""A function from a plain value to the checked one. Raises _Wrong."""
 
 
 @dataclass(frozen=True)
 class AtLeast:
-    """`Annotated[int, AtLeast(1)]`: no number below it, and none that a 64-bit column cannot hold."""
+    """`Annotated[int, AtLeast(1)]`: a minimum, with a maximum that fits a 64-bit column."""
 
     least: float = 0
 
 
 @dataclass(frozen=True)
 class Fits:
-    """`Annotated[str, Fits(is_name, "a name")]`: only values that `test` is true for."""
+    """`Annotated[str, Fits(is_name, "a name")]`: only values for which `test` is true."""
 
     test: Callable[[Any], bool]
     words: str
@@ -40,7 +40,7 @@ LARGEST = 1 << 63
 
 
 class _Wrong(Exception):
-    """`words` says what would be right; `place` where, from the outside in."""
+    """A failed check. `words` describes valid values; `place` is the position, from the outside in."""
 
     def __init__(self, value: Any, words: str) -> None:
         super().__init__(words)
@@ -54,9 +54,9 @@ _shown.maxstring = _shown.maxother = 40
 
 
 def typed(kind: type[Record], content: Any, what: str, path: Path | None = None) -> Record:
-    """The dataclass `kind` from plain data; keys that it does not know, of a newer version, are left out.
+    """Convert plain data to the dataclass `kind`; unknown keys, of a newer version, are ignored.
 
-    Raises DamagedError naming `what`, the field and the file.
+    Raises DamagedError that names `what`, the field and the file.
     """
     where = f": {path}" if path else ""
     try:
@@ -73,12 +73,12 @@ def typed(kind: type[Record], content: Any, what: str, path: Path | None = None)
 
 
 def check_format(content: Any, newest: int, what: str, path: Path) -> dict[str, Any]:
-    """`content` as a table of a format that this program reads. Raises DamagedError, UserError for a newer one."""
+    """Return `content` as a table of a known format. Raises DamagedError, or UserError for a newer format."""
     if not isinstance(content, dict):
         raise DamagedError(f"{what} does not hold a JSON object: {path}")
     version = content.get("format")
     if type(version) is not int:
-        raise DamagedError(f"{what} is incomplete: its format is no number: {path}")
+        raise DamagedError(f"{what} is incomplete: its format is not a number: {path}")
     if version > newest:
         raise UserError(
             f"{what} ({path}) was written by a newer ddpm-tui (format {version}, this one reads {newest})",
@@ -88,13 +88,13 @@ def check_format(content: Any, newest: int, what: str, path: Path) -> dict[str, 
 
 
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
-"""From a record of one format to the same of the next; its `format` is counted by `migrated`."""
+"""A function from a record of one format to the next; `migrated` increments its `format`."""
 
 
 def migrated(
     content: dict[str, Any], steps: Mapping[int, Migration], newest: int, what: str
 ) -> dict[str, Any]:
-    """What `check_format` gave, brought from its format to the newest. Raises DamagedError for one that never was."""
+    """Migrate a checked record to the newest format. Raises DamagedError for a format that never existed."""
     for version in range(content["format"], newest):
         if version not in steps:
             raise DamagedError(f"{what} has format {version}, which no ddpm-tui wrote")
@@ -103,8 +103,9 @@ def migrated(
 
 
 def unknown_fields(content: Mapping[str, Any], kind: Any, *others: str) -> dict[str, Any]:
-    """What stands in a record besides the fields of the dataclass `kind` and `others`: a newer version put it there,
-    and who writes the record again keeps it."""
+    """Return the keys of a record that neither the dataclass `kind` nor `others` has: a newer version added them, and
+    writing the record again must keep them.
+    """
     known = {*(field.name for field in dataclasses.fields(kind)), *others}
     return {key: value for key, value in content.items() if key not in known}
 
@@ -113,7 +114,7 @@ _made: dict[Any, Check] = {}
 
 
 def _checker(kind: Any) -> Check:
-    """What checks values of a type, made once for each."""
+    """Return the checker of a type; each is created once."""
     if kind not in _made:
         _made[kind] = _make(kind)
     return _made[kind]
@@ -172,7 +173,7 @@ def _union(arguments: tuple[Any, ...]) -> Check:
                 return one(value)
             except _Wrong as error:
                 wrong.append(error)
-        # The one that got furthest into the value says most.
+        # The error furthest inside the value is the most specific.
         raise max(wrong, key=lambda error: len(error.place))
 
     return check

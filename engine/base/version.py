@@ -1,11 +1,10 @@
-"""Which version of the program this is. Read from here at run time: what is installed may be replaced meanwhile."""
+"""The version of this program, read when it starts, because the installation may be replaced while it runs."""
 
 VERSION = "0.1.0"
 
 
 def is_older(theirs: str, ours: str) -> bool:
-    """Whether one dotted version comes before another; False if one of them is none, as of a program that says
-    nothing."""
+    """Return whether one dotted version is before another; False if one of them is not a version."""
     a, b = _numbers(theirs), _numbers(ours)
     return a is not None and b is not None and a < b
 

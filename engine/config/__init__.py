@@ -1,1 +1,1 @@
-"""Profiles: what a run is made of, read, checked and changed. Never imports torch."""
+"""Profiles, the settings of runs: reading, checking and changing them. Never imports torch."""

@@ -1,4 +1,4 @@
-"""Changes to a profile as they are typed: 'section.key=value' on a command line, in a study or in a form."""
+"""Changes to a profile in the form 'section.key=value', on a command line, in a study or in a form."""
 
 import re
 from typing import Any, Literal, get_args, get_origin
@@ -9,14 +9,15 @@ from engine.config.problems import Problem, ProfileError, short
 from engine.config.profile import SECTIONS
 
 LONGEST = 10_000
-"""Characters of one override."""
+"""The most characters of one override."""
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 
 
 def split_override(override: str) -> tuple[str, str, str]:
-    """Section, key and value of 'section.key=value', whatever they are. Raises UserError where it is nothing of that
-    shape."""
+    """Split 'section.key=value' into section, key and value without checking them. Raises UserError if it does not
+    have this form.
+    """
     key, equals, value = override.partition("=")
     parts = key.strip().split(".")
     if not equals or len(parts) != 2 or not all(parts):
@@ -27,7 +28,7 @@ def split_override(override: str) -> tuple[str, str, str]:
 
 
 def apply_override(data: dict[str, Any], override: str) -> None:
-    """Put one 'section.key=value' into plain profile data. Raises UserError, ProfileError."""
+    """Apply one 'section.key=value' to plain profile data. Raises UserError, ProfileError."""
     section, name, text = split_override(override)
     if section not in SECTIONS:
         raise misused(unknown("profile section", section, SECTIONS))
@@ -43,10 +44,10 @@ def apply_override(data: dict[str, Any], override: str) -> None:
 
 
 def typed_value(section: str, name: str, text: str) -> Any:
-    """What was typed for a key: a text as it stands for one that holds a text, else TOML or a bare word.
+    """Convert the text typed for a key: unchanged for keys that hold text, else parsed as TOML or as a bare word.
 
-    A folder of pictures may be called 128, 1e5 or true, so a text is never taken for a number. Around a text
-    quotes may stand, as in a profile's file. Raises ProfileError for numbers without end and the like.
+    A data set may be called 128, 1e5 or true, so text is never read as a number. Text may be in quotes, as in a
+    profile file. Raises ProfileError for invalid values, such as numbers that are too long.
     """
     text = text.strip()
     if len(text) > LONGEST:
@@ -59,7 +60,7 @@ def typed_value(section: str, name: str, text: str) -> Any:
         if _is_text(section, name) or "not valid TOML" in str(error):
             return text
         if _WHOLE.fullmatch(text):
-            return int(text)  # refused with the key's own limit
+            return int(text)  # refused later with the key's own limit
         raise _refused(section, name, str(error)) from None
     value = table["value"] if len(table) == 1 else text
     return value if isinstance(value, str) or not _is_text(section, name) else text
@@ -71,7 +72,7 @@ def _refused(section: str, name: str, why: str) -> ProfileError:
 
 
 def _is_text(section: str, name: str) -> bool:
-    """Whether the key holds a text and nothing else: a name, or one of several words."""
+    """Return whether the key holds only text: any text, or one of several names."""
     annotation = SECTIONS[section].model_fields[name].annotation
     return annotation is str or (
         get_origin(annotation) is Literal and all(isinstance(word, str) for word in get_args(annotation))

@@ -1,4 +1,4 @@
-"""What is wrong with a profile, in words: file, line, key, value, and what is allowed. Reads no file."""
+"""Problems of a profile, described with file, line, key, value and the allowed values. Reads no file."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from engine.config.profile import SECTIONS
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a profile. `key` is dotted ('optim.lr'); `line` counts from 1."""
+    """One problem of a profile. `key` is dotted ('optim.lr'); `line` counts from 1."""
 
     key: str
     message: str
@@ -34,19 +34,19 @@ class ProfileError(UserError):
         super().__init__(first.text(source) + more)
         self.source = source
         self.problems = problems
-        if source.startswith("--set"):  # it is not the profile that is wrong, but the command line
+        if source.startswith("--set"):  # the command line is wrong, not the profile
             self.exit_code = UsageError.exit_code
 
 
 SHOWN = 40
-"""Characters of a value that are repeated in an error."""
+"""The most characters of a value that an error repeats."""
 
 MOST_PROBLEMS = 20
-"""That are named of one profile: a list of a thousand wrong numbers is one mistake."""
+"""The most problems reported for one profile: a list of a thousand wrong numbers is one mistake."""
 
 
 def problems_of(error: ValidationError, text: str) -> list[Problem]:
-    """Every problem that pydantic found, one a key, in the words of profiles; `text` (TOML) gives the lines."""
+    """Return every problem that pydantic found, one per key; `text` (TOML) gives the lines."""
     found: dict[str, Problem] = {}
     for item in error.errors(include_url=False):
         problem = _problem(item, text)
@@ -56,7 +56,7 @@ def problems_of(error: ValidationError, text: str) -> list[Problem]:
                 break
             found[problem.key] = problem
         elif (allowed := _allowed(problem)) and "input should be" in before.message:
-            # One of several things that the key may be.
+            # The key allows several kinds of values.
             message = f"{before.message} or {allowed}"
             found[problem.key] = Problem(problem.key, message, before.hint or problem.hint, before.line)
     return list(found.values())
@@ -67,19 +67,19 @@ def _allowed(problem: Problem) -> str:
 
 
 def short(text: str, most: int = 2 * SHOWN) -> str:
-    """The text, cut where it is longer than a line of an error has room for."""
+    """Return the text, shortened to the space that an error line has."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def shown(value: Any) -> str:
-    """A value as an error repeats it."""
+    """Return a value as an error repeats it."""
     if isinstance(value, int) and value.bit_length() > 128:
-        return "a number without end"
+        return "a finite number"
     return short(repr(value), SHOWN)
 
 
 def too_long_number(text: str) -> Problem | None:
-    """The first number in a profile's TOML that has too many digits for anything, with its key and line."""
+    """Return the problem of the first number in a profile's TOML that has too many digits, with its key and line."""
     section = ""
     for number, line in enumerate(text.splitlines(), 1):
         header = _HEADER.match(line)
@@ -96,7 +96,7 @@ _LONG_NUMBER = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*=\s*\[?[^\"'#]*?([+-]?\d[\
 
 
 def _problem(item: Any, text: str) -> Problem:
-    """One pydantic error in the words of profiles."""
+    """Return one pydantic error as a problem of the profile."""
     location = [
         part for part in item["loc"] if not (isinstance(part, str) and ("[" in part or part in _TAGS))
     ]
@@ -137,7 +137,7 @@ _TAGS = {"literal['auto']", "constrained-int", "bool", "float", "int", "str", "t
 
 
 def named_values(location: list[Any]) -> list[str]:
-    """The words that a profile's key, as [section, key], takes; none if it takes numbers or any text."""
+    """Return the names that a key, given as [section, key], allows; empty if it takes numbers or any text."""
     if len(location) < 2 or location[0] not in SECTIONS:
         return []
     field = SECTIONS[location[0]].model_fields.get(str(location[1]))
@@ -150,7 +150,7 @@ def _flatten(annotation: Any) -> list[Any]:
 
 
 def line_of(text: str, dotted: str) -> int | None:
-    """The line of 'section.key' in TOML text, as an editor counts; the section's where the key is absent."""
+    """Return the line of 'section.key' in TOML text, counted from 1; the section's line if the key is absent."""
     section, _, rest = dotted.partition(".")
     key = rest.split(".")[0]
     current, section_line = "", None

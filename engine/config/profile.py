@@ -1,7 +1,7 @@
-"""What a run is made of: a typed, validated profile, TOML in and out.
+"""The settings of a run: a typed, validated profile, read from and written to TOML.
 
-A profile is frozen; overrides make a new one. Knows no torch: facts that validation needs (such as the last
-ᾱ of a schedule) come from the torch-free tables. Reading and listing profile files is `engine.config.store`.
+A profile is frozen; overrides make a new one. Does not import torch: facts that validation needs (such as the last ᾱ
+of a schedule) come from the torch-free tables. `engine.config.store` reads and lists profile files.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -17,28 +17,29 @@ from engine.diffusion.tables import BetaScaling, terminal_alpha_bar
 
 Recipe = Literal["center178", "center140", "box128", "whole"]
 
-# Every number has a lower and an upper end: far outside what trains, and inside what can be computed with.
+# Every number has a minimum and a maximum: far outside the values that train, but inside the range of the arithmetic.
 MOST = 1_000_000_000
 """The largest count of pictures, steps or epochs."""
 MOST_CHANNELS = 8192
-"""Of a feature map, a head or a group norm."""
+"""The most channels of a feature map, a head or a group norm."""
 MOST_LEVELS = 10
 MOST_ENTRIES = 10_000
-"""In a list of epochs or of learning rates."""
+"""The most entries of a list of epochs or of learning rates."""
 
 Positive = Annotated[int, Field(gt=0, le=MOST)]
 Count = Annotated[int, Field(ge=0, le=MOST)]
 Channels = Annotated[int, Field(gt=0, le=MOST_CHANNELS)]
 Pictures = Annotated[int, Field(gt=0, le=1_000_000)]
-"""That are computed at once, or in one step."""
+"""Numbers of pictures that are computed at once or in one step."""
 Rate = Annotated[float, Field(ge=1e-12, le=10)]
 IDLE_RATE = 1e-8
-"""A learning rate below it changes practically no weight: a step of Adam moves a weight by about the rate, and next to
-weights of 0.2 and more float32 cannot tell it from none."""
+"""The learning rate below which practically no weight changes: a step of Adam moves a weight by about the rate, and
+next to weights of 0.2 and more, float32 cannot represent such a change.
+"""
 Beta = Annotated[float, Field(ge=1e-12, lt=1)]
 
 AUTO_ATTENTION_PIXELS = 16
-"""Where attention sits when the profile says "auto": feature maps of at most this many pixels a side."""
+"""With "auto", attention is used on feature maps of at most this many pixels per side."""
 
 
 class Section(BaseModel):
@@ -46,13 +47,15 @@ class Section(BaseModel):
 
 
 class DataSection(Section):
-    """Which pictures, at which size."""
+    """The pictures and their size."""
 
     dataset: str = Field(
         "faces", min_length=1, max_length=80, description="name from `data list`; 'faces' is built in"
     )
     size: Annotated[int, Field(ge=8, le=512)] = Field(32, description="pixels a side")
-    recipe: Recipe = Field("center178", description="crop, named; stored with the data and with every score")
+    recipe: Recipe = Field(
+        "center178", description="name of the crop; stored with the data and with every score"
+    )
     flip: bool = Field(True, description="mirror pictures at random while training")
     limit: Positive | None = Field(
         None, description="use only this many pictures (built-in: draw this many); absent = all"
@@ -84,7 +87,7 @@ class ModelSection(Section):
     )
 
     def attention_per_level(self, size: int) -> tuple[AttentionKind, ...]:
-        """One entry a level for pictures of `size` pixels a side."""
+        """Return one entry per level, for pictures of `size` pixels per side."""
         if self.attention != "auto":
             return self.attention
         return tuple(
@@ -99,7 +102,7 @@ class DiffusionSection(Section):
     steps: Annotated[int, Field(ge=1, le=10_000)] = Field(200, description="T")
     schedule: ScheduleName = "cosine"
     beta_scaling: BetaScaling = Field(
-        "steps", description="'steps' multiplies both β ends by 1000/T; 'none' is the paper as run"
+        "steps", description="'steps' multiplies both β ends by 1000/T; 'none' is as in the paper"
     )
     beta_start: Beta = 1e-4
     beta_end: Beta = 0.02
@@ -107,7 +110,7 @@ class DiffusionSection(Section):
 
 
 class ObjectiveSection(Section):
-    """What the network predicts and how it is scored."""
+    """The prediction of the network and the loss."""
 
     prediction: Prediction = "v"
     loss: LossKind = "l2"
@@ -117,14 +120,14 @@ class ObjectiveSection(Section):
 
 
 class LrStep(Section):
-    """From the start of `epoch` (1 = the first) the learning rate is `lr`."""
+    """From the start of `epoch` (1 = the first), the learning rate is `lr`."""
 
     epoch: Positive
     lr: Rate
 
 
 class OptimSection(Section):
-    """The optimizer and its learning rate over the run."""
+    """The optimizer and its learning rates."""
 
     optimizer: Literal["adam", "adamw", "muon"] = Field(
         "adamw", description="muon = orthogonalised momentum for inner weights, AdamW for the rest"
@@ -142,7 +145,7 @@ class OptimSection(Section):
     )
     final_lr: Annotated[float, Field(ge=0, le=10)] = Field(
         0.0,
-        description="what cosine decays to; training past the plan rises to lr again and decays to it anew",
+        description="where cosine decays to; training past the plan rises to lr again and decays once more",
     )
     lr_steps: tuple[LrStep, ...] = Field((), max_length=MOST_ENTRIES, description="for schedule = 'step'")
     clip_norm: Annotated[float, Field(ge=0, le=1e9)] = Field(
@@ -151,9 +154,9 @@ class OptimSection(Section):
 
 
 class TrainingSection(Section):
-    """How long, how much at once, what is kept."""
+    """Length of the training, batch sizes, and retention."""
 
-    epochs: Positive = Field(150, description="the run's length when nothing else is said")
+    epochs: Positive = Field(150, description="length of a run by default")
     chunk_epochs: Positive = Field(25, description="epochs of one training chunk")
     batch_size: Pictures = Field(64, description="pictures per optimizer step")
     micro_batch: Literal["auto"] | Pictures = Field("auto", description="pictures per forward pass")
@@ -188,7 +191,7 @@ class TrainingSection(Section):
     log_every: Positive = Field(10, description="steps per line of metrics")
     preview_every: Count = Field(1, description="epochs between previews; 0 = none")
     preview_count: Annotated[int, Field(ge=1, le=256)] = 16
-    validation_pictures: Count = Field(512, description="held-out pictures scored each epoch; 0 = none")
+    validation_pictures: Count = Field(512, description="held-out pictures evaluated each epoch; 0 = none")
     scores: Count = Field(
         256,
         description="samples scored by sliced Wasserstein at a chunk's end, in 5 % of the time; 0 = none",
@@ -202,7 +205,7 @@ class SamplingSection(Section):
     sampler: SamplerName = "dpmpp"
     steps: Positive = 20
     spacing: SpacingName = Field(
-        "auto", description="which timesteps are visited; auto = logsnr for dpmpp, trailing for the others"
+        "auto", description="spacing of the timesteps; auto = logsnr for dpmpp, trailing for the others"
     )
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
     variance: Variance = "fixed_small"
@@ -211,7 +214,7 @@ class SamplingSection(Section):
 
 
 class Profile(Section):
-    """Everything that decides a run."""
+    """All settings of a run."""
 
     description: str = Field("", max_length=10_000)
     data: DataSection = DataSection()
@@ -232,7 +235,7 @@ class Profile(Section):
 
     @property
     def micro_batch(self) -> int | None:
-        """Pictures per forward pass where the profile says so."""
+        """Return the pictures per forward pass, if the profile sets them."""
         return None if self.training.micro_batch == "auto" else self.training.micro_batch
 
     @model_validator(mode="after")
@@ -300,7 +303,7 @@ class Profile(Section):
         return self
 
     def warnings(self) -> list[str]:
-        """Things that work and are probably not meant."""
+        """Return warnings about settings that work but are probably not intended."""
         d = self.diffusion
         found = []
         terminal = terminal_alpha_bar(
@@ -314,7 +317,7 @@ class Profile(Section):
         if d.zero_terminal_snr and self.objective.min_snr_gamma is not None:
             found.append(
                 "objective.min_snr_gamma: with zero_terminal_snr the last timestep, where sampling starts, has "
-                "weight 0 and is never learned; leave one of the two out"
+                "weight 0 and is never learned; use only one of the two"
             )
         horizon, o = self.horizon_epochs, self.optim
         if o.schedule == "cosine" and o.final_lr < IDLE_RATE and horizon < self.training.epochs:
@@ -324,15 +327,13 @@ class Profile(Section):
                 "leave horizon_epochs out"
             )
         if o.lr < IDLE_RATE and o.schedule != "step":
-            found.append(
-                f"optim.lr: {o.lr:g} is too low to change a weight; {IDLE_RATE:g} is the least that does"
-            )
+            found.append(f"optim.lr: {o.lr:g} is too low to change a weight; use {IDLE_RATE:g} or more")
         if self.training.precision == "fp16" and self.training.device == "cpu":
             found.append("training.precision: fp16 on a CPU is slow and loses range; bf16 or fp32 is better")
         return found
 
     def spacing_for(self, sampler: SamplerName) -> Spacing:
-        """The profile's spacing of a sampler's timesteps; the sampler's own if the profile says "auto".
+        """Return the profile's spacing of a sampler's timesteps; the sampler's own if the profile says "auto".
 
         Raises UserError for an unknown sampler.
         """
@@ -341,12 +342,12 @@ class Profile(Section):
         return self.sampling.spacing
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data, every key present except those without a value."""
+        """Return plain JSON data with every key except those without a value."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
 class _at(ValueError):  # noqa: N801 - reads as `raise _at(key, what, hint)`
-    """A combination that cannot work, at one key."""
+    """An impossible combination, reported at one key."""
 
     def __init__(self, key: str, what: str, hint: str = "") -> None:
         super().__init__(what)

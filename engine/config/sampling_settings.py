@@ -1,4 +1,4 @@
-"""How a set of pictures is drawn, decided without torch: what draws them and what plans or reports them agree on it."""
+"""The settings of a sample set, without torch, shared by the code that draws, plans and reports them."""
 
 import dataclasses
 import re
@@ -19,7 +19,7 @@ from engine.diffusion.spacing import Spacing
 
 @dataclass(frozen=True)
 class Settings:
-    """How a set is drawn. Everything here, with the weights, decides every pixel."""
+    """The settings of a sample set. Together with the weights, they determine every pixel."""
 
     sampler: SamplerName
     steps: int
@@ -32,7 +32,9 @@ class Settings:
 
     @classmethod
     def from_profile(cls, profile: Profile, **changes: object) -> "Settings":
-        """The profile's defaults with what is not None in `changes`. Raises UserError for impossible ones."""
+        """Return the profile's defaults, with the values in `changes` that are not None. Raises UserError for
+        impossible ones.
+        """
         section = profile.sampling
         given: dict[str, Any] = {k: v for k, v in changes.items() if v is not None}
         values = {
@@ -60,14 +62,14 @@ class Settings:
 
 
 OUTPUTS = {"out": "--out", "npy": "--npy", "grid": "--grid", "trajectory_file": "--trajectory"}
-"""The keys of a job's args that are paths to write to, pictures first, with the options that give them."""
+"""The keys of a job's arguments that are output paths, pictures first, with the options that set them."""
 
 _IN_OUT = re.compile(r"\d{5,}\.png|sample\.json")
-"""What a folder of pictures has in it."""
+"""The names inside an output folder of pictures."""
 
 
 def check_outputs(args: Mapping[str, Any]) -> None:
-    """Raise UsageError where two of a job's outputs would be one file, of which the last one written is left."""
+    """Raise UsageError if two of a job's outputs would be the same file, because the last would overwrite the first."""
     places: dict[Path, str] = {}
     for key, option in OUTPUTS.items():
         if not args.get(key):
@@ -78,5 +80,5 @@ def check_outputs(args: Mapping[str, Any]) -> None:
         if other is None and path.parent == out and _IN_OUT.fullmatch(path.name):
             other = OUTPUTS["out"]
         if other is not None:
-            raise UsageError(f"{other} and {option} both write {path}", "give each a name of its own")
+            raise UsageError(f"{other} and {option} both write {path}", "give each another name")
         places[path] = option

@@ -1,6 +1,6 @@
-"""Profiles as files: finding, reading, changing and explaining what is wrong with them, with file, line and key.
+"""Profile files: finding, reading and changing them, and reporting problems with file, line and key.
 
-User profiles in $DDPM_HOME/profiles win over the shipped ones of the same name. Knows nothing of runs.
+User profiles in $DDPM_HOME/profiles take precedence over included ones of the same name. Knows nothing about runs.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ ENDING = ".toml"
 
 @dataclass(frozen=True)
 class ProfileFile:
-    """Where one named profile is read from."""
+    """The file of a named profile."""
 
     name: str
     path: Path
@@ -37,14 +37,14 @@ class ProfileFile:
 
 
 def list_profiles(home: Home) -> list[ProfileFile]:
-    """Every profile by name; a user's hides the shipped one of the same name. None of them is read."""
+    """Return every profile by name; a user's profile hides the included one of the same name. No file is read."""
     found = {path.stem: ProfileFile(path.stem, path, "shipped") for path in _files(shipped_profiles())}
     found |= {path.stem: ProfileFile(path.stem, path, "user") for path in _files(home.profiles)}
     return [found[name] for name in sorted(found)]
 
 
 def _files(folder: Path) -> list[Path]:
-    """A folder that cannot be listed has none."""
+    """Return the profile files of a folder; none if it cannot be listed."""
     try:
         return [folder / name for name in os.listdir(folder) if name.endswith(ENDING) and name[0] != "."]
     except OSError:
@@ -52,7 +52,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def find_profile(home: Home, name: str) -> ProfileFile:
-    """A profile by name, or a TOML file by path (`is_file_name`)."""
+    """Find a profile by name, or a TOML file by path (`is_file_name`)."""
     profiles = {profile.name: profile for profile in list_profiles(home)}
     path = given_path(name)
     if is_file_name(name) and (path.exists() or name not in profiles):
@@ -70,7 +70,7 @@ def find_profile(home: Home, name: str) -> ProfileFile:
 
 
 def check_new_name(home: Home, name: str) -> Path:
-    """Where a new profile of that name goes. Raises UserError where the user has one, or none can be called so."""
+    """Return the path of a new profile with this name. Raises UserError if the user has one, or the name is invalid."""
     if name.lower().endswith(ENDING):
         stem = name[: -len(ENDING)]
         raise UserError(
@@ -85,17 +85,19 @@ def check_new_name(home: Home, name: str) -> Path:
 
 
 def load_profile(home: Home, name: str, overrides: list[str] | None = None) -> Profile:
-    """Read, override and validate a profile. Raises ProfileError (file, line, key, what is allowed)."""
+    """Read, override and validate a profile. Raises ProfileError (file, line, key, allowed values)."""
     return read_profile(find_profile(home, name).path, overrides)
 
 
 def read_profile(path: Path, overrides: list[str] | None = None) -> Profile:
-    """`load_profile` of a file."""
+    """Read, override and validate a profile file, as `load_profile` does."""
     return parse_profile(profile_text(path), str(path), overrides)
 
 
 def profile_text(path: Path) -> str:
-    """The text of a profile's file. Raises ProfileError where it is none, in one line that names the file."""
+    """Return the text of a profile's file. Raises ProfileError with one line that names the file if it cannot be
+    read.
+    """
     try:
         return read_text(path)
     except OSError as error:
@@ -105,7 +107,7 @@ def profile_text(path: Path) -> str:
 
 
 def parse_profile(text: str, source: str, overrides: list[str] | None = None) -> Profile:
-    """TOML text to a Profile; `source` names it in errors; `overrides` are 'section.key=value'."""
+    """Parse TOML text as a Profile; `source` names it in errors; `overrides` are 'section.key=value'."""
     try:
         data = loads_toml(text)
     except ValueError as error:
@@ -121,9 +123,9 @@ def parse_profile(text: str, source: str, overrides: list[str] | None = None) ->
         if blamed is None:
             if not given or not _stands(text, source):
                 raise
-            # What stands in the file was fine with what stood beside it.
+            # The file alone was valid; an override caused the problem.
             blamed = " --set ".join(given.values())
-            hint = f"--set {problems[0].key}=… to fit, too"
+            hint = f"--set {problems[0].key}=… as well"
             problems[0] = replace(problems[0], hint=problems[0].hint or hint)
         raise ProfileError(f"--set {blamed}", problems) from None
 
@@ -137,12 +139,12 @@ def _stands(text: str, source: str) -> bool:
 
 
 def build_profile(data: dict[str, Any], source: str, text: str = "") -> Profile:
-    """Plain data to a Profile; `text` (its TOML, if any) gives line numbers to the errors."""
+    """Convert plain data to a Profile; `text` (its TOML, if any) gives line numbers for errors."""
     odd = [Problem(key, why, line=line_of(text, key)) for key, why in _no_json(data)]
     if odd:
         raise ProfileError(source, odd)
     try:
-        # JSON mode keeps types strict and still takes arrays for tuples.
+        # JSON mode keeps types strict but accepts arrays for tuples.
         return Profile.model_validate_json(json.dumps(data))
     except ValidationError as error:
         raise ProfileError(source, problems_of(error, text)) from None
@@ -151,8 +153,9 @@ def build_profile(data: dict[str, Any], source: str, text: str = "") -> Profile:
 
 
 def _no_json(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """(key, why) for what TOML and a command line have and a profile has not: dates, times and bytes that are no
-    text."""
+    """Yield (key, reason) for values that TOML and a command line can express but a profile cannot: dates, times and
+    bytes that are not text.
+    """
     if isinstance(value, dict):
         for name, item in value.items():
             yield from _no_json(item, f"{key}.{name}" if key else name)
@@ -160,13 +163,13 @@ def _no_json(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
         for item in value:
             yield from _no_json(item, key)
     elif isinstance(value, datetime.date | datetime.time):
-        yield key, "is a date; a text stands in quotes"
+        yield key, "is a date; put text in quotes"
     elif isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
         yield key, "is not UTF-8 text"
 
 
 def override_profile(profile: Profile, overrides: list[str], source: str = "--set") -> Profile:
-    """`profile` with 'section.key=value' changes, validated again."""
+    """Return `profile` with 'section.key=value' changes, validated again."""
     data = profile.to_dict()
     for override in overrides:
         apply_override(data, override)
@@ -174,7 +177,7 @@ def override_profile(profile: Profile, overrides: list[str], source: str = "--se
 
 
 def diff_profiles(a: Profile, b: Profile) -> list[tuple[str, Any, Any]]:
-    """(key, value in a, value in b) for everything that differs, except the description."""
+    """Return (key, value in a, value in b) for all differences except the description."""
     rows = []
     for section, model in SECTIONS.items():
         for key in model.model_fields:
@@ -185,7 +188,7 @@ def diff_profiles(a: Profile, b: Profile) -> list[tuple[str, Any, Any]]:
 
 
 def value_text(value: Any, absent: str = "") -> str:
-    """A profile's value as one types it: TOML, with bare words for strings; `absent` for what is not set."""
+    """Return a profile's value as a user types it: TOML, with bare words for strings; `absent` if it is not set."""
     if value is None:
         return absent
     return value if isinstance(value, str) else _toml(value)
@@ -204,7 +207,9 @@ def _toml(value: Any) -> str:
 
 
 def to_toml(profile: Profile) -> str:
-    """The profile as TOML with a comment behind every key that has a description, and one for each that is not set."""
+    """Return the profile as TOML, with a comment after every key that has a description, and one for each key that is
+    not set.
+    """
     document = tomlkit.document()
     if profile.description:
         document["description"] = profile.description
@@ -224,7 +229,7 @@ def to_toml(profile: Profile) -> str:
 
 
 def edit_toml(text: str, changes: dict[str, Any]) -> str:
-    """`text` with 'section.key' values replaced (None removes), comments and order kept."""
+    """Return `text` with 'section.key' values replaced (None removes), keeping comments and order."""
     document = tomlkit.parse(text)
     for dotted, value in changes.items():
         section, _, key = dotted.partition(".")
@@ -251,18 +256,21 @@ def save_profile(home: Home, name: str, text: str) -> Path:
 
 
 def add_profile(home: Home, name: str, text: str) -> Path:
-    """`save_profile` of a new one. Raises UserError where another process has just made one of that name."""
+    """Save a new profile, as `save_profile` does. Raises UserError if another process has just created one of that
+    name.
+    """
     with _changing(home):
         check_new_name(home, name)
         return save_profile(home, name, text)
 
 
 def change_profile(home: Home, path: Path, text: str, before: str | None) -> None:
-    """`write_profile` of what was edited since the file held `before` (None: there was none). Raises UserError where
-    somebody else has changed it since."""
+    """Write an edited profile, unless its file has changed since it held `before` (None: it did not exist). Raises
+    UserError if it has.
+    """
     with _changing(home):
         if (profile_text(path) if path.exists() else None) != before:
-            raise UserError(f"{path} was changed by somebody else while it was edited here")
+            raise UserError(f"{path} was changed by another process while it was edited here")
         write_profile(path, text)
 
 
@@ -273,10 +281,10 @@ def _changing(home: Home) -> contextlib.AbstractContextManager[FileLock]:
 
 
 def write_profile(path: Path, text: str) -> None:
-    """Replace a profile's file; of a link its target, which may stand in a folder under version control."""
+    """Replace a profile's file; if it is a link, replace its target, which may be under version control."""
     try:
         write_text(path.resolve(), text)
     except OSError as error:
         raise UserError(f"cannot write {path} ({error.strerror or error})", "check its permissions") from None
-    except RuntimeError:  # Python 3.11 and 3.12: a link that leads to itself
+    except RuntimeError:  # Python 3.11 and 3.12: a link to itself
         raise UserError(f"cannot write {path} (it is a link to itself)", "remove it") from None

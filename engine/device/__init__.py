@@ -1,1 +1,1 @@
-"""Devices: which one, what it can do, and what follows from it for precision, memory and threads."""
+"""Devices: choosing one, its properties, and the resulting precision, memory and threads."""

@@ -1,4 +1,4 @@
-"""What the process holds on to of the memory that it has freed."""
+"""Settings of malloc for freed memory."""
 
 import contextlib
 import ctypes
@@ -11,10 +11,10 @@ M_MMAP_MAX: Final = -4
 
 
 def keep_memory() -> None:
-    """Let freed memory stay with the process, unless the user's environment has settings of malloc.
+    """Keep freed memory in the process, unless the user's environment has settings of malloc.
 
-    A step on the CPU frees all its activations. By default glibc gives them back to the system, which clears every page
-    again for the next step: up to a tenth of its time (docs/performance.md). Does nothing without glibc.
+    A step on the CPU frees all its activations. By default glibc returns this memory to the system, which clears
+    every page again for the next step: up to a tenth of its time (docs/performance.md). Does nothing without glibc.
     """
     if any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
         return

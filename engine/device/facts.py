@@ -1,4 +1,4 @@
-"""What torch says of this machine, as plain data for `doctor`."""
+"""Torch's facts about this machine, as plain data for `doctor`."""
 
 import platform
 from typing import Any
@@ -9,7 +9,7 @@ from engine.device.plan import available_cores, gather
 
 
 def machine_facts() -> dict[str, Any]:
-    """Versions, cores, and every device with what it can do here."""
+    """Return versions, cores, and every device with its properties."""
     devices = []
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         properties = torch.cuda.get_device_properties(index)

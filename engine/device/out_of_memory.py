@@ -1,4 +1,4 @@
-"""Telling a device that ran out of memory from every other failure."""
+"""Recognising out-of-memory errors."""
 
 import re
 
@@ -10,8 +10,9 @@ _NO_MEMORY = re.compile(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that a smaller micro-batch may help; those of the CPU and of
-    CUDA's libraries fail as plain RuntimeErrors."""
+    """Return whether a smaller micro-batch may help after this error; the CPU and CUDA's libraries raise plain
+    RuntimeErrors.
+    """
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None

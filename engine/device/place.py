@@ -1,7 +1,7 @@
-"""Devices by name, on their way from the queue's slot to the process that computes there.
+"""Names of devices, from the queue's slot to the process that uses the device.
 
-A worker that is given a card sees no other: its CUDA_VISIBLE_DEVICES names exactly that one, so torch in it calls it
-cuda:0 whatever the queue calls it; one that is given the CPU sees no card. Standard library only: the service, the
+A worker that is given a GPU sees no other: its CUDA_VISIBLE_DEVICES names only that one, so torch calls it cuda:0 in
+the worker, whatever the queue calls it. A worker on the CPU sees no GPU. Standard library only: the service, the
 command line and the worker share it.
 """
 
@@ -15,21 +15,21 @@ Kind = Literal["cpu", "cuda"]
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 PLACE = "DDPM_DEVICE"
-"""Tells a worker the name of the device that it was given."""
+"""The environment variable that tells a worker the name of its device."""
 
 KINDS: dict[Kind, str] = {"cpu": "the CPU", "cuda": "a GPU"}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A device that a worker is given: "cpu", or the card `index` of those that the program which starts it sees."""
+    """A device for a worker: "cpu", or the GPU `index` among those visible to the program that starts it."""
 
     kind: Kind
     index: int = 0
 
     @classmethod
     def parse(cls, name: str) -> "Place | None":
-        """From "cpu", "cuda" or "cuda:1"; None for "auto" and everything else, which give nobody a device."""
+        """Parse "cpu", "cuda" or "cuda:1"; None for "auto" and anything else, which name no device."""
         kind, colon, number = name.partition(":")
         if name == "cpu":
             return cls("cpu")
@@ -39,21 +39,21 @@ class Place:
 
     @classmethod
     def given(cls, environment: Mapping[str, str]) -> "Place | None":
-        """The device that this process was given, if it was given one."""
+        """Return the device that this process was given, if any."""
         return cls.parse(environment.get(PLACE, ""))
 
     @property
     def name(self) -> str:
-        """As the queue and people call it."""
+        """Return the name that the queue and users see."""
         return "cpu" if self.kind == "cpu" else f"cuda:{self.index}"
 
     def inside(self, environment: Mapping[str, str]) -> str:
-        """As torch calls it in a process with `environment`: the only card that is visible is cuda:0."""
+        """Return torch's name for it in a process with `environment`: the only visible GPU is cuda:0."""
         cards = visible_cards(environment)
         return "cuda:0" if self.kind == "cuda" and cards is not None and len(cards) == 1 else self.name
 
     def environment(self, surroundings: Mapping[str, str]) -> dict[str, str]:
-        """`surroundings` for a process that is to see this device and no other. Raises UserError if they hide it."""
+        """Return `surroundings` for a process that may see only this device. Raises UserError if they hide it."""
         return {**surroundings, VISIBLE: self._card(surroundings), PLACE: self.name}
 
     def _card(self, surroundings: Mapping[str, str]) -> str:
@@ -69,10 +69,10 @@ class Place:
 
 
 def visible_cards(environment: Mapping[str, str]) -> tuple[str, ...] | None:
-    """The cards that CUDA_VISIBLE_DEVICES lets a process see, as it names them (numbers, GPU-… or MIG-…); None: all.
+    """Return the GPUs that CUDA_VISIBLE_DEVICES makes visible, as it names them (numbers, GPU-… or MIG-…); None: all.
 
-    As CUDA reads it: the first entry says of which kind they are, one of another kind or below zero ends the list,
-    and one that comes twice empties it.
+    As in CUDA, the first entry decides the kind, an entry of another kind or below zero ends the list, and a repeated
+    entry empties it.
     """
     text = environment.get(VISIBLE)
     if text is None:
@@ -90,16 +90,16 @@ def visible_cards(environment: Mapping[str, str]) -> tuple[str, ...] | None:
 
 
 def _leading_digits(entry: str) -> str:
-    """ "1", also of "1gpu", as strtoul reads it; "" if it begins with no digit."""
+    """Return the leading digits: "1" for "1gpu", as in strtoul; "" if it begins with no digit."""
     text = entry.strip().removeprefix("+")
     count = next((i for i, sign in enumerate(text) if sign not in "0123456789"), len(text))
     return str(int(text[:count])) if count else ""
 
 
 def began_on(frozen: Mapping[str, Any]) -> Kind | None:
-    """The kind of device that a run began on, from what run.json has frozen; None: it has not begun.
+    """Return the kind of device on which a run began, from the frozen part of run.json; None: it has not begun.
 
-    Runs of earlier versions have it in their plan's device.
+    In runs of earlier versions it is in the plan's device.
     """
     plan = frozen.get("plan")
     device = plan.get("device") if isinstance(plan, dict) else None

@@ -1,7 +1,7 @@
-"""The one place that decides device, precision and everything else that a machine's facts decide.
+"""Choice of device, precision and all other settings that depend on the machine.
 
-`gather` reads the facts, `decide` is a pure function of facts and profile, so that every decision can be tested
-on any machine. What was decided is frozen in the run, because it changes bits.
+`gather` reads the facts; `decide` is a pure function of facts and profile, so every decision can be tested on any
+machine. The decisions are frozen in the run, because they affect the bits of the result.
 """
 
 import os
@@ -19,20 +19,21 @@ from engine.config.profile import Profile, TrainingSection
 Layout = Literal["contiguous", "channels_last"]
 
 COMPILE_STEPS: Final = 10_000
-"""In a chunk; fewer do not pay for compiling. It takes about a minute and may save some milliseconds a step: a
-reckoning, not measured on a card."""
+"""The minimum steps in a chunk for compiling. Compiling takes about a minute and may save a few milliseconds per
+step; this is an estimate, not measured on a GPU.
+"""
 
 CUBLAS: Final = "CUBLAS_WORKSPACE_CONFIG"
 REPEATABLE: Final = (":4096:8", ":16:8")
-"""Its values with which cuBLAS gives the same bits each time."""
+"""The values with which cuBLAS gives reproducible results."""
 
 NO_FP16 = ("GTX 16", "GTX 1650", "GTX 1660")
-"""Cards whose half precision gives NaN in convolutions; sm_75 like the T4, so they are told by name."""
+"""GPUs whose half precision gives NaN in convolutions; they are sm_75 like the T4, so they are recognised by name."""
 
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """What a device is. Memory in bytes; `architectures` are those that torch was compiled for (sm_70 …)."""
+    """Properties of a device. Memory in bytes; `architectures` are those that torch was compiled for (sm_70 …)."""
 
     device: str
     name: str
@@ -48,7 +49,7 @@ class DeviceFacts:
 
     @property
     def usable(self) -> bool:
-        """Whether this torch has machine code (or PTX that can be translated) for this card."""
+        """Return whether this torch has machine code (or PTX that can be translated) for this GPU."""
         if self.capability is None or not self.architectures:
             return True
         major, minor = self.capability
@@ -67,7 +68,7 @@ class DeviceFacts:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every decision for one run on one device, and why. All of it is stored in run.json."""
+    """All decisions for one run on one device, with the reasons. Stored in run.json."""
 
     device: str
     device_name: str
@@ -95,11 +96,13 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Plan":
-        """Raises DamagedError for anything else than to_json gives; what a newer version added is left out."""
+        """Return the plan from to_json's output; fields of a newer version are ignored. Raises DamagedError for
+        anything else.
+        """
         return typed(cls, data, "the plan in the run's record")
 
     def summary(self, called: str | None = None) -> str:
-        """`called`: what the queue calls the device, if torch here calls it otherwise."""
+        """Return a summary. `called`: the queue's name for the device, if it differs from torch's."""
         parts = [
             f"{self.device_name} ({called or self.device})",
             self.precision,
@@ -115,9 +118,9 @@ class Plan:
 
 
 def gather(device: str = "auto") -> DeviceFacts:
-    """Facts about a device by name; 'auto' is the first usable GPU, else the CPU.
+    """Return the facts about a device by name; 'auto' is the first usable GPU, or else the CPU.
 
-    Raises UserError where the device is not there or this torch cannot use it.
+    Raises UserError if the device does not exist or this torch cannot use it.
     """
     if device == "auto":
         if torch.cuda.is_available():
@@ -129,10 +132,10 @@ def gather(device: str = "auto") -> DeviceFacts:
         return _cpu_facts()
     kind, _, number = device.partition(":")
     if kind != "cuda" or (number and not number.isdigit()):
-        raise UserError(f"no device is called {device!r}", "auto, cpu, cuda or cuda:N")
+        raise UserError(f"there is no device {device!r}", "use auto, cpu, cuda or cuda:N")
     if not torch.cuda.is_available():
         raise UserError(
-            f"no CUDA device for {device!r}: torch sees none", "see `ddpm-tui doctor`, or use --device cpu"
+            f"no CUDA device for {device!r}: torch finds none", "see `ddpm-tui doctor`, or use --device cpu"
         )
     index = int(number or 0)
     if index >= torch.cuda.device_count():
@@ -142,7 +145,7 @@ def gather(device: str = "auto") -> DeviceFacts:
         raise UserError(
             f"this torch has no code for {facts.name} (sm_{facts.capability[0]}{facts.capability[1]})"  # type: ignore[index]
             f"; it has {', '.join(facts.architectures)}",
-            "install a torch build for this card (see `ddpm-tui doctor`), or use --device cpu",
+            "install a torch build for this GPU (see `ddpm-tui doctor`), or use --device cpu",
         )
     return facts
 
@@ -180,15 +183,15 @@ def _cpu_facts() -> DeviceFacts:
 
 
 def available_cores() -> int:
-    """Cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def decide(facts: DeviceFacts, profile: Profile, data_bytes: int = 0, pictures: int | None = None) -> Plan:
-    """The plan for a device and a profile; `pictures` to learn from, where they are known. Pure. Forced values win
-    and are checked.
+    """Return the plan for a device and a profile. `pictures`: the number of training pictures, if known. Pure. Forced
+    values take precedence and are checked.
 
-    Raises UserError for a forced precision that the device cannot do or is known to spoil.
+    Raises UserError for a forced precision that the device does not support or that gives NaN on it.
     """
     training = profile.training
     reasons: list[str] = []
@@ -201,7 +204,7 @@ def decide(facts: DeviceFacts, profile: Profile, data_bytes: int = 0, pictures: 
         fused_optimizer=True,
         threads=facts.cores if training.threads == "auto" else training.threads,
         tf32=facts.is_cuda and (facts.capability or (0, 0)) >= (8, 0),
-        # A search for the fastest kernel may choose another one next time, and then resume is not exact.
+        # A search for the fastest kernel may choose differently next time, so resume would not be exact.
         cudnn_benchmark=False,
         data_on_device=facts.is_cuda and 0 < data_bytes <= facts.memory // 5,
         activation_checkpointing=training.activation_checkpointing,
@@ -213,7 +216,7 @@ def _precision(facts: DeviceFacts, wanted: str, reasons: list[str]) -> Precision
     spoiled = facts.is_cuda and any(name in facts.name for name in NO_FP16)
     if wanted == "fp16" and spoiled:
         raise UserError(
-            f"training.precision = 'fp16' gives NaN on {facts.name}", "use fp32 (or auto) on GTX 16xx cards"
+            f"training.precision = 'fp16' gives NaN on {facts.name}", "use fp32 (or auto) on a GTX 16xx"
         )
     if wanted in ("fp32", "bf16", "fp16"):
         reasons.append(f"{wanted}: the profile says so")
@@ -226,7 +229,7 @@ def _precision(facts: DeviceFacts, wanted: str, reasons: list[str]) -> Precision
         if capability >= (7, 0) and not spoiled:
             reasons.append("fp16 with loss scaling: tensor cores, no native bf16")
             return "fp16"
-        why = "fp16 gives NaN on this card" if spoiled else "no fast half precision"
+        why = "fp16 gives NaN on this GPU" if spoiled else "no fast half precision"
         reasons.append(f"fp32: {why}")
         return "fp32"
     if {"avx512_bf16", "amx_bf16"} & facts.cpu_flags:
@@ -240,10 +243,10 @@ def _layout(facts: DeviceFacts, wanted: str | bool, block: str, reasons: list[st
     if wanted != "auto":
         return "channels_last" if wanted else "contiguous"
     if facts.is_cuda and (facts.capability or (0, 0)) >= (7, 0):
-        reasons.append("channels last: what tensor cores want")
+        reasons.append("channels last: tensor cores need it")
         return "channels_last"
     if not facts.is_cuda and block == "convnext":
-        reasons.append("channels last: depthwise convolutions are faster so on a CPU")
+        reasons.append("channels last: faster for depthwise convolutions on a CPU")
         return "channels_last"
     return "contiguous"
 
@@ -263,14 +266,16 @@ def _compile(facts: DeviceFacts, training: TrainingSection, pictures: int | None
 
 
 def apply(plan: Plan) -> torch.device:
-    """Set the process up as planned; the device to put things on."""
+    """Set up the process as planned, and return the torch device."""
     torch.set_num_threads(plan.threads)
     torch.backends.cudnn.benchmark = plan.cudnn_benchmark
     torch.backends.cudnn.deterministic = True
     if plan.kind == "cuda":
-        # Attention's backward pass and compiled reductions too give the same bits each time, for exact resume. The
-        # networks here use no operation without such a form.
-        if os.environ.get(CUBLAS) not in REPEATABLE:  # torch refuses to multiply with any other then
+        # With this, the backward pass of attention and compiled reductions are reproducible too, as exact resume
+        # needs. The networks use no operation that lacks a deterministic form.
+        if (
+            os.environ.get(CUBLAS) not in REPEATABLE
+        ):  # with any other value, torch then refuses matrix products
             os.environ[CUBLAS] = REPEATABLE[0]
         torch.use_deterministic_algorithms(True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -281,5 +286,5 @@ def apply(plan: Plan) -> torch.device:
 
 
 def autocast(plan: Plan) -> torch.autocast:
-    """The context for a forward pass under this plan; does nothing in fp32."""
+    """Return the context for a forward pass; it does nothing in fp32."""
     return torch.autocast(plan.kind, dtype=plan.autocast_dtype, enabled=plan.autocast_dtype is not None)

@@ -73,7 +73,10 @@ def test_help_and_version(cli: Cli) -> None:
         (["train", "demo", "--to-epoch", "many"], "error: invalid value for '--to-epoch'"),
         (["train", "demo", "--to-epoch", "0"], "error: invalid value for '--to-epoch'"),
         (["runs", "show"], "error: missing argument"),
-        (["sample", "x", "--device", "tpu"], "error: no device is called 'tpu' — auto, cpu, cuda or cuda:N"),
+        (
+            ["sample", "x", "--device", "tpu"],
+            "error: there is no device 'tpu' — use auto, cpu, cuda or cuda:N",
+        ),
         (["train"], "error: train what? — a profile or a run"),
         (
             ["train", "demo", "--chunks", "1", "--to-epoch", "2"],

@@ -14,7 +14,7 @@ from engine.base.errors import UserError, nearest, unknown
         (["y", "x"], "see the list", "there are: x, y; see the list"),
         ([], None, "there are no profiles yet"),
         ([], "make one", "make one"),
-        ([chr(97 + i) for i in range(20)], None, "none of the 20 profiles is called anything like it"),
+        ([chr(97 + i) for i in range(20)], None, "none of the 20 profiles has a similar name"),
         ([chr(97 + i) for i in range(20)], "see the list", "see the list"),
     ],
 )

@@ -80,7 +80,7 @@ def test_other_errors_of_the_system_pass(tmp_path: Path) -> None:
 def test_space_is_asked_of_the_nearest_folder_that_exists(tmp_path: Path) -> None:
     assert abs(free_bytes(tmp_path / "not" / "yet") - free_bytes(tmp_path)) < 100 << 20
     require_free(tmp_path / "not" / "yet", 1)
-    with pytest.raises(DiskFullError, match=r"MB free and .* MB are needed"):
+    with pytest.raises(DiskFullError, match=r"MB free, but .* MB are needed"):
         require_free(tmp_path, 1 << 60)
 
 
@@ -88,7 +88,7 @@ def test_what_is_needed_is_more_than_what_is_free_also_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.base.files.free_bytes", lambda _: 25_000_000)
-    with pytest.raises(DiskFullError, match="has 25 MB free and 41 MB are needed"):
+    with pytest.raises(DiskFullError, match="has 25 MB free, but 41 MB are needed"):
         require_free(tmp_path, 24_500_000)
 
 

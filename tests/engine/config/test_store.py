@@ -116,7 +116,7 @@ def test_an_override_that_the_rest_does_not_fit_is_named() -> None:
         parse_profile(text, "it.toml", ["model.width=16", "optim.lr=1e-4"])
     assert str(caught.value) == (
         "--set model.width=16 --set optim.lr=1e-4: model.head_dim: 32 channels do not divide into heads of 48 "
-        "(--set model.head_dim=… to fit, too)"
+        "(--set model.head_dim=… as well)"
     )
     with pytest.raises(ProfileError, match=r"^it\.toml:3: model\.head_dim"):
         parse_profile(

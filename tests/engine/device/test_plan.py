@@ -103,7 +103,7 @@ def test_a_plan_survives_json() -> None:
 
 
 def test_devices_that_are_not_there() -> None:
-    with pytest.raises(UserError, match="no device is called 'gpu'"):
+    with pytest.raises(UserError, match="there is no device 'gpu'"):
         gather("gpu")
     assert gather("cpu").cores >= 1
 

@@ -125,7 +125,7 @@ def test_an_unknown_run_gets_the_nearest(home: Home) -> None:
         (None, DamagedError, "is missing"),
         ("{", DamagedError, "not readable JSON"),
         ("[]", DamagedError, "does not hold a JSON object"),
-        ('{"format": "1"}', DamagedError, "its format is no number"),
+        ('{"format": "1"}', DamagedError, "its format is not a number"),
         ('{"format": 99}', UserError, "newer ddpm-tui .format 99, this one reads 1. — update"),
         ('{"format": 1}', DamagedError, "lacks profile"),
         ('{"format": 1, "lineage": {"parent": "x"}}', DamagedError, "lacks"),
@@ -149,7 +149,7 @@ def test_records_that_cannot_be_read(
         load_run(home, "r")
     if error is DamagedError:
         assert str(caught.value).endswith(
-            " — bring it back from a copy, or `ddpm-tui runs delete r` moves the run to the trash"
+            " — restore it from a copy, or move the run to the trash with `ddpm-tui runs delete r`"
         )
         if content in (None, "{", "[]"):  # the engine says it in the same words
             with pytest.raises(DamagedError, match=re.escape(str(caught.value))):
