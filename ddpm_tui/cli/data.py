@@ -9,6 +9,7 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import home, json_option, note, print_facts, print_json, print_table, say
+from ddpm_tui.cli.data_labels import SHOWN, label_facts, labels, print_labels
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.numbers import MOST, Whole
 from ddpm_tui.words import plural, size
@@ -26,6 +27,9 @@ def data() -> None:
     The built-in data set "faces" is drawn by the program and always available. If a run needs another size or crop,
     the data is packed when the run starts.
     """
+
+
+data.add_command(labels)
 
 
 @data.command("list")
@@ -93,6 +97,12 @@ def _form(manifest: Any) -> str:
     help="Leave out files and folders of that name, e.g. --exclude test --exclude '*_mask.png'. May be "
     "repeated; stored with the data set.",
 )
+@click.option(
+    "--labels",
+    metavar="FILE",
+    help="What is in each picture: list_attr_celeba (.txt or .csv), or a CSV or JSONL file with a column file_name. "
+    "Without it one beside the pictures is found, else their folders are classes.",
+)
 @click.option("--exclude-nothing", is_flag=True, help="Remove the patterns of an earlier --exclude.")
 @click.option(
     "--repack", is_flag=True, help="Pack again from the current pictures, even if they are packed already."
@@ -107,6 +117,7 @@ def add(
     limit: int | None,
     leave_out_broken: bool,
     exclude: tuple[str, ...],
+    labels: str | None,
     exclude_nothing: bool,
     repack: bool,
     no_pack: bool,
@@ -115,15 +126,16 @@ def add(
     """Add a folder or zip of pictures, nested or not, and pack it.
 
     CelebA is recognised by its zip's or folder's content; a list_eval_partition.txt beside it decides which pictures
-    are for training. `celeba` alone downloads it (1.4 GB) from its authors. Pictures that cannot be read are counted,
-    named in a report and left out; more than one and more than 1 % is an error without --leave-out-broken. Ctrl-C
-    stops; the same command continues from there.
+    are for training, and a list_attr_celeba.txt or --labels FILE says what is in each. `celeba` alone downloads it
+    (1.4 GB) from its authors. Pictures that cannot be read are counted, named in a report and left out; more than one
+    and more than 1 % is an error without --leave-out-broken. Ctrl-C stops; the same command continues from there.
 
     Hidden files, folders of network storage and recycle bins, files that are not pictures and unreadable files are
     left out and counted by kind. A pattern of --exclude is compared with each part of a path, or, if it contains '/',
     with the whole path.
     """
     from engine.data.catalog import add_source, load_source
+    from engine.data.labelling import label_source
 
     if exclude and exclude_nothing:
         raise UsageError("--exclude and --exclude-nothing exclude each other", "give one of them")
@@ -132,10 +144,12 @@ def add(
         path, name = load_source(home(), "celeba").path, "celeba"
     patterns = None if not (exclude or exclude_nothing) else exclude
     source = add_source(home(), path, name, leave_out_broken, patterns)
+    table = label_source(home(), source.name, labels)
     if not as_json:
         note(_described(source))
         for line in _remarks(source):
             note(line)
+        _say_labels(table)
     facts = []
     recipe = recipe or ("center178" if source.celeba else "whole")
     for pixels in () if no_pack else sizes or (32,):
@@ -149,6 +163,21 @@ def add(
             f"a run takes all {plural(source.pictures, 'picture')} unless its profile has data.limit: "
             f"ddpm-tui train PROFILE --set data.dataset={source.name} --set data.limit={limit}"
         )
+
+
+def _say_labels(table: Any) -> None:
+    """Which labels were found, and what is wrong with them."""
+    if table is None:
+        return
+    names = table.labels.names
+    what = (
+        plural(len(names), "class", "classes")
+        if table.labels.kind == "class"
+        else plural(len(names), "label")
+    )
+    note(f"{what} from {table.source}: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}")
+    for line in table.remarks:
+        note(line)
 
 
 def _put_edited_away(name: str) -> None:
@@ -289,6 +318,7 @@ def _enlarged(manifest: Any) -> str:
 def show(name: str, as_json: bool) -> None:
     """Show one data set: its location, changes to it, and its packed forms."""
     from engine.data.catalog import check_source, load_source, packed_folders
+    from engine.data.labelling import source_labels
     from engine.data.left_out import LeftOut
 
     source = load_source(home(), name)
@@ -296,7 +326,7 @@ def show(name: str, as_json: bool) -> None:
     packed = packed_folders(home(), name, whole_only=False)
     if as_json:
         entries = [{"folder": str(f.path), **(asdict(m) if m else {"unfinished": True})} for f, m in packed]
-        print_json({**asdict(source), "problem": problem, "packed": entries})
+        print_json({**asdict(source), "problem": problem, "packed": entries, "labels": label_facts(name)})
         return
     print_facts(
         [
@@ -316,6 +346,8 @@ def show(name: str, as_json: bool) -> None:
             ("changed", problem or ""),
         ]
     )
+    if (table := source_labels(home(), name)) is not None:
+        print_labels(table, SHOWN)
     for folder, manifest in packed:
         if manifest:
             _print_packed(folder, manifest)

@@ -198,6 +198,11 @@ class SourceFolder:
         """Return the folder of pictures that this program downloaded (CelebA's zip and partition)."""
         return self.path / "download"
 
+    @property
+    def labels(self) -> Path:
+        """What is known of each picture, by its name."""
+        return self.path / "labels.safetensors"
+
 
 @dataclass(frozen=True)
 class PackedFolder:
@@ -228,6 +233,15 @@ class PackedFolder:
     def statistics(self) -> Path:
         """Return the folder of these pictures' features, stored for scores."""
         return self.path / "statistics"
+
+    @property
+    def label_record(self) -> Path:
+        """Which labels count."""
+        return self.path / "labels.json"
+
+    def labels(self, digest: str) -> Path:
+        """Labels in one state that they were in."""
+        return self.path / f"labels-{digest}.safetensors"
 
     @property
     def lock(self) -> Path:

@@ -18,6 +18,7 @@ from engine.data.catalog import Source, add_source, load_source
 NAME: Final = "celeba"
 ZIP: Final = "img_align_celeba.zip"
 PARTITION: Final = "list_eval_partition.txt"
+ATTRIBUTES: Final = "list_attr_celeba.txt"
 ZIP_BYTES: Final = 1_443_490_838
 
 HAND_OVER: Final = (
@@ -53,7 +54,9 @@ def download_celeba(
         target.mkdir(exist_ok=True)
         fetch, wanted = _torchvision()
         with _reporting(target, report):
-            for name in (PARTITION, ZIP):
+            for name in (PARTITION, ATTRIBUTES, ZIP):
+                if name == ATTRIBUTES and name not in wanted:
+                    continue  # the pictures are of use without them
                 file_id, md5 = wanted[name]
                 _fetch_one(fetch, target, name, file_id, md5)
     return add_source(home, target / ZIP, NAME)

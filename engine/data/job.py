@@ -4,6 +4,7 @@ from engine.base.errors import UserError
 from engine.base.folders import PackedFolder
 from engine.base.text import plural
 from engine.data.celeba import NAME, download_celeba
+from engine.data.labelling import attach
 from engine.data.manifest import load_manifest
 from engine.data.packing import PackingStoppedError, pack
 from engine.jobs.context import Stopped, Work
@@ -36,6 +37,13 @@ def run_packing(work: Work) -> Result:
         work, args["dataset"], args["size"], args["recipe"], args.get("limit"), bool(args.get("anew"))
     )
     manifest = load_manifest(folder)
+    try:
+        labels = attach(work.home, folder) if manifest.recipe != "drawn" else None
+    except UserError as error:
+        work.say(f"no labels beside them: {error}")
+    else:
+        if labels is not None:
+            work.say(f"{plural(len(labels.names), 'label')} beside them, from {labels.source}")
     message = f"{args['dataset']}: {plural(manifest.count, 'picture')} at {manifest.size} px, crop {manifest.recipe}"
     work.say(message)
     return Result("done", EXIT_DONE, message, extra={"folder": str(folder.path)})

@@ -291,6 +291,7 @@ def _publish(plan: _Plan, folder: PackedFolder, journal: Journal, progress: Prog
         },
     )
     shutil.rmtree(folder.statistics, ignore_errors=True)  # of what was packed here before
+    folder.label_record.unlink(missing_ok=True)
     files.write_json(folder.manifest, asdict(manifest))
     failpoints.reach("pack.manifest")
     journal.forget()

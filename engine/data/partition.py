@@ -53,7 +53,7 @@ class Partition:
             if at < len(self._names) and self._names[at] == known:
                 return self._codes[at]
         stems, codes = self._by_stem()
-        stem = _stem(name)
+        stem = stem_of(name)
         at = bisect_left(stems, stem)
         return codes[at] if at < len(stems) and stems[at] == stem else None
 
@@ -88,14 +88,14 @@ class Partition:
 
     def _by_stem(self) -> tuple[list[str], "array[int]"]:
         if self._stems is None:
-            stems = [_stem(name) for name in self._names]
+            stems = [stem_of(name) for name in self._names]
             order = sorted(range(len(stems)), key=stems.__getitem__)
             codes = array("b", (self._codes[index] for index in order))
             self._stems = ([stems[index] for index in order], codes)
         return self._stems
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
     """The last part of a name without its ending, whatever its case and however its accents are written."""
     last = name.rpartition("/")[2]
     stem, dot, ending = last.rpartition(".")

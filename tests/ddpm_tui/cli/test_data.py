@@ -321,3 +321,41 @@ def test_an_odd_folder_among_the_data_sets_keeps_none_from_being_completed(
     for name in ("my data", "-x", "ü"):
         (home.data / name).mkdir()
     assert {item.value for item in datasets(None, None, "")} == {"faces", "dots"}  # type: ignore[arg-type]
+
+
+def test_labels_are_added_shown_renamed_merged_and_dropped(
+    home: Home, cli: Cli, pictures: Path, tmp_path: Path
+) -> None:
+    names = sorted(path.name for path in pictures.iterdir())
+    file = tmp_path / "labels.csv"
+    rows = "".join(
+        f"{name},{int(index % 4 == 0)},{int(index % 2)}\n" for index, name in enumerate(names[:60])
+    )
+    file.write_text(f"file_name,Smiling,Wearing_Hat\n{rows}")
+    common = ("data", "add", str(pictures), "--name", "dots", "--size", "8", "--recipe", "whole")
+    assert cli(*common).code == 0
+    packed = next(home.data.glob("dots-*/pictures.u8")).stat().st_mtime_ns
+    added = cli(*common, "--labels", str(file))
+    assert added.code == 0
+    assert f"2 labels from {file}: Smiling, Wearing_Hat" in added.err
+    assert "no row for 1 of the 61 pictures (such as 060.png): their labels are unknown" in added.err
+    assert next(home.data.glob("dots-*/pictures.u8")).stat().st_mtime_ns == packed
+    shown = cli("data", "show", "dots").out
+    assert "Smiling" in shown
+    assert "25.0%" in shown
+    facts = cli("data", "labels", "list", "dots", "--json").json
+    assert facts["unlabelled"] == 1
+    assert facts["labels"][0] == {"name": "Smiling", "present": 15, "absent": 45, "unknown": 1}
+    assert cli("data", "labels", "rename", "dots", "smiling", "happy").code == 0
+    assert cli("data", "labels", "merge", "dots", "happy", "wearing-hat", "--into", "either").code == 0
+    assert cli("data", "labels", "list", "dots", "--json").json["labels"] == [
+        {"name": "either", "present": 45, "absent": 15, "unknown": 1}
+    ]
+    near = cli("data", "labels", "rename", "dots", "eithr", "x")
+    assert (near.code, near.error) == (2, "error: no label named 'eithr' — did you mean 'either'?")
+    assert cli("data", "labels", "drop", "dots").code == 2
+    assert cli("data", "labels", "drop", "dots", "--all").code == 0
+    none = cli("data", "labels", "list", "dots")
+    assert none.code == 1
+    assert none.error.startswith("error: data set 'dots' has no labels — `ddpm-tui data add")
+    assert "smiling, eyeglasses" in cli("data", "show", "faces").out
