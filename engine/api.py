@@ -20,13 +20,14 @@ from engine.base.errors import DdpmError, UserError
 from engine.base.home import Home, given_path
 from engine.config.names import Weights
 from engine.config.profile import Profile
+from engine.config.sampling_settings import Settings
 from engine.diffusion.schedule import Schedule
 from engine.jobs.files import Progress, Result, read_progress
 from engine.runs.evaluations import Evaluation, Score, check_measures, read_evaluation
+from engine.runs.guides import find_guided
 from engine.runs.trained import Trained, find_trained
 from engine.sampling.drawing import batch_that_fits, draw
-from engine.sampling.load import Loaded, free_memory
-from engine.sampling.load import load as load_weights
+from engine.sampling.load import Loaded, free_memory, load_weights
 from engine.sampling.sheets import grid
 from engine.service.foreground import (
     POLL_S,
@@ -62,8 +63,9 @@ class TrainedModel:
     float32 in [-1, 1] and t (N,) int64, and predicts what `profile.objective.prediction` says.
     """
 
-    def __init__(self, trained: Trained, loaded: Loaded, weights: Weights) -> None:
-        self._trained, self._loaded = trained, loaded
+    def __init__(self, trained: Trained, loaded: Loaded, weights: Weights, home: Home) -> None:
+        self._trained, self._loaded, self._home = trained, loaded, home
+        self._guides: dict[tuple[str, str], nn.Module] = {}
         self.weights = weights
 
     @property
@@ -106,6 +108,10 @@ class TrainedModel:
         eta: float | None = None,
         variance: str | None = None,
         clip: bool | None = None,
+        guidance: float | None = None,
+        guide: str | None = None,
+        guide_weights: Weights | None = None,
+        guidance_interval: tuple[float, float] | None = None,
         batch: int | None = None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> NDArray[np.uint8]:
@@ -113,6 +119,8 @@ class TrainedModel:
 
         What is None is as the profile says. Picture i depends on the seed and i alone: the first of many are the few.
         `batch` (pictures at once; else as many as memory allows) changes memory and speed, and no value by more than 1.
+        `guide` is a worse network to guide away from, best an early checkpoint of the same run ("e1"), and `guidance`
+        how far: 1 is not at all, and 1.25 if only a guide is given; `guidance_interval`: at which log-SNR alone.
         `on_progress(done, total)` counts network calls times pictures; what it raises ends the drawing.
 
         Raises UserError for settings that cannot be, NotFiniteError for a network that gives NaN or infinities.
@@ -125,14 +133,25 @@ class TrainedModel:
         given = {
             "sampler": sampler, "steps": None if steps is None else operator.index(steps), "spacing": spacing,
             "eta": eta, "variance": variance, "clip": clip, "weights": self.weights, "seed": operator.index(seed),
+            "guidance": guidance, "guide": guide, "guide_weights": guide_weights,
+            "guidance_interval": guidance_interval,
         }  # fmt: skip
-        settings = self._trained.settings(given)
+        settings, by = find_guided(self._home, self._trained, given)
         at_once = batch or batch_that_fits(self.profile, self._loaded.plan, free_memory(self._loaded))
         drawn = draw(
             self._loaded.model, self._loaded.schedule, self.profile, self._loaded.plan, settings, count, at_once,
-            on_step=on_progress,
+            guide=self._guide(by, settings), on_step=on_progress,
         )  # fmt: skip
         return np.concatenate([one.pictures for one in drawn])
+
+    def _guide(self, trained: Trained | None, settings: Settings) -> nn.Module | None:
+        if trained is None:
+            return None
+        weights = str(settings.guide_weights)
+        key = trained.reference, weights
+        if key not in self._guides:
+            self._guides[key] = load_weights(trained, weights, self._loaded.plan.device).model
+        return self._guides[key]
 
 
 def load(
@@ -151,10 +170,11 @@ def load(
     Sets torch's number of threads and what else the run's plan for the device decides, in this process. Raises
     UserError for what is not there, DamagedError for files that have been altered.
     """
-    trained = _find(reference, _home(home))
+    where = _home(home)
+    trained = _find(reference, where)
     chosen = trained.settings({"weights": weights}).weights
     wish = trained.profile.training.device if device == "auto" else device
-    return TrainedModel(trained, load_weights(trained, chosen, wish), chosen)
+    return TrainedModel(trained, load_weights(trained, chosen, wish), chosen, where)
 
 
 @dataclass(frozen=True)

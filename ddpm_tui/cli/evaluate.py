@@ -7,6 +7,7 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
+from ddpm_tui.cli.guidance import guidance_options
 from ddpm_tui.cli.numbers import PICTURES, SEED, STEPS, Whole
 from ddpm_tui.words import plural
 from engine.base.home import given_path
@@ -64,7 +65,7 @@ def measure_options(command: Any) -> Any:
         click.option("-n", "n", type=Whole(2, 1_000_000), help="Pictures to score. [default: 500]"),
     ):
         command = option(command)
-    return command
+    return guidance_options(command)
 
 
 def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str] | None:
@@ -98,12 +99,14 @@ def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> Non
     """
     from ddpm_tui.cli.foreground import run_job
     from engine.runs.evaluations import check_measures
+    from engine.runs.guides import named_guide
     from engine.runs.trained import find_trained
     from engine.service.foreground import JobFailedError
 
     check_measures(options["measures"], options["extractor"], options["inception_weights"])
     trained = find_trained(home(), reference_)
     check_steps(options["steps"], trained.profile.diffusion.steps)
+    options |= named_guide(home(), trained, options)
     try:
         result = run_job(
             home(),

@@ -8,6 +8,7 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
+from ddpm_tui.cli.guidance import guidance_options
 from ddpm_tui.cli.numbers import PICTURES, SEED, STEPS, Real, Whole
 from ddpm_tui.words import plural
 from engine.base.errors import UsageError, UserError
@@ -105,7 +106,7 @@ def drawing_options(command: Any) -> Any:
         click.option("-n", "count", type=PICTURES, default=64, show_default=True, help="Number of pictures."),
     ):
         command = option(command)
-    return command
+    return guidance_options(command)
 
 
 def drawing_args(
@@ -151,13 +152,16 @@ def sample(reference: str, count: int, show: bool, device: str, as_json: bool, *
     ddpm-tui sample celeba32-1 --show
     ddpm-tui sample celeba32-1@best -n 16 --sampler ddim --steps 50 --grid faces.png --scale 4
     ddpm-tui sample celeba32-1@e25 -n 8 --sampler ddpm --steps 200 --trajectory denoising.gif
+    ddpm-tui sample celeba32-1 --guide e1 --guidance 1.25 --steps 10
     ddpm-tui sample ./exported --grid faces.png
     """
     from ddpm_tui.cli.foreground import run_job
+    from engine.runs.guides import named_guide
     from engine.runs.trained import find_trained
 
     trained = find_trained(home(), reference)
     check_steps(options["steps"], trained.profile.diffusion.steps)
+    options |= named_guide(home(), trained, options)
     result = run_job(
         home(),
         "sample",

@@ -29,6 +29,24 @@ class Settings:
     clip: bool
     weights: Weights
     seed: int = 0
+    guidance: float = 1.0
+    """weight; 1 is off"""
+    guide: str | None = None
+    """the worse network, RUN@STEP or an exported folder; None is the same network without labels"""
+    guide_weights: Weights | None = None
+    """of the guide, if there is one"""
+    guidance_interval: tuple[float, float] | None = None
+    """log-SNR from … to; None is everywhere"""
+
+    @property
+    def guided(self) -> bool:
+        return self.guidance != 1.0
+
+    @property
+    def guidance_terms(self) -> dict[str, Any]:
+        """How samples were guided, as a score keeps it."""
+        names = ("guidance", "guide", "guide_weights", "guidance_interval")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     @classmethod
     def from_profile(cls, profile: Profile, **changes: object) -> "Settings":
@@ -37,9 +55,13 @@ class Settings:
         """
         section = profile.sampling
         given: dict[str, Any] = {k: v for k, v in changes.items() if v is not None}
-        values = {
-            f.name: getattr(section, f.name) for f in dataclasses.fields(cls) if f.name != "seed"
-        } | given
+        usual = {
+            f.name: getattr(section, f.name) for f in dataclasses.fields(cls) if hasattr(section, f.name)
+        }
+        values = usual | given
+        if values.get("guide") is not None:
+            values.setdefault("guidance", GUIDE_WEIGHT)
+            values.setdefault("guide_weights", "ema")
         if values["spacing"] == "auto":
             values["spacing"] = profile.spacing_for(values["sampler"])
         try:
@@ -48,7 +70,9 @@ class Settings:
             wrong = error.errors()[0]
             name = wrong["loc"][0]
             if wrong["type"] == "literal_error":
-                known = get_args(get_type_hints(cls)[str(name)])
+                hint = get_type_hints(cls)[str(name)]
+                words = [get_args(part) or (part,) for part in get_args(hint)]  # of Weights | None too
+                known = [word for part in words for word in part if isinstance(word, str)]
                 raise unknown(f"--{name}", str(values[str(name)]), known) from None
             said = wrong["msg"][0].lower() + wrong["msg"][1:]
             raise UserError(f"--{name} {values[str(name)]} cannot be: {said}") from None
@@ -58,7 +82,40 @@ class Settings:
             )
         if not 0 <= settings.eta <= 1:
             raise UserError(f"--eta {settings.eta:g} is not within 0…1")
+        _check_guidance(settings)
         return settings
+
+
+def guidance_words(settings: Settings) -> str:
+    """ "guided by r@40 (ema) at 1.25, "; "" for what is not guided."""
+    if not settings.guided:
+        return ""
+    by = f"by {settings.guide} ({settings.guide_weights}) " if settings.guide else ""
+    interval = settings.guidance_interval
+    within = f" within log-SNR {interval[0]:g} to {interval[1]:g}" if interval else ""
+    return f"guided {by}at {settings.guidance:g}{within}, "
+
+
+GUIDE_WEIGHT = 1.25
+"""Where a guide is given and no weight: what halved the distance to real faces, see docs/guidance.md."""
+MOST_GUIDANCE = 100.0
+
+
+def _check_guidance(settings: Settings) -> None:
+    if not 0 <= settings.guidance <= MOST_GUIDANCE:  # NaN is not within either
+        raise UserError(f"--guidance {settings.guidance:g} is not within 0…{MOST_GUIDANCE:g}", "1 is off")
+    interval = settings.guidance_interval
+    if interval is not None and not interval[0] < interval[1]:
+        raise UserError(
+            f"--guidance-interval {interval[0]:g},{interval[1]:g} is empty", "give log-SNR as LOW,HIGH: -3,2"
+        )
+    if not settings.guided:
+        for name in ("guide", "guidance_interval"):
+            if getattr(settings, name) is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise UserError(
+                    f"{option} does nothing at --guidance 1", f"leave {option} out, or give a weight"
+                )
 
 
 OUTPUTS = {"out": "--out", "npy": "--npy", "grid": "--grid", "trajectory_file": "--trajectory"}

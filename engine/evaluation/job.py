@@ -21,6 +21,7 @@ from engine.evaluation.score import Wanted, score
 from engine.jobs.context import Work
 from engine.jobs.files import EXIT_DONE, EXIT_FAILED, Result
 from engine.runs.evaluations import DEFAULT_COUNT, PARTS, check_measures, facts, write_evaluation
+from engine.runs.guides import find_guided
 from engine.runs.trained import Trained, find_trained
 from engine.sampling.load import Loaded, load
 
@@ -29,7 +30,8 @@ GOES_ON = "run it again: it goes on with the measures it has and the samples it 
 
 def run_evaluation(work: Work) -> Result:
     """Score what the spec asks for. args: checkpoint (RUN@WHICH, or an exported folder), n, measures, sampler, steps,
-    spacing, seed, weights, extractor, inception_weights, reference, batch. A measure that cannot be taken is named in
+    spacing, seed, weights, guidance, guide, guide_weights, guidance_interval, extractor, inception_weights, reference,
+    batch. A measure that cannot be taken is named in
     the result, which is then a failure; the others are stored. Raises UserError where none can be had."""
     args = work.spec.args
     trained = find_trained(work.home, args["checkpoint"])
@@ -38,11 +40,11 @@ def run_evaluation(work: Work) -> Result:
     part = args.get("reference") or PARTS[0]
     if part not in PARTS:
         raise UserError(f"--reference {part}: there are held_out and train")
-    settings = trained.settings(args)
+    settings, guide = find_guided(work.home, trained, args)
     count = int(args.get("n") or DEFAULT_COUNT)
     work.report("starting", text="loading the checkpoint")
     folder = trained.pictures(work.home)
-    loaded = load(trained, settings.weights, work.device(trained.profile.training.device))
+    loaded = load(trained, settings, work.device(trained.profile.training.device), guide)
     if not is_whole(folder):
         data = trained.profile.data
         folder = pack_for(work, data.dataset, data.size, data.recipe, data.limit)
@@ -58,6 +60,8 @@ def run_evaluation(work: Work) -> Result:
         work.say(f"{measure} cannot be taken: {error}")
 
     identity = _identity(trained, loaded, packed.manifest.identity, wanted)
+    if guide is not None:
+        identity["guide_sha256"] = guide.sha256(str(settings.guide_weights))
     kept = Kept.open(trained.place.evaluations, identity, packed.size)
     if kept.scores or len(kept.samples):
         measured = ", ".join(kept.scores) or "no measure"

@@ -164,7 +164,7 @@ class _Scoring:
             since = before
             for drawn in draw(
                 self.loaded.model, self.loaded.schedule, self.loaded.profile, self.loaded.plan, settings, n, self.batch,
-                begin=len(self.kept.samples),
+                begin=len(self.kept.samples), guide=self.loaded.guide,
                 on_step=lambda done, total: self.report("drawing samples", done // settings.steps, n, "pictures"),
             ):  # fmt: skip
                 batches.append(drawn.pictures)
@@ -345,6 +345,7 @@ class _Scoring:
             extractor = f"{used.name} ({used.identity[:8]})"
         if sampled:
             detail |= {"eta": settings.eta, "variance": settings.variance, "clip": settings.clip}
+            detail |= settings.guidance_terms
             detail["drawing_seconds"] = round(self.kept.seconds, 3)
         made = Score(
             name, float(figure.value), _known(figure.low), _known(figure.high), n, direction, unit, extractor,

@@ -30,8 +30,13 @@ class SampleSet:
         r = self.record
         return (
             f"{r.get('run')} at epoch {r.get('epoch', 0):g} (step {r.get('checkpoint')}), {r.get('sampler')} "
-            f"{r.get('steps')} steps, {r.get('weights')} weights, seed {r.get('seed')}"
+            f"{r.get('steps')} steps, {self._guided()}{r.get('weights')} weights, seed {r.get('seed')}"
         )
+
+    def _guided(self) -> str:
+        weight = self.record.get("guidance", 1.0)
+        by = f" by {self.record['guide']}" if self.record.get("guide") else ""
+        return "" if weight == 1.0 else f"guided{by} at {weight:g}, "
 
     def count(self, frames: bool = False) -> int:
         """Pictures that it has, or whose denoising it kept. Raises UserError where they cannot be read."""

@@ -107,6 +107,10 @@ class JobArgs:
     clip: bool | None = None
     weights: str | None = None
     seed: int | None = None
+    guidance: float | None = None
+    guide: str | None = None
+    guide_weights: str | None = None
+    guidance_interval: tuple[float, ...] | None = None
     trajectory: Count | None = None
     scale: Count | None = None
     measures: tuple[str, ...] | None = None

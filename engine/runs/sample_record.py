@@ -26,6 +26,11 @@ class _Facts:
     clip: bool | None = None
     weights: str | None = None
     seed: int | None = None
+    guidance: float | None = None
+    guide: str | None = None
+    guide_weights: str | None = None
+    guidance_interval: tuple[float, ...] | None = None
+    guide_sha256: str | None = None
     seconds: Annotated[float, AtLeast(0)] | None = None
     weights_sha256: str | None = None
     created: str | None = None

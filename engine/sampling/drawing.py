@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,8 +13,9 @@ from engine.base.text import plural
 from engine.config.profile import Profile
 from engine.config.sampling_settings import Settings
 from engine.device.plan import Plan, autocast
+from engine.diffusion.guidance import guided
 from engine.diffusion.noise import PictureNoise
-from engine.diffusion.reverse import sample, to_uint8
+from engine.diffusion.reverse import Denoiser, sample, to_uint8
 from engine.diffusion.schedule import Schedule
 
 MAX_FRAMES = 61
@@ -47,25 +49,29 @@ def draw(
     *,
     begin: int = 0,
     keep_frames: int = 0,
+    guide: nn.Module | None = None,
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Drawn]:
     """Draw pictures begin … count−1 of the set in batches; neither where they begin nor the batch size changes noise.
 
     The first `keep_frames` pictures keep their denoising. `on_step(done, total)` counts network calls times
-    pictures; it may raise to stop. `model` is in evaluation mode and holds the weights to use. Raises NotFiniteError
-    where what it gives is not finite: clipped, an infinity would pass for a picture.
+    pictures; it may raise to stop. `model` and `guide`, the worse network if `settings` asks for one, are in evaluation
+    mode and hold the weights to use. Raises NotFiniteError where what they give is not finite: clipped, an infinity
+    would pass for a picture.
     """
     device = torch.device(plan.device)
     shape = (3, profile.data.size, profile.data.size)
     total, done = count * settings.steps, begin * settings.steps
     finite = torch.ones(0, dtype=torch.bool, device=device)  # of this batch's pictures
 
-    def denoise(x_t: Tensor, t: Tensor) -> Tensor:
+    def asked(network: nn.Module, x_t: Tensor, t: Tensor) -> Tensor:
         nonlocal finite
         with autocast(plan):
-            output: Tensor = model(x_t, t)
+            output: Tensor = network(x_t, t)
         finite = finite & _finite(output)
         return output.float()
+
+    denoise = _denoiser(partial(asked, model), partial(asked, guide) if guide else None, schedule, settings)
 
     for start in range(begin, count, batch):
         indices = range(start, min(start + batch, count))
@@ -105,6 +111,20 @@ def draw(
             )
         pictures = to_uint8(x).cpu().numpy()
         yield Drawn(indices, pictures, np.stack([f.cpu().numpy() for f in frames]) if frames else None)
+
+
+def _denoiser(main: Denoiser, guide: Denoiser | None, schedule: Schedule, settings: Settings) -> Denoiser:
+    """The main network's answer, guided if `settings` says so. Raises ValueError without what guides it."""
+    if not settings.guided:
+        return main
+    if guide is None:
+        raise ValueError(f"guidance {settings.guidance:g} needs a guide")
+    worse = guide
+
+    def pair(x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        return main(x_t, t), worse(x_t, t)
+
+    return guided(main, pair, settings.guidance, schedule.log_alpha_bars, settings.guidance_interval)
 
 
 def _finite(x: Tensor) -> Tensor:

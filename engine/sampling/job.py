@@ -15,9 +15,10 @@ from engine.base.failpoints import reach
 from engine.base.files import disk_errors, unwritable, write_bytes, write_json
 from engine.base.folders import SampleFolder
 from engine.base.text import plural
-from engine.config.sampling_settings import OUTPUTS, Settings, check_outputs
+from engine.config.sampling_settings import OUTPUTS, Settings, check_outputs, guidance_words
 from engine.jobs.context import Work
 from engine.jobs.files import EXIT_DONE, Result
+from engine.runs.guides import find_guided
 from engine.runs.trained import Trained, find_trained
 from engine.sampling.drawing import Drawn, batch_that_fits, draw, frame_steps
 from engine.sampling.load import Loaded, free_memory, load
@@ -28,16 +29,16 @@ DEFAULT_COUNT = 64
 
 
 def run_sampling(work: Work) -> Result:
-    """Draw what the spec asks for. args: checkpoint (RUN@WHICH, or an exported folder), n, sampler, steps,
-    spacing, eta, variance, clip, weights, seed, batch, trajectory (pictures whose denoising is kept), grid,
-    trajectory_file, out."""
+    """Draw what the spec asks for. args: checkpoint (RUN@WHICH, or an exported folder), n, sampler, steps, spacing,
+    eta, variance, clip, weights, seed, guidance, guide, guide_weights, guidance_interval, batch, trajectory (pictures
+    whose denoising is kept), grid, trajectory_file, out."""
     args = work.spec.args
     trained = find_trained(work.home, args["checkpoint"])
     count = DEFAULT_COUNT if args.get("n") is None else int(args["n"])
     if count < 1:
         raise UserError(f"-n {count}: draw at least one picture")
     size = trained.profile.data.size
-    settings = trained.settings(args)
+    settings, guide = find_guided(work.home, trained, args)
     kept = min(count, int(args.get("trajectory") or 0))
     frames = len(frame_steps(settings.steps)) + 1 if kept else 0
     check_outputs(args)
@@ -46,12 +47,12 @@ def run_sampling(work: Work) -> Result:
     check_places(args, work.spec.id)
     check_disks(trained.place.samples.parent, amounts, args)
     work.report("starting", text="loading the checkpoint")
-    loaded = load(trained, settings.weights, work.device(trained.profile.training.device))
+    loaded = load(trained, settings, work.device(trained.profile.training.device), guide)
     batch = int(args.get("batch") or batch_that_fits(loaded.profile, loaded.plan, free_memory(loaded)))
     work.say(
         f"{plural(count, 'picture')} from {trained.name}: {settings.sampler}, "
-        f"{plural(settings.steps, 'step')}, {settings.weights} weights, seed {settings.seed}, "
-        f"on {loaded.plan.summary(work.device_name(loaded.plan.device))}"
+        f"{plural(settings.steps, 'step')}, {guidance_words(settings)}{settings.weights} weights, "
+        f"seed {settings.seed}, on {loaded.plan.summary(work.device_name(loaded.plan.device))}"
     )
     started = time.monotonic()
 
@@ -74,12 +75,15 @@ def run_sampling(work: Work) -> Result:
     drawn = list(
         draw(
             loaded.model, loaded.schedule, loaded.profile, loaded.plan, settings, count, batch,
-            keep_frames=kept, on_step=on_step,
+            keep_frames=kept, guide=loaded.guide, on_step=on_step,
         )
     )  # fmt: skip
     seconds = time.monotonic() - started
     work.report("writing", count, count, "pictures")
-    record = {**_facts(trained, loaded, settings, count), "seconds": round(seconds, 3), "job": work.spec.id}
+    facts = _facts(trained, loaded, settings, count)
+    if guide is not None:
+        facts["guide_sha256"] = guide.sha256(str(settings.guide_weights))
+    record = {**facts, "seconds": round(seconds, 3), "job": work.spec.id}
     folder = _store(trained.place.samples, work.spec.id, drawn, record)
     written = _hand_out(folder, drawn, args, work.spec.id)
     message = f"{plural(count, 'picture')} in {seconds:.1f} s: {folder.path}"

@@ -9,6 +9,7 @@ from torch import nn
 
 from engine.base.errors import DamagedError
 from engine.config.profile import Profile
+from engine.config.sampling_settings import Settings
 from engine.device import plan as precision
 from engine.diffusion.schedule import Schedule
 from engine.models.build import check_fits, make_schedule, read_weights, unet_config
@@ -27,6 +28,8 @@ class Loaded:
     profile: Profile
     plan: precision.Plan
     device: torch.device
+    guide: nn.Module | None = None
+    """a worse network of the same kind, on the same device, if one guides it"""
 
 
 def free_memory(loaded: Loaded) -> int:
@@ -36,7 +39,18 @@ def free_memory(loaded: Loaded) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def load(trained: Trained, weights: str, device: str = "auto") -> Loaded:
+def load(trained: Trained, settings: Settings, device: str = "auto", guide: Trained | None = None) -> Loaded:
+    """Load the weights that `settings` asks for onto a device, and those of its guide if it has one.
+
+    Raises DamagedError or UserError naming the file.
+    """
+    loaded = load_weights(trained, settings.weights, device)
+    if guide is not None:
+        loaded.guide = load_weights(guide, str(settings.guide_weights), device).model
+    return loaded
+
+
+def load_weights(trained: Trained, weights: str, device: str = "auto") -> Loaded:
     """Load its `weights` ("ema" or "raw") onto a device. Raises DamagedError or UserError naming the file."""
     of = trained.of
     if isinstance(of, Export):

@@ -46,7 +46,8 @@ def open_jobs(home: Home) -> Iterator[Job]:
 def _references(args: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(run, WHICH) of each checkpoint that a job with these args draws from, scores or branches from."""
     branch = args.get("branch")
-    for given in (args.get("checkpoint"), branch.get("checkpoint") if isinstance(branch, dict) else None):
+    beginning = branch.get("checkpoint") if isinstance(branch, dict) else None
+    for given in (args.get("checkpoint"), args.get("guide"), beginning):
         if isinstance(given, str) and "/" not in given:
             run, _, which = given.partition("@")
             yield run, which or "latest"

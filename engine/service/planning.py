@@ -323,9 +323,20 @@ def plan_job(
             "a checkpoint is named RUN@STEP, RUN@latest, RUN@best or RUN@TAG, or by an exported folder"
         )
     if is_export(reference):
-        return None, {**args, "checkpoint": _exported(home, kind, reference, args)}
+        guide = _guide(home, list(jobs), args, None)
+        return None, {**args, "checkpoint": _exported(home, kind, reference, args), **guide}
     name, resolved = _checkpoint(home, list(jobs), reference)
-    return name, {**args, "checkpoint": resolved}
+    return name, {**args, "checkpoint": resolved, **_guide(home, list(jobs), args, name)}
+
+
+def _guide(home: Home, jobs: list[Job], args: dict[str, Any], run: str | None) -> dict[str, Any]:
+    """The args' guide, named like the checkpoint that it is to guide; nothing where there is none."""
+    from engine.runs.guides import guide_reference
+
+    if not isinstance(args.get("guide"), str):
+        return {}
+    reference = guide_reference(args["guide"], run)
+    return {"guide": reference if is_export(reference) else _checkpoint(home, jobs, reference)[1]}
 
 
 def _exported(home: Home, kind: str, folder: str, args: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ from engine.runs.pictures import pictures_of
 from engine.runs.record import read_record
 from engine.runs.trained import find_trained
 from engine.sampling.drawing import draw
-from engine.sampling.load import load
+from engine.sampling.load import load_weights
 from tests import tiny
 from tests.engine.evaluation import onnx_file
 
@@ -163,7 +163,7 @@ def test_inceptions_distances_to_their_end(
     assert {s["extractor"].partition(" (")[0] for s in scores.values()} == {"inception-v3"}
 
     home, run = trained
-    loaded = load(find_trained(home, "r@latest"), "ema", "cpu")
+    loaded = load_weights(find_trained(home, "r@latest"), "ema", "cpu")
     settings = Settings.from_profile(loaded.profile, seed=0)
     (drawn,) = draw(loaded.model, loaded.schedule, loaded.profile, loaded.plan, settings, 8, 8)
     packed = open_packed(pictures_of(home, read_record(run)))
