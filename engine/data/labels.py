@@ -202,9 +202,8 @@ def read_table(path: Path) -> LabelTable:
             raise UserError(f"{path} was written by a newer ddpm-tui", "update ddpm-tui")
         arrays = load(path.read_bytes())
         values, kind, names = arrays["values"], facts["kind"], tuple(facts["names"])
-        whole = (values.dtype, values.shape[1:]) == (
-            (np.int32, ()) if kind == "class" else (np.int8, (len(names),))
-        )
+        wanted = np.dtype(np.int32 if kind == "class" else np.int8)
+        whole = values.dtype == wanted and list(values.shape[1:]) == ([] if kind == "class" else [len(names)])
         pictures = tuple(arrays["pictures"].tobytes().decode("utf-8", "surrogateescape").split("\0"))
         pictures = pictures if facts["named"] else ()
         if not whole or (pictures and len(pictures) != len(values)):
