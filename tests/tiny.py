@@ -11,6 +11,7 @@ from engine.base.home import Home
 from engine.config.store import build_profile
 from engine.jobs.files import new_job_folder
 from engine.runs.record import create_run
+from tests.forked import run_worker
 
 TINY: dict[str, Any] = {
     "data": {"dataset": "dots", "size": 16, "recipe": "whole"},
@@ -68,9 +69,16 @@ def job(home: Home, run: RunFolder, to_epoch: int) -> JobFolder:
     return new_job_folder(home, "train", run.name, {"to_epoch": to_epoch})
 
 
-def work(job: JobFolder, failpoints: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    """Run the shipped worker on a job, with failpoints; `timeout` in seconds."""
+def work(
+    job: JobFolder, failpoints: str = "", timeout: float = 120, afresh: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run the shipped worker on a job, with failpoints; `timeout` in seconds.
+
+    afresh: in an interpreter of its own, for what is set before the imports; else forked from one that has them.
+    """
     env = {**os.environ, "DDPM_FAILPOINTS": failpoints, "OMP_NUM_THREADS": "1"}
+    if not afresh:
+        return run_worker(job.path, env, timeout)
     command = [sys.executable, "-m", "engine.worker", str(job.path)]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
 

@@ -228,7 +228,7 @@ def test_a_clock_that_jumps_while_a_run_trains(
         add_source(home, pictures, "dots")
         run = make_run(home, "r", training={"checkpoint_minutes": 0.002, "keep_last": 100})
         task = job(home, run, EPOCHS)
-        ended = work(task)
+        ended = work(task, afresh=True)
         assert ended.returncode == 0, f"seed {seed}-{number}: {ended.stdout}{ended.stderr}"
         lines = metrics_and_clocks(run)
         times = [line["time"] for line in lines if "time" in line]

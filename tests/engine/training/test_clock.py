@@ -22,7 +22,7 @@ def test_training_measures_time_by_a_clock_that_nobody_sets(
         monkeypatch.setenv(name, value)
     run = make_run(home, "back", training={"checkpoint_minutes": 0.002, "keep_last": 100})
     task = job(home, run, 1)
-    ended = work(task)
+    ended = work(task, afresh=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
     lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
