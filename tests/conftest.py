@@ -13,11 +13,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import forked
+
 # Run by nohup or in the background, we were started with these ignored, and so would be every program under test:
 # none could be stopped by them. What is handled, if only by nothing, is the default again in a child.
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, lambda *_: None)
+
+
+@pytest.fixture
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines and commands that this test starts have their workers forked; see `tests.forked`."""
+    for name, value in forked.variables().items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from engine.base.home import Home
 from engine.config.store import build_profile
 from engine.jobs.files import new_job_folder
 from engine.runs.record import create_run
-from tests.forked import run_worker
+from tests import forked
 
 TINY: dict[str, Any] = {
     "data": {"dataset": "dots", "size": 16, "recipe": "whole"},
@@ -77,10 +77,8 @@ def work(
     afresh: in an interpreter of its own, for what is set before the imports; else forked from one that has them.
     """
     env = {**os.environ, "DDPM_FAILPOINTS": failpoints, "OMP_NUM_THREADS": "1"}
-    if not afresh:
-        return run_worker(job.path, env, timeout)
-    command = [sys.executable, "-m", "engine.worker", str(job.path)]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
+    command = [sys.executable, "-m", "engine.worker"] if afresh else forked.command()
+    return subprocess.run([*command, str(job.path)], env=env, capture_output=True, text=True, timeout=timeout)
 
 
 def bits(run: RunFolder) -> dict[str, str]:

@@ -19,6 +19,7 @@ from engine.base.seals import write_sealed
 from engine.config.store import build_profile, save_profile, to_toml
 from engine.runs.checkpoints import list_checkpoints, verify
 from engine.runs.metrics import read_metrics
+from tests import forked
 from tests.engine.service.support import wait_for
 from tests.tiny import TINY
 
@@ -34,8 +35,9 @@ def home(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Home:
         ended(home, "data", "add", str(pictures), "--name", "dots", "--size", "16", "--recipe", "whole")[0]
         == 0
     )
-    code, out, err = ended(home, "train", "tiny")
-    assert code == 0, err
+    process = start(home, "train", "tiny")
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
     assert "new run 'tiny-1'" in err
     assert "epoch 4: train" in out
     return home
@@ -55,7 +57,8 @@ def start(home: Home, *arguments: str, cwd: Path | None = None, **variables: str
 
 
 def ended(home: Home, *arguments: str, cwd: Path | None = None, **variables: str) -> tuple[int, str, str]:
-    process = start(home, *arguments, cwd=cwd, **variables)
+    """How the command ended, and what it said. Its worker is a forked one, but for those of `start` alone."""
+    process = start(home, *arguments, cwd=cwd, **forked.variables(), **variables)
     out, err = process.communicate(timeout=180)
     return process.returncode, out, err
 

@@ -186,6 +186,7 @@ def state_of(home: Home, kind: str) -> str:
     return str(job["state"])
 
 
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_an_app_that_is_asked_to_end_leaves_the_terminal_clean(home: Home, number: int) -> None:
     with PtyApp(home.root) as app:
@@ -216,6 +217,7 @@ def test_a_killed_app_loses_nothing_and_a_new_one_shows_the_same(home: Home) -> 
     assert state_of(home, "train") == "running"
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_an_app_without_its_guard_ends(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     # Below a shell: the end of what leads the session would hang up and end everything anyway.
     shell = ["sh", "-c", f"{shlex.join(PROGRAM)}; echo guard $?; sleep 60"]
@@ -230,6 +232,7 @@ def test_an_app_without_its_guard_ends(home: Home, monkeypatch: pytest.MonkeyPat
         assert b"guard 137" in app.raw, "the shell was there meanwhile"
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_stopped_app_gives_the_terminal_back_and_comes_again(home: Home) -> None:
     with PtyApp(home.root) as app:
         app.wait("Nothing has been trained here yet")
@@ -286,6 +289,7 @@ def test_broken_things_on_disk_are_shown_as_what_they_are(home: Home) -> None:
     assert not log.exists() or "Traceback" not in log.read_text()
 
 
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize(
     ("encoding", "environment"),
     [
@@ -314,6 +318,7 @@ def test_poor_terminals(home: Home, encoding: str, environment: dict[str, str]) 
         assert app.quit() == 0
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_resizing_to_something_tiny_and_back(home: Home) -> None:
     with PtyApp(home.root, size=(80, 24)) as app:
         app.wait("Nothing has been trained here yet", timeout=60)

@@ -28,6 +28,7 @@ def rate(app: PtyApp) -> float:
     return app.settle(SECONDS) / SECONDS
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_idle_app_writes_next_to_nothing(home: Home) -> None:
     with PtyApp(home.root) as app:
         app.wait("Nothing has been trained here yet", "● idle")

@@ -17,7 +17,7 @@ from tests.e2e.tui_home import make_home, stop_engine
 from tests.e2e.tui_terminal import PtyApp
 from tests.engine.service.support import wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("forked_workers")]
 
 DOWN, BACK = b"\x1b[B", b"\x7f"
 FORM = b"5g\r" + 3 * BACK + b"64" + 3 * DOWN + b"\x13" + 60 * BACK + b"mine\r"

@@ -49,7 +49,7 @@ from engine.service.queue import Queue
 from engine.service.settings import read_settings
 from tests.torchless import trained_run
 
-SECONDS = float(os.environ.get("DDPM_FUZZ_S", "60"))
+SECONDS = float(os.environ.get("DDPM_FUZZ_S", "15"))
 SEED = int(os.environ.get("DDPM_FUZZ_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 30)
 HANG_S = 60.0
 """Of one reader: a second where the machine is idle, and many where it is not."""

@@ -20,6 +20,7 @@ from engine.data.catalog import add_source
 from engine.jobs.files import new_job_folder, read_result
 from engine.runs.checkpoints import list_checkpoints, verify
 from engine.runs.record import create_run
+from tests import forked
 from tests.engine.service.support import Service, ends, make_home, wait_for
 from tests.tiny import TINY, bits, metrics_without_clocks, work
 
@@ -48,6 +49,8 @@ TRAIN_PLACES = (
 )
 SAMPLE_PLACES = ("worker.start", "sample.step", "worker.before_result")
 SERVICE = "service, at a random moment"
+STARTED = ("train.step", "checkpoint.before_rename", "sample.step", SERVICE)
+"""Where the worker is one that was started; at the other places it is forked, unless `make soak` asks for more."""
 
 
 @pytest.fixture
@@ -83,8 +86,9 @@ def test_every_kill_is_survived(shop: Home, tmp_path: Path) -> None:
         marks.mkdir()
         hit = dice.randrange(1, EPOCH_STEPS + 1) if place == "train.step" else 1
         plan = "" if place == SERVICE else f"{place}:{hit}=kill"
+        command = SHIPPED if place in STARTED or KILLS > 20 else forked.command()
         service = Service(
-            shop, SHIPPED, DDPM_FAILPOINTS=plan, DDPM_FAILPOINTS_ONCE=str(marks), OMP_NUM_THREADS="1"
+            shop, command, DDPM_FAILPOINTS=plan, DDPM_FAILPOINTS_ONCE=str(marks), OMP_NUM_THREADS="1"
         )
         try:
             if sampling:

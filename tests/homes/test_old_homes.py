@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from engine.base.home import Home
+from tests import forked
 from tests.e2e.tui_home import stop_engine
 from tests.homes.make_home import PLACE, cpu, weights
 
@@ -32,6 +33,7 @@ class OldHome:
     def ddpm(self, *words: str, code: int = 0) -> str:
         """Run the program on this home; its standard output. `code`: the exit code that is right."""
         env = {**os.environ, "DDPM_HOME": str(self.path), "OMP_NUM_THREADS": "1", "DDPM_KEEPER": "itself"}
+        env |= forked.variables()
         done = subprocess.run(
             [sys.executable, "-m", "ddpm_tui", *words], env=env, text=True, capture_output=True, check=False
         )

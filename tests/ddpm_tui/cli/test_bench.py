@@ -26,6 +26,7 @@ def test_a_quick_look_at_the_machine(cli: Cli, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.e2e
+@pytest.mark.usefixtures("forked_workers")
 def test_variants_are_given_the_same_time(cli: Cli, home: Home, many_pictures: Path) -> None:
     add_source(home, many_pictures, "dots")
     save_profile(home, "tiny", to_toml(build_profile(TINY, "tiny")))
@@ -51,6 +52,7 @@ def test_variants_are_given_the_same_time(cli: Cli, home: Home, many_pictures: P
 
 @pytest.mark.slow
 @pytest.mark.e2e
+@pytest.mark.usefixtures("forked_workers")
 def test_variants_of_a_step_are_held_against_the_plain_one(cli: Cli, home: Home) -> None:
     save_profile(home, "tiny", to_toml(build_profile(TINY, "tiny")))
     ended = cli(

@@ -30,6 +30,7 @@ def trained(home: Home, many_pictures: Path) -> str:
 
 @pytest.mark.slow
 @pytest.mark.e2e
+@pytest.mark.usefixtures("forked_workers")
 def test_scores_are_kept_shown_and_as_json(cli: Cli, home: Home, trained: str) -> None:
     ended = cli("evaluate", trained, "-n", "4", "--measures", "val_loss,sliced_wasserstein", "--json")
     assert ended.code == 0, ended.err

@@ -109,6 +109,7 @@ def test_an_exported_folder_has_the_sets_that_were_drawn_from_it(
 
 @pytest.mark.slow
 @pytest.mark.e2e
+@pytest.mark.usefixtures("forked_workers")
 def test_pictures_that_are_not_there_are_drawn_and_kept(
     cli: Cli, home: Home, many_pictures: Path, tmp_path: Path
 ) -> None:

@@ -99,7 +99,7 @@ def wait_for(cli: Cli, jobs: list[dict[str, Any]]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.e2e
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("engine", "forked_workers")
 def test_a_study_through_the_queue(cli: Cli, tried: Home) -> None:
     assert cli("study", "run", "tried").code == 0
     # A second call while all of it waits adds nothing.
@@ -121,7 +121,7 @@ def test_a_study_through_the_queue(cli: Cli, tried: Home) -> None:
 
 @pytest.mark.slow
 @pytest.mark.e2e
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("engine", "forked_workers")
 def test_branches_are_queued_before_their_base_is_trained(
     cli: Cli, tried: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
