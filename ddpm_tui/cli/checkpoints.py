@@ -23,7 +23,6 @@ from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.numbers import MOST, Whole
 from ddpm_tui.words import number, plural, size
 from engine.base.home import ExportPlace, given_path, is_export
-from engine.base.text import shell_word
 from engine.config.names import Weights
 
 if TYPE_CHECKING:
@@ -310,18 +309,44 @@ def prune(
 
 
 @checkpoints.command()
-@click.argument("reference", metavar="RUN@WHICH", shell_complete=complete.references)
+@click.argument("reference", metavar="RUN@WHICH|DIR", shell_complete=complete.trained)
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="folder|safetensors|diffusers|onnx|web",
+    help="May be given several times, or with commas; each then gets a folder of its name. [default: folder]",
+)
 @click.option("--weights", type=click.Choice(get_args(Weights)), default="ema", show_default=True)
-def export(reference: str, folder: str, weights: Weights) -> None:
-    """Copy the weights with their profile. `ddpm-tui sample ./DIR` draws from them on any machine.
+@click.option("--half", is_flag=True, help="Store the weights as float16.")
+@click.option(
+    "--seeds", type=Whole(1, 10_000), default=64, show_default=True, help="Pictures that the check draws."
+)
+@click.option(
+    "--license", "license_id", metavar="ID", default="unknown", help="For the model card. [default: unknown]"
+)
+@click.option(
+    "--runtime",
+    metavar="DIR|FILE.tgz",
+    help="web: onnxruntime-web, in a node_modules folder or as `npm pack` gives it.",
+)
+@click.option("--push", "repo", metavar="USER/NAME", help="Upload the folder to the Hugging Face hub.")
+@click.option("--public", is_flag=True, help="With --push: a new repository that everybody can see.")
+@click.option("--dry-run", is_flag=True, help="With --push: export, and only list what would be uploaded.")
+@json_option
+def export(folder: str, as_json: bool, **options: Any) -> None:
+    """Write a checkpoint for other programs, and check that it draws the same pictures there.
 
-    DIR gets model.safetensors, profile.toml and export.json (a description, hashes, and how to draw from it).
+    \b
+    folder       for this program: `ddpm-tui sample ./DIR` draws from it on any machine
+    safetensors  the weights alone
+    diffusers    DiffusionPipeline.from_pretrained("DIR", trust_remote_code=True)
+    onnx         the network for ONNX Runtime, and a script that needs NumPy besides
+    web          a page that draws in the browser, for any static server
+
+    Each folder has a model card (README.md) and check.json, the error of the pictures over --seeds seeds.
     """
-    from engine.runs.checkpoints import resolve
-    from engine.runs.export import export_checkpoint
+    from ddpm_tui.cli.export import export_as
 
-    run, info = resolve(home(), reference)
-    target = export_checkpoint(run, info, given_path(folder), weights)
-    draw = f"ddpm-tui sample {shell_word(target.absolute())}"
-    say(f"{run.name}@{info.step} ({weights}) is in {target}; `{draw}` draws from it")
+    export_as(given_path(folder).absolute(), as_json=as_json, **options)

@@ -44,6 +44,7 @@ KINDS: dict[str, JobKind] = {
     "pack": JobKind("engine.data.job:run_packing", added=True, needs_torch=False),
     "estimate": JobKind("engine.training.estimate:run_estimate", added=True, less_memory=_SMALLER),
     "fetch": JobKind("engine.data.job:run_fetching", needs_torch=False),
+    "export": JobKind("engine.export.job:run_export"),
     "bench": JobKind("engine.bench.job:run_bench"),
 }
 

@@ -61,7 +61,8 @@ def _timed_norm(norm: nn.GroupNorm, h: Tensor, scale_shift: Tensor) -> Tensor:
     """norm(h) · (1 + scale) + shift; h (N, C, H, W), scale and shift (N, C) side by side in `scale_shift`."""
     n, c = h.shape[:2]
     scale, shift = scale_shift.chunk(2, dim=1)
-    if h.device.type != "cpu" or not h.is_contiguous():
+    # A graph that is exported has to take any number of pictures, and the layout below has that in its shapes.
+    if h.device.type != "cpu" or not h.is_contiguous() or torch.compiler.is_exporting():
         return torch.addcmul(shift[:, :, None, None], norm(h), 1 + scale[:, :, None, None])
     # With the batch laid out as groups of one picture, the norm's own scale and shift can be each picture's:
     # one pass over the memory, and nothing more to keep for the backward pass.

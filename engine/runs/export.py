@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine.base.errors import DamagedError, UserError
 from engine.base.files import unwritable
 from engine.base.folders import ExportFolder, RunFolder
@@ -19,7 +21,9 @@ from engine.config.store import read_profile, to_toml
 from engine.runs.checkpoints import CheckpointInfo, sha256
 from engine.runs.record import read_record
 
-FORMAT = 1
+FORMAT = 2
+OLDEST = 1
+"""Written unless the weights are stored as float16, so that older versions read what they can."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,18 @@ class Export:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-def export_checkpoint(run: RunFolder, info: CheckpointInfo, target: Path, weights: Weights = "ema") -> Path:
+def export_checkpoint(
+    run: RunFolder,
+    info: CheckpointInfo,
+    target: Path,
+    weights: Weights = "ema",
+    half: bool = False,
+) -> Path:
     """Write model.safetensors, profile.toml and export.json (what it is, its hash, how to draw from it) to `target`.
 
-    `target` is made; raises UserError where it has something in it or cannot be written, DamagedError for a checkpoint
-    that is not whole, also where the weights are not the bytes that the manifest promises.
+    half: the weights are stored as float16, and drawn with as float32. `target` is made. Raises UserError if it has
+    something in it or cannot be written, DamagedError for a checkpoint that is not whole, also if the weights are not
+    the bytes that the manifest promises.
     """
     manifest = info.whole()
     source = info.folder.ema if weights == "ema" else info.folder.model
@@ -51,7 +62,7 @@ def export_checkpoint(run: RunFolder, info: CheckpointInfo, target: Path, weight
     record = read_record(run)
     profile = record.profile
     facts = {
-        "format": FORMAT,
+        "format": FORMAT if half else OLDEST,
         "run": run.name,
         "step": info.step,
         "epochs": manifest.epochs_seen,
@@ -71,7 +82,11 @@ def export_checkpoint(run: RunFolder, info: CheckpointInfo, target: Path, weight
         if any(target.iterdir()):
             raise UserError(f"{target} is not empty", "name a new folder")
         try:
-            shutil.copyfile(source, folder.weights)
+            if half:
+                _halve(source, folder.weights)
+                facts["sha256"] = sha256(folder.weights)
+            else:
+                shutil.copyfile(source, folder.weights)
             folder.profile.write_text(to_toml(profile), encoding="utf-8")
             folder.record.write_text(json.dumps(facts, indent=1) + "\n")
         except BaseException:
@@ -84,6 +99,17 @@ def export_checkpoint(run: RunFolder, info: CheckpointInfo, target: Path, weight
     except OSError as error:
         raise unwritable(target, error, "name another folder") from None
     return target
+
+
+def _halve(source: Path, target: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    with np.errstate(over="ignore"):
+        halves = {name: value.astype(np.float16) for name, value in load_file(source).items()}
+    for name, value in halves.items():
+        if not np.isfinite(value).all():
+            raise UserError(f"{name} has weights that float16 cannot hold", "leave --half out")
+    save_file(halves, target)
 
 
 @dataclass(frozen=True)

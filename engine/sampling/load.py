@@ -74,7 +74,9 @@ def _load(profile: Profile, path: Path, device: str) -> Loaded:
     with torch.device("meta"):
         model = UNet(unet_config(profile))
     check_fits(dict(model.named_parameters()), tensors, path)
-    model.load_state_dict(tensors, strict=False, assign=True)
+    # An export may keep them as float16.
+    whole = {name: value.float() for name, value in tensors.items()}
+    model.load_state_dict(whole, strict=False, assign=True)
     if any(b.is_meta for b in model.buffers()):
         raise AssertionError("a buffer of the network is not in the checkpoint")
     model = model.to(place).eval().requires_grad_(False)

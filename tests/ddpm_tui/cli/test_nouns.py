@@ -235,10 +235,15 @@ def test_export(there: Home, cli: Cli, tmp_path: Path) -> None:
     assert said.code == 0
     assert f"`ddpm-tui sample {tmp_path / 'out'}` draws from it" in said.out
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "README.md",
+        "check.json",
         "export.json",
         "model.safetensors",
         "profile.toml",
     ]
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "license: unknown" in card
+    assert "every picture is the same" in card
     assert json.loads((tmp_path / "out" / "export.json").read_text())["step"] == 21
     assert cli("profiles", "validate", str(tmp_path / "out" / "profile.toml")).code == 0
 

@@ -1,0 +1,27 @@
+"""What an exported sampler has to know: the noise schedule, and how pictures are drawn unless said otherwise."""
+
+import math
+from typing import Any
+
+from engine.config.profile import Profile
+from engine.config.sampling_settings import Settings
+from engine.diffusion.samplers import SAMPLERS
+from engine.diffusion.schedule import Schedule
+
+
+def drawing_facts(profile: Profile, schedule: Schedule, settings: Settings) -> dict[str, Any]:
+    """Size, prediction, settings, spacings (by sampler) and log_alpha_bars (None for −inf, which JSON has not).
+
+    The spacing is among the settings only if it is not the one that the sampler has anyway.
+    """
+    names = ("sampler", "steps", "eta", "variance", "clip")
+    found = {name: getattr(settings, name) for name in names}
+    if settings.spacing != profile.spacing_for(settings.sampler):
+        found["spacing"] = settings.spacing
+    return {
+        "size": profile.data.size,
+        "prediction": profile.objective.prediction,
+        "settings": found,
+        "spacings": {name: profile.spacing_for(name) for name in SAMPLERS},
+        "log_alpha_bars": [value if math.isfinite(value) else None for value in schedule.log_alpha_bars],
+    }
