@@ -93,7 +93,7 @@ def open_source(
     )
     plain = replace(trained, profile=trained.profile.model_copy(update={"training": training}))
     settings = trained.settings({"weights": weights})
-    return Source(home, trained, load(plain, settings.weights, "cpu"), settings, half, runtime)
+    return Source(home, trained, load(plain, settings, "cpu"), settings, half, runtime)
 
 
 Draw = Callable[[int, Callable[[], None]], np.ndarray]

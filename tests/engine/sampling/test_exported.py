@@ -97,7 +97,7 @@ def test_folders_that_hold_no_whole_export(elsewhere: Home, tmp_path: Path) -> N
         drawn(elsewhere, None, checkpoint=str(export.folder.path))
     facts = json.loads(export.folder.record.read_text())
     for change, said in (
-        ({"format": 2}, "newer ddpm-tui"),
+        ({"format": 3}, "newer ddpm-tui"),
         ({"weights": 3}, "not whole"),
         ({"step": "x"}, "not whole"),
     ):
