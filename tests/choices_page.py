@@ -5,6 +5,7 @@ from pathlib import Path
 
 from engine.diffusion.samplers import SAMPLERS, Sampler
 from engine.diffusion.schedules import SCHEDULES
+from engine.runs.measures import MEASURES, Measure
 
 PAGE = Path(__file__).parent.parent / "docs" / "choices.md"
 
@@ -26,9 +27,25 @@ def made() -> str:
                 "`sampling.sampler` and `--sampler`",
                 ((name, _sampler(sampler)) for name, sampler in SAMPLERS.items()),
             ),
+            *_table(
+                "Measures",
+                "`--measures`, the form that queues an evaluation, and the `measures` of a study",
+                ((name, _measure(measure)) for name, measure in MEASURES.items()),
+            ),
             "",
         ]
     )
+
+
+def _measure(measure: Measure) -> str:
+    of = "samples" if measure.sampled else "held-out pictures"
+    needs = {
+        "none": "",
+        "inception": "; Inception's weights",
+        "file": "; `--extractor`",
+        "either": "; weights",
+    }
+    return f"{measure.meaning} ({measure.better} is better; of {of}{needs[measure.extractor]})"
 
 
 def _sampler(sampler: Sampler) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ddpm_tui.cli.evaluate import evaluate as evaluate_command
 from ddpm_tui.cli.sample import sample as sample_command
+from ddpm_tui.tui.screens.evaluate_form import OFFERED
 from engine.base.errors import UserError
 from engine.base.home import Home
 from engine.base.named import load
@@ -24,9 +25,12 @@ from engine.diffusion.schedule import Schedule
 from engine.diffusion.schedules import SCHEDULES
 from engine.diffusion.spacing import Spacing
 from engine.diffusion.tables import betas
+from engine.evaluation.measuring import Figure, Measuring
 from engine.jobs.context import Work
 from engine.jobs.files import EXIT_MISUSED, Result, new_job_folder, read_result, read_spec
 from engine.jobs.kinds import ADDED, KINDS, title
+from engine.runs.evaluations import check_measures
+from engine.runs.measures import FEATURE_MEASURES, MEASURES, PLAIN_MEASURES, Direction, Features
 from engine.service.job_states import ENDED, LIVE, STATES, Change, Stage, State, states_that_take
 from engine.service.planning import plan_job
 from engine.worker.main import work_on
@@ -131,6 +135,26 @@ def test_rows_agree_with_each_other() -> None:
 def test_every_state_but_the_first_can_be_reached() -> None:
     reached = {after for facts in STATES.values() for after in facts.to}
     assert reached == set(State)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_measure_has_a_function_words_and_a_place_in_the_form(name: str) -> None:
+    measure = MEASURES[name]
+    hints = get_type_hints(load(measure.take))
+    assert hints == {"of": Measuring, "return": Figure}
+    assert 0 < len(measure.words) <= 38
+    assert measure.meaning
+    assert measure.better in get_args(Direction)
+    assert measure.extractor in get_args(Features)
+    assert (name in FEATURE_MEASURES) is not (name in PLAIN_MEASURES)
+    assert (name in OFFERED) is (measure.extractor != "file")
+    (option,) = (one for one in evaluate_command.params if one.name == "measures")
+    assert name in str(option.help)  # type: ignore[attr-defined]
+
+
+def test_an_unknown_measure_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean 'memorisation'"):
+        check_measures(["memorization"], None)
 
 
 @pytest.mark.parametrize("name", KINDS)

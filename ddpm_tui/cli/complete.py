@@ -83,7 +83,7 @@ def devices(_: click.Context, __: click.Parameter, incomplete: str) -> list[Comp
 
 def measures(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the last name of a comma-separated list."""
-    from engine.runs.evaluations import MEASURES
+    from engine.runs.measures import MEASURES
 
     head, comma, _last = incomplete.rpartition(",")
     taken = head.split(",")

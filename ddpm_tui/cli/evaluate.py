@@ -15,6 +15,7 @@ from engine.base.text import shell_line
 from engine.config.names import Weights
 from engine.diffusion.samplers import SAMPLERS
 from engine.diffusion.spacing import Spacing
+from engine.runs.measures import MEASURES
 
 
 def measure_options(command: Any) -> Any:
@@ -60,7 +61,7 @@ def measure_options(command: Any) -> Any:
             metavar="A,B,…",
             callback=_names,
             shell_complete=complete.measures,
-            help="Measures; 'default' stands for all that need no weights. [default: default]",
+            help=f"Of {', '.join(MEASURES)}; 'default' stands for all that need no weights. [default: default]",
         ),
         click.option("-n", "n", type=Whole(2, 1_000_000), help="Pictures to score. [default: 500]"),
     ):

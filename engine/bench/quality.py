@@ -23,7 +23,8 @@ from engine.data.job import pack_for
 from engine.data.manifest import is_whole
 from engine.data.packed import Packed, open_packed
 from engine.device import plan as precision
-from engine.evaluation.score import Wanted, score
+from engine.evaluation.measuring import Wanted
+from engine.evaluation.score import score
 from engine.jobs.context import Work
 from engine.models.build import make_schedule
 from engine.runs.rate_plan import RatePlan

@@ -17,7 +17,8 @@ from engine.data.job import pack_for
 from engine.data.manifest import is_whole
 from engine.data.packed import open_packed
 from engine.evaluation.kept import Kept
-from engine.evaluation.score import Wanted, score
+from engine.evaluation.measuring import Wanted
+from engine.evaluation.score import score
 from engine.jobs.context import Work
 from engine.jobs.files import EXIT_DONE, EXIT_FAILED, Result
 from engine.runs.evaluations import DEFAULT_COUNT, PARTS, check_measures, facts, write_evaluation

@@ -24,18 +24,12 @@ from engine.base.home import ExportPlace
 from engine.base.records import read_json, read_object
 from engine.base.text import plural
 from engine.base.typed import Count, check_format, typed
+from engine.runs.measures import FEATURE_MEASURES, MEASURES, PLAIN_MEASURES, Direction
 
 FORMAT = 1
 
 Part = Literal["held_out", "train"]
 PARTS: tuple[Part, ...] = ("held_out", "train")
-
-PLAIN_MEASURES = ("val_loss", "eps_error", "bits_per_dim", "sliced_wasserstein", "memorisation")
-"""What needs nothing but the run and its pictures: the measures where none are named."""
-FEATURE_MEASURES = ("fid", "frechet", "kid", "precision", "recall")
-MEASURES = (*PLAIN_MEASURES, *FEATURE_MEASURES)
-SAMPLED = ("sliced_wasserstein", "memorisation", *FEATURE_MEASURES)
-"""Measures of drawn samples; the others look at the network on held-out pictures."""
 
 INCEPTION = "inception-v3"
 DEFAULT_COUNT = 500
@@ -59,7 +53,7 @@ def check_measures(
     if names is None:
         found = [*PLAIN_MEASURES]
         if extractor is not None:
-            found += ["frechet", "kid", "precision", "recall"]
+            found += [name for name, measure in MEASURES.items() if measure.extractor in ("file", "either")]
         elif inception is not None:
             found += ["fid", "kid"]
     else:
@@ -71,14 +65,15 @@ def check_measures(
     for name in found:
         if name not in MEASURES:
             raise misused(unknown("measure", name, MEASURES))
-    if "fid" in found and extractor is not None:
-        raise UsageError(
-            "fid is Inception's alone", "ask for frechet with a file of your own, or leave --extractor out"
-        )
-    if "frechet" in found and extractor is None:
-        raise UsageError(
-            "frechet needs the file of an extractor", "give --extractor FILE.onnx, or ask for fid"
-        )
+        if MEASURES[name].extractor == "inception" and extractor is not None:
+            raise UsageError(
+                f"{name} is Inception's alone",
+                "ask for frechet with a file of your own, or leave --extractor out",
+            )
+        if MEASURES[name].extractor == "file" and extractor is None:
+            raise UsageError(
+                f"{name} needs the file of an extractor", "give --extractor FILE.onnx, or ask for fid"
+            )
     for option, path in (("--extractor", extractor), ("--inception-weights", inception)):
         if path is not None and not Path(path).is_file():
             raise UserError(f"{option} {path}: there is no such file")
@@ -127,7 +122,7 @@ class Score:
     low: float | None
     high: float | None
     n: int
-    direction: Literal["lower", "higher"]
+    direction: Direction
     unit: str
     extractor: str | None
     recipe: str

@@ -18,11 +18,11 @@ from engine.config.store import load_profile
 from engine.diffusion.names import Variance
 from engine.diffusion.samplers import SamplerName
 from engine.diffusion.spacing import Spacing
-from engine.runs.evaluations import MEASURES
+from engine.runs.measures import MEASURES
 
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Kind = Literal["train", "branch", "sample"]
-STUDY_MEASURES = tuple(name for name in MEASURES if name != "frechet")
+STUDY_MEASURES = tuple(name for name, measure in MEASURES.items() if measure.extractor != "file")
 """A study names each by itself, and gives no extractor of the user's."""
 
 

@@ -14,8 +14,9 @@ from engine.base.errors import DamagedError, UserError
 from engine.config.sampling_settings import Settings
 from engine.device.out_of_memory import is_out_of_memory
 from engine.device.plan import autocast
+from engine.evaluation.measuring import Wanted
 from engine.evaluation.reference import choose
-from engine.evaluation.score import Wanted, score
+from engine.evaluation.score import score
 from engine.jobs.context import Work
 from engine.runs.evaluations import PARTS, evaluation_file, write_evaluation
 from engine.sampling.drawing import NotFiniteError, batch_that_fits

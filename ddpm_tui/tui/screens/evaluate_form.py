@@ -12,22 +12,14 @@ from ddpm_tui.tui.widgets.table import Column, Row, Table
 from engine.base.errors import UserError
 from engine.config.names import Weights
 from engine.diffusion.samplers import SAMPLERS
+from engine.runs.measures import MEASURES, PLAIN_MEASURES, SAMPLED
 from engine.service.states import Priority
 
 if TYPE_CHECKING:
     from ddpm_tui.tui.state.scoring import Known
 
-_SAID = {
-    "val_loss": "the run's own loss, by noise level",
-    "eps_error": "comparable between runs of any loss",
-    "bits_per_dim": "a bound on the likelihood",
-    "sliced_wasserstein": "distance from held-out pictures",
-    "memorisation": "are they copies of training pictures?",
-    "fid": "distance by Inception features",
-    "kid": "like fid, unbiased for few pictures",
-    "precision": "how many look real",
-    "recall": "how much of the data they reach",
-}
+OFFERED = {name: measure for name, measure in MEASURES.items() if measure.extractor != "file"}
+"""A form asks for no file."""
 COLUMNS = (Column("", 20), Column("", 7), Column("", 30, grow=1))
 
 
@@ -39,7 +31,7 @@ class EvaluateForm(Form):
     FINDS = False
 
     def __init__(self, run: RunView, step: int) -> None:
-        from engine.runs.evaluations import DEFAULT_COUNT, PLAIN_MEASURES
+        from engine.runs.evaluations import DEFAULT_COUNT
 
         super().__init__(PLAIN_MEASURES[0])
         self.QUESTION = f"Score {run.name}@{step}"
@@ -66,16 +58,13 @@ class EvaluateForm(Form):
         return self._rows()
 
     def _rows(self) -> list[Row]:
-        from engine.runs.evaluations import SAMPLED
-
         rows = []
-        for name, remark in _SAID.items():
+        for name, measure in OFFERED.items():
             sign = "■" if name in self._wanted else "□"
-            of = "samples" if name in SAMPLED else "network"
             cells: tuple[Piece, ...] = (
                 f"{sign} {name.replace('_', ' ')}",
-                (of, "accent" if name in SAMPLED else "dim"),
-                (remark, "dim"),
+                ("samples", "accent") if measure.sampled else ("network", "dim"),
+                (measure.words, "dim"),
             )
             rows.append(Row(name, cells))
         return rows
@@ -90,10 +79,10 @@ class EvaluateForm(Form):
 
     def values(self) -> dict[str, Any]:
         """The args. Raises UserError for what cannot be scored so."""
-        from engine.runs.evaluations import SAMPLED, check_measures
+        from engine.runs.evaluations import check_measures
 
         found = super().values()
-        measures = check_measures([name for name in _SAID if name in self._wanted], None)
+        measures = check_measures([name for name in OFFERED if name in self._wanted], None)
         if found.get("n", 2) < 2:
             raise UserError("pictures: scoring needs at least 2")
         if not any(name in SAMPLED for name in measures):

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from ddpm_tui.words import duration
 from engine.base.errors import DamagedError
 from engine.base.folders import RunFolder
-from engine.runs.evaluations import SAMPLED, read_evaluations
+from engine.runs.evaluations import read_evaluations
+from engine.runs.measures import SAMPLED
 from engine.runs.sample_record import read_sample
 
 

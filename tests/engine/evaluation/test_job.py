@@ -22,8 +22,9 @@ from engine.evaluation.extractors import Inception
 from engine.evaluation.job import GOES_ON
 from engine.jobs.files import Result, new_job_folder, read_result
 from engine.runs.checkpoints import list_checkpoints, publish
-from engine.runs.evaluations import PLAIN_MEASURES, read_evaluations
+from engine.runs.evaluations import read_evaluations
 from engine.runs.export import export_checkpoint, read_export
+from engine.runs.measures import PLAIN_MEASURES
 from engine.runs.pictures import pictures_of
 from engine.runs.record import read_record
 from engine.runs.trained import find_trained

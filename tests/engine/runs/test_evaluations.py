@@ -17,7 +17,6 @@ from engine.base.folders import RunFolder
 from engine.base.home import Home
 from engine.runs import evaluations
 from engine.runs.evaluations import (
-    PLAIN_MEASURES,
     Reference,
     Score,
     check_measures,
@@ -26,6 +25,7 @@ from engine.runs.evaluations import (
     scores_at,
     write_evaluation,
 )
+from engine.runs.measures import PLAIN_MEASURES
 
 REFERENCE = Reference("celeba", "held_out", 1998, "abcdef0123456789")
 SWD = Score(

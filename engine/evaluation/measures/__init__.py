@@ -1,0 +1,1 @@
+"""The measures, one file each; `engine.runs.measures` is their table."""
