@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine.config.optimizers import OPTIMIZERS
+from engine.config.recipes import CROP_RECIPES
 from engine.diffusion.samplers import SAMPLERS, Sampler
 from engine.diffusion.schedules import SCHEDULES
 from engine.runs.measures import MEASURES, Measure
@@ -26,6 +28,16 @@ def made() -> str:
                 "Samplers",
                 "`sampling.sampler` and `--sampler`",
                 ((name, _sampler(sampler)) for name, sampler in SAMPLERS.items()),
+            ),
+            *_table(
+                "Crop recipes",
+                "`data.recipe` and `--recipe`",
+                ((name, recipe.words) for name, recipe in CROP_RECIPES.items()),
+            ),
+            *_table(
+                "Optimizers",
+                "`optim.optimizer`",
+                ((name, optimizer.words) for name, optimizer in OPTIMIZERS.items()),
             ),
             *_table(
                 "Measures",

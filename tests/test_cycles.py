@@ -87,7 +87,12 @@ def test_nor_does_a_package(graph: Graph, depth: int) -> None:
     "second", ["import a.one", "def later():\n    from a import one", "class C:\n    from a.one import x"]
 )
 def test_deferred_imports_are_seen_and_those_for_types_are_not(second: str) -> None:
-    modules = {"a.one": "from b.two import y", "b.two": second, "b.three": "", "a.four": "from b import three"}
+    modules = {
+        "a.one": "from b.two import y",
+        "b.two": second,
+        "b.three": "",
+        "a.four": "from b import three",
+    }
     assert set(cycle(graph_of(modules))) == {"a.one", "b.two"}
     assert set(cycle(folded(graph_of(modules), 1))) == {"a", "b"}
     apart = {**modules, "b.two": "", "b.five": second}

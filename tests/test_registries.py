@@ -6,18 +6,22 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ddpm_tui.cli.data import add as add_command
 from ddpm_tui.cli.evaluate import evaluate as evaluate_command
 from ddpm_tui.cli.sample import sample as sample_command
 from ddpm_tui.tui.screens.evaluate_form import OFFERED
 from engine.base.errors import UserError
 from engine.base.home import Home
 from engine.base.named import load
+from engine.config.optimizers import OPTIMIZERS
 from engine.config.problems import named_values
 from engine.config.profile import DiffusionSection, Profile, SamplingSection
+from engine.config.recipes import CROP_RECIPES
 from engine.config.sampling_settings import Settings
 from engine.config.store import parse_profile
+from engine.data.recipes import check_recipe, crop_box
 from engine.diffusion.noise import PictureNoise
 from engine.diffusion.reverse import sample
 from engine.diffusion.samplers import SAMPLERS, SamplerOption
@@ -33,6 +37,7 @@ from engine.runs.evaluations import check_measures
 from engine.runs.measures import FEATURE_MEASURES, MEASURES, PLAIN_MEASURES, Direction, Features
 from engine.service.job_states import ENDED, LIVE, STATES, Change, Stage, State, states_that_take
 from engine.service.planning import plan_job
+from engine.training.optim import kept_by_optimizer, make_optimizer
 from engine.worker.main import work_on
 from tests.choices_page import PAGE, made
 
@@ -135,6 +140,46 @@ def test_rows_agree_with_each_other() -> None:
 def test_every_state_but_the_first_can_be_reached() -> None:
     reached = {after for facts in STATES.values() for after in facts.to}
     assert reached == set(State)
+
+
+def test_profiles_and_options_take_the_recipes_of_the_table_and_no_other() -> None:
+    assert named_values(["data", "recipe"]) == list(CROP_RECIPES)
+    (option,) = (one for one in add_command.params if one.name == "recipe")
+    assert tuple(option.type.choices) == tuple(CROP_RECIPES)  # type: ignore[attr-defined]
+    for name, recipe in CROP_RECIPES.items():
+        assert recipe.words
+        left, top, right, bottom = recipe.box or (0, 20, 178, 198)
+        assert crop_box(name, 178, 218) == (left, top, right, bottom)
+    with pytest.raises(UserError, match="did you mean 'center178'"):
+        check_recipe("center187")
+    with pytest.raises(UserError, match="did you mean 'center178'"):
+        parse_profile('[data]\nrecipe = "center187"\n', "a profile")
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_is_made_and_keeps_what_it_says(name: str) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3))
+    optimizer = make_optimizer(
+        name, model, lr=1e-3, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.0, fused=False
+    )
+    model(torch.ones(1, 3, 8, 8)).sum().backward()
+    optimizer.step()
+    moments = [
+        value
+        for state in optimizer.state.values()
+        for key, value in state.items()
+        if isinstance(value, Tensor) and key != "step"
+    ]
+    assert sum(value.numel() for value in moments) == kept_by_optimizer(name, model)
+    assert OPTIMIZERS[name].words
+
+
+def test_an_unknown_optimizer_is_refused_with_the_nearest() -> None:
+    assert named_values(["optim", "optimizer"]) == list(OPTIMIZERS)
+    with pytest.raises(UserError, match="did you mean 'adamw'"):
+        make_optimizer("adamv", nn.Linear(1, 1), lr=1.0)
+    with pytest.raises(UserError, match="did you mean 'adamw'"):
+        parse_profile('[optim]\noptimizer = "adamv"\n', "a profile")
 
 
 @pytest.mark.parametrize("name", MEASURES)

@@ -15,9 +15,7 @@ from ddpm_tui.cli.numbers import MOST, Whole
 from ddpm_tui.words import plural, size
 from engine.base.errors import UsageError
 from engine.base.text import shell_word
-
-# The values of `engine.config.profile.Recipe`, repeated so that --help need not import it; a test compares them.
-RECIPES = ("center178", "center140", "box128", "whole")
+from engine.config.recipes import CROP_RECIPES
 
 
 @click.group(cls=NounGroup)
@@ -78,7 +76,7 @@ def _form(manifest: Any) -> str:
 )
 @click.option(
     "--recipe",
-    type=click.Choice(RECIPES),
+    type=click.Choice(list(CROP_RECIPES)),
     help="How to crop. [default: center178 for CelebA, else whole, the largest centred square]",
 )
 @click.option(

@@ -22,7 +22,7 @@ from engine.jobs.context import Work
 from engine.models.build import unet_config
 from engine.models.count import saved_activation_bytes
 from engine.models.unet import UNet
-from engine.training.state import kept_by_optimizer
+from engine.training.optim import kept_by_optimizer
 
 AT_MOST = 1 << 30
 """Saved activations of a step that is really run; larger micro-batches are counted from two smaller ones."""
@@ -54,7 +54,7 @@ def counted(name: str, profile: Profile, facts: precision.DeviceFacts) -> dict[s
     )
     micro = profile.micro_batch or profile.training.batch_size
     weights = sum(p.numel() for p in model.parameters())
-    state = 4 * (3 * weights + kept_by_optimizer(model, profile.optim))  # model, gradient, average
+    state = 4 * (3 * weights + kept_by_optimizer(profile.optim.optimizer, model))  # model, gradient, average
     saved = one + (micro - 1) * (two - one)
     return {
         "profile": name,

@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from engine.config.names import AttentionKind, BlockKind, Precision, RateSchedule, SpacingName, Weights
+from engine.config.optimizers import OptimizerName
+from engine.config.recipes import RecipeName
 from engine.diffusion.names import LossKind, Prediction, Variance
 from engine.diffusion.samplers import SamplerName, sampler_named
 from engine.diffusion.schedules import ScheduleName
 from engine.diffusion.spacing import Spacing
 from engine.diffusion.tables import BetaScaling, terminal_alpha_bar
-
-Recipe = Literal["center178", "center140", "box128", "whole"]
 
 # Every number has a minimum and a maximum: far outside the values that train, but inside the range of the arithmetic.
 MOST = 1_000_000_000
@@ -53,7 +53,7 @@ class DataSection(Section):
         "faces", min_length=1, max_length=80, description="name from `data list`; 'faces' is built in"
     )
     size: Annotated[int, Field(ge=8, le=512)] = Field(32, description="pixels a side")
-    recipe: Recipe = Field(
+    recipe: RecipeName = Field(
         "center178", description="name of the crop; stored with the data and with every score"
     )
     flip: bool = Field(True, description="mirror pictures at random while training")
@@ -129,7 +129,7 @@ class LrStep(Section):
 class OptimSection(Section):
     """The optimizer and its learning rates."""
 
-    optimizer: Literal["adam", "adamw", "muon"] = Field(
+    optimizer: OptimizerName = Field(
         "adamw", description="muon = orthogonalised momentum for inner weights, AdamW for the rest"
     )
     lr: Rate = 1e-3

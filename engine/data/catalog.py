@@ -22,13 +22,14 @@ from engine.base.home import NAME, Home, given_path
 from engine.base.records import read_json
 from engine.base.text import plural, shell_word
 from engine.base.typed import Migration, check_format, migrated, typed, unknown_fields
+from engine.config.recipes import CROP_RECIPES
 from engine.data.dataset_names import FACES, PACKED_NAME, check_dataset_name, derived_name
 from engine.data.freshness import fingerprint_now
 from engine.data.listing_checks import check_pictures, partition_words
 from engine.data.manifest import FORMAT as PACKED_FORMAT
 from engine.data.manifest import PackedManifest, is_whole, load_manifest
 from engine.data.partition import Partition
-from engine.data.recipes import OLDER_RESAMPLINGS, RECIPES, RESAMPLING, check_recipe
+from engine.data.recipes import OLDER_RESAMPLINGS, RESAMPLING, check_recipe
 from engine.data.scan import Listing, scan
 from engine.data.split import FEWEST_HELD_OUT, TRAIN, assign, choose
 
@@ -331,7 +332,7 @@ def packed_folder(
     if source.kind == "built-in" or is_whole(own):
         return own
     for resampling in (RESAMPLING, *OLDER_RESAMPLINGS):
-        for other in (recipe, *(name for name in RECIPES if name != recipe)):
+        for other in (recipe, *(name for name in CROP_RECIPES if name != recipe)):
             identity = packed_identity(source, size, other, limit, fingerprint) | {"resampling": resampling}
             folder = home.packed(dataset, identity)
             if is_whole(folder) and (other == recipe or not load_manifest(folder).celeba_shaped):

@@ -7,7 +7,8 @@ so every recipe takes their largest centred square, which is also what `whole` m
 
 from typing import Final, NamedTuple
 
-from engine.base.errors import unknown
+from engine.base.named import pick
+from engine.config.recipes import CROP_RECIPES
 
 RESAMPLING: Final = "pillow-bicubic-draft3"
 """How pictures are scaled: cropped first, then Pillow's antialiased bicubic; large JPEGs are first reduced
@@ -40,21 +41,12 @@ class Box(NamedTuple):
         return Box(self.left / factor, self.top / factor, self.right / factor, self.bottom / factor)
 
 
-BOXES: Final[dict[str, Box]] = {
-    # The centre crop of 178 that the face-diffusion paper trains on.
-    "center178": Box(0, 20, 178, 198),
-    # CenterCrop(140): score-SDE and many after it.
-    "center140": Box(19, 39, 159, 179),
-    # 128 around (89, 121), the centre of the aligned face: DDIM and ADM-IP.
-    "box128": Box(25, 57, 153, 185),
-}
-RECIPES: Final = (*BOXES, "whole")
+BOXES: Final = {name: Box(*recipe.box) for name, recipe in CROP_RECIPES.items() if recipe.box is not None}
 
 
 def check_recipe(name: str) -> str:
     """Return `name` if it is a recipe; raise UserError with the nearest one otherwise."""
-    if name not in RECIPES:
-        raise unknown("crop recipe", name, RECIPES)
+    pick(CROP_RECIPES, "crop recipe", name)
     return name
 
 

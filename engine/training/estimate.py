@@ -18,8 +18,9 @@ from engine.models.build import make_schedule, unet_config
 from engine.models.count import activation_bytes_per_picture, forward_macs, parameters
 from engine.models.unet import UNet
 from engine.training.batches import Batch
+from engine.training.optim import kept_by_optimizer
 from engine.training.session import largest_micro_batch
-from engine.training.state import TrainState, kept_by_optimizer
+from engine.training.state import TrainState
 from engine.training.step import Stepper
 
 MEASURE_SECONDS = 4.0
@@ -57,7 +58,7 @@ def count(home: Home, profile: Profile, plan: precision.Plan) -> dict[str, Any]:
     dtype = plan.autocast_dtype or torch.float32
     activations = activation_bytes_per_picture(model, dtype, channels_last=plan.layout == "channels_last")
     weights = parameters(model)
-    stored = 2 * weights + kept_by_optimizer(model, profile.optim)  # the average beside the weights
+    stored = 2 * weights + kept_by_optimizer(profile.optim.optimizer, model)  # the average beside the weights
     return {
         "parameters": weights,
         "forward_macs": forward_macs(config),

@@ -14,6 +14,7 @@ from engine.device.plan import Plan
 from engine.models.build import check_fits, read_weights, unet_config
 from engine.models.ema import Ema
 from engine.models.unet import UNet
+from engine.training.optim import make_optimizer
 from engine.training.optim.muon import MOMENTUM_KEY, Muon, inner_weights
 
 
@@ -95,7 +96,7 @@ class TrainState:
         model.activation_checkpointing = plan.activation_checkpointing
         scaler = torch.amp.GradScaler(plan.kind) if plan.precision == "fp16" else None
         sums = Sums.zero(device, profile.training.max_bad_steps)
-        return cls(model, Ema(model), make_optimizer(model, profile.optim, plan), scaler, sums)
+        return cls(model, Ema(model), optimizer_of(model, profile.optim, plan), scaler, sums)
 
     def save(self, folder: CheckpointFolder) -> None:
         """Write the three weight files into `folder`."""
@@ -145,31 +146,17 @@ class TrainState:
             self.optimizer.state[parameter][key] = value
 
 
-def make_optimizer(model: nn.Module, optim: OptimSection, plan: Plan) -> torch.optim.Optimizer:
+def optimizer_of(model: nn.Module, optim: OptimSection, plan: Plan) -> torch.optim.Optimizer:
     """Each of them can skip a step on the device when told to, as torch's fused kernels do."""
-    settings: dict[str, Any] = {
-        "lr": optim.lr,
-        "betas": optim.betas,
-        "eps": optim.eps,
-        "weight_decay": optim.weight_decay,
-        "fused": plan.fused_optimizer,
-    }
-    if optim.optimizer == "muon":
-        optimizer: torch.optim.Optimizer = Muon(model, **settings)
-    else:
-        kind = torch.optim.AdamW if optim.optimizer == "adamw" else torch.optim.Adam
-        optimizer = kind(model.parameters(), **settings)
+    optimizer = make_optimizer(
+        optim.optimizer, model, lr=optim.lr, betas=optim.betas, eps=optim.eps,
+        weight_decay=optim.weight_decay, fused=plan.fused_optimizer,
+    )  # fmt: skip
     if plan.kind == "cuda":
         # On the device, where the kernels read it; only now, because a constructor reads it too and would wait.
         for group in optimizer.param_groups:
             group["lr"] = torch.tensor(optim.lr, device=plan.device)
     return optimizer
-
-
-def kept_by_optimizer(model: nn.Module, optim: OptimSection) -> int:
-    """How many float32 numbers the optimizer keeps: two moments of every weight, of Muon's one."""
-    spared = inner_weights(model) if optim.optimizer == "muon" else []
-    return 2 * sum(p.numel() for p in model.parameters()) - sum(p.numel() for p in spared)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from engine.training.optim import moments
+
 MOMENTUM: Final = 0.95
 MOMENTUM_KEY: Final = "momentum"
 """Its name in the optimizer's state."""
@@ -168,3 +170,13 @@ def _in_memory_order(values: Tensor, parameter: Tensor) -> Tensor:
     Orthogonalisation does not see the order of columns.
     """
     return values if parameter.is_contiguous() else values.permute(0, 2, 3, 1)
+
+
+def make(model: nn.Module, **settings: Any) -> Optimizer:
+    """See `engine.training.optim.Make`."""
+    return Muon(model, **settings)
+
+
+def kept(model: nn.Module) -> int:
+    """Two moments of every weight, of an inner one its momentum alone."""
+    return moments(model) - sum(parameter.numel() for parameter in inner_weights(model))

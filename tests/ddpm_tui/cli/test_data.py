@@ -2,14 +2,12 @@
 
 import shutil
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import NoReturn
 
 import pytest
 from PIL import Image
 
-from ddpm_tui.cli.data import RECIPES
 from engine.base.home import Home
-from engine.config.profile import Recipe
 from engine.data.catalog import add_source
 from engine.runs.record import freeze
 from tests.ddpm_tui.cli.conftest import Cli
@@ -26,10 +24,6 @@ def test_a_data_folder_that_cannot_be_read_is_one_line(
     ended = cli("data", "list")
     assert ended.code == 1
     assert ended.error == f"error: {home.data}: permission denied — `ddpm-tui doctor` says how to fix it"
-
-
-def test_the_recipes_of_the_help_are_the_profiles() -> None:
-    assert get_args(Recipe) == RECIPES
 
 
 def test_from_a_folder_to_packed_and_away(home: Home, cli: Cli, pictures: Path) -> None:

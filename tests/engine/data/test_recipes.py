@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.base.errors import UserError
+from engine.config.recipes import CROP_RECIPES as RECIPES
 from engine.data.decode import decode
-from engine.data.recipes import RECIPES, Box, check_recipe, crop_box, is_celeba_shaped
+from engine.data.recipes import Box, check_recipe, crop_box, is_celeba_shaped
 from tests.engine.data.odd_pictures import coordinates, encoded
 
 FULL = {

@@ -12,9 +12,9 @@ from engine.config.store import build_profile
 from engine.device.plan import decide, gather
 from engine.models.build import unet_config
 from engine.models.unet import UNet
-from engine.training.optim import muon
+from engine.training.optim import kept_by_optimizer, muon
 from engine.training.optim.muon import RMS, Muon, inner_weights, orthogonalised
-from engine.training.state import TrainState, kept_by_optimizer
+from engine.training.state import TrainState
 from tests.tiny import TINY
 
 ADAMW = {"betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.01}
@@ -165,7 +165,7 @@ def trained(kind: str) -> TrainState:
     state = TrainState.create(profile, decide(gather("cpu"), profile), torch.device("cpu"))
     step(state)
     kept = [value for values in state.optimizer.state.values() for k, value in values.items() if k != "step"]
-    assert sum(value.numel() for value in kept) == kept_by_optimizer(state.model, profile.optim)
+    assert sum(value.numel() for value in kept) == kept_by_optimizer(profile.optim.optimizer, state.model)
     return state
 
 
