@@ -176,10 +176,10 @@ def test_every_optimizer_is_made_and_keeps_what_it_says(name: str) -> None:
 
 def test_an_unknown_optimizer_is_refused_with_the_nearest() -> None:
     assert named_values(["optim", "optimizer"]) == list(OPTIMIZERS)
-    with pytest.raises(UserError, match="did you mean 'adamw'"):
-        make_optimizer("adamv", nn.Linear(1, 1), lr=1.0)
-    with pytest.raises(UserError, match="did you mean 'adamw'"):
-        parse_profile('[optim]\noptimizer = "adamv"\n', "a profile")
+    with pytest.raises(UserError, match="did you mean 'muon'"):
+        make_optimizer("muonn", nn.Linear(1, 1), lr=1.0)
+    with pytest.raises(UserError, match="did you mean 'muon'"):
+        parse_profile('[optim]\noptimizer = "muonn"\n', "a profile")
 
 
 @pytest.mark.parametrize("name", MEASURES)

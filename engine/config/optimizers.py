@@ -1,7 +1,8 @@
 """The table of optimizers: one line and one file each. Must not import torch.
 
 To add one, write a file in `engine/training/optim/` with functions of the types `Make` and `Kept` of
-`engine.training.optim`, and add its line to `OPTIMIZERS`. Profiles, the command line, the forms and the docs read it from here.
+`engine.training.optim`, and add its line to `OPTIMIZERS`. Profiles, the command line, the forms and the docs read it
+from here.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.base.errors import UserError
-from engine.config.recipes import CROP_RECIPES as RECIPES
+from engine.config.recipes import CROP_RECIPES
 from engine.data.decode import decode
 from engine.data.recipes import Box, check_recipe, crop_box, is_celeba_shaped
 from tests.engine.data.odd_pictures import coordinates, encoded
@@ -25,18 +25,18 @@ HALF = {
 }
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", list(CROP_RECIPES))
 def test_boxes_on_celeba(recipe: str) -> None:
     assert crop_box(recipe, 178, 218) == FULL[recipe]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", list(CROP_RECIPES))
 def test_boxes_scale_with_the_picture(recipe: str) -> None:
     assert crop_box(recipe, 89, 109) == pytest.approx(HALF[recipe])
     assert crop_box(recipe, 356, 436) == pytest.approx(tuple(2 * edge for edge in FULL[recipe]))
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", list(CROP_RECIPES))
 @pytest.mark.parametrize(
     ("width", "height", "box"),
     [
@@ -76,7 +76,7 @@ def test_half_pixels_of_a_scaled_box_are_honoured(recipe: str) -> None:
 
 
 @given(
-    recipe=st.sampled_from(RECIPES),
+    recipe=st.sampled_from(list(CROP_RECIPES)),
     width=st.integers(1, 5000),
     height=st.integers(1, 5000),
     celeba=st.booleans(),
