@@ -1,1 +1,1 @@
-"""Pictures: where they come from, how they are cropped, the packed cache, the built-in faces."""
+"""Pictures: sources, crops, packed data, built-in faces."""

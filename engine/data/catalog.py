@@ -1,10 +1,9 @@
-"""The data sets of $DDPM_HOME: which are known, where their pictures are, which are packed already.
+"""The data sets of $DDPM_HOME: their sources and their packed forms.
 
-Needs neither torch nor NumPy, so that commands can list data sets at once. The data set "faces" is built in
-and always there. A packed folder is named by everything that decides its bytes, the source's fingerprint
-included: when pictures are added to a source, what was packed before stays as it is (runs go on with it),
-`check_source` says that the source has changed, and adding the same path again takes the new state, which is
-packed into a new folder.
+Imports neither torch nor NumPy, so that commands list data sets quickly. The data set "faces" is built in and always
+available. The name of a packed folder depends on everything that affects its bytes, including the source's
+fingerprint. If pictures are added to a source, packed data stays as it is (runs continue with it), `check_source`
+reports the change, and adding the same path again registers the new state, which is packed into a new folder.
 """
 
 import contextlib
@@ -36,20 +35,19 @@ from engine.data.split import FEWEST_HELD_OUT, TRAIN, assign, choose
 FORMAT: Final = 1
 
 MIGRATIONS: Final[dict[int, Migration]] = {}
-"""source.json from each older format to the next one."""
+"""Functions that migrate source.json from each older format to the next."""
 
 
 FACES_COUNT: Final = 10_000
-"""How many built-in faces there are when no limit is given."""
+"""The number of built-in faces if no limit is given."""
 FACES_SEED: Final = 0
 FACES_VERSION: Final = 1
-"""To be raised whenever `engine.data.faces` draws the same number differently: packed faces are then drawn
-anew."""
+"""Increased whenever `engine.data.faces` draws the same number differently; packed faces are then drawn again."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the pictures of a data set are, as they were when it was added."""
+    """The location of a data set's pictures, and their state when it was added."""
 
     name: str
     kind: Literal["folder", "zip", "built-in"]
@@ -62,25 +60,25 @@ class Source:
     `engine.data.freshness`"""
     celeba: bool = False
     partition: str | None = None
-    """the partition file that decides who trains, if there is one that names some of them"""
+    """the partition file that splits the pictures, if there is one that names some of them"""
     partition_problem: str = ""
-    """the partition file that is there and decides nothing, and why"""
+    """why an existing partition file is not used"""
     partition_remark: str = ""
-    """what `partition` leaves open, and what is done then"""
+    """what `partition` leaves open, and how that is resolved"""
     ignored: int = 0
-    """files that are not pictures by their name"""
+    """number of files that are not pictures by their name"""
     left_out: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """these and pictures that are not used by kind, see `engine.data.left_out`"""
+    """these and unused pictures by kind, see `engine.data.left_out`"""
     leave_out_broken: bool = False
     """whether any number of broken pictures may be left out"""
     exclude: tuple[str, ...] = ()
     """patterns of names that are left out, see `engine.data.exclude`"""
     folders: dict[str, int] = field(default_factory=dict)
-    """pictures in each folder at the top, where there are several; '' for those beside the folders"""
+    """pictures in each top-level folder, if there are several; '' for those outside folders"""
     listed: str = ""
-    """the fingerprint of names and sizes alone, if `fingerprint` is another"""
+    """the fingerprint of names and sizes alone, if `fingerprint` differs from it"""
     stamp: str = ""
-    """changes with whatever is written to the files; '' from older versions"""
+    """changes whenever the files are written; '' from older versions"""
     format: int = FORMAT
 
 
@@ -94,14 +92,14 @@ def add_source(
     leave_out_broken: bool = False,
     exclude: Sequence[str] | None = None,
 ) -> Source:
-    """Make a folder or zip of pictures known as data set `name` (derived from the path where none is given).
+    """Register a folder or zip of pictures as data set `name` (by default derived from the path).
 
-    Adding the same path again takes it as it is now. A data set whose pictures moved may be added from its
-    new place under the old name. Nothing is decoded yet. `exclude` has the patterns of names that are left out;
-    None leaves out what was left out before.
+    Adding the same path again registers its current state. A data set whose pictures moved may be added from the new
+    place under the old name. Nothing is decoded yet. `exclude` has the patterns of names to leave out; None keeps the
+    earlier patterns.
 
-    Raises UserError where there are not at least two pictures, a pattern matches none, or the name is taken by
-    other pictures.
+    Raises UserError if there are fewer than two pictures, a pattern matches none, or the name is used for other
+    pictures.
     """
     where = given_path(path).absolute()
     if name is not None:
@@ -113,7 +111,7 @@ def add_source(
     if given and listing.unmatched:
         raise UserError(
             f"no file in {where} is named by --exclude {listing.unmatched[0]}",
-            "a pattern is compared with each part of a name, or with '/' in it with the name from its beginning",
+            "a pattern is compared with each part of a path, or, if it contains '/', with the whole path",
         )
     check_pictures(where, listing, leave_out_broken)
     chosen = name or derived_name(where, listing)
@@ -152,7 +150,7 @@ def add_source(
 
 
 def _exclude_before(home: Home, where: Path, name: str | None) -> tuple[str, ...]:
-    """The patterns of the data set that is added anew: the one of that name, or with that path."""
+    """Return the earlier patterns of the data set with that name or path."""
     for source in list_sources(home):
         if source.name == name or (name is None and source.path == str(where)):
             return source.exclude
@@ -160,13 +158,13 @@ def _exclude_before(home: Home, where: Path, name: str | None) -> tuple[str, ...
 
 
 def _drop_unfinished(home: Home, name: str) -> None:
-    """Packing that was begun, or refused for broken pictures, when the source was another never comes to its end."""
+    """Delete unfinished or refused packed data of an earlier state of the source, which can never be completed."""
     for folder, _ in packed_folders(home, name, whole_only=False):
         if folder.manifest.exists():
             continue
         with contextlib.suppress(GoneError):
             lock = files.FileLock.try_acquire(folder.lock)
-            if lock is not None:  # else it is being packed, and its packer is still at the older pictures
+            if lock is not None:  # otherwise another process is packing the earlier state
                 with lock:
                     shutil.rmtree(folder.path, ignore_errors=True)
 
@@ -183,21 +181,22 @@ def _check_same(old: Source, new: Source) -> None:
 
 
 def faces_source() -> Source:
-    """The built-in data set."""
+    """Return the built-in data set."""
     return Source(FACES, "built-in", "", FACES_COUNT, 0, f"faces-{FACES_VERSION}-{FACES_SEED}")
 
 
 def load_source(home: Home, name: str) -> Source:
-    """The data set `name`. Raises UserError with the nearest name where there is none, DamagedError for a
-    bad file."""
+    """Return the data set `name`. Raises UserError with the nearest name if there is none, DamagedError for a damaged
+    file.
+    """
     if name == FACES:
         return faces_source()
     record = home.source(name).record if NAME.fullmatch(name) else None
     if record is None or not record.exists():
-        if name == "celeba":  # never "did you mean": its name says what is wanted
+        if name == "celeba":  # never suggest another name: this one is unambiguous
             raise UserError(
                 "there is no data set named 'celeba' yet",
-                "`ddpm-tui data add PATH` takes its folder or zip, `ddpm-tui data add celeba` downloads it",
+                "`ddpm-tui data add PATH` adds its folder or zip, `ddpm-tui data add celeba` downloads it",
             )
         named = f" --name {name}" if NAME.fullmatch(name) else ""
         raise unknown("data set", name, _names(home), f"add it with `ddpm-tui data add PATH{named}`")
@@ -205,14 +204,15 @@ def load_source(home: Home, name: str) -> Source:
 
 
 def _record(path: Path, name: str) -> dict[str, Any]:
-    """source.json as it is, brought to the newest format."""
+    """Return source.json, migrated to the newest format."""
     what = f"the record of data set {name!r}"
     return migrated(check_format(read_json(path, what), FORMAT, what, path), MIGRATIONS, FORMAT, what)
 
 
 def list_sources(home: Home, complain: Callable[[str], None] = lambda text: None) -> list[Source]:
-    """All data sets by name, the built-in one first; `complain` hears of those that cannot be read. Raises OSError
-    where the folder of all of them cannot be."""
+    """Return all data sets by name, the built-in one first; `complain` is called for each that cannot be read. Raises
+    OSError if the folder of data sets cannot be read.
+    """
     found = []
     for name in _names(home, complain):
         try:
@@ -237,8 +237,7 @@ def _names(home: Home, complain: Callable[[str], None] = lambda text: None) -> l
 
 
 def check_source(home: Home, name: str) -> str | None:
-    """One line where the pictures are gone or have changed since they were added, else None. Decodes
-    nothing."""
+    """Return one line if the pictures are gone or have changed since they were added, else None. Decodes nothing."""
     source = load_source(home, name)
     if source.kind == "built-in":
         return None
@@ -250,12 +249,12 @@ def check_source(home: Home, name: str) -> str | None:
 
 
 def place_of(source: Source) -> Path:
-    """The folder or zip of a source that is not built in. Raises UserError where it is gone."""
+    """Return the folder or zip of a source that is not built in. Raises UserError if it is gone."""
     path = Path(source.path)
     if not path.exists():
         raise UserError(
             f"the pictures of {source.name!r} are no longer at {source.path}",
-            f"bring them back, or `ddpm-tui data add NEW_PATH --name {source.name}`",
+            f"move them back, or use `ddpm-tui data add NEW_PATH --name {source.name}`",
         )
     return path
 
@@ -263,7 +262,7 @@ def place_of(source: Source) -> Path:
 def open_source(home: Home, source: Source) -> Listing:
     """List the pictures of a source again.
 
-    Raises UserError where they have moved, or are not those that were added.
+    Raises UserError if they have moved or changed since they were added.
     """
     listing = scan(place_of(source), source.exclude)
     if fingerprint_now(listing, source, _manifests(home, source.name)) != source.fingerprint:
@@ -272,7 +271,7 @@ def open_source(home: Home, source: Source) -> Listing:
         raise UserError(
             f"{source.path} has changed since {source.name!r} was added "
             f"({'pictures were edited, names and lengths are the same' if same_names else how})",
-            f"`ddpm-tui data add {shell_word(source.path)} --name {source.name}` takes it anew; what is packed stays",
+            f"`ddpm-tui data add {shell_word(source.path)} --name {source.name}` adds it again; packed data is kept",
         )
     return listing
 
@@ -282,7 +281,7 @@ def _manifests(home: Home, name: str) -> list[PackedManifest]:
 
 
 def trains_at_most(source: Source, limit: int | None, listing: Listing | None) -> int:
-    """How many pictures there will be to learn from where none is broken; without a listing at most so many."""
+    """Return the number of training pictures if none is broken; without a listing, an upper limit."""
     total = (
         min(limit or source.pictures, source.pictures) if source.kind != "built-in" else limit or FACES_COUNT
     )
@@ -297,7 +296,7 @@ def trains_at_most(source: Source, limit: int | None, listing: Listing | None) -
 def remove_source(home: Home, name: str) -> list[Path]:
     """Forget a data set: its record and its packed folders go to the trash; the pictures themselves stay.
 
-    Returns where they lay. Raises UserError for the built-in one, BusyError while it is being packed.
+    Returns their former paths. Raises UserError for the built-in one, BusyError while it is being packed.
     """
     if name == FACES:
         raise UserError(f"{FACES!r} is built in and cannot be removed")
@@ -321,11 +320,11 @@ def remove_source(home: Home, name: str) -> list[Path]:
 def packed_folder(
     home: Home, dataset: str, size: int, recipe: str, limit: int | None, fingerprint: str | None = None
 ) -> PackedFolder:
-    """Where this data set is packed under this recipe, whether it is there yet or not.
+    """Return the folder of this data set packed with this recipe, whether it exists or not.
 
-    That is also a folder of an older version, or of another recipe if no picture has CelebA's shape: every recipe then
-    takes the same square. `fingerprint` asks for the state of the pictures that a run was started with; the default
-    is the newest.
+    The folder may be of an older version, or of another recipe if no picture has CelebA's shape, because all recipes
+    then take the same square. `fingerprint` selects the state of the pictures with which a run began; the default is
+    the newest.
     """
     source = load_source(home, dataset)
     own = own_packed_folder(home, source, size, recipe, limit, fingerprint)
@@ -343,14 +342,14 @@ def packed_folder(
 def own_packed_folder(
     home: Home, source: Source, size: int, recipe: str, limit: int | None, fingerprint: str | None = None
 ) -> PackedFolder:
-    """The folder that this version packs into, for exactly this recipe."""
+    """Return the folder that this version uses for exactly this recipe."""
     return home.packed(source.name, packed_identity(source, size, recipe, limit, fingerprint))
 
 
 def packed_identity(
     source: Source, size: int, recipe: str, limit: int | None, fingerprint: str | None = None
 ) -> dict[str, object]:
-    """Everything that decides the packed bytes. Recipe and limit are normalised where they change nothing."""
+    """Return everything that affects the packed bytes. Recipe and limit are normalised if they have no effect."""
     check_recipe(recipe)
     built_in = source.kind == "built-in"
     if built_in:
@@ -370,7 +369,7 @@ def packed_identity(
 def packed_folders(
     home: Home, dataset: str | None = None, *, whole_only: bool = True
 ) -> list[tuple[PackedFolder, PackedManifest | None]]:
-    """The packed folders (of one data set), with their manifests; None for damaged and unfinished ones."""
+    """Return the packed folders (of one data set) with their manifests; None for damaged and unfinished ones."""
     found: list[tuple[PackedFolder, PackedManifest | None]] = []
     for path in sorted(home.data.glob("*")):
         match = PACKED_NAME.fullmatch(path.name)

@@ -1,7 +1,7 @@
-"""Fetching CelebA through torchvision: the zip of aligned faces and its partition, and nothing else.
+"""Downloading CelebA with torchvision: the zip of aligned faces and its partition.
 
-The only module of this room that imports torchvision, and only when something is fetched. The drive that CelebA
-lies on often answers with a quota page instead; every failure ends in how to hand the file over by hand.
+The only module of this package that imports torchvision, and only for a download. The drive that hosts CelebA often
+answers with a quota page; every error explains how to provide the file by hand.
 """
 
 import contextlib
@@ -27,24 +27,24 @@ HAND_OVER: Final = (
 )
 
 Fetch = Callable[[str, str, str, str], None]
-"""(file id, folder, file name, MD5) as torchvision's `download_file_from_google_drive`."""
+"""(file id, folder, file name, MD5), as for torchvision's `download_file_from_google_drive`."""
 
 
 def download_celeba(
     home: Home, report: Callable[[int, int, str], None] = lambda done, total, text: None
 ) -> Source:
-    """Fetch CelebA (1.4 GB) into $DDPM_HOME and add it as data set "celeba". Files that are there are kept.
+    """Download CelebA (1.4 GB) into $DDPM_HOME and add it as data set "celeba". Existing files are kept.
 
-    `report` is called about twice a second with (bytes so far, bytes in all, what is going on).
+    `report` is called about twice a second with (bytes so far, bytes in all, description).
 
-    Raises UserError where the drive refuses or the network fails, always with the way to hand the files over;
+    Raises UserError if the drive refuses or the network fails, with instructions for providing the files by hand;
     DiskFullError; BusyError while another process fetches it.
     """
     place = home.source(NAME)
     target = place.download
     if place.record.exists() and (known := load_source(home, NAME)).path != str(target / ZIP):
         raise UserError(
-            f"the data set {NAME!r} is already there: {known.path}",
+            f"the data set {NAME!r} already exists: {known.path}",
             f"use it, or first `ddpm-tui data remove {NAME}`",
         )
     home.create()
@@ -63,7 +63,7 @@ def download_celeba(
 
 
 def _torchvision() -> tuple[Fetch, dict[str, tuple[str, str]]]:
-    """torchvision's fetching function, and the file id and MD5 of each of CelebA's files."""
+    """Return torchvision's download function, and the file id and MD5 of each of CelebA's files."""
     from torchvision.datasets import CelebA
     from torchvision.datasets.utils import download_file_from_google_drive
 
@@ -76,12 +76,12 @@ def _fetch_one(fetch: Fetch, target: Path, name: str, file_id: str, md5: str) ->
     except DdpmError:
         raise
     except Exception as error:
-        # torchvision, gdown and requests each have their own exceptions; none is a reason to show a traceback.
+        # torchvision, gdown and requests each have their own exceptions; none should show a traceback.
         with contextlib.suppress(OSError), files.disk_errors(target / name):
             if isinstance(error, OSError):
                 raise error  # a full disk comes out as DiskFullError
         page = _is_page(target / name)
-        (target / name).unlink(missing_ok=True)  # or the next attempt would stumble over it
+        (target / name).unlink(missing_ok=True)  # otherwise it would disturb the next attempt
         raise UserError(f"{name} could not be fetched: {_why(error, page)}", HAND_OVER) from error
     if not (target / name).is_file() or _is_page(target / name):
         (target / name).unlink(missing_ok=True)
@@ -113,14 +113,14 @@ def _is_page(path: Path) -> bool:
 
 def _bytes_below(folder: Path) -> int:
     total = 0
-    with contextlib.suppress(OSError):  # files are renamed under our eyes
+    with contextlib.suppress(OSError):  # files may be renamed at this moment
         total = sum(path.stat().st_size for path in folder.iterdir())
     return total
 
 
 @contextlib.contextmanager
 def _reporting(target: Path, report: Callable[[int, int, str], None]) -> Iterator[None]:
-    """Say how much has arrived; the fetching function itself only draws a bar on stderr."""
+    """Report the bytes that have arrived; the download function itself only draws a bar on stderr."""
     ended = threading.Event()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""Names of data sets: those that are taken already, and the one that a path gives."""
+"""Names of data sets: reserved names, and names derived from paths."""
 
 import re
 import unicodedata
@@ -13,11 +13,11 @@ FACES: Final = "faces"
 """The built-in data set."""
 
 PACKED_NAME: Final = re.compile(r"(.+)-([0-9a-f]{10})")
-"""Names of packed folders, which lie beside the records of data sets: the data set and a hash."""
+"""Names of packed folders, which are beside the records of data sets: the data set's name and a hash."""
 
 
 def derived_name(path: Path, listing: Listing) -> str:
-    """Name a data set after its folder or zip: ASCII, at most 60 characters, never one that is taken."""
+    """Return a name for a data set from its folder or zip: ASCII, at most 60 characters, never a reserved one."""
     if listing.celeba:
         return "celeba"
     stem = path.stem if listing.kind == "zip" and path.suffix.lower() == ".zip" else path.name
@@ -29,7 +29,7 @@ def derived_name(path: Path, listing: Listing) -> str:
 
 
 def check_dataset_name(name: str) -> None:
-    """Raise UserError for a name that no data set can be given."""
+    """Raise UserError for a name that a data set cannot have."""
     check_name("data set", name)
     if name == FACES:
         raise UserError(f"{FACES!r} is the built-in data set", "give another name with --name")

@@ -1,4 +1,4 @@
-"""One encoded picture to one uint8 square: cropped by recipe, on white, scaled, turned upright.
+"""Decoding one picture to a uint8 square: cropped by recipe, on white, scaled, turned upright.
 
 Runs in the decoding processes, so it imports nothing heavier than NumPy and Pillow, and knows no folders.
 """
@@ -18,32 +18,33 @@ from engine.data.to_rgb import Samples, UnknownRangeError, samples_of, to_rgb
 from engine.data.turns import orientation_of, stored_box, turned_upright, upright_size
 
 MAX_PIXELS: Final = 89_478_485
-"""Pictures of which more pixels than this would be decoded are refused (Pillow's own limit for decompression bombs).
-JPEGs may have more: they are reduced while they are decoded."""
+"""Pictures are refused if more pixels than this would be decoded (Pillow's own limit for decompression bombs). JPEGs
+may have more, because they are reduced during decoding.
+"""
 
 MAX_JPEG_PIXELS: Final = 1 << 28
-"""JPEGs with more pixels than this are refused: what phones make has up to 200 million."""
+"""JPEGs with more pixels than this are refused; phones take pictures of up to 200 million."""
 
 MAX_BYTES: Final = 256 << 20
 """Encoded pictures longer than this are refused."""
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "TGA", "JPEG2000", "AVIF")
-"""What is opened. Pillow knows more, among them some that start other programs."""
+"""Allowed formats. Pillow supports more, some of which start other programs."""
 
 JPEGS: Final = ("JPEG", "MPO")
 
-# MAX_PIXELS answers for this, with a reason in the report instead of a line on the terminal.
+# MAX_PIXELS replaces this check, with a reason in the report instead of a line on the terminal.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS // 2  # Pillow refuses twice as many
+Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS // 2  # Pillow refuses twice this number
 
 
 class BrokenPictureError(Exception):
-    """This picture cannot be used; the message says why, for the report."""
+    """A picture that cannot be used; the message is the reason, for the report."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """One packed picture and what was noticed on the way."""
+    """One packed picture and remarks on it."""
 
     pixels: NDArray[np.uint8]
     """(3, size, size); a view of rows of RGB"""
@@ -51,7 +52,7 @@ class Decoded:
     enlarged: bool
     """the crop was smaller than `size`"""
     side: int
-    """pixels a side of the crop in the picture as it is stored"""
+    """pixels per side of the crop in the stored picture"""
 
 
 def decode(content: bytes, recipe: str, size: int) -> Decoded:
@@ -72,13 +73,13 @@ def decode(content: bytes, recipe: str, size: int) -> Decoded:
     except UnknownRangeError as error:
         raise BrokenPictureError(str(error)) from None
     except UnidentifiedImageError:
-        raise BrokenPictureError("not a picture, or of a kind that is not supported") from None
+        raise BrokenPictureError("not a picture, or of a format that is not supported") from None
     except Image.DecompressionBombError:
         raise BrokenPictureError(f"more than {MAX_JPEG_PIXELS:,} pixels") from None
     except MemoryError:
         raise BrokenPictureError("does not fit into memory") from None
     except Exception as error:
-        # Pillow's plugins raise nearly every kind of exception on damaged input.
+        # Pillow's plugins raise nearly every kind of exception for damaged input.
         reason = " ".join(str(error).split()) or "cannot be decoded"
         raise BrokenPictureError(f"{reason} ({type(error).__name__})") from error
 
@@ -88,7 +89,7 @@ def _decode(picture: Image.Image, content: bytes, recipe: str, size: int) -> Dec
     jpeg = picture.format in JPEGS
     if not jpeg:
         _check_pixels(picture, 1)
-        picture.load()  # only now: Pillow turns TIFF by itself while loading, and PNG's EXIF may be at its end
+        picture.load()  # not earlier: Pillow turns TIFF while loading, and PNG's EXIF may be at its end
     orientation = orientation_of(picture)
     stored = picture.size
     width, height = upright_size(orientation, *stored)
@@ -109,10 +110,10 @@ def _check_pixels(picture: Image.Image, factor: int) -> None:
 
 
 def _reduce_in_decoder(picture: Image.Image, box: Box, size: int) -> int:
-    """Let the JPEG decoder shrink by 2, 4 or 8, to no less than twice `size` for the box; return the factor.
+    """Let the JPEG decoder reduce by 2, 4 or 8, to at least twice `size` for the box; return the factor.
 
-    The last reduced column or row is partly the filling of its block if the factor does not divide the picture.
-    Such a factor is taken only if the box ends before them, or if the picture is too large without it.
+    If the factor does not divide the picture, the last reduced column or row partly consists of padding. Such a
+    factor is used only if the box ends before it, or if the picture is too large otherwise.
     """
     width, height = picture.size
     largest = min(8, 1 << int(math.log2(max(1.0, box.side / (2 * size)))))
@@ -129,7 +130,7 @@ def _reduce_in_decoder(picture: Image.Image, box: Box, size: int) -> int:
 
 
 def _scaled(picture: Image.Image, box: Box, size: int, samples: Samples) -> Image.Image:
-    """RGB, size × size. Pixels outside the box never bleed in: it is cropped first, as the peers do."""
+    """Return RGB pixels, size × size. Cropping comes first, so that pixels outside the box have no influence."""
     left, top = math.floor(box.left), math.floor(box.top)
     right = min(picture.width, math.ceil(box.right))
     bottom = min(picture.height, math.ceil(box.bottom))

@@ -1,8 +1,8 @@
-"""The decoding process: `python -m engine.data.decoder FD`. Blocks of work come in on a socket, pixels go
-out.
+"""The decoding process: `python -m engine.data.decoder FD`. It receives blocks of work on a socket and returns
+pixels.
 
-It is started fresh, not forked, because its parent may have torch and a GPU in it; it must import neither.
-It ends when the socket does, so it never outlives a parent that was killed.
+It is a fresh process, not a fork, because its parent may have loaded torch and a GPU; it must import neither. It ends
+with the socket, so it does not outlive a killed parent.
 """
 
 import os
@@ -22,7 +22,7 @@ from engine.data.zips import UnreadableEntryError, read_entry
 
 @dataclass(frozen=True)
 class Task:
-    """What is the same for every block of one packing."""
+    """The settings that all blocks of one packing share."""
 
     kind: Literal["folder", "zip", "faces"]
     path: str
@@ -33,8 +33,9 @@ class Task:
 
 @dataclass(frozen=True)
 class Block:
-    """Some pictures in a row: from folders (name,), from zips (offset, stored, size, method, crc), or faces
-    (n,)."""
+    """A number of consecutive pictures: from folders (name,), from zips (offset, stored, size, method, crc), or faces
+    (n,).
+    """
 
     index: int
     items: tuple[tuple[object, ...], ...]
@@ -49,28 +50,28 @@ class Result:
     """uint8 (good, 3, size, size)"""
     good: int = 0
     broken: list[tuple[int, str]] = field(default_factory=list)
-    """(place in the block, reason)"""
+    """(index in the block, reason)"""
     celeba_shaped: int = 0
     enlarged: int = 0
     smallest: int = 0
-    """pixels a side of the smallest crop that was enlarged; 0 if none was"""
+    """pixels per side of the smallest crop that was enlarged; 0 if none was"""
     largest: int = 0
-    """the same of the largest"""
+    """the same for the largest"""
     contents: list[int] = field(default_factory=list)
-    """CRC-32 of each picture's file, broken ones included; 0 for what cannot be read"""
+    """CRC-32 of each picture's file, including broken ones; 0 for unreadable ones"""
     darkest: int = 255
     brightest: int = 0
 
 
 class Decoder:
-    """Does the work of one process; also used in place where starting processes would not pay."""
+    """Does the work of one process; also used directly if starting processes would take longer."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self._zip = os.open(task.path, os.O_RDONLY | os.O_CLOEXEC) if task.kind == "zip" else -1
 
     def work(self, block: Block) -> Result:
-        """Decode one block. Pictures that are broken are named in the result, never raised."""
+        """Decode one block. Broken pictures are listed in the result; they do not raise."""
         if self.task.kind == "faces":
             return self._faces(block)
         result = Result(block.index)
@@ -111,15 +112,15 @@ class Decoder:
             raise BrokenPictureError(f"cannot be read: {error.strerror}") from error
 
     def _read_file(self, name: str) -> bytes:
-        """System calls alone: a file object takes a twentieth of what a small picture does in all."""
+        """Read a file with system calls only: a file object would take a twentieth of the time of a small picture."""
         path = os.path.join(self.task.path, name)  # noqa: PTH118
-        # Without O_NONBLOCK, opening a pipe waits for its writer.
+        # Without O_NONBLOCK, opening a pipe would wait for its writer.
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             status = os.fstat(file)
             size = status.st_size
             if not stat.S_ISREG(status.st_mode):
-                raise BrokenPictureError("is no file any more")
+                raise BrokenPictureError("is no longer a file")
             if size > MAX_BYTES:
                 raise BrokenPictureError(f"longer than {MAX_BYTES >> 20} MiB")
             return os.read(file, size)
@@ -142,7 +143,7 @@ class Decoder:
 
 def main(descriptor: int) -> None:
     """Serve blocks until the other end is closed."""
-    for number in (signal.SIGUSR1, signal.SIGUSR2):  # a batch system's: the worker answers them
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # of a batch system; the worker handles them
         signal.signal(number, signal.SIG_IGN)
     with Connection(descriptor) as connection:
         try:
@@ -154,7 +155,7 @@ def main(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    # Results must be pickled as this module's, not as __main__'s, to be known at the other end.
+    # Results must be pickled as this module's, not as __main__'s, so that the other end can read them.
     from engine.data import decoder
 
     decoder.main(int(sys.argv[1]))

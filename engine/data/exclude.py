@@ -1,4 +1,4 @@
-"""Leaving pictures out by their names: `--exclude PATTERN`. Knows names only."""
+"""Leaving pictures out by name: `--exclude PATTERN`. Uses names only."""
 
 import re
 from collections.abc import Sequence
@@ -8,32 +8,32 @@ from typing import Final
 from engine.base.errors import UsageError
 
 MOST: Final = 100
-"""Patterns of one data set."""
+"""The most patterns of one data set."""
 LONGEST: Final = 1000
-"""Characters of one of them."""
+"""The most characters of one pattern."""
 
 
 class Exclude:
-    """Patterns of file and folder names that are left out.
+    """Patterns of file and folder names to leave out.
 
-    A pattern without a '/' is compared with every part of a name (`test`, `*_mask.png`), one with a '/' with the
-    name from its beginning (`train/masks`, `*/masks/*.png`). Naming a folder leaves out all below it. `*`, `?` and
-    `[…]` are as in a shell, but `*` goes across '/'. Upper and lower case differ.
+    A pattern without a '/' is compared with every part of a path (`test`, `*_mask.png`), one with a '/' with the
+    whole path (`train/masks`, `*/masks/*.png`). A matching folder is left out with everything below it. `*`, `?` and
+    `[…]` are as in a shell, but `*` also matches '/'. Upper and lower case differ.
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
         if len(patterns) > MOST:
             raise UsageError(
-                f"{len(patterns):,} patterns to leave pictures out by", f"at most {MOST} are taken"
+                f"{len(patterns):,} patterns to leave pictures out by", f"at most {MOST} are allowed"
             )
         self.patterns = tuple(check_pattern(pattern) for pattern in patterns)
-        # A folder that is called 'faces [1]' is meant by its name too, not only as a pattern.
+        # A folder called 'faces [1]' also matches its literal name.
         self._compiled = [
             (p, "/" in p, re.compile(f"{re.escape(p)}\\Z|{translate(p)}")) for p in self.patterns
         ]
 
     def match(self, name: str) -> str | None:
-        """The first pattern that leaves `name` out (relative, '/' between the parts), if one does."""
+        """Return the first pattern that matches `name` (relative, '/' between the parts), if any."""
         if not self._compiled:
             return None
         parts = name.split("/")
@@ -45,14 +45,15 @@ class Exclude:
 
 
 def check_pattern(pattern: str) -> str:
-    """A pattern without './' in front and '/' at its end. Raises UsageError if it can match no name, or all."""
+    """Return a pattern without a leading './' and a final '/'. Raises UsageError if it matches no name, or all."""
     plain = pattern.strip()
     while plain.startswith("./"):
         plain = plain[2:]
     plain = plain.rstrip("/")
     if not plain or len(plain) > LONGEST:
         raise UsageError(
-            f"{pattern[:40]!r} is no pattern of names", "for example --exclude test or --exclude '*_mask.png'"
+            f"{pattern[:40]!r} is not a pattern of names",
+            "for example --exclude test or --exclude '*_mask.png'",
         )
     if plain.startswith("/"):
         raise UsageError(

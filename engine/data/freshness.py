@@ -1,8 +1,8 @@
-"""Whether the pictures of a data set are still those that were packed, though their names and lengths are.
+"""Detecting edited pictures whose names and lengths are unchanged.
 
-Packing keeps a checksum of each file. The times of a folder's files, or the checksums in a zip, tell at once that
-nothing happened; only if they differ are the files read and compared. So an edited picture is found, and a copied,
-touched or restored folder is still the same. Knows listings and manifests, no home.
+Packing stores a checksum of each file. If the times of a folder's files, or the checksums in a zip, are unchanged,
+nothing has happened; only otherwise are the files read and compared. So edited pictures are detected, and a copied,
+touched or restored folder counts as unchanged. Uses listings and manifests only.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ from engine.data.scan import Listing
 from engine.data.split import choose
 
 LARGEST: Final = 256 << 20
-"""Files longer than this are never pictures; they are not read."""
+"""Files with more bytes than this are never pictures; they are not read."""
 
 
 class Known(Protocol):
-    """What a data set's record says of the pictures when they were added."""
+    """The state of the pictures when a data set was added."""
 
     @property
     def fingerprint(self) -> str: ...
@@ -33,11 +33,11 @@ class Known(Protocol):
 
 
 def fingerprint_now(listing: Listing, before: Known | None, packed: Sequence[PackedManifest]) -> str:
-    """The fingerprint of the pictures as they are.
+    """Return the current fingerprint of the pictures.
 
-    That of names and lengths, as long as nothing contradicts it; that of a packed state if the files have its
-    checksums; else a new one, made of the checksums too. `packed` are the whole packed folders of the data set;
-    those of older versions keep no checksums and contradict nothing.
+    It is that of names and lengths, unless checksums differ; that of a packed state with the same checksums; or a new
+    one that includes the checksums. `packed` are the complete packed folders of the data set; those of older versions
+    have no checksums.
     """
     names_alone = listing.fingerprint
     same_names = before is not None and (before.listed or before.fingerprint) == names_alone
@@ -55,7 +55,7 @@ def fingerprint_now(listing: Listing, before: Known | None, packed: Sequence[Pac
 
 
 def digest(sums: Iterable[int]) -> str:
-    """Stands for the contents of files, by their CRC-32 in order."""
+    """Return a digest of the contents of files, from their CRC-32 in order."""
     numbers = array("I", sums)
     if sys.byteorder == "big":
         numbers.byteswap()
@@ -63,7 +63,7 @@ def digest(sums: Iterable[int]) -> str:
 
 
 def checksums(listing: Listing) -> "array[int]":
-    """The CRC-32 of each picture's file, 0 for one that cannot be read. Reads a folder's files whole."""
+    """Return the CRC-32 of each picture's file, 0 for an unreadable one. Reads all files of a folder."""
     if listing.kind == "zip":
         return array("I", listing.places[4])
     return array("I", (_checksum(os.path.join(listing.path, str(listing.item(i)[0])))  # noqa: PTH118

@@ -1,4 +1,4 @@
-"""The jobs of this room: packing a data set once, and fetching the one that can be fetched."""
+"""The jobs of this package: packing a data set, and downloading CelebA."""
 
 from engine.base.errors import UserError
 from engine.base.folders import PackedFolder
@@ -14,7 +14,7 @@ from engine.jobs.files import EXIT_DONE, Result
 def pack_for(
     work: Work, dataset: str, size: int, recipe: str, limit: int | None, anew: bool = False
 ) -> PackedFolder:
-    """The packed folder, made now where it is not there yet, reporting into the job. Raises Stopped."""
+    """Return the packed folder, packing it if necessary and reporting to the job. Raises Stopped."""
     try:
         return pack(
             work.home,
@@ -27,11 +27,11 @@ def pack_for(
             anew=anew,
         )
     except PackingStoppedError as error:
-        raise Stopped(error.what, "run it again: packing goes on where it was") from None
+        raise Stopped(error.what, "run it again: packing continues from there") from None
 
 
 def run_packing(work: Work) -> Result:
-    """args: dataset, size, recipe, limit, and anew to pack again what is packed already."""
+    """Pack a data set. Arguments: dataset, size, recipe, limit, and anew to pack again."""
     args = work.spec.args
     folder = pack_for(
         work, args["dataset"], args["size"], args["recipe"], args.get("limit"), bool(args.get("anew"))
@@ -50,13 +50,15 @@ def run_packing(work: Work) -> Result:
 
 
 def run_fetching(work: Work) -> Result:
-    """args: dataset, which can only be "celeba". Its files are kept in the state folder and added as a data set."""
+    """Download a data set. Arguments: dataset, which can only be "celeba". Its files are stored in the home and added
+    as a data set.
+    """
     wanted = work.spec.args["dataset"]
     if wanted != NAME:
         raise UserError(f"{wanted!r} cannot be downloaded", f"only {NAME!r} can")
 
     def report(done: int, total: int, text: str) -> None:
-        # Called from the thread that watches the download, which cannot be interrupted by raising there.
+        # Called from the thread that watches the download; raising here could not interrupt the download.
         work.report("fetching", done, total, "bytes", text=text)
 
     source = download_celeba(work.home, report)

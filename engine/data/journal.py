@@ -1,9 +1,8 @@
-"""The growing pictures file and the journal of its finished blocks: what makes packing go on after a kill.
+"""The growing pictures file and the journal of its finished blocks, with which packing continues after a kill.
 
-Each finished block is appended to the pictures, then named in the journal with the checksum of its pixels.
-When packing starts again, blocks are believed as far as their checksums agree; the rest is cut off and done
-again, so neither a torn write nor a power cut leaves a wrong pixel. Knows nothing of where pictures come
-from.
+Each finished block is appended to the pictures, and then recorded in the journal with the checksum of its pixels.
+When packing starts again, blocks are accepted as long as their checksums match; the rest is truncated and done again,
+so neither a torn write nor a power cut leaves a wrong pixel. Knows nothing about the source of pictures.
 """
 
 import hashlib
@@ -23,17 +22,17 @@ from engine.data.decoder import Result
 
 @dataclass
 class Progress:
-    """What the finished blocks hold together."""
+    """The totals of the finished blocks."""
 
     blocks: int = 0
     good: int = 0
     broken: list[tuple[int, str]] = field(default_factory=list)
-    """(place among all pictures, reason)"""
+    """(index among all pictures, reason)"""
     celeba_shaped: int = 0
     enlarged: int = 0
     smallest: int = 0
     largest: int = 0
-    """pixels a side of the smallest and of the largest crop that was enlarged"""
+    """pixels per side of the smallest and of the largest crop that was enlarged"""
     contents: "array[int]" = field(default_factory=lambda: array("I"))
     """CRC-32 of every picture's file"""
     darkest: int = 255
@@ -41,7 +40,7 @@ class Progress:
 
 
 class Journal:
-    """Holds `pictures.u8.part` and `journal.jsonl` of a folder open. The caller holds the folder's lock."""
+    """The open files `pictures.u8.part` and `journal.jsonl` of a folder. The caller holds the folder's lock."""
 
     def __init__(
         self, folder: PackedFolder, identity: dict[str, object], picture_bytes: int, per_block: int
@@ -69,11 +68,14 @@ class Journal:
         self._part = self._journal = None
 
     def resume(self) -> Progress:
-        """Open the files, take over what is sound of an earlier attempt, and return it; it is kept up to
-        date."""
+        """Open the files, accept the valid blocks of an earlier attempt, and return the progress, which is kept up to
+        date.
+        """
         self.folder.manifest.unlink(missing_ok=True)
         if not self._part_path.exists() and self.folder.pictures.exists():
-            os.replace(self.folder.pictures, self._part_path)  # killed between renaming and the manifest
+            os.replace(
+                self.folder.pictures, self._part_path
+            )  # the process was killed between renaming this file and writing the manifest
         self._part_path.touch()
         self._journal_path.touch()
         self._part = open(self._part_path, "r+b", buffering=0)  # noqa: SIM115 - closed by __exit__
@@ -88,8 +90,7 @@ class Journal:
         return self.progress
 
     def _believe(self, lines: list[bytes]) -> int:
-        """Take over blocks while they agree with the pictures; return how many bytes of the journal these
-        are."""
+        """Accept blocks while they match the pictures; return the number of valid bytes of the journal."""
         if not lines or _parse(lines[0]) != self._header:
             return 0
         kept = len(lines[0])
@@ -102,7 +103,7 @@ class Journal:
         return kept
 
     def _agrees(self, entry: dict[str, Any]) -> bool:
-        """Whether the next pixels of the file are those of the entry; takes them into the digest."""
+        """Return whether the next pixels of the file match the entry, and add them to the digest."""
         assert self._part is not None
         length = int(entry["good"]) * self._picture_bytes
         pixels = self._part.read(length) if length else b""
@@ -112,7 +113,7 @@ class Journal:
         return True
 
     def append(self, result: Result) -> None:
-        """Add the next block: first its pixels, then its line. Raises DiskFullError."""
+        """Append a block: first its pixels, then its line. Raises DiskFullError."""
         assert self._part is not None
         with files.disk_errors(self._part_path):
             _write_all(self._part, result.pixels)
@@ -147,7 +148,7 @@ class Journal:
         progress.broken += [(start + int(place), str(reason)) for place, reason in entry["broken"]]
         progress.celeba_shaped += entry["celeba"]
         progress.enlarged += entry["enlarged"]
-        smallest = int(entry.get("smallest", 0))  # not in a journal that an older version began
+        smallest = int(entry.get("smallest", 0))  # missing in a journal that an older version began
         progress.smallest = min(progress.smallest or smallest, smallest or progress.smallest)
         progress.largest = max(progress.largest, int(entry.get("largest", 0)))
         progress.contents.extend(entry["contents"])
@@ -165,17 +166,17 @@ class Journal:
         return {"size": self.progress.good * self._picture_bytes, "sha256": self._digest.hexdigest()}
 
     def forget(self) -> None:
-        """Everything is published: the journal is no longer needed."""
+        """Delete the journal after everything is published."""
         self._journal_path.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Give up this attempt, so that the next one starts over."""
+        """Delete this attempt, so that the next one starts from the beginning."""
         self._part_path.unlink(missing_ok=True)
         self._journal_path.unlink(missing_ok=True)
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
-    """One line, or None where it is torn or not ours."""
+    """Parse one line; None if it is torn or invalid."""
     if not line.endswith(b"\n"):
         return None
     try:
@@ -186,7 +187,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 
 def _write_all(file: IO[bytes], content: bytes) -> None:
-    """Unbuffered files may write less than they are given."""
+    """Write everything; an unbuffered file may write less at once."""
     view = memoryview(content)
     while view:
         view = view[file.write(view) :]

@@ -1,6 +1,6 @@
-"""What was found among the pictures of a data set and is not used, counted by kind.
+"""Files in a data set that are not used, counted by kind.
 
-A kind is an ending (".heic") or a few words in the plural ("dead links", "masks"). Knows nothing of files.
+A kind is a file extension (".heic") or a plural ("dead links", "masks"). Does not access files.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,18 +10,18 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of things that were left out."""
+    """One kind of unused files."""
 
     label: str
     """as it is shown: ".heic", "dead links\""""
     count: int
     example: str
-    """the name of the first of them"""
+    """the name of the first one"""
 
 
 @dataclass
 class LeftOut:
-    """Counts by kind, each with the name of the first one met. Iterates from the largest count to the smallest."""
+    """Counts by kind, with the name of the first of each. Iterates from the largest count to the smallest."""
 
     _kinds: dict[str, Kind] = field(default_factory=dict)
 
@@ -34,7 +34,7 @@ class LeftOut:
             self._kinds[label] = Kind(label, before.count + count, before.example)
 
     def merge(self, other: "LeftOut") -> None:
-        """Count everything that `other` has."""
+        """Add the counts of `other`."""
         for kind in other:
             self.add(kind.label, kind.example, kind.count)
 
@@ -49,7 +49,7 @@ class LeftOut:
         return sum(kind.count for kind in self._kinds.values())
 
     def in_words(self, most: int = 8) -> str:
-        """ ".heic 40, dead links 40, masks 12"; kinds beyond `most` are summed up as "others"."""
+        """Return for example ".heic 40, dead links 40, masks 12"; kinds beyond `most` are combined as "others"."""
         kinds = list(self)
         shown = kinds if len(kinds) <= most else kinds[: most - 1]
         parts = [f"{kind.label} {kind.count:,}" for kind in shown]
@@ -58,12 +58,12 @@ class LeftOut:
         return ", ".join(parts)
 
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """label → {"count", "example"}, for a record file."""
+        """Return label → {"count", "example"}, for a record file."""
         return {kind.label: {"count": kind.count, "example": kind.example} for kind in self}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Mapping[str, Any]]) -> Self:
-        """The reverse of `to_json`."""
+        """Return the inverse of `to_json`."""
         found = cls()
         for label, facts in content.items():
             found.add(label, str(facts["example"]), int(facts["count"]))

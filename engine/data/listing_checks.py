@@ -1,4 +1,4 @@
-"""Whether the pictures that a scan found can be a data set; if not, the reason and the way out."""
+"""Checks of whether the scanned pictures can be a data set, with the reason and a remedy if not."""
 
 from pathlib import Path
 from typing import Final
@@ -8,8 +8,9 @@ from engine.data.partition import Partition
 from engine.data.scan import Listing
 
 BROKEN_SHARE: Final = 0.01
-"""More pictures than this that cannot be read are an error, unless the data set was added so that all may be left
-out. A single one never is."""
+"""The largest share of unreadable pictures without an error, unless the data set was added so that all may be left
+out. A single one is never an error.
+"""
 
 FETCH: Final = {
     "git-lfs pointers": "`git lfs pull` in that folder fetches the pictures",
@@ -17,11 +18,11 @@ FETCH: Final = {
     ".heic": "convert them to JPEG first",
     ".heif": "convert them to JPEG first",
 }
-"""What turns things that are left out into pictures, by their kind."""
+"""Ways to turn left-out files into pictures, by kind."""
 
 
 def may_be_broken(pictures: int) -> int:
-    """How many of so many pictures may be broken: one odd file stops nothing, more than 1 % may be anything."""
+    """Return the number of pictures that may be broken: one, or up to 1 %."""
     return max(1, int(BROKEN_SHARE * pictures))
 
 
@@ -36,7 +37,7 @@ def check_pictures(path: Path, listing: Listing, leave_out_broken: bool) -> None
 
 
 def partition_words(listing: Listing) -> tuple[str, str]:
-    """Why the partition file that was found splits nothing, else what it leaves open; '' for none."""
+    """Return why the partition file is not used, or else what it leaves open; '' for none."""
     if listing.partition is None:
         return "", ""
     partition = Partition(listing.partition)
@@ -48,7 +49,7 @@ def partition_words(listing: Listing) -> tuple[str, str]:
 
 
 def _check_readable(listing: Listing, leave_out_broken: bool) -> None:
-    """Raise UserError for a zip of pictures that want another program: more than 1 % of them, or all."""
+    """Raise UserError for a zip in which more than 1 % of the pictures, or all, need another program."""
     locked = listing.unreadable.total
     few = leave_out_broken or locked <= may_be_broken(locked + len(listing.names))
     if not locked or (few and len(listing.names) > 1):

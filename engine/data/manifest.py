@@ -1,6 +1,6 @@
-"""What one packed folder holds, and whether all of it is there. Knows nothing of where its pictures came from.
+"""The contents of one packed folder, and checks of its completeness. Knows nothing about the source of its pictures.
 
-Needs neither NumPy nor Pillow: a list of data sets reads manifests alone.
+Needs neither NumPy nor Pillow, so that data sets can be listed from their manifests.
 """
 
 import hashlib
@@ -18,13 +18,14 @@ from engine.base.typed import Migration, check_format, migrated, typed
 FORMAT: Final = 1
 
 MIGRATIONS: Final[dict[int, Migration]] = {}
-"""The manifest from each older format to the next one."""
+"""Functions that migrate the manifest from each older format to the next."""
 
 
 @dataclass(frozen=True)
 class PackedManifest:
-    """What a packed folder holds. Written last: a folder with a manifest is whole. Holds no times, so
-    packing the same pictures twice gives the same bytes."""
+    """The contents of a packed folder. It is written last, so a folder with a manifest is complete. It contains no
+    times, so packing the same pictures twice gives the same bytes.
+    """
 
     dataset: str
     size: int
@@ -34,7 +35,7 @@ class PackedManifest:
     limit: int | None
     fingerprint: str
     source: str
-    """the path they came from"""
+    """the path of the source"""
     count: int
     train: int
     held_out: int
@@ -43,19 +44,19 @@ class PackedManifest:
     """'partition' or 'name' (about 2 % held out by a hash of the name)"""
     broken: int
     celeba_shaped: int
-    """pictures on which a CelebA recipe's own box was used; the others gave their largest centred square"""
+    """pictures on which a CelebA recipe's own box was used; the others use their largest centred square"""
     enlarged: int
     """pictures whose crop was smaller than `size`"""
     files: dict[str, dict[str, Any]]
     """name → {"size", "sha256"}"""
     smallest: int = 0
-    """pixels a side of the smallest crop that was enlarged; 0 if none was, or if an older version packed it"""
+    """pixels per side of the smallest crop that was enlarged; 0 if none was, or if an older version packed it"""
     largest: int = 0
-    """the same of the largest"""
+    """the same for the largest"""
     listed: str = ""
     """the fingerprint of names and lengths alone, if `fingerprint` stands for edited pictures"""
     contents: str = ""
-    """of the checksums of all pictures' files, see `engine.data.freshness`; '' from older versions"""
+    """digest of the checksums of all pictures' files, see `engine.data.freshness`; '' from older versions"""
     darkest: int | None = None
     brightest: int | None = None
     """the smallest and largest number among all pixels; None from older versions"""
@@ -63,13 +64,14 @@ class PackedManifest:
 
     @property
     def identity(self) -> str:
-        """Stands for the packed bytes: a run that keeps it can tell whether it still trains on the same
-        pictures."""
+        """Return an identifier of the packed bytes, with which a run checks that it still trains on the same
+        pictures.
+        """
         return str(self.files["pictures.u8"]["sha256"])
 
 
 def load_manifest(folder: PackedFolder) -> PackedManifest:
-    """Raises DamagedError where it is missing, unreadable or from a newer version."""
+    """Read the manifest. Raises DamagedError if it is missing, unreadable or from a newer version."""
     content = read_json(folder.manifest, "the manifest of a packed data set")
     try:
         what = "the manifest of a packed data set"
@@ -90,7 +92,7 @@ def load_manifest(folder: PackedFolder) -> PackedManifest:
 
 
 def _is_entry(item: tuple[str, Any]) -> bool:
-    """Whether a name and its facts are those of a file in the folder."""
+    """Return whether a name and its facts are those of a file in the folder."""
     name, facts = item
     inside = name not in ("", ".", "..") and "/" not in name and isinstance(facts, dict)
     return inside and type(facts.get("size")) is int and isinstance(facts.get("sha256"), str)
@@ -100,14 +102,14 @@ UNUSED_HALF: Final = 128
 
 
 def remarks(manifest: PackedManifest) -> list[str]:
-    """What should be known of packed pictures, one line each."""
+    """Return remarks on packed pictures, one line each."""
     if manifest.recipe == "drawn":
         return []
     found = []
     if not manifest.contents:
         found.append(
-            "packed by an older version, which kept no checksums: whether the pictures were edited since cannot be "
-            "told; `ddpm-tui data add` with --repack packs them anew"
+            "packed by an older version without checksums, so later edits of the pictures are not detected; "
+            "`ddpm-tui data add` with --repack packs them again"
         )
     way_out = "if their files use a part of the range, as 12 bits in 16 do, stretch it and add them again"
     if manifest.brightest is not None and manifest.brightest < UNUSED_HALF:
@@ -118,7 +120,7 @@ def remarks(manifest: PackedManifest) -> list[str]:
 
 
 def quick_problems(folder: PackedFolder, manifest: PackedManifest) -> list[str]:
-    """Files that are missing or have the wrong length; reads none of them."""
+    """Return files that are missing or have the wrong length, without reading them."""
     found = []
     for name, facts in manifest.files.items():
         try:
@@ -132,19 +134,20 @@ def quick_problems(folder: PackedFolder, manifest: PackedManifest) -> list[str]:
 
 
 def is_whole(folder: PackedFolder) -> bool:
-    """Whether it is packed to the end and all of it is there; reads no picture."""
+    """Return whether the folder is completely packed, without reading pictures."""
     try:
         return folder.manifest.exists() and not quick_problems(folder, load_manifest(folder))
     except DamagedError:
-        return False  # derived data: it is simply packed again
+        return False  # derived data can simply be packed again
 
 
 BLOCK = 8 << 20
 
 
 def verify_packed(folder: PackedFolder, between: Callable[[], object] = lambda: None) -> list[str]:
-    """Everything that is wrong with a packed folder, one line each: files, lengths, SHA-256, counts. Reads
-    it all; `between` is called after every few megabytes and may raise to end it."""
+    """Check files, lengths, SHA-256 and counts, and return all problems, one line each. Reads everything; `between`
+    is called after every few megabytes and may raise to stop.
+    """
     try:
         manifest = load_manifest(folder)
     except DamagedError as error:

@@ -1,4 +1,4 @@
-"""Reading a packed data set: memory-mapped pictures and who trains. Knows nothing of how it was packed."""
+"""Reading a packed data set: memory-mapped pictures and their split. Knows nothing about packing."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Packed:
     folder: PackedFolder
     manifest: PackedManifest
     pictures: NDArray[np.uint8]
-    """(N, 3, size, size), 0…255, read-only and memory-mapped: only what is touched is read"""
+    """(N, 3, size, size), 0…255, read-only and memory-mapped: only used parts are read"""
     split: NDArray[np.uint8]
     """(N,): 0 train, 1 held out, 2 test"""
     train: NDArray[np.int64]
@@ -35,8 +35,9 @@ class Packed:
 
 
 def open_packed(folder: PackedFolder) -> Packed:
-    """Open without reading the pictures. Raises DamagedError naming the file that is missing or of a wrong
-    length."""
+    """Open the data without reading the pictures. Raises DamagedError that names a missing file or one with a wrong
+    length.
+    """
     manifest = load_manifest(folder)
     problems = quick_problems(folder, manifest)
     if problems:

@@ -1,10 +1,10 @@
-"""Packing: every picture of a data set decoded, cropped and scaled once into one uint8 file.
+"""Packing: decode, crop and scale every picture of a data set once, into one uint8 file.
 
-Can be killed at any point and goes on from the last finished block with the same bytes as if undisturbed.
-Needs no torch. Knows folders only through `engine.base.folders`, sources only through `engine.data.catalog`.
+It can be killed at any point and continues from the last finished block with the same bytes. Needs no torch. Knows
+folders only through `engine.base.folders`, sources only through `engine.data.catalog`.
 
-While it works, the folder holds the growing pictures and a journal of finished blocks with their checksums;
-the manifest is written last and makes the folder whole.
+During packing, the folder has the growing pictures file and a journal of finished blocks with their checksums; the
+manifest is written last and completes the folder.
 """
 
 import contextlib
@@ -36,19 +36,19 @@ from engine.data.scan import Listing
 from engine.data.split import HELD_OUT, TEST, TRAIN, assign, choose
 
 Report = Callable[[int, int, str], None]
-"""Called with (pictures done, pictures in all, what is going on)."""
+"""A function called with (pictures done, pictures in all, description)."""
 
 BLOCK_BYTES: Final = 1 << 20
 BLOCK_PICTURES: Final = 64
 
 
 class PackingStoppedError(DdpmError):
-    """`should_stop` said so. Packing goes on from there the next time."""
+    """Raised when `should_stop` returns True. Packing continues from there the next time."""
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to be packed, in order."""
+    """The pictures to pack, in order."""
 
     task: Task
     source: Source
@@ -56,7 +56,7 @@ class _Plan:
     listing: Listing | None
     """None for the built-in faces"""
     chosen: list[int] | None
-    """indices into the listing where a limit leaves some out"""
+    """indices into the listing if a limit leaves some out"""
     total: int
     per_block: int
 
@@ -90,14 +90,14 @@ def pack(
     processes: int | None = None,
     anew: bool = False,
 ) -> PackedFolder:
-    """Return the packed folder of a data set, packing it first where that has not been done.
+    """Return the packed folder of a data set, packing it first if necessary.
 
-    A whole folder is returned at once, without a look at the source; with `anew` it is packed again, from the
-    source as it is. Another process packing the same is waited for. Uses all cores, and memory that does not grow
+    A complete folder is returned at once, without reading the source; with `anew` it is packed again from the current
+    source. If another process packs the same data, this waits for it. Uses all cores, and memory that does not grow
     with the number of pictures (their names aside).
 
-    Raises UserError (unknown data set or recipe; source moved or changed; more than 1 % broken, or too few
-    left), DiskFullError, PackingStoppedError.
+    Raises UserError (unknown data set or recipe; source moved or changed; more than 1 % broken, or too few left),
+    DiskFullError, PackingStoppedError.
     """
     source = catalog.load_source(home, dataset)
     folder = catalog.packed_folder(home, dataset, size, recipe, limit)
@@ -121,7 +121,7 @@ def pack(
 
 
 def _leftovers(folder: PackedFolder) -> list[Path]:
-    """What killed packers left of files that they were writing."""
+    """Return files that killed packing processes left unfinished."""
     return list(folder.path.glob(".*.tmp"))
 
 
@@ -131,7 +131,7 @@ def _remove(paths: list[Path]) -> None:
 
 
 def _tidy(folder: PackedFolder) -> None:
-    """Take away what is left of packing where all is published, unless somebody else is at it."""
+    """Delete leftovers of finished packing, unless another process is packing."""
     left = [*_leftovers(folder), *folder.path.glob("journal.jsonl")]
     if left and (lock := _try_lock(folder)) is not None:
         with lock, contextlib.suppress(OSError):
@@ -151,7 +151,7 @@ def _wait_for_lock(
 
 
 def _try_lock(folder: PackedFolder) -> FileLock | None:
-    """The folder's lock; the folder is made where it is missing, also where somebody takes it away just now."""
+    """Return the folder's lock; the folder is created if it is missing, even if another process has just deleted it."""
     with contextlib.suppress(GoneError):
         folder.path.mkdir(exist_ok=True)
         return FileLock.try_acquire(folder.lock)
@@ -179,7 +179,7 @@ def _decode_all(
     should_stop: Callable[[], bool],
     processes: int | None,
 ) -> Progress:
-    """Decode whatever the journal does not have yet."""
+    """Decode the blocks that the journal does not have yet."""
     progress = journal.resume()
     files.require_free(
         journal.folder.path, plan.total * plan.picture_bytes - progress.good * plan.picture_bytes
@@ -196,7 +196,7 @@ def _decode_all(
     if progress.blocks * plan.per_block < plan.total:
         raise PackingStoppedError(
             f"packing {plan.source.name} stopped at {done:,} of {plural(plan.total, 'picture')}",
-            "start it again to go on from there",
+            "start it again to continue",
         )
     return progress
 
@@ -220,7 +220,9 @@ def _results(
 
 
 def _check_broken(plan: _Plan, journal: Journal, progress: Progress) -> None:
-    """More than 1 % broken is an error, as soon as it is certain. The report stays, the pixels go."""
+    """Raise an error as soon as it is certain that more than 1 % are broken. The report stays, the pixels are
+    deleted.
+    """
     if plan.source.leave_out_broken or len(progress.broken) <= may_be_broken(plan.total):
         return
     place, reason = next(iter(progress.broken))
@@ -230,8 +232,8 @@ def _check_broken(plan: _Plan, journal: Journal, progress: Progress) -> None:
     raise UserError(
         f"more than 1 % of the pictures of {plan.source.name!r} are broken "
         f"({len(progress.broken):,} of {plan.total:,}; {first})",
-        f"{journal.folder.report} names them; mend or remove them and add the data set again, "
-        "or with --leave-out-broken",
+        f"{journal.folder.report} names them; fix or remove them and add the data set again, "
+        "or use --leave-out-broken",
     )
 
 
@@ -244,7 +246,7 @@ def _write_report(plan: _Plan, folder: PackedFolder, progress: Progress) -> None
 
 
 def _publish(plan: _Plan, folder: PackedFolder, journal: Journal, progress: Progress) -> None:
-    """Split, report, names in place, and the manifest last."""
+    """Write split and report, rename the files, and write the manifest last."""
     broken = {place for place, _ in progress.broken}
     names = [plan.name(place) for place in range(plan.total) if place not in broken]
     if len(names) < 2:
@@ -258,7 +260,7 @@ def _publish(plan: _Plan, folder: PackedFolder, journal: Journal, progress: Prog
     if split.count(TRAIN) == 0:
         raise UserError(
             f"the partition of {plan.source.name!r} leaves no picture to train on ({plan.source.partition})",
-            "mend it, or raise the limit" if limit else "mend it, or move it away",
+            "fix it, or raise the limit" if limit else "fix it, or move it away",
         )
     files.write_bytes(folder.split, bytes(split))
     _write_report(plan, folder, progress)

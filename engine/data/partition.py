@@ -1,7 +1,7 @@
-"""CelebA's list_eval_partition: which picture is for training, for validation, for tests. Knows texts and names only.
+"""CelebA's list_eval_partition: which pictures are for training, validation and tests. Works on texts and names only.
 
-People get it as lines of a name and a number, and as CSV from everywhere: with commas, semicolons or tabs, quoted, with
-a head, with a column of row numbers, for pictures that have since become PNGs.
+The file exists as lines of a name and a number, and as CSV in many forms: with commas, semicolons or tabs, quoted,
+with a header, with a column of row numbers, for pictures that have since been converted to PNG.
 """
 
 import csv
@@ -38,7 +38,7 @@ class Partition:
     def __init__(self, content: bytes) -> None:
         text = _text(content)
         rows = list(_rows(text))
-        # Sorted names and a search, not a dictionary: a third of the memory.
+        # Sorted names with binary search need a third of the memory of a dictionary.
         order = sorted(range(len(rows)), key=lambda index: rows[index][0])
         self._names = [rows[index][0] for index in order]
         self._codes = array("b", (rows[index][1] for index in order))
@@ -46,8 +46,9 @@ class Partition:
         self._text = text
 
     def code(self, name: str) -> int | None:
-        """0, 1 or 2 by the relative name or its last part, else by its last part without ending and case; None if the
-        file does not name it."""
+        """Return 0, 1 or 2 by the relative name or its last part, or else by its last part without extension and
+        case; None if the file does not name it.
+        """
         for known in dict.fromkeys((name, name.rpartition("/")[2])):
             at = bisect_left(self._names, known)
             if at < len(self._names) and self._names[at] == known:
@@ -58,18 +59,20 @@ class Partition:
         return codes[at] if at < len(stems) and stems[at] == stem else None
 
     def problem(self, names: Sequence[str]) -> str | None:
-        """Why it cannot split pictures of these names; None if it names at least one of them."""
+        """Return why the file cannot split pictures with these names; None if it names at least one of them."""
         start = self._text[:1024].lower()
         if "<html" in start or "<!doctype html" in start:
             return "it is a web page (a download or quota page was saved in its place)"
         if not self._names:
-            return "it holds no line of a name and 0, 1 or 2" if self._text.strip() else "it is empty"
+            return "it has no line with a name and 0, 1 or 2" if self._text.strip() else "it is empty"
         if any(self.code(name) is not None for name in names):
             return None
         return f"it names none of the pictures (it names {self._names[0]}, a picture is {names[0]})"
 
     def remark(self, names: Sequence[str]) -> str:
-        """What it leaves open of pictures of these names, and what is done then; "" if it decides them all."""
+        """Return what the file leaves open for pictures with these names, and how that is resolved; "" if it decides
+        all.
+        """
         codes = [self.code(name) for name in names]
         found = []
         unnamed = [name for name, code in zip(names, codes, strict=True) if code is None]
@@ -82,7 +85,7 @@ class Partition:
         for (name, code), (next_name, other) in pairwise(zip(self._names, self._codes, strict=True)):
             if name == next_name and code != other:
                 words = f"as {_WORDS[code]} and as {_WORDS[other]}"
-                found.append(f"it names {name} twice, {words}; what it says first counts")
+                found.append(f"it names {name} twice, {words}; the first counts")
                 break
         return "; ".join(found)
 
@@ -104,14 +107,14 @@ def stem_of(name: str) -> str:
 
 
 def _text(content: bytes) -> str:
-    """UTF-8 or what a byte order mark says."""
+    """Decode UTF-8, or the encoding of a byte order mark."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", "replace")
     return content.decode("utf-8-sig", "replace")
 
 
 def _rows(text: str) -> Iterator[tuple[str, int]]:
-    """(name, code) of each line that has both."""
+    """Yield (name, code) of each line that has both."""
     lines = [line for line in text.splitlines() if line.strip()]
     sample = lines[:50]
     delimiter = max(",;\t", key=lambda sign: sum(sign in line for line in sample))
@@ -127,12 +130,13 @@ def _rows(text: str) -> Iterator[tuple[str, int]]:
             if found is not None:
                 yield found
     except csv.Error:
-        return  # a field longer than any name: whatever it is, it is no such list
+        return  # a field longer than any name: this is not such a list
 
 
 def _name_and_code(cells: list[str]) -> tuple[str, int] | None:
-    """The code is the last cell (else the first that is one), the name the one that looks like a file, else the one
-    beside the code: there may be a column of row numbers."""
+    """Return the name and the code of a line. The code is the last cell (or else the first that is one); the name is
+    the cell that looks like a file, or else the one beside the code, because there may be a column of row numbers.
+    """
     if len(cells) < 2:
         return None
     places = [at for at in (len(cells) - 1, *range(len(cells))) if cells[at].lower() in _CODES]

@@ -1,7 +1,7 @@
-"""Decoding on all cores: a few processes, blocks out, results back in order, a bounded number in flight.
+"""Decoding on all cores: a few processes, results in order, a limited number of blocks in progress.
 
-Not `concurrent.futures`: its processes re-import the parent's main module (which is the worker, with torch)
-and stay behind for ever when the parent is killed. Knows nothing of what is done with the results.
+Not `concurrent.futures`: its processes import the parent's main module again (the worker, with torch) and stay behind
+if the parent is killed. Knows nothing about the use of the results.
 """
 
 import os
@@ -20,16 +20,16 @@ from engine.base.errors import DdpmError
 from engine.data.decoder import Block, Result, Task
 
 WINDOW: Final = 3
-"""Blocks per process that may be under way or finished before their turn; bounds the memory."""
+"""Blocks per process that may be in progress or finished early; limits the memory."""
 
 
 def available_cores() -> int:
-    """The cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class DecoderPool:
-    """`processes` decoders at work on one task. A context manager: at its end none of them is left."""
+    """A context manager with `processes` decoders for one task; all of them end with it."""
 
     def __init__(self, task: Task, processes: int) -> None:
         self._children: dict[Connection, subprocess.Popen[bytes]] = {}
@@ -53,12 +53,12 @@ class DecoderPool:
         self.close()
 
     def results(self, blocks: Iterable[Block], should_stop: Callable[[], bool]) -> Iterator[Result]:
-        """The result of every block in the order of the blocks; ends early where `should_stop` says so.
+        """Yield the result of every block in the order of the blocks; end early if `should_stop` returns True.
 
-        Raises DdpmError when a decoder dies.
+        Raises DdpmError if a decoder dies.
         """
         waiting = iter(blocks)
-        order: list[int] = []  # indices under way or finished early, in order
+        order: list[int] = []  # indices in progress or finished early, in order
         early: dict[int, Result] = {}
         window = WINDOW * len(self._children)
         while not should_stop():
@@ -100,11 +100,11 @@ class DecoderPool:
         why = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
         return DdpmError(
             f"a decoding process ended unexpectedly ({why})",
-            "was memory short? Start it again: it goes on where it stopped",
+            "memory may have run out; start it again to continue from there",
         )
 
     def close(self) -> None:
-        """End all decoders; those that do not leave by themselves are killed."""
+        """End all decoders; those that do not exit by themselves are killed."""
         for connection in self._children:
             connection.close()
         for child in self._children.values():
@@ -128,7 +128,7 @@ def _start() -> tuple[Connection, subprocess.Popen[bytes]]:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env=_environment(),
-                start_new_session=True,  # Ctrl-C and signals to the group are the parent's to decide on
+                start_new_session=True,  # the parent handles Ctrl-C and signals to the group
             )
         except BaseException:
             ours.close()
@@ -137,8 +137,7 @@ def _start() -> tuple[Connection, subprocess.Popen[bytes]]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with the folder that holds this package first, and one thread a process for whatever would use
-    more."""
+    """Return this process's environment, with this package's folder first in the path, and one thread per process."""
     root = str(Path(__file__).resolve().parents[2])
     path = os.environ.get("PYTHONPATH")
     return {

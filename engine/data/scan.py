@@ -1,8 +1,7 @@
-"""Looking through a folder or a zip for pictures: their names, where they are, a cheap fingerprint of them
-all.
+"""Scanning a folder or a zip for pictures: their names, positions, and a cheap fingerprint of all of them.
 
-Opens no picture and imports nothing heavy, so that `data add` and `data list` are quick. What a picture is
-goes by the name's ending here; whether it really is one shows when it is packed.
+Opens no picture and imports nothing heavy, so that `data add` and `data list` are quick. Pictures are recognised by
+their file extensions; packing finds out whether they can be decoded.
 """
 
 import errno
@@ -34,30 +33,30 @@ Kind = Literal["folder", "zip"]
 
 @dataclass
 class Listing:
-    """The pictures below `path` in the order in which they are packed: sorted by name."""
+    """The pictures below `path` in packing order: sorted by name."""
 
     path: Path
     """the folder or zip itself; may be a zip found inside the folder that was given"""
     kind: Kind
     names: list[str]
-    """relative, '/' between, without the folders that all of them share: the zip of a folder has the same
-    names"""
+    """relative, '/' between the parts, without common leading folders, so that a zip of a folder has the same names
+    """
     shared: str
-    """those shared folders, '' or ending in '/'"""
+    """those common folders, '' or ending in '/'"""
     places: list["array[int]"] = field(repr=False)
     """zip only: offset, stored, size, method, crc of each"""
     ignored: int
-    """other files, hidden ones not counted"""
+    """number of other files, except hidden ones"""
     left_out: LeftOut
-    """the same by kind, and pictures that are not used"""
+    """the same by kind, with unused pictures"""
     unreadable: LeftOut
-    """pictures of a zip that cannot be read from it, by what keeps them"""
+    """pictures of a zip that cannot be read, by reason"""
     folders: dict[str, int]
-    """pictures in each folder at the top, most first, where there are several; '' for those beside the folders"""
+    """pictures in each top-level folder, most first, if there are several; '' for those outside folders"""
     unmatched: tuple[str, ...]
-    """patterns to leave pictures out by that match nothing"""
+    """--exclude patterns that match nothing"""
     archive: str | None
-    """a zip among those other files: it is not looked into"""
+    """a zip among the other files; it is not opened"""
     total_bytes: int
     celeba: bool
     partition: bytes | None = field(repr=False)
@@ -66,21 +65,20 @@ class Listing:
     fingerprint: str
     """of names and lengths"""
     stamp: str
-    """changes with whatever is written to the files: of a folder's times, of a zip's checksums"""
+    """changes whenever the files are written: from the times of a folder, or the checksums of a zip"""
 
     def item(self, index: int) -> tuple[object, ...]:
-        """What a decoding process needs to read picture `index`."""
+        """Return the data that a decoding process needs to read picture `index`."""
         if self.kind == "folder":
             return (self.shared + self.names[index],)
         return tuple(column[index] for column in self.places)
 
 
 def scan(path: Path, exclude: Sequence[str] = ()) -> Listing:
-    """List the pictures of a folder (nested, links followed) or a zip, without those that a pattern of `exclude`
-    names (see `engine.data.exclude`).
+    """List the pictures of a folder (with subfolders and links) or a zip, except those that `exclude` matches (see
+    `engine.data.exclude`).
 
-    Raises UserError with one clear line where there is nothing or nothing readable; UsageError for a pattern that
-    is none.
+    Raises UserError if there are no readable pictures; UsageError for an invalid pattern.
     """
     patterns = Exclude(exclude)
     way_out = "give a folder of pictures or a zip of them"
@@ -96,7 +94,7 @@ def scan(path: Path, exclude: Sequence[str] = ()) -> Listing:
         return _listing(path, "zip", patterns)
     if not stat.S_ISDIR(mode):
         what = (walk.no_file(mode) or "other things").removesuffix("s")
-        raise UserError(f"{path} is no file or folder (it is a {what})", way_out)
+        raise UserError(f"{path} is neither a file nor a folder (it is a {what})", way_out)
     listing = _listing(path, "folder", patterns)
     inner = path / f"{CELEBA_STEM}.zip"
     if not listing.names and inner.is_file():
@@ -170,7 +168,9 @@ def _listing(path: Path, kind: Kind, exclude: Exclude) -> Listing:
 def _sorted(
     names: list[str], columns: list["array[int]"], left_out: LeftOut
 ) -> tuple[list[str], list["array[int]"]]:
-    """By name; of equal names (a zip may hold two) the last one. Arrays, because an object a number adds up."""
+    """Sort by name; of equal names (which a zip may have) keep the last. Uses arrays, because objects would take much
+    memory.
+    """
     order = array("q", sorted(range(len(names)), key=names.__getitem__))
     kept = array("q")
     for index in order:
@@ -182,7 +182,7 @@ def _sorted(
 
 
 def _folder_files(root: Path, left_out: LeftOut) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """(relative name, facts) of every file. Raises UserError if the folder cannot be read."""
+    """Yield (relative name, facts) of every file. Raises UserError if the folder cannot be read."""
     try:
         yield from walk.folder_files(root, left_out)
     except OSError as error:
@@ -190,7 +190,7 @@ def _folder_files(root: Path, left_out: LeftOut) -> Iterator[tuple[str, tuple[in
 
 
 def _zip_files(path: Path, left_out: LeftOut) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The same of a zip: (offset, stored, size, method, crc)."""
+    """Yield (name, facts) of a zip's files: (offset, stored, size, method, crc)."""
     shadows: set[str] = set()
     for entry in zips.entries(path):
         *folders, last = entry.name.split("/")
@@ -200,7 +200,7 @@ def _zip_files(path: Path, left_out: LeftOut) -> Iterator[tuple[str, tuple[int, 
             yield entry.name, (entry.offset, entry.stored, entry.size, entry.method, entry.crc)
             continue
         whole = "/".join([*folders, last][: at + 1])
-        if whole not in shadows:  # a folder counts once, as on a disk
+        if whole not in shadows:  # count a folder once, as on a disk
             shadows.add(whole)
             left_out.add(str(kinds[at]), whole)
 
@@ -210,19 +210,19 @@ POINTERS: Final = {
     b"/annex/objects/": "git-annex pointers",
     b"../.git/annex/objects/": "git-annex pointers",
 }
-"""What stands in the place of a picture that git keeps elsewhere begins with this."""
+"""Beginnings of the placeholder files that git extensions leave for pictures stored elsewhere."""
 _LARGEST_POINTER: Final = 1024
 
 
 class _Peek:
-    """Looks into the smallest files: a real picture is hardly ever as small as a pointer."""
+    """Reads the smallest files: a real picture is hardly ever as small as a placeholder."""
 
     def __init__(self, path: Path, kind: Kind) -> None:
         self.path = path
         self.kind = kind
 
     def pointer(self, name: str, facts: tuple[int, ...]) -> str | None:
-        """The kind of pointer that a file of a picture's name is, None for a picture."""
+        """Return the kind of placeholder of a file with a picture's name, None for a picture."""
         if max(facts[1:3] if self.kind == "zip" else facts[:1]) > _LARGEST_POINTER:
             return None
         start = self._start(name, facts)
@@ -235,7 +235,7 @@ class _Peek:
             with open(self.path, "rb") as file:
                 return zips.read_entry(file.fileno(), *facts)
         except (OSError, ValueError, zips.UnreadableEntryError):
-            return b""  # packing says what is wrong with it
+            return b""  # packing reports the problem
 
 
 def _unreadable(path: Path, error: OSError) -> UserError:
@@ -245,7 +245,10 @@ def _unreadable(path: Path, error: OSError) -> UserError:
 def _shared_folders(names: list[str]) -> str:
     if not names:
         return ""
-    first, last = names[0].split("/")[:-1], names[-1].split("/")[:-1]  # sorted: the ends share what all share
+    first, last = (
+        names[0].split("/")[:-1],
+        names[-1].split("/")[:-1],
+    )  # in a sorted list, the first and the last name share the common folders
     shared = [a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))]
     return "".join(f"{folder}/" for folder in shared)
 
@@ -254,7 +257,7 @@ MOST_FOLDERS: Final = 12
 
 
 def _folders(names: list[str]) -> dict[str, int]:
-    """Pictures in each folder at the top, most first; those beyond the first few are summed up as '…'."""
+    """Return the pictures in each top-level folder, most first; those beyond the first few are combined as '…'."""
     counts = Counter(name.partition("/")[0] if "/" in name else "" for name in names)
     if len(counts) < 2:
         return {}
@@ -270,7 +273,7 @@ def _stem(path: Path) -> str:
 def _read_partition(
     path: Path, kind: Kind, inside: str | None, celeba: bool
 ) -> tuple[bytes | None, str | None]:
-    """The partition file inside, or for CelebA beside, above, or in the `Eval` folder its makers use."""
+    """Read the partition file inside, or for CelebA beside, above, or in the `Eval` folder that its authors use."""
     if inside is not None and kind == "folder":
         return _read(path / inside), str(path / inside)
     if inside is not None:
@@ -301,7 +304,9 @@ def _read(path: Path) -> bytes:
 
 
 def _fingerprint(names: list[str], sizes: "array[int]", partition: bytes | None) -> str:
-    """Changes when a picture is added, removed, renamed or changes its length, or the partition changes."""
+    """Return a value that changes if a picture is added, removed, renamed or changes its length, or if the partition
+    changes.
+    """
     digest = hashlib.sha256(hashlib.sha256(partition or b"").digest())
     for name, size in zip(names, sizes, strict=True):
         digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))

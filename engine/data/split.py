@@ -1,7 +1,8 @@
-"""Who trains, who is held out: by the data set's own partition, else by a hash of each picture's name.
+"""Division into training and held-out pictures: by the data set's own partition, or else by a hash of each picture's
+name.
 
-A picture's lot depends on its name alone, so it stays on its side when others are added or left out.
-Knows names only.
+A picture's part depends on its name alone, so it does not change when others are added or left out. Works on names
+only.
 """
 
 import hashlib
@@ -17,15 +18,16 @@ TEST: Final = 2
 
 HELD_OUT_SHARE: Final = 0.02
 FEWEST_HELD_OUT: Final = 2
-"""No score can be taken of fewer; held out even where that is more than the share, if as many are left to train."""
+"""The minimum for a score; held out even if that is more than the share, provided that as many are left for training.
+"""
 
 
 def assign(names: Sequence[str], partition: Partition | None) -> tuple[bytearray, bool]:
-    """One of TRAIN, HELD_OUT, TEST for each name, and whether the partition says who is held out.
+    """Return one of TRAIN, HELD_OUT, TEST for each name, and whether the partition decides which are held out.
 
-    A partition that names none of the pictures is not theirs. Pictures it does not name train. About 2 % are
-    held out where there is no partition (or it holds none of these out); at least two where two are left to
-    train, else one, and at least one trains.
+    A partition that names none of the pictures is ignored. Pictures that it does not name are for training. About 2 %
+    are held out if there is no partition (or it holds none of these out): at least two if two are left for training,
+    else one; at least one is for training.
 
     Raises ValueError for fewer than two names.
     """
@@ -50,7 +52,7 @@ def assign(names: Sequence[str], partition: Partition | None) -> tuple[bytearray
 
 
 def choose(names: Sequence[str], limit: int) -> list[int]:
-    """The indices of `limit` pictures, spread over all of them by a hash of the name; ascending."""
+    """Return the indices of `limit` pictures, chosen evenly by a hash of the name; ascending."""
     return sorted(nsmallest(limit, range(len(names)), key=_key(names, b"limit")))
 
 
@@ -59,6 +61,6 @@ def _key(names: Sequence[str], purpose: bytes) -> "Callable[[int], tuple[float, 
 
 
 def _lot(name: str, purpose: bytes) -> float:
-    """Uniform in [0, 1) by name; independent for each purpose."""
+    """Return a number in [0, 1), uniformly distributed by name; independent for each purpose."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=6, person=purpose).digest()
     return int.from_bytes(digest, "big") / 2**48

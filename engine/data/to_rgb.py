@@ -1,7 +1,7 @@
-"""The pixels of any kind of picture as RGB of 0…255, on white.
+"""Conversion of pictures of any kind to RGB in 0…255, on white.
 
-What the numbers of a picture mean (how many bits, whether 0 is white, which value is transparent) stands in its
-head, and Pillow keeps little of it once the pixels are there: it is read first, as `Samples`.
+The meaning of a picture's numbers (how many bits, whether 0 is white, which value is transparent) is in its header,
+and Pillow keeps little of it after loading the pixels; so the header is read first, as `Samples`.
 """
 
 from dataclasses import dataclass
@@ -19,26 +19,26 @@ _FLOAT: Final = 3
 
 
 class UnknownRangeError(Exception):
-    """Nothing says which of the numbers is white; the message is the reason."""
+    """Raised if it is unknown which number is white; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What the numbers of a picture mean."""
+    """The meaning of a picture's numbers."""
 
     largest: int = 65_535
-    """which of those above 8 bits is white"""
+    """the number for white, for more than 8 bits"""
     inverted: bool = False
-    """whether 0 is white, if Pillow has not seen to it"""
+    """whether 0 is white, if Pillow has not inverted it"""
     transparent: int | tuple[int, ...] | None = None
-    """the value that stands for nothing, as the loaded pixels have it"""
+    """the transparent value in the loaded pixels"""
 
 
 _PLAIN: Final = Samples()
 
 
 def samples_of(picture: Image.Image, content: bytes) -> Samples:
-    """Read an opened picture's head; `content` is its file. Raises UnknownRangeError."""
+    """Read an opened picture's header; `content` is its file. Raises UnknownRangeError."""
     if picture.format == "JPEG":
         return _PLAIN
     if picture.mode == "F":
@@ -62,7 +62,7 @@ def _of_tiff(picture: TiffImagePlugin.TiffImageFile) -> Samples:
         raise UnknownRangeError(f"{bits}-bit pixels have no known range")
     if _SIGNED in formats:
         raise UnknownRangeError("signed pixels have no known range")
-    # Pillow turns 8 bits and fewer over by itself.
+    # Pillow inverts pictures of 8 bits and fewer itself.
     inverted = picture.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     return Samples(largest=(1 << bits) - 1 if bits > 8 else 65_535, inverted=inverted)
 
@@ -73,7 +73,7 @@ def _numbers(value: object) -> tuple[int, ...]:
 
 
 def _scaled_key(picture: Image.Image, key: int | tuple[int, ...], depth: int) -> int | tuple[int, ...]:
-    """A PNG's transparent value, which is in the depth of the file, in that of the loaded pixels."""
+    """Convert a PNG's transparent value from the file's depth to that of the loaded pixels."""
     if picture.mode == "L" and isinstance(key, int) and depth < 8:
         return key * 255 // ((1 << depth) - 1)
     if picture.mode == "RGB" and isinstance(key, tuple) and depth == 16:
@@ -82,7 +82,7 @@ def _scaled_key(picture: Image.Image, key: int | tuple[int, ...], depth: int) ->
 
 
 def to_rgb(picture: Image.Image, samples: Samples) -> Image.Image:
-    """The pixels of a loaded picture, or of a part of it."""
+    """Return the pixels of a loaded picture, or of a part of it, as RGB."""
     if picture.mode == "RGB" and "transparency" not in picture.info:
         return picture
     if picture.mode == "I" or picture.mode.startswith("I;16"):
@@ -97,7 +97,7 @@ def to_rgb(picture: Image.Image, samples: Samples) -> Image.Image:
 
 
 def _from_16_bits(picture: Image.Image, samples: Samples) -> Image.Image:
-    """Pillow's own conversion cuts everything above 255 off; this one scales 0…largest to 0…255."""
+    """Scale 0…largest to 0…255; Pillow's own conversion would clip everything above 255."""
     values = np.asarray(picture).astype(np.int64)
     if values.size and (values.min() < 0 or values.max() > samples.largest):
         raise UnknownRangeError(f"pixels outside 0…{samples.largest:,} have no known range")

@@ -1,7 +1,7 @@
-"""EXIF orientations: where a square of the upright picture lies among the stored pixels, and how it is turned upright.
+"""EXIF orientations: the position of a square of the upright picture in the stored pixels, and turning it upright.
 
-Cropping and scaling happen as the pixels are stored, and the small result is turned: exact, and quicker than turning
-the whole. Knows boxes and numbers; see the EXIF standard, tag 0x0112.
+Cropping and scaling happen on the stored pixels, and the small result is turned, which is exact and faster than
+turning the whole picture. Works on boxes and numbers; see the EXIF standard, tag 0x0112.
 """
 
 from typing import Final
@@ -27,20 +27,20 @@ _UPRIGHT: Final = {
 
 
 def orientation_of(picture: Image.Image) -> int:
-    """1…8; 1 if there is none or nonsense."""
+    """Return 1…8; 1 if the orientation is missing or invalid."""
     if picture.format == "JPEG" and "exif" not in picture.info:
-        return 1  # spares CelebA the parser
+        return 1  # CelebA then needs no EXIF parser
     value = picture.getexif().get(ORIENTATION, 1)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def upright_size(orientation: int, width: int, height: int) -> tuple[int, int]:
-    """Width and height of the upright picture whose stored one has `width` × `height`."""
+    """Return width and height of the upright picture, from those of the stored one."""
     return (height, width) if orientation >= _LAID_DOWN else (width, height)
 
 
 def stored_box(box: Box, orientation: int, width: int, height: int) -> Box:
-    """The same square in stored coordinates; `width` × `height` is the stored picture."""
+    """Return the same square in stored coordinates; `width` × `height` is the stored picture."""
     left, top, right, bottom = box
     if orientation >= _LAID_DOWN:
         left, top, right, bottom = top, left, bottom, right
@@ -52,6 +52,6 @@ def stored_box(box: Box, orientation: int, width: int, height: int) -> Box:
 
 
 def turned_upright(picture: Image.Image, orientation: int) -> Image.Image:
-    """What was cut out of a stored picture, turned."""
+    """Turn a part of a stored picture upright."""
     turn = _UPRIGHT.get(orientation)
     return picture if turn is None else picture.transpose(turn)

@@ -1,4 +1,4 @@
-"""The compression methods of zips: which can be read here, what the others are called, and unpacking itself."""
+"""The compression methods of zips: which are supported, names of the others, and unpacking."""
 
 import bz2
 import importlib
@@ -13,12 +13,12 @@ BZIP2: Final = 12
 LZMA: Final = 14
 ZSTANDARD: Final = 93
 ENCRYPTED: Final = -1
-"""Not a method of the format: any entry that wants a password."""
+"""Not a method of the format: any entry that needs a password."""
 LINK: Final = -2
 """Not a method of the format: a symbolic link, whose content is a path."""
 
 _MOST_MEMORY: Final = 1 << 28
-"""Bytes that LZMA's dictionary may take; a 7-Zip "ultra" archive has 64 MiB."""
+"""The most bytes of LZMA's dictionary; a 7-Zip "ultra" archive has 64 MiB."""
 
 _NAMES: Final = {
     1: "Shrink",
@@ -35,13 +35,13 @@ _NAMES: Final = {
 
 
 class Unpacker(Protocol):
-    """What the standard library's decompressors share."""
+    """The common interface of the standard library's decompressors."""
 
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
 def obstacle(method: int) -> str | None:
-    """What keeps an entry of this method from being read, as the kind of what is left out; None if nothing does."""
+    """Return why an entry with this method cannot be read, as the kind of left-out files; None if it can be."""
     if method in (STORED, DEFLATED, BZIP2, LZMA) or (method == ZSTANDARD and _zstandard()):
         return None
     if method == ENCRYPTED:
@@ -52,7 +52,7 @@ def obstacle(method: int) -> str | None:
 
 
 def unpack(method: int, flags: int, body: bytes, size: int) -> bytes:
-    """At most `size` + 1 bytes of what `body` holds: one more shows that it holds too much.
+    """Return at most `size` + 1 bytes of the content of `body`: one more byte shows that there is too much.
 
     Raises ValueError with the reason for damaged content. The method must be one without an `obstacle`.
     """
@@ -67,7 +67,7 @@ def unpack(method: int, flags: int, body: bytes, size: int) -> bytes:
     except (zlib.error, lzma.LZMAError, OSError, EOFError, struct.error, ValueError) as error:
         raise ValueError(str(error) or "damaged") from error
     except Exception as error:
-        if type(error).__name__ == "ZstdError":  # of a module that older Pythons do not have
+        if type(error).__name__ == "ZstdError":  # from a module that older Pythons lack
             raise ValueError(str(error)) from error
         raise
 
@@ -82,15 +82,16 @@ def _unpacker(method: int) -> Unpacker:
 
 
 def _alone(body: bytes, size: int, ends_marked: bool) -> bytes:
-    """A zip's LZMA stream (version, length of the properties, properties, data) as the old .lzma format, which has
-    the unpacked length behind the properties, all ones if the end is marked in the data."""
+    """Convert a zip's LZMA stream (version, length of the properties, properties, data) to the old .lzma format,
+    which has the unpacked length after the properties, or all ones if the end is marked in the data.
+    """
     (length,) = struct.unpack_from("<H", body, 2)
     properties, data = body[4 : 4 + length], body[4 + length :]
     return properties + struct.pack("<Q", (1 << 64) - 1 if ends_marked else size) + data
 
 
 def _zstandard() -> bool:
-    """Whether this Python reads Zstandard (3.14 and newer do)."""
+    """Return whether this Python reads Zstandard (3.14 and newer)."""
     try:
         importlib.import_module("compression.zstd")
     except ImportError:

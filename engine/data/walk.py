@@ -1,5 +1,5 @@
-"""Walking a folder for its files. Whatever cannot be entered or read, is no file, or was left there by a system
-is counted by kind and passed over: only a root that cannot be listed is an error.
+"""Walking a folder for its files. Folders and files that cannot be read, are not regular files, or were left by a
+system are counted by kind and skipped. Only a root that cannot be listed is an error.
 """
 
 import errno
@@ -12,12 +12,13 @@ from typing import Final
 from engine.data.left_out import LeftOut
 
 SHADOWS: Final = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"))
-"""Files that macOS and Windows leave beside pictures, in small letters; those with a dot in front are hidden anyway."""
+"""Files that macOS and Windows create beside pictures, in lower case; those with a leading dot are hidden anyway."""
 
 SYSTEM_FOLDERS: Final = frozenset(
     ("__macosx", "@eadir", "@tmp", "#recycle", "@recycle", "#snapshot", "@recently-snapshot")
 ) | {"$recycle.bin", "recycler", "system volume information", "lost+found"}
-"""What macOS, network storage and Windows keep in a folder of pictures: thumbnails, deleted files, older states."""
+"""Folders that macOS, network storage and Windows create among pictures: thumbnails, deleted files, older versions.
+"""
 
 _NO_FILE: Final = {
     stat.S_IFIFO: "pipes",
@@ -28,12 +29,12 @@ _NO_FILE: Final = {
 
 
 def no_file(mode: int) -> str | None:
-    """The kind of something that is neither a file nor a folder, by its mode; in the plural."""
+    """Return the kind of an entry that is neither a file nor a folder, by its mode; in the plural."""
     return _NO_FILE.get(stat.S_IFMT(mode))
 
 
 def shadow(name: str, is_folder: bool) -> str | None:
-    """The kind of a file or folder that is not meant to be looked at, by its own name; None for all others."""
+    """Return the kind of a file or folder that should be skipped, by its own name; None for all others."""
     small = name.lower()
     if is_folder and small in SYSTEM_FOLDERS:
         return f"{name} folders"
@@ -43,14 +44,14 @@ def shadow(name: str, is_folder: bool) -> str | None:
 
 
 Facts = tuple[int, int, int]
-"""Of a file: bytes, and when its content and anything of it changed last, in ns since 1970."""
+"""Facts about a file: its bytes, and when its content and its metadata changed last, in ns since 1970."""
 
 
 def folder_files(root: Path, left_out: LeftOut) -> Iterator[tuple[str, Facts]]:
-    """(relative name, facts) of every file below `root`, links followed.
+    """Yield (relative name, facts) of every file below `root`, following links.
 
-    A folder is entered once, by its own name where it is below `root` and also linked to. Raises OSError if
-    `root` itself cannot be listed.
+    A folder is entered once, by its own name if it is below `root` and also linked to. Raises OSError if `root`
+    itself cannot be listed.
     """
     entered: set[tuple[int, int]] = set()
     waiting: list[str] = [""]
@@ -87,7 +88,7 @@ _NOTHING: Final = (0, 0, 0)
 
 
 def _look(entry: "os.DirEntry[str]") -> tuple[str, Facts]:
-    """("folder", –), ("file", facts), or the kind of what is left out; "" if it vanished meanwhile."""
+    """Return ("folder", –), ("file", facts), or the kind of a left-out entry; "" if it vanished in the meantime."""
     try:
         kind = shadow(entry.name, entry.is_dir(follow_symlinks=False))
         if kind:

@@ -1,9 +1,8 @@
-"""Reading many small files out of a zip from many processes, with memory that does not grow with their
-number.
+"""Reading many small files of a zip from many processes, with memory that does not grow with their number.
 
-The standard `zipfile` keeps some 0.6 KB an entry in every process that opens the archive; here the list of
-contents is walked once and an entry is two dozen bytes that say where to read. zip64 included, and what tools
-without it write: counts and offsets that have wrapped. Knows nothing of pictures.
+The standard `zipfile` needs about 0.6 KB per entry in every process that opens the archive; here the central
+directory is read once, and an entry is two dozen bytes. Supports zip64, and the output of tools without it, in which
+counts and offsets have wrapped. Knows nothing about pictures.
 """
 
 import os
@@ -27,11 +26,11 @@ _UTF8: Final = 0x800
 _ENCRYPTED: Final = 0x1
 _FULL_32: Final = 1 << 32
 _LARGEST: Final = (1 << 63) - 2
-"""Bytes unpacked: what the system's own numbers hold, with one more to see whether there is more."""
+"""The most unpacked bytes that the system's own numbers hold, with one more to detect excess."""
 
 
 class Entry(NamedTuple):
-    """Where one file is in the archive."""
+    """The position of one file in the archive."""
 
     name: str
     offset: int
@@ -46,14 +45,14 @@ class Entry(NamedTuple):
 
 
 class UnreadableEntryError(Exception):
-    """One file of the archive cannot be read; the message says why."""
+    """One file of the archive that cannot be read; the message is the reason."""
 
 
 def entries(path: Path) -> Iterator[Entry]:
-    """The files of a zip (no folders) in the order of its list of contents.
+    """Yield the files of a zip (no folders) in the order of its central directory.
 
-    Raises UserError if the file is no zip, is cut off, is one part of a split zip, or is a web page that was saved
-    in its place.
+    Raises UserError if the file is not a zip, is truncated, is one part of a split zip, or is a web page saved in its
+    place.
     """
     try:
         with open(path, "rb") as file:
@@ -65,7 +64,7 @@ def entries(path: Path) -> Iterator[Entry]:
 
 
 def _walk(path: Path, file: IO[bytes]) -> Iterator[Entry]:
-    """Goes by the length of the list of contents: macOS writes the number of its entries modulo 65,536."""
+    """Read by the length of the central directory, because macOS writes the number of entries modulo 65,536."""
     length = file.seek(0, os.SEEK_END)
     if not length:
         raise UserError(f"{path} is empty", "download or copy it again")
@@ -89,8 +88,9 @@ def _walk(path: Path, file: IO[bytes]) -> Iterator[Entry]:
 
 
 def _entry(file: IO[bytes], header: bytes) -> tuple[Entry, bytes, int]:
-    """What one header of the list of contents says, the name as it stands there, and the length of what follows the
-    header."""
+    """Return the entry of one header of the central directory, its raw name, and the length of the fields after the
+    header.
+    """
     fields = _CENTRAL.unpack(header)
     flags, method, crc, stored, size = fields[3], fields[4], fields[7], fields[8], fields[9]
     name_length, extra_length, comment_length, offset = fields[10], fields[11], fields[12], fields[16]
@@ -111,8 +111,9 @@ def _entry(file: IO[bytes], header: bytes) -> tuple[Entry, bytes, int]:
 
 
 def _unwrapped(path: Path, descriptor: int, offset: int, raw: bytes, last: int, wraps: int) -> int:
-    """Where an entry is in a zip of more than 4 GiB whose offsets are written modulo 2³²: the first place behind
-    the last one, else the first of all, at which its own header stands."""
+    """Return the offset of an entry in a zip of more than 4 GiB whose offsets are written modulo 2³²: the first
+    position after the previous entry, or else the first of all, at which the entry's own header is found.
+    """
     places = [offset + turn * _FULL_32 for turn in range(wraps + 1)]
     for place in sorted(places, key=lambda place: place < last):
         local = os.pread(descriptor, _LOCAL.size + len(raw), place)
@@ -122,7 +123,7 @@ def _unwrapped(path: Path, descriptor: int, offset: int, raw: bytes, last: int, 
 
 
 def _find_contents(path: Path, file: IO[bytes], length: int) -> tuple[int, int, int]:
-    """Where the list of contents starts and ends, and the length of what stands before the zip."""
+    """Return start and end of the central directory, and the length of any data before the zip."""
     tail_start = max(0, length - (1 << 16) - _END.size - 64)
     file.seek(tail_start)
     tail = file.read()
@@ -154,8 +155,9 @@ def _find_contents(path: Path, file: IO[bytes], length: int) -> tuple[int, int, 
 
 
 def _find_end(tail: bytes) -> int:
-    """Where the end record begins, −1 without one. The comment after it may hold its signature, too; the right one
-    is that whose comment ends with the file, or the last where something was appended."""
+    """Return the position of the end record, −1 without one. The comment after it may contain its signature; the
+    right one has a comment that ends with the file, or is the last if data was appended.
+    """
     last = -1
     at = tail.rfind(b"PK\x05\x06")
     while at >= 0:
@@ -195,21 +197,21 @@ def _no_zip(path: Path, file: IO[bytes]) -> UserError:
 
 def _damaged(path: Path) -> UserError:
     return UserError(
-        f"{path} is cut off or damaged: its list of contents is not whole", "download or copy it again"
+        f"{path} is truncated or damaged: its central directory is incomplete", "download or copy it again"
     )
 
 
 def read_entry(descriptor: int, offset: int, stored: int, size: int, method: int, crc: int) -> bytes:
-    """The unpacked bytes of one entry, checked by its CRC. Uses no shared file position.
+    """Return the unpacked bytes of one entry, checked by its CRC. Uses no shared file position.
 
     Raises UnreadableEntryError with the reason.
     """
     if reason := unpack.obstacle(method):
         raise UnreadableEntryError(f"cannot be read from the zip: {reason}")
-    # Name and extra field of the local header are nearly always short: one call reads all.
+    # Name and extra field of the local header are nearly always short, so that one call reads everything.
     chunk = os.pread(descriptor, _LOCAL.size + 512 + stored, offset)
     if len(chunk) < _LOCAL.size or chunk[:4] != b"PK\x03\x04":
-        raise UnreadableEntryError("is not where the zip's list of contents says")
+        raise UnreadableEntryError("is not at the position in the zip's central directory")
     fields = _LOCAL.unpack_from(chunk)
     name_length, extra_length = fields[9:11]
     start = _LOCAL.size + name_length + extra_length

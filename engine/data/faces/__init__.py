@@ -1,4 +1,4 @@
-"""The built-in data set: portraits painted by code from a seed. numpy only; never torch.
+"""The built-in data set: portraits drawn by code from a seed. Uses NumPy only, never torch.
 
 `python -m engine.data.faces SHEET.png` writes a sheet of them.
 """

@@ -1,4 +1,4 @@
-"""What a built-in face is: independent attributes, each a pure function of (seed, index)."""
+"""The attributes of a built-in face: independent, each a pure function of (seed, index)."""
 
 from dataclasses import dataclass, fields
 from typing import get_args
@@ -24,8 +24,9 @@ from engine.data.faces.words import (
 
 @dataclass(frozen=True)
 class Attributes:
-    """One person in one moment. Numbers named `*_tone` index a palette; the rest are in face units, where the
-    picture is 2 high and wide with its centre at 0, or fractions."""
+    """The attributes of one picture. Numbers named `*_tone` index a palette; the others are fractions, or in face
+    units, in which the picture is 2 high and wide with its centre at 0.
+    """
 
     head: HeadShape = "oval"
     head_width: float = 0.5
@@ -64,7 +65,7 @@ NAMES = tuple(field.name for field in fields(Attributes))
 
 
 def attributes(seed: int, index: int) -> Attributes:
-    """The face number `index` of the set `seed`, whatever else is drawn."""
+    """Return the attributes of face `index` of the set `seed`, independent of all other faces."""
     draw = np.random.Generator(np.random.Philox(key=[seed & (2**64 - 1), index]))
 
     def one_of(kind: object, weights: tuple[float, ...] | None = None) -> str:
@@ -80,7 +81,7 @@ def attributes(seed: int, index: int) -> Attributes:
     def near(middle: float, spread: float, limit: float) -> float:
         return float(np.clip(draw.normal(middle, spread), middle - limit, middle + limit))
 
-    # A beard, long hair and earrings go together less often than not; everything else is independent.
+    # A beard rarely goes together with long hair or earrings; all other attributes are independent.
     masculine = draw.random() < 0.5
     hair = one_of(HairStyle, (3, 3, 2, 2, 1, 2, 0.3, 0.3, 0.2, 0.3, 1.4, 1.4) if masculine
                   else (0.6, 1, 1, 1, 1, 1.3, 3, 3, 2.5, 2, 0.1, 0.15))  # fmt: skip

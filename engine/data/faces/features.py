@@ -1,4 +1,4 @@
-"""What sits on a face: eyes, brows, nose, mouth, beard, glasses, cheeks, lines."""
+"""Facial features: eyes, brows, nose, mouth, beard, glasses, cheeks, lines."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def eyes(p: Portrait) -> None:
     for side in (-1, 1):
         x = p.fx - np.float32(side * EYE_X)
         y = p.y - np.float32(EYE_Y) - np.float32(slant * side) * x
-        # A soft socket first, so that the eye sits in the head.
+        # A soft shadow of the socket, so that the eye lies inside the head.
         c.glow_plane(x, y + 0.03, 0.16, p.skin * SHADOW, 0.28)
         white = ellipse(x, y, wide, high * laugh)
         c.fill(white, mix(WHITE_OF_EYE, p.skin, 0.08))
@@ -111,7 +111,7 @@ def _lips(p: Portrait, x: Plane, y: Plane, wide: float, low: float, high: float,
 
 
 def _between(x: Plane, y: Plane, wide: float, top: float, bottom: float) -> Plane:
-    """The crescent between two arcs that meet at x = ±wide."""
+    """Return the crescent between two arcs that meet at x = ±wide."""
     u = np.clip(1 - (x / wide) ** 2, 0, 1)
     return np.asarray(np.maximum.reduce([top * u - y, y - bottom * u, np.abs(x) - wide]), dtype=np.float32)
 

@@ -1,4 +1,4 @@
-"""Hair behind and before the head, and hats on top of it."""
+"""Hair behind and in front of the head, and hats."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ COVERING = ("beanie", "cap", "brim")
 
 
 def behind(p: Portrait) -> None:
-    """What falls behind the shoulders and the neck."""
+    """Draw the hair behind the shoulders and the neck."""
     x, y, w = p.x, p.y, p.a.head_width
     style = p.a.hair
     if style == "long":
@@ -33,7 +33,7 @@ def behind(p: Portrait) -> None:
 
 
 def front(p: Portrait) -> None:
-    """What grows over the skull, cut out around the face."""
+    """Draw the hair over the skull, with the face cut out."""
     a, x, y, w = p.a, p.x, p.y, p.a.head_width
     style, side = a.hair, a.hair_side
     if style == "bald":
@@ -61,7 +61,7 @@ def front(p: Portrait) -> None:
         shape = both(skull, -window, np.asarray(y - 0.25, np.float32))
     elif style in ("long", "wavy"):
         wave = 0.04 * np.sin(9.0 * y) if style == "wavy" else np.float32(0)
-        # Two curtains that part above the brow, off the middle.
+        # Two parts that divide above the brow, off the middle.
         middle = p.fx - np.float32(0.07 * side)
         curtain = ellipse(middle + wave, y - 0.26, w * 0.8, 0.72)
         peak = np.asarray(np.abs(middle) * 0.9 - (y + 0.44), np.float32)
@@ -76,12 +76,12 @@ def front(p: Portrait) -> None:
         shape = union(
             knot, both(skull, -ellipse(p.fx, y - 0.16, w * 0.92, 0.58), np.asarray(y - 0.05, np.float32))
         )
-    else:  # receding
+    else:  # a receding hairline
         crown = union(face, ellipse(p.fx, y + 0.28, w * 0.62, 0.36))
         shape = both(ellipse(x, y + 0.1, w + 0.025, 0.55), -crown, np.asarray(y - 0.04, np.float32))
     if a.hat in COVERING:
         shape = both(shape, np.asarray(-0.42 - y, np.float32))
-    # A soft shadow on the brow gives the hair its thickness.
+    # A soft shadow on the brow makes the hair look thick.
     p.canvas.fill(
         both(shape - 0.05, p.head), p.skin * np.array([0.55, 0.36, 0.34], np.float32), 0.3, soft=0.1
     )
@@ -118,13 +118,13 @@ def hat(p: Portrait) -> None:
 
 
 def _bumpy(shape: Plane, x: Plane, y: Plane, depth: float, count: int) -> Plane:
-    """A shape with curls along its edge."""
+    """Return a shape with curls along its edge."""
     angle = np.arctan2(y + 0.1, x)
     return np.asarray(shape + depth * np.abs(np.sin(count * angle / 2)) - depth, dtype=np.float32)
 
 
 def _strands(p: Portrait) -> NDArray[np.float32]:
-    """The hair's colour per pixel: light, a band of shine, and strands that follow the skull."""
+    """Return the hair's colour per pixel: light, a band of shine, and strands that follow the skull."""
     base = HAIRS[p.a.hair_tone]
     lit = p.lit(base, 0.8)
     angle = np.arctan2(p.y + 0.05, p.x)

@@ -1,4 +1,4 @@
-"""Many faces at once, in blocks, on all cores."""
+"""Drawing many faces in blocks, on all cores."""
 
 import multiprocessing
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ BLOCK = 100
 
 
 def faces(seed: int, start: int, stop: int, size: int) -> NDArray[np.uint8]:
-    """Faces start … stop−1 of the set `seed`: uint8 (n, size, size, 3)."""
+    """Return faces start … stop−1 of the set `seed`: uint8 (n, size, size, 3)."""
     drawn = [draw_face(attributes(seed, index), size) for index in range(start, stop)]
     return np.stack(drawn) if drawn else np.empty((0, size, size, 3), np.uint8)
 
@@ -23,7 +23,7 @@ def _block(task: tuple[int, int, int, int]) -> NDArray[np.uint8]:
 
 
 def generate(seed: int, count: int, size: int, workers: int = 1) -> Iterator[NDArray[np.uint8]]:
-    """Faces 0 … count−1 in order, as blocks of at most 100; memory does not grow with `count`."""
+    """Yield faces 0 … count−1 in order, in blocks of at most 100; memory does not grow with `count`."""
     tasks = ((seed, start, min(start + BLOCK, count), size) for start in range(0, count, BLOCK))
     if workers <= 1:
         yield from map(_block, tasks)

@@ -1,4 +1,4 @@
-"""From attributes to a portrait: scene, shoulders, head, features, hair, in the order a painter would lay them."""
+"""Drawing a portrait from attributes: scene, shoulders, head, features, hair, from back to front."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from engine.data.faces.portrait import WARM_DARK, Portrait
 
 
 def draw_face(attributes: Attributes, size: int) -> NDArray[np.uint8]:
-    """The portrait, uint8 (size, size, 3). The same attributes and size give the same bytes on one machine."""
+    """Return the portrait, uint8 (size, size, 3). The same attributes and size give the same bytes on one machine."""
     p = Portrait(attributes, size)
     _scene(p)
     hairdo.behind(p)
@@ -44,7 +44,7 @@ def _scene(p: Portrait) -> None:
     elif p.a.scene == "bokeh":
         c.rgb[:] = mix(bright, deep, 0.6)
         for k in range(7):
-            # A golden-angle spiral: spots that never line up.
+            # A golden-angle spiral, whose spots never align.
             angle, radius = 2.4 * k + p.a.scene_tone, 0.35 + 0.12 * k
             cx, cy = radius * np.cos(angle), radius * np.sin(angle) - 0.1
             c.fill(ellipse(c.x - cx, c.y - cy, 0.2 + 0.02 * k, 0.2 + 0.02 * k), bright, 0.45, soft=0.08)
@@ -84,7 +84,7 @@ def _neck_and_clothes(p: Portrait) -> None:
 def _ears(p: Portrait) -> None:
     c = p.canvas
     for side in (-1, 1):
-        # The ear on the side the face turns to is hidden by the cheek.
+        # The cheek hides the ear on the side to which the face turns.
         reach = p.a.head_width * (0.99 if p.a.head != "long" else 0.9) - 0.05 * max(0.0, side * p.a.yaw)
         ear = ellipse(p.x - side * reach, p.y - 0.03, 0.075, 0.125)
         c.fill(ear, p.lit(p.skin))

@@ -1,4 +1,4 @@
-"""Colours that go together, 0…1 RGB."""
+"""Matching colours, RGB in 0…1."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""A face in the middle of being painted: where its head is, how it is lit, and the canvas that it is painted on."""
+"""A face while it is drawn: the position of the head, its light, and the canvas."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,14 +8,15 @@ from engine.data.faces.canvas import Canvas, Plane, box, ellipse
 from engine.data.faces.palette import SKINS, Colour
 
 ZOOM = np.float32(0.9)
-"""Below 1 the head fills more of the picture than the coordinates say."""
+"""Below 1, the head is larger in the picture than in the coordinates."""
 WARM_DARK = np.array([0.60, 0.44, 0.42], np.float32)
 WARM_LIGHT = np.array([1.0, 0.95, 0.86], np.float32)
 
 
 class Portrait:
-    """`x`, `y` are turned and moved with the head; `fx` also with its yaw, for what sits on the face; `in_shadow` and
-    `in_light` are how a head-shaped solid is lit."""
+    """The state of a portrait. `x`, `y` are turned and moved with the head; `fx` also with its yaw, for features of
+    the face; `in_shadow` and `in_light` are the lighting of a head-shaped solid.
+    """
 
     def __init__(self, attributes: Attributes, size: int) -> None:
         self.a = attributes
@@ -23,7 +24,7 @@ class Portrait:
         dx, dy = attributes.shift
         x, y = c.x - np.float32(dx), c.y - np.float32(dy)
         cos, sin = np.float32(np.cos(attributes.tilt)), np.float32(np.sin(attributes.tilt))
-        # Turned about the neck, as a head is.
+        # Turned about the neck.
         self.x = ZOOM * (cos * x + sin * (y - 0.5))
         self.y = ZOOM * (-sin * x + cos * (y - 0.5)) + np.float32(0.46)
         self.fx = self.x - np.float32(0.075 * attributes.yaw)
@@ -41,7 +42,7 @@ class Portrait:
         return np.asarray((nx * lx + ny * ly + nz * lz) / np.sqrt(lx**2 + ly**2 + lz**2), dtype=np.float32)
 
     def lit(self, colour: Colour, depth: float = 1.0) -> NDArray[np.float32]:
-        """`colour` under this portrait's light, per pixel: warm in the shadow, pale in the light."""
+        """Return `colour` in this portrait's light, per pixel: warm in the shadow, pale in the light."""
         depth_32 = np.float32(depth)
         lit = colour + (colour * WARM_DARK - colour) * (depth_32 * self.in_shadow)
         lit += (WARM_LIGHT - lit) * (depth_32 * self.in_light)
@@ -49,7 +50,7 @@ class Portrait:
 
 
 def _head_shape(p: Portrait) -> Plane:
-    """Signed distance to the head's outline."""
+    """Return the signed distance to the head's outline."""
     x, y, w = p.x, p.y, p.a.head_width
     skull = ellipse(x, y + 0.1, w, 0.54)
     if p.a.head == "round":
@@ -64,7 +65,7 @@ def _head_shape(p: Portrait) -> Plane:
         skull = ellipse(x, y + 0.1, w * 0.9, 0.55)
     else:
         jaw = ellipse(x, y - 0.11, w * 0.86, 0.52)
-    # A smooth union: cheeks flow into the skull.
+    # A smooth union of cheeks and skull.
     blend = np.float32(0.16)
     h = np.clip(0.5 + 0.5 * (jaw - skull) / blend, 0, 1)
     return np.asarray(jaw + (skull - jaw) * h - blend * h * (1 - h), dtype=np.float32)

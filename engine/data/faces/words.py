@@ -1,4 +1,4 @@
-"""The vocabulary of built-in faces."""
+"""The names of attribute values of built-in faces."""
 
 from typing import Literal
 

@@ -95,7 +95,7 @@ CASES: list[tuple[str, int, str]] = [
     ("runs branch celeba32-1@e1 --set foo", 2, "--set 'foo' is not section.key=value"),
     ("train fine --set optim.rl=3", 2, "no key in [optim] named 'rl' — did you mean 'lr'"),
     ("train fine --set diffusion.steps=0", 2, "error: --set diffusion.steps=0: diffusion.steps: 0: input should be"),
-    ("train celeba32", 1, "no data set named 'celeba' yet — `ddpm-tui data add PATH` takes"),
+    ("train celeba32", 1, "no data set named 'celeba' yet — `ddpm-tui data add PATH` adds"),
     ("train folder", 1, "no data set named 'pictures' — there are: dots, faces; add it with"),
     ("profiles new fine", 1, "already a profile of yours named 'fine'"),
     ("profiles new a/b", 2, "'a/b' cannot name a profile"),
@@ -104,7 +104,7 @@ CASES: list[tuple[str, int, str]] = [
     ("data add empty", 1, "there is no picture in"),
     ("data add one", 1, "only one picture in"),
     ("data add page.zip", 1, "is a web page, not a zip (a download or quota page was saved in its place)"),
-    ("data add torn.zip", 1, "is cut off or damaged: its list of contents is not whole — download or copy it again"),
+    ("data add torn.zip", 1, "is truncated or damaged: its central directory is incomplete — download or copy"),
     ("data add words.zip", 1, "there is no picture in"),
     ("data add text.txt", 1, "is not a zip file — add a folder of pictures, or a zip of them"),
     ("data add nowhere", 1, "does not exist — give a folder of pictures or a zip of them"),
@@ -212,7 +212,7 @@ def test_a_suggested_command_can_be_pasted(home: Home, cli: Cli, tmp_path: Path,
     add_source(home, folder, "odd")
     (folder / "0.png").unlink()
     said = cli("data", "show", "odd").out
-    (command,) = re.findall("`(ddpm-tui data add .*)` takes it anew", said)
+    (command,) = re.findall("`(ddpm-tui data add .*)` adds it again", said)
     words = subprocess.run(
         ["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True
     ).stdout

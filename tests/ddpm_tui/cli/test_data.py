@@ -248,7 +248,7 @@ def test_folders_that_say_test_are_named_with_the_way_to_leave_them_out(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--exclude", ""), 2, "no pattern of names"),
+        (("--exclude", ""), 2, "not a pattern of names"),
         (("--exclude", "/etc"), 2, "relative to the folder"),
         (("--exclude", "nothing-there"), 1, "is named by --exclude nothing-there"),
         (("--exclude", "x", "--exclude-nothing"), 2, "exclude each other"),

@@ -117,7 +117,7 @@ def test_another_celeba_is_not_overwritten(
     (tmp_path / "img_align_celeba.zip").write_bytes(faces_zip)
     catalog.add_source(home, tmp_path / "img_align_celeba.zip")
     play(faces_zip)  # type: ignore[operator]
-    with pytest.raises(UserError, match="already there"):
+    with pytest.raises(UserError, match="already exists"):
         celeba.download_celeba(home)
 
 

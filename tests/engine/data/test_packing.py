@@ -81,8 +81,8 @@ def test_every_picture_is_where_it_belongs(home: Home, pictures: Path) -> None:
     assert (manifest.train, manifest.held_out, manifest.test) == (len(packed.train), len(packed.held_out), 0)
     assert sorted([*packed.train, *packed.held_out]) == list(range(298))
     assert packed.folder.report.read_text().splitlines() == [
-        "000070.jpg\tnot a picture, or of a kind that is not supported",
-        "000250.jpg\tnot a picture, or of a kind that is not supported",
+        "000070.jpg\tnot a picture, or of a format that is not supported",
+        "000250.jpg\tnot a picture, or of a format that is not supported",
     ]
     assert [done for done, _, _ in told] == [0, 64, 128, 192, 256, 300]
     assert {total for _, total, _ in told} == {COUNT}
@@ -199,7 +199,9 @@ def test_a_killed_decoder_is_an_error_and_not_a_hang(home: Home, pictures: Path)
             for decoder in living_decoders():
                 decoder.kill()
 
-    with pytest.raises(DdpmError, match=r"decoding process ended unexpectedly.*goes on where it stopped"):
+    with pytest.raises(
+        DdpmError, match=r"decoding process ended unexpectedly.*start it again to continue from there"
+    ):
         pack(home, "cats", SIZE, "box128", report=kill_decoders, processes=2)
     pack(home, "cats", SIZE, "box128")
 

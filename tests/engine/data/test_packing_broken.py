@@ -103,4 +103,4 @@ def test_a_file_too_long_for_a_picture_is_not_read(tmp_path: Path) -> None:
 def test_a_picture_that_became_a_pipe_is_waited_for_by_nobody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.jpg")
     result = Decoder(Task("folder", str(tmp_path), "whole", 8)).work(Block(0, (("a.jpg",),)))
-    assert result.broken == [(0, "is no file any more")]
+    assert result.broken == [(0, "is no longer a file")]

@@ -276,7 +276,7 @@ def test_what_is_no_file_or_folder_is_refused_at_once(tmp_path: Path, kind: str)
             os.chdir(tmp_path)
             server.bind("p.zip")
             os.chdir(here)
-        with pytest.raises(UserError, match=rf"p\.zip is no file or folder \(it is a {kind}\)"):
+        with pytest.raises(UserError, match=rf"p\.zip is neither a file nor a folder \(it is a {kind}\)"):
             scan(path)
 
 
