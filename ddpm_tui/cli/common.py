@@ -86,7 +86,7 @@ def _check_device(_: click.Context, __: click.Parameter, value: str) -> str:
 def check_steps(steps: int | None, most: int) -> None:
     """Refuse more `steps` than the run was trained for at once, before the job would. Raises UserError."""
     if steps is not None and steps > most:
-        raise UserError(f"--steps {steps} is more than the {most} diffusion steps of the run")
+        raise UserError(f"--steps {steps} is more than the run's {most} diffusion steps")
 
 
 def home() -> Home:
