@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Three for two cores: tests of screens and of processes wait half of their time.
+PARALLEL := -n 3 --dist worksteal
 
 .PHONY: help demo test test-fast lint format bench bench-check test-gpu soak clean
 
@@ -26,10 +28,10 @@ demo: $(STAMP)
 	@$(BIN)/ddpm-tui demo
 
 test: lint
-	$(BIN)/pytest -n 2 -m "not gpu and not bench"
+	$(BIN)/pytest $(PARALLEL) -m "not gpu and not bench"
 
 test-fast: $(STAMP)
-	$(BIN)/pytest -n 2 -m "not slow and not e2e and not gpu and not bench"
+	$(BIN)/pytest $(PARALLEL) -m "not slow and not e2e and not gpu and not bench"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

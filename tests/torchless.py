@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ from safetensors.numpy import save_file
 
 from engine.base.folders import CheckpointFolder, RunFolder
 from engine.base.home import Home
+from engine.config.store import build_profile, save_profile, to_toml
+from engine.data.catalog import add_source
 from engine.runs.checkpoints import Manifest, publish
 from engine.runs.metrics import MetricsWriter
 from engine.runs.record import freeze
-from tests.tiny import make_run
+from tests.tiny import TINY, make_run
 
 STEPS_PER_EPOCH = 7
 BATCH = 8
@@ -73,6 +76,12 @@ def extend(run: RunFolder, epochs: Iterable[int], best: int = 0) -> None:
             lr=1e-3,
         )
     writer.close()
+
+
+def with_tiny_profile(home: Home, pictures: Path) -> None:
+    """Give a home the data set `dots` of `pictures` and the profile `tiny`."""
+    add_source(home, pictures, "dots")
+    save_profile(home, "tiny", to_toml(build_profile(TINY, "tiny")))
 
 
 def spoil_manifest(folder: CheckpointFolder, **changes: Any) -> None:

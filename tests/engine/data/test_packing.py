@@ -1,65 +1,29 @@
 """Packing: the right pixels, the same bytes after any kill, one packer at a time, broken pictures by the 1 % rule."""
 
-import contextlib
-import hashlib
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
-import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from engine.base import files
-from engine.base.errors import DdpmError, DiskFullError, UserError
-from engine.base.folders import PackedFolder
+from engine.base.errors import DiskFullError, UserError
 from engine.base.home import Home
 from engine.data import catalog
 from engine.data.decode import decode
 from engine.data.manifest import verify_packed
 from engine.data.packed import open_packed
-from engine.data.packing import PackingStoppedError, pack
+from engine.data.packing import pack
 from tests.engine.data.odd_pictures import fill, small_jpeg
-
-SIZE = 16
-COUNT = 300  # five blocks of 64
+from tests.engine.data.packed_cats import COUNT, SIZE, digests, run_pack
 
 
-@pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A zip of 300 small JPEGs, two of them broken."""
-    path = tmp_path_factory.mktemp("zip") / "cats.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for number in range(COUNT):
-            content = b"no picture" if number in (70, 250) else small_jpeg(number)
-            archive.writestr(f"cats/{number:06d}.jpg", content)
-    return path
-
-
-@pytest.fixture(scope="session")
-def undisturbed(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    home = Home(tmp_path_factory.mktemp("home")).create()
-    catalog.add_source(home, pictures)
-    return digests(pack(home, "cats", SIZE, "box128"))
-
-
-def digests(folder: PackedFolder) -> dict[str, str]:
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.path.iterdir())
-        if path.name != "lock"
-    }
-
-
-def test_every_picture_is_where_it_belongs(home: Home, pictures: Path) -> None:
-    catalog.add_source(home, pictures)
+def test_every_picture_is_where_it_belongs(home: Home, cats: Path) -> None:
+    catalog.add_source(home, cats)
     told: list[tuple[int, int, str]] = []
     packed = open_packed(
         pack(home, "cats", SIZE, "box128", report=lambda *what: told.append(what), processes=2)
@@ -92,14 +56,14 @@ def test_every_picture_is_where_it_belongs(home: Home, pictures: Path) -> None:
 
 @pytest.mark.parametrize("processes", [1, 3])
 def test_the_number_of_processes_changes_nothing(
-    home: Home, pictures: Path, undisturbed: dict[str, str], processes: int
+    home: Home, cats: Path, undisturbed: dict[str, str], processes: int
 ) -> None:
-    catalog.add_source(home, pictures)
+    catalog.add_source(home, cats)
     assert digests(pack(home, "cats", SIZE, "box128", processes=processes)) == undisturbed
 
 
-def test_zip_and_folder_give_the_same_bytes(home: Home, pictures: Path, undisturbed: dict[str, str]) -> None:
-    with zipfile.ZipFile(pictures) as archive:
+def test_zip_and_folder_give_the_same_bytes(home: Home, cats: Path, undisturbed: dict[str, str]) -> None:
+    with zipfile.ZipFile(cats) as archive:
         archive.extractall(home.root / "unpacked")
     catalog.add_source(home, home.root / "unpacked", "cats")
     again = digests(pack(home, "cats", SIZE, "box128"))
@@ -107,175 +71,19 @@ def test_zip_and_folder_give_the_same_bytes(home: Home, pictures: Path, undistur
         assert again[name] == undisturbed[name]
 
 
-def run_pack(home: Home, failpoints: str = "", wait: bool = True) -> "subprocess.Popen[bytes]":
-    code = (
-        "import sys; from pathlib import Path; from engine.base.home import Home; from engine.data.packing import pack;"
-        f"pack(Home(Path(sys.argv[1])), 'cats', {SIZE}, 'box128', processes=2,"
-        " report=lambda d, t, s: print(d, s, flush=True))"
-    )
-    environment = {**os.environ, "DDPM_FAILPOINTS": failpoints}
-    child = subprocess.Popen(
-        [sys.executable, "-c", code, str(home.root)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    if wait:
-        child.wait(60)
-    return child
-
-
-@pytest.mark.parametrize(
-    "place",
-    [
-        "pack.pixels:1",
-        "pack.block:1",
-        "pack.pixels:3",
-        "pack.block:3",
-        "pack.block:5",
-        "pack.rename",
-        "pack.manifest",
-    ],
-)
-def test_killed_anywhere_it_goes_on_to_the_same_bytes(
-    home: Home, pictures: Path, undisturbed: dict[str, str], place: str
-) -> None:
-    catalog.add_source(home, pictures)
-    child = run_pack(home, f"{place}=kill")
-    assert child.returncode == -signal.SIGKILL
-    folder = catalog.packed_folder(home, "cats", SIZE, "box128", None)
-    told: list[int] = []
-    assert pack(home, "cats", SIZE, "box128", report=lambda done, *_: told.append(done)) == folder
-    assert digests(folder) == undisturbed
-    finished = {"pack.block:3": 192, "pack.pixels:3": 128, "pack.block:5": 300, "pack.rename": 300}
-    if place in finished:
-        assert told[0] == finished[place]
-
-
-def test_killed_twice_and_with_torn_files(home: Home, pictures: Path, undisturbed: dict[str, str]) -> None:
-    """As a power cut may leave them: a journal that says more than the pictures hold, and half a line."""
-    catalog.add_source(home, pictures)
-    assert run_pack(home, "pack.block:2=kill").returncode == -signal.SIGKILL
-    assert run_pack(home, "pack.block:2=kill").returncode == -signal.SIGKILL  # four blocks now
-    folder = catalog.packed_folder(home, "cats", SIZE, "box128", None)
-    part, journal = folder.path / "pictures.u8.part", folder.path / "journal.jsonl"
-    assert part.stat().st_size == (4 * 64 - 2) * 3 * SIZE * SIZE
-    content = bytearray(part.read_bytes())
-    content[70 * 3 * SIZE * SIZE] ^= 0xFF  # in the second block
-    part.write_bytes(content)
-    journal.write_bytes(journal.read_bytes() + b'{"block": 4, "go')
-    told: list[int] = []
-    pack(home, "cats", SIZE, "box128", report=lambda done, *_: told.append(done))
-    assert told[0] == 64
-    assert digests(folder) == undisturbed
-
-
-def test_decoders_do_not_outlive_a_killed_packer(home: Home, pictures: Path) -> None:
-    catalog.add_source(home, pictures)
-    child = run_pack(home, wait=False)
-    assert child.stdout is not None
-    child.stdout.readline()  # it has begun
-    decoders: list[psutil.Process] = []
-    sessions: set[int] = set()
-    for _ in range(12_000):
-        decoders = psutil.Process(child.pid).children(recursive=True)
-        sessions = {os.getsid(decoder.pid) for decoder in decoders}
-        if len(decoders) == 2 and os.getsid(child.pid) not in sessions:
-            break
-        time.sleep(0.005)
-    assert len(decoders) == 2
-    assert os.getsid(child.pid) not in sessions  # Ctrl-C is not for them
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    _, alive = psutil.wait_procs(decoders, timeout=60)
-    assert alive == []
-
-
-def test_a_killed_decoder_is_an_error_and_not_a_hang(home: Home, pictures: Path) -> None:
-    catalog.add_source(home, pictures)
-
-    def kill_decoders(done: int, total: int, text: str) -> None:
-        if done:
-            for decoder in living_decoders():
-                decoder.kill()
-
-    with pytest.raises(
-        DdpmError, match=r"decoding process ended unexpectedly.*start it again to continue from there"
-    ):
-        pack(home, "cats", SIZE, "box128", report=kill_decoders, processes=2)
-    pack(home, "cats", SIZE, "box128")
-
-
-def living_decoders() -> list[psutil.Process]:
-    """Of this process; other tests in it may have left children of other kinds."""
-    found = []
-    for child in psutil.Process().children():
-        with contextlib.suppress(psutil.NoSuchProcess):  # ZombieProcess is one
-            if "engine.data.decoder" in child.cmdline():
-                found.append(child)
-    return found
-
-
-def test_stopping_and_going_on(home: Home, pictures: Path, undisturbed: dict[str, str]) -> None:
-    catalog.add_source(home, pictures)
-    seen = 0
-
-    def report(done: int, total: int, text: str) -> None:
-        nonlocal seen
-        seen = done
-
-    with pytest.raises(PackingStoppedError, match="stopped at 128 of 300"):
-        pack(home, "cats", SIZE, "box128", report=report, should_stop=lambda: seen >= 128, processes=1)
-    assert digests(pack(home, "cats", SIZE, "box128")) == undisturbed
-    assert not living_decoders()
-
-
-def test_a_second_packer_waits_and_then_has_it_too(home: Home, pictures: Path) -> None:
-    catalog.add_source(home, pictures)
-    folder = catalog.packed_folder(home, "cats", SIZE, "box128", None)
-    said: list[str] = []
-    folder.path.mkdir()
-    lock = files.FileLock.try_acquire(folder.lock)
-    assert lock is not None
-    lock.describe("process 7, which packs cats")
-
-    def second() -> None:
-        pack(home, "cats", SIZE, "box128", report=lambda done, total, text: said.append(text))
-
-    waiter = threading.Thread(target=second)
-    waiter.start()
-    while not said:
-        time.sleep(0.01)
-    assert said[0] == "waiting for process 7, which packs cats"
-    with pytest.raises(PackingStoppedError):
-        pack(home, "cats", SIZE, "box128", should_stop=lambda: True)
-    lock.release()
-    waiter.join(60)
-    assert verify_packed(folder) == []
-
-
-def test_two_real_packers_at_once(home: Home, pictures: Path, undisturbed: dict[str, str]) -> None:
-    catalog.add_source(home, pictures)
-    both = [run_pack(home, wait=False) for _ in range(2)]
-    outputs = [child.communicate(timeout=120)[0].decode() for child in both]
-    assert [child.returncode for child in both] == [0, 0]
-    assert digests(catalog.packed_folder(home, "cats", SIZE, "box128", None)) == undisturbed
-    assert sum("300 packing cats" in output for output in outputs) == 1
-
-
 def test_no_room_is_said_before_anything_is_written(
-    home: Home, pictures: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, cats: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    catalog.add_source(home, pictures)
+    catalog.add_source(home, cats)
     monkeypatch.setattr(files, "free_bytes", lambda folder: 100_000)
     with pytest.raises(DiskFullError, match="needed"):
         pack(home, "cats", SIZE, "box128")
 
 
 def test_a_disk_that_fills_up_keeps_what_is_packed(
-    home: Home, pictures: Path, undisturbed: dict[str, str]
+    home: Home, cats: Path, undisturbed: dict[str, str]
 ) -> None:
-    catalog.add_source(home, pictures)
+    catalog.add_source(home, cats)
     child = run_pack(home, "pack.pixels:3=enospc")
     assert child.stderr is not None
     assert b"DiskFullError" in child.stderr.read()
@@ -286,9 +94,9 @@ def test_a_disk_that_fills_up_keeps_what_is_packed(
 
 
 def test_a_whole_folder_is_returned_at_once_and_a_damaged_one_packed_again(
-    home: Home, pictures: Path, undisturbed: dict[str, str]
+    home: Home, cats: Path, undisturbed: dict[str, str]
 ) -> None:
-    catalog.add_source(home, pictures)
+    catalog.add_source(home, cats)
     folder = pack(home, "cats", SIZE, "box128")
     told: list[int] = []
     pack(home, "cats", SIZE, "box128", report=lambda done, *_: told.append(done))
@@ -348,20 +156,20 @@ def test_decoders_import_no_torch(tmp_path: Path) -> None:
 
 
 def test_files_in_the_users_folder_do_not_get_into_the_decoders(
-    home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, cats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "numpy.py").write_text("raise SystemExit(9)")
     monkeypatch.chdir(tmp_path)
-    catalog.add_source(home, pictures)
+    catalog.add_source(home, cats)
     pack(home, "cats", SIZE, "box128", processes=2)
 
 
-def test_memory_does_not_hold_the_pictures(home: Home, pictures: Path) -> None:
+def test_memory_does_not_hold_the_pictures(home: Home, cats: Path) -> None:
     """However slow the reader is, only a few blocks are under way."""
     from engine.data.decoder import Block, Task
     from engine.data.pool import WINDOW, DecoderPool
 
-    listing = catalog.open_source(home, catalog.add_source(home, pictures))
+    listing = catalog.open_source(home, catalog.add_source(home, cats))
     given: list[int] = []
 
     def blocks() -> "object":

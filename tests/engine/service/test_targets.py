@@ -8,23 +8,24 @@ import pytest
 
 from engine.base.errors import DdpmError, UserError
 from engine.base.home import Home
-from engine.config.store import save_profile, to_toml
+from engine.config.store import save_profile
 from engine.data.catalog import add_source
 from engine.data.packing import pack
-from engine.runs.record import freeze, load_run, run_names
+from engine.runs.record import load_run, run_names
 from engine.service import machine
 from engine.service.targets import find_target
-from tests.ddpm_tui.cli.conftest import Cli
-from tests.torchless import extend, publish_at, trained_run
+from tests.torchless import extend, publish_at, with_tiny_profile
 
 
 @pytest.fixture
-def there(home: Home, pictures: object) -> Home:
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home").create()
+
+
+@pytest.fixture
+def there(home: Home, pictures: Path) -> Home:
     """A home with a data set and the profile `tiny` (4 epochs, chunks of 2)."""
-    add_source(home, str(pictures), "dots")
-    run = trained_run(home, "model", 0)
-    save_profile(home, "tiny", to_toml(load_run(home, "model").profile))
-    run.path.rename(home.trash / "model")
+    with_tiny_profile(home, pictures)
     return home
 
 
@@ -189,25 +190,3 @@ def test_a_device_that_is_not_there(
 
 
 # What it says of the learning rate.
-
-
-def test_a_dry_run_says_what_would_be_and_makes_nothing(there: Home, cli: Cli) -> None:
-    new = cli("train", "tiny", "--to-epoch", "6", "--dry-run")
-    assert (new.code, new.out) == (0, "a new run 'tiny-1': epochs 0 → 6\n")
-    assert (
-        new.err == "the learning rate is planned for 6 epochs, instead of the profile's 4, once and for all\n"
-    )
-    assert run_names(there) == []
-    find_target(there, "tiny")
-    extend(there.run("tiny-1"), range(1, 5))
-    freeze(there.run("tiny-1"), horizon_epochs=4)
-    more = cli("train", "tiny-1", "--chunks", "1", "--dry-run")
-    anew = "past the end of its plan (epoch 4) the learning rate begins anew: up to 0.001, down to 0 at epoch 6\n"
-    assert (more.out, more.err) == ("run 'tiny-1': epochs 4 → 6\n", anew)
-    # What is suggested after the last planned epoch says what it will do.
-    done = cli("train", "tiny-1")
-    assert done.err.endswith(f"`ddpm-tui train tiny-1 --chunks 1` continues to epoch 6\n{anew}")
-    branch = cli("runs", "branch", "tiny-1@e4", "--set", "optim.lr=1e-5", "--name", "slow")
-    assert "a chunk of it is epochs 4 → 6" in branch.out
-    assert "begins anew: up to 1e-05" in branch.out
-    assert cli("train", "tiny-1", "--chunks", "1", "--dry-run", "--json").json["to_epoch"] == 6
