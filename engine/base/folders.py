@@ -2,11 +2,27 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 
 def is_number(name: str) -> bool:
     """Return whether a folder's name is the number of a job or of a step."""
     return name.isascii() and name.isdigit() and len(name) <= 15
+
+
+class _Folder(Protocol):
+    @property
+    def path(self) -> Path: ...
+
+
+class Inside:
+    """A file or folder with a fixed name inside a folder: its path, as an attribute."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, folder: _Folder, kind: type[_Folder]) -> Path:
+        return folder.path / self.name
 
 
 @dataclass(frozen=True)
@@ -19,21 +35,10 @@ class CheckpointFolder:
     def step(self) -> int:
         return int(self.path.name)
 
-    @property
-    def manifest(self) -> Path:
-        return self.path / "manifest.json"
-
-    @property
-    def model(self) -> Path:
-        return self.path / "model.safetensors"
-
-    @property
-    def ema(self) -> Path:
-        return self.path / "ema.safetensors"
-
-    @property
-    def optimizer(self) -> Path:
-        return self.path / "optimizer.safetensors"
+    manifest = Inside("manifest.json")
+    model = Inside("model.safetensors")
+    ema = Inside("ema.safetensors")
+    optimizer = Inside("optimizer.safetensors")
 
 
 @dataclass(frozen=True)
@@ -42,17 +47,9 @@ class ExportFolder:
 
     path: Path
 
-    @property
-    def record(self) -> Path:
-        return self.path / "export.json"
-
-    @property
-    def profile(self) -> Path:
-        return self.path / "profile.toml"
-
-    @property
-    def weights(self) -> Path:
-        return self.path / "model.safetensors"
+    record = Inside("export.json")
+    profile = Inside("profile.toml")
+    weights = Inside("model.safetensors")
 
 
 @dataclass(frozen=True)
@@ -61,25 +58,12 @@ class SampleFolder:
 
     path: Path
 
-    @property
-    def record(self) -> Path:
-        return self.path / "sample.json"
-
-    @property
-    def grid(self) -> Path:
-        return self.path / "grid.png"
-
-    @property
-    def pictures(self) -> Path:
-        """Return the path of all pictures, uint8 (N, H, W, C), NPY."""
-        return self.path / "pictures.npy"
-
-    @property
-    def trajectory(self) -> Path:
-        """Return the path of the denoising of the first few pictures, uint8 (frames, n, H, W, C), NPY; frame 0 is
-        noise.
-        """
-        return self.path / "trajectory.npy"
+    record = Inside("sample.json")
+    grid = Inside("grid.png")
+    pictures = Inside("pictures.npy")
+    """All pictures, uint8 (N, H, W, C), NPY."""
+    trajectory = Inside("trajectory.npy")
+    """The denoising of the first few pictures, uint8 (frames, n, H, W, C), NPY; frame 0 is noise."""
 
 
 @dataclass(frozen=True)
@@ -92,55 +76,29 @@ class RunFolder:
     def name(self) -> str:
         return self.path.name
 
-    @property
-    def record(self) -> Path:
-        return self.path / "run.json"
-
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.jsonl"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "log.txt"
-
-    @property
-    def lock(self) -> Path:
-        return self.path / "lock"
-
-    @property
-    def tags(self) -> Path:
-        return self.path / "tags.json"
-
-    @property
-    def tags_lock(self) -> Path:
-        """Return the lock that is held while tags are changed; the run's own lock belongs to its worker."""
-        return self.path / "tags.lock"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
+    record = Inside("run.json")
+    metrics = Inside("metrics.jsonl")
+    log = Inside("log.txt")
+    lock = Inside("lock")
+    tags = Inside("tags.json")
+    tags_lock = Inside("tags.lock")
+    """The lock that is held while tags are changed; the run's own lock belongs to its worker."""
+    checkpoints = Inside("checkpoints")
 
     def checkpoint(self, step: int) -> CheckpointFolder:
         return CheckpointFolder(self.checkpoints / f"{step:08d}")
 
-    @property
-    def previews(self) -> Path:
-        return self.path / "previews"
+    previews = Inside("previews")
 
     def preview(self, step: int) -> Path:
         return self.previews / f"{step:08d}.png"
 
-    @property
-    def samples(self) -> Path:
-        return self.path / "samples"
+    samples = Inside("samples")
 
     def sample(self, sample_id: str) -> SampleFolder:
         return SampleFolder(self.samples / sample_id)
 
-    @property
-    def evaluations(self) -> Path:
-        return self.path / "evaluations"
+    evaluations = Inside("evaluations")
 
 
 @dataclass(frozen=True)
@@ -153,30 +111,13 @@ class JobFolder:
     def id(self) -> str:
         return self.path.name
 
-    @property
-    def spec(self) -> Path:
-        return self.path / "spec.json"
-
-    @property
-    def progress(self) -> Path:
-        return self.path / "progress.json"
-
-    @property
-    def result(self) -> Path:
-        return self.path / "result.json"
-
-    @property
-    def lock(self) -> Path:
-        return self.path / "lock"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "worker.log"
-
-    @property
-    def queue_note(self) -> Path:
-        """Return the queue's note of the job's state, from which a lost database is rebuilt."""
-        return self.path / "queue.json"
+    spec = Inside("spec.json")
+    progress = Inside("progress.json")
+    result = Inside("result.json")
+    lock = Inside("lock")
+    log = Inside("worker.log")
+    queue_note = Inside("queue.json")
+    """The queue's note of the job's state, from which a lost database is rebuilt."""
 
 
 @dataclass(frozen=True)
@@ -189,19 +130,11 @@ class SourceFolder:
     def name(self) -> str:
         return self.path.name
 
-    @property
-    def record(self) -> Path:
-        return self.path / "source.json"
-
-    @property
-    def download(self) -> Path:
-        """Return the folder of pictures that this program downloaded (CelebA's zip and partition)."""
-        return self.path / "download"
-
-    @property
-    def labels(self) -> Path:
-        """What is known of each picture, by its name."""
-        return self.path / "labels.safetensors"
+    record = Inside("source.json")
+    download = Inside("download")
+    """The folder of pictures that this program downloaded (CelebA's zip and partition)."""
+    labels = Inside("labels.safetensors")
+    """What is known of each picture, by its name."""
 
 
 @dataclass(frozen=True)
@@ -210,39 +143,20 @@ class PackedFolder:
 
     path: Path
 
-    @property
-    def manifest(self) -> Path:
-        return self.path / "manifest.json"
-
-    @property
-    def pictures(self) -> Path:
-        """Return the path of the pictures, uint8 (N, 3, H, W), C order, without header."""
-        return self.path / "pictures.u8"
-
-    @property
-    def split(self) -> Path:
-        """Return the path of the split, uint8 (N,): 0 train, 1 held out, 2 test."""
-        return self.path / "split.u8"
-
-    @property
-    def report(self) -> Path:
-        """Return the path of the list of pictures that were left out, one per line, with the reason."""
-        return self.path / "broken.txt"
-
-    @property
-    def statistics(self) -> Path:
-        """Return the folder of these pictures' features, stored for scores."""
-        return self.path / "statistics"
-
-    @property
-    def label_record(self) -> Path:
-        """Which labels count."""
-        return self.path / "labels.json"
+    manifest = Inside("manifest.json")
+    pictures = Inside("pictures.u8")
+    """The pictures, uint8 (N, 3, H, W), C order, without header."""
+    split = Inside("split.u8")
+    """The split, uint8 (N,): 0 train, 1 held out, 2 test."""
+    report = Inside("broken.txt")
+    """The list of pictures that were left out, one per line, with the reason."""
+    statistics = Inside("statistics")
+    """The folder of these pictures' features, stored for scores."""
+    label_record = Inside("labels.json")
+    """Which labels count."""
 
     def labels(self, digest: str) -> Path:
         """Labels in one state that they were in."""
         return self.path / f"labels-{digest}.safetensors"
 
-    @property
-    def lock(self) -> Path:
-        return self.path / "lock"
+    lock = Inside("lock")

@@ -183,10 +183,8 @@ def job_line(view: JobView, width: int, snapshot: Snapshot) -> Line:
     return spread(title, [(right, "dim" if view.state is State.QUEUED else tone)], width)
 
 
-class QueueSummary(Rows):
-    """The queue from the jobs at work on, as many as there is room for; the last ended ones where room is left."""
-
-    DEFAULT_CSS = "QueueSummary { height: 1fr; }"
+class _SnapshotRows(Rows):
+    """Lines of the newest snapshot."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -195,6 +193,12 @@ class QueueSummary(Rows):
     def show(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.repaint()
+
+
+class QueueSummary(_SnapshotRows):
+    """The queue from the jobs at work on, as many as there is room for; the last ended ones where room is left."""
+
+    DEFAULT_CSS = "QueueSummary { height: 1fr; }"
 
     def lines(self, width: int, height: int) -> list[Line]:
         active = [*self.snapshot.live, *self.snapshot.waiting]
@@ -208,18 +212,10 @@ class QueueSummary(Rows):
         return [job_line(view, width, self.snapshot) for view in shown] or [[("nothing queued", "dim")]]
 
 
-class EventList(Rows):
+class EventList(_SnapshotRows):
     """What happened, newest first: of each job its newest event, on as many lines as it needs."""
 
     DEFAULT_CSS = "EventList { height: 1fr; }"
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.snapshot = Snapshot()
-
-    def show(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self.repaint()
 
     def lines(self, width: int, height: int) -> list[Line]:
         lines: list[Line] = []
