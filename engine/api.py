@@ -108,6 +108,7 @@ class TrainedModel:
         eta: float | None = None,
         variance: str | None = None,
         clip: bool | None = None,
+        labels: str | Sequence[str] | None = None,
         guidance: float | None = None,
         guide: str | None = None,
         guide_weights: Weights | None = None,
@@ -119,8 +120,10 @@ class TrainedModel:
 
         What is None is as the profile says. Picture i depends on the seed and i alone: the first of many are the few.
         `batch` (pictures at once; else as many as memory allows) changes memory and speed, and no value by more than 1.
-        `guide` is a worse network to guide away from, best an early checkpoint of the same run ("e1"), and `guidance`
-        how far: 1 is not at all, and 1.25 if only a guide is given; `guidance_interval`: at which log-SNR alone.
+        `labels` asks a labelled network for "smiling=1,hat=-1" or "class=cat"; of several such texts each gets n
+        pictures, from the same noise, one group after the other. `guidance` above 1 goes further towards them. `guide`
+        is a worse network to guide away from, best an early checkpoint of the same run ("e1"), and `guidance` how far:
+        1 is not at all, and 1.25 if only a guide is given; `guidance_interval`: at which log-SNR alone.
         `on_progress(done, total)` counts network calls times pictures; what it raises ends the drawing.
 
         Raises UserError for settings that cannot be, NotFiniteError for a network that gives NaN or infinities.
@@ -133,11 +136,14 @@ class TrainedModel:
         given = {
             "sampler": sampler, "steps": None if steps is None else operator.index(steps), "spacing": spacing,
             "eta": eta, "variance": variance, "clip": clip, "weights": self.weights, "seed": operator.index(seed),
+            "labels": (labels,) if isinstance(labels, str) else labels and tuple(labels),
             "guidance": guidance, "guide": guide, "guide_weights": guide_weights,
             "guidance_interval": guidance_interval,
         }  # fmt: skip
         settings, by = find_guided(self._home, self._trained, given)
-        at_once = batch or batch_that_fits(self.profile, self._loaded.plan, free_memory(self._loaded))
+        count *= max(1, len(settings.labels))
+        memory = free_memory(self._loaded)
+        at_once = batch or batch_that_fits(self.profile, self._loaded.plan, memory, settings.guided)
         drawn = draw(
             self._loaded.model, self._loaded.schedule, self.profile, self._loaded.plan, settings, count, at_once,
             guide=self._guide(by, settings), on_step=on_progress,

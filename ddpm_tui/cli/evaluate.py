@@ -7,7 +7,7 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
-from ddpm_tui.cli.guidance import guidance_options
+from ddpm_tui.cli.guidance import asked_args, guidance_options
 from ddpm_tui.cli.numbers import PICTURES, SEED, STEPS, Whole
 from ddpm_tui.words import plural
 from engine.base.home import given_path
@@ -107,6 +107,7 @@ def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> Non
     check_measures(options["measures"], options["extractor"], options["inception_weights"])
     trained = find_trained(home(), reference_)
     check_steps(options["steps"], trained.profile.diffusion.steps)
+    options = asked_args(options)
     options |= named_guide(home(), trained, options)
     try:
         result = run_job(

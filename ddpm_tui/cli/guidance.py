@@ -1,4 +1,4 @@
-"""The options of guidance: the same wherever pictures are drawn."""
+"""The options of labels and guidance: the same wherever pictures are drawn."""
 
 from typing import Any, get_args
 
@@ -6,6 +6,7 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.numbers import Real, shortened
+from engine.base.errors import UsageError
 from engine.base.home import given_path, is_export
 from engine.config.names import Weights
 
@@ -13,7 +14,7 @@ MOST_LOG_SNR = 100.0
 
 
 def guidance_options(command: Any) -> Any:
-    """--guidance and what goes with it; they become the args guidance, guide, guide_weights and guidance_interval."""
+    """What is asked for and how far pictures are guided; `asked_args` makes a job's args of them."""
     for option in (
         click.option(
             "--guidance-interval",
@@ -39,9 +40,49 @@ def guidance_options(command: Any) -> Any:
             metavar="W",
             help="How far to guide; 1 is not at all. [default: 1, with --guide 1.25]",
         ),
+        click.option(
+            "--group",
+            "groups",
+            multiple=True,
+            metavar="NAME=V,…",
+            help="Several labels at once. Repeated, each group gets its own pictures, from the same noise.",
+        ),
+        click.option(
+            "--class",
+            "classes",
+            multiple=True,
+            metavar="NAME",
+            help="Pictures of this class. May be repeated.",
+        ),
+        click.option(
+            "--label",
+            "labels",
+            multiple=True,
+            metavar="NAME=V",
+            help="What the pictures are to have: 1 present, -1 absent, or in between. May be repeated.",
+        ),
     ):
         command = option(command)
     return command
+
+
+def asked_args(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with `labels` as a job's args have them: a text for each group. Raises UsageError."""
+    labels, classes, groups = (list(options.pop(name)) for name in ("labels", "classes", "groups"))
+    if classes and (labels or groups):
+        raise UsageError(
+            "--class does not go with --label and --group", "a run has learned classes or attributes"
+        )
+    wrong = next((label for label in labels if "=" not in label), None)
+    if wrong is not None:
+        raise UsageError(
+            f"--label {shortened(wrong)} has no value", f"for example --label {shortened(wrong)}=1"
+        )
+    base = ",".join(labels)
+    asked = (
+        [f"class={name}" for name in classes] or [f"{base},{group}".strip(",") for group in groups] or [base]
+    )
+    return {**options, "labels": asked if any(asked) else None}
 
 
 def _guide(_: click.Context, __: click.Parameter, value: str | None) -> str | None:

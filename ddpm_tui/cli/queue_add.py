@@ -9,6 +9,7 @@ from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import check_steps, json_option, print_json, say, set_option
 from ddpm_tui.cli.connection import insistent_request
 from ddpm_tui.cli.evaluate import measure_options
+from ddpm_tui.cli.guidance import asked_args
 from ddpm_tui.cli.numbers import CHUNKS, EPOCH
 from ddpm_tui.cli.sample import drawing_args, drawing_options
 from engine.base.errors import DdpmError
@@ -130,7 +131,7 @@ def evaluate(
         "add",
         as_json,
         kind="evaluate",
-        args=_given(args),
+        args=_given(asked_args(args)),
         dry_run=dry_run,
         after=list(after),
         device=device,

@@ -8,7 +8,7 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
-from ddpm_tui.cli.guidance import guidance_options
+from ddpm_tui.cli.guidance import asked_args, guidance_options
 from ddpm_tui.cli.numbers import PICTURES, SEED, STEPS, Real, Whole
 from ddpm_tui.words import plural
 from engine.base.errors import UsageError, UserError
@@ -117,6 +117,7 @@ def drawing_args(
     """
     from engine.config.sampling_settings import check_outputs
 
+    options = asked_args(options)
     sampler = options["sampler"] or usual_sampler
     for name in get_args(SamplerOption):
         takers = samplers_that_take(name)
@@ -153,6 +154,7 @@ def sample(reference: str, count: int, show: bool, device: str, as_json: bool, *
     ddpm-tui sample celeba32-1@best -n 16 --sampler ddim --steps 50 --grid faces.png --scale 4
     ddpm-tui sample celeba32-1@e25 -n 8 --sampler ddpm --steps 200 --trajectory denoising.gif
     ddpm-tui sample celeba32-1 --guide e1 --guidance 1.25 --steps 10
+    ddpm-tui sample celeba32-attributes-1 --label smiling=1 --label eyeglasses=-1 --guidance 2
     ddpm-tui sample ./exported --grid faces.png
     """
     from ddpm_tui.cli.foreground import run_job
@@ -161,17 +163,15 @@ def sample(reference: str, count: int, show: bool, device: str, as_json: bool, *
 
     trained = find_trained(home(), reference)
     check_steps(options["steps"], trained.profile.diffusion.steps)
-    options |= named_guide(home(), trained, options)
+    args = drawing_args(
+        count, **options, usual_sampler=trained.profile.sampling.sampler, checkpoint=trained.reference
+    )
+    args |= named_guide(home(), trained, args)
     result = run_job(
         home(),
         "sample",
         trained.run,
-        drawing_args(
-            count,
-            **options,
-            usual_sampler=trained.profile.sampling.sampler,
-            checkpoint=trained.reference,
-        ),
+        args,
         device=device,
         quiet=as_json,
         go_on=shell_line("ddpm-tui", *sys.argv[1:]),
@@ -188,7 +188,8 @@ def sample(reference: str, count: int, show: bool, device: str, as_json: bool, *
             *(("written", name) for name in result.extra["files"]),
         ]
     )
-    say(f"{plural(count, 'picture')} in {result.extra['seconds']:.1f} s from {trained.name}")
+    drawn = count * max(1, len(args["labels"] or ()))
+    say(f"{plural(drawn, 'picture')} in {result.extra['seconds']:.1f} s from {trained.name}")
 
 
 def show_pictures(result: Result) -> None:

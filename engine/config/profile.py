@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from engine.base.errors import UsageError
+from engine.config.asked import LabelKind, check_asked, label_key, split_asked
 from engine.config.names import AttentionKind, BlockKind, Precision, RateSchedule, SpacingName, Weights
 from engine.config.optimizers import OptimizerName
 from engine.config.recipes import RecipeName
@@ -59,6 +61,30 @@ class DataSection(Section):
     flip: bool = Field(True, description="mirror pictures at random while training")
     limit: Positive | None = Field(
         None, description="use only this many pictures (built-in: draw this many); absent = all"
+    )
+    where: Annotated[str, Field(min_length=1, max_length=4000)] | None = Field(
+        None,
+        description="use only the pictures with these labels: 'smiling=1,hat=-1' or 'class=cat'; absent = all",
+    )
+
+
+class LabelsSection(Section):
+    """What the network is told of each picture, so that it can be asked for later."""
+
+    kind: LabelKind = Field("none", description="none, class or attributes; see `data labels list`")
+    names: tuple[Annotated[str, Field(min_length=1, max_length=80)], ...] = Field(
+        (), max_length=4096, description="which of them; empty = all that the data set has when a run is made"
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="share of pictures whose labels are all hidden while training"
+    )
+    dropout_each: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.2, description="share of the other pictures' attributes that are hidden, each for itself"
+    )
+    previews: tuple[Annotated[str, Field(min_length=1, max_length=4000)], ...] = Field(
+        (),
+        max_length=64,
+        description="a row of previews for each: 'smiling=1,hat=-1'; empty = unlabelled ones",
     )
 
 
@@ -218,6 +244,7 @@ class Profile(Section):
 
     description: str = Field("", max_length=10_000)
     data: DataSection = DataSection()
+    labels: LabelsSection = LabelsSection()
     model: ModelSection = ModelSection()
     diffusion: DiffusionSection = DiffusionSection()
     objective: ObjectiveSection = ObjectiveSection()
@@ -241,6 +268,7 @@ class Profile(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         model, data = self.model, self.data
+        self._check_labels()
         levels = len(model.multipliers)
         if not levels:
             raise _at("model.multipliers", "needs at least one level")
@@ -301,6 +329,26 @@ class Profile(Section):
         if [s.epoch for s in steps] != sorted({s.epoch for s in steps}):
             raise _at("optim.lr_steps", "must rise in epoch")
         return self
+
+    def _check_labels(self) -> None:
+        labels = self.labels
+        if labels.kind == "none" and (labels.names or labels.previews):
+            key = "names" if labels.names else "previews"
+            raise _at(
+                f"labels.{key}", "is given and labels.kind is 'none'", "set kind to 'attributes' or 'class'"
+            )
+        keys = [label_key(name) for name in labels.names]
+        if (twice := next((key for key in keys if keys.count(key) > 1), None)) is not None:
+            raise _at("labels.names", f"names {twice} twice")
+        for key, asked in (("labels.previews", labels.previews), ("data.where", (self.data.where,))):
+            for text in asked:
+                try:
+                    if text is not None:
+                        split_asked(text)
+                        if key == "labels.previews" and labels.names:
+                            check_asked(text, labels.kind, labels.names)
+                except UsageError as error:
+                    raise _at(key, error.what, error.hint or "") from None
 
     def warnings(self) -> list[str]:
         """Return warnings about settings that work but are probably not intended."""

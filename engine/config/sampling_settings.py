@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from engine.base.errors import UsageError, UserError, unknown
+from engine.config.asked import check_asked
 from engine.config.names import Weights
 from engine.config.profile import Profile
 from engine.diffusion.names import Variance
@@ -29,6 +30,8 @@ class Settings:
     clip: bool
     weights: Weights
     seed: int = 0
+    labels: tuple[str, ...] = ()
+    """what is asked for, in groups: ("smiling=1,hat=-1", …); none is pictures of which nothing is asked"""
     guidance: float = 1.0
     """weight; 1 is off"""
     guide: str | None = None
@@ -43,10 +46,10 @@ class Settings:
         return self.guidance != 1.0
 
     @property
-    def guidance_terms(self) -> dict[str, Any]:
-        """How samples were guided, as a score keeps it."""
-        names = ("guidance", "guide", "guide_weights", "guidance_interval")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+    def terms(self) -> dict[str, Any]:
+        """How samples were asked for and guided, as a score keeps it."""
+        names = ("labels", "guidance", "guide", "guide_weights", "guidance_interval")
+        return {name: value for name in names if (value := getattr(self, name)) not in (None, ())}
 
     @classmethod
     def from_profile(cls, profile: Profile, **changes: object) -> "Settings":
@@ -83,17 +86,20 @@ class Settings:
         if not 0 <= settings.eta <= 1:
             raise UserError(f"--eta {settings.eta:g} is not within 0…1")
         _check_guidance(settings)
-        return settings
+        section = profile.labels
+        asked = tuple(check_asked(text, section.kind, section.names) for text in settings.labels)
+        return dataclasses.replace(settings, labels=asked)
 
 
-def guidance_words(settings: Settings) -> str:
-    """ "guided by r@40 (ema) at 1.25, "; "" for what is not guided."""
+def asked_words(settings: Settings) -> str:
+    """ "smiling=1, guided by r@40 (ema) at 1.25, "; "" for what is neither asked for nor guided."""
+    asked = "".join(f"{text or 'unlabelled'}, " for text in settings.labels)
     if not settings.guided:
-        return ""
+        return asked
     by = f"by {settings.guide} ({settings.guide_weights}) " if settings.guide else ""
     interval = settings.guidance_interval
     within = f" within log-SNR {interval[0]:g} to {interval[1]:g}" if interval else ""
-    return f"guided {by}at {settings.guidance:g}{within}, "
+    return f"{asked}guided {by}at {settings.guidance:g}{within}, "
 
 
 GUIDE_WEIGHT = 1.25

@@ -14,8 +14,8 @@ from engine.base.errors import DdpmError, UserError
 from engine.base.failpoints import reach
 from engine.base.text import plural
 from engine.data.job import pack_for
+from engine.data.labelled import open_pictures
 from engine.data.manifest import is_whole
-from engine.data.packed import open_packed
 from engine.evaluation.kept import Kept
 from engine.evaluation.measuring import Wanted
 from engine.evaluation.score import score
@@ -49,7 +49,7 @@ def run_evaluation(work: Work) -> Result:
     if not is_whole(folder):
         data = trained.profile.data
         folder = pack_for(work, data.dataset, data.size, data.recipe, data.limit)
-    packed = open_packed(folder)
+    packed = open_pictures(work.home, folder, trained.profile, trained.frozen).packed
     wanted = Wanted(measures, count, settings, extractor, inception, part, args.get("batch"))
     work.say(
         f"scoring {trained.name} ({settings.weights} weights) by {', '.join(measures)} "

@@ -73,7 +73,9 @@ class Measuring:
         if wanted.n < 2:
             raise UserError(f"-n {wanted.n}: scoring needs at least 2 pictures")
         self.loaded, self.packed, self.wanted, self.report = loaded, packed, wanted, report
-        self.batch = wanted.batch or batch_that_fits(loaded.profile, loaded.plan, free_memory(loaded))
+        self.batch = wanted.batch or batch_that_fits(
+            loaded.profile, loaded.plan, free_memory(loaded), wanted.settings.guided
+        )
         self._kept = kept
         self._samples: NDArray[np.uint8] | None = None
         self._extractor: Extractor | None = None

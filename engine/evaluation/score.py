@@ -118,7 +118,7 @@ class _Scoring:
         line, settings, detail = MEASURES[measure], self.wanted.settings, dict(figure.detail)
         if line.sampled:
             detail |= {"eta": settings.eta, "variance": settings.variance, "clip": settings.clip}
-            detail |= settings.guidance_terms
+            detail |= settings.terms
             detail["drawing_seconds"] = round(self.kept.seconds, 3)
         packed, interval = self.measuring.packed, figure.interval
         made = Score(

@@ -30,8 +30,12 @@ class SampleSet:
         r = self.record
         return (
             f"{r.get('run')} at epoch {r.get('epoch', 0):g} (step {r.get('checkpoint')}), {r.get('sampler')} "
-            f"{r.get('steps')} steps, {self._guided()}{r.get('weights')} weights, seed {r.get('seed')}"
+            f"{r.get('steps')} steps, {self._asked()}{r.get('weights')} weights, seed {r.get('seed')}"
         )
+
+    def _asked(self) -> str:
+        """What was asked for and how it was guided."""
+        return "".join(f"{text}, " for text in self.record.get("labels") or () if text) + self._guided()
 
     def _guided(self) -> str:
         weight = self.record.get("guidance", 1.0)

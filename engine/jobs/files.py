@@ -107,6 +107,7 @@ class JobArgs:
     clip: bool | None = None
     weights: str | None = None
     seed: int | None = None
+    labels: tuple[str, ...] | None = None
     guidance: float | None = None
     guide: str | None = None
     guide_weights: str | None = None

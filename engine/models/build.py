@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -39,12 +39,31 @@ def _config(profile: Profile) -> UNetConfig:
         dropout=model.dropout,
         narrow_up=model.narrow_up,
         embedding_dim=model.embedding_dim,
+        labels=profile.labels.kind,
+        label_count=_label_count(profile),
     )
+
+
+def _label_count(profile: Profile) -> int:
+    if profile.labels.kind == "none":
+        return 0
+    if not profile.labels.names:
+        raise UserError(
+            "the labels of this profile are not known yet: it takes all that the data set has",
+            "they are named when a run is made of it; or set labels.names",
+        )
+    return len(profile.labels.names)
+
+
+def unlabelled(config: UNetConfig) -> UNetConfig:
+    """The same network without labels."""
+    return replace(config, labels="none", label_count=0)
 
 
 def architecture(config: UNetConfig) -> str:
     """A short name for an architecture: equal where weights fit."""
-    facts = {key: value for key, value in asdict(config).items() if key != "dropout"}
+    left_out = {"dropout"} | ({"labels", "label_count"} if config.labels == "none" else set())
+    facts = {key: value for key, value in asdict(config).items() if key not in left_out}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:10]
     return f"unet-{config.block}-{config.width}x{'-'.join(map(str, config.multipliers))}-{digest}"
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import get_args
 
+from engine.config.asked import LabelKind
 from engine.config.names import AttentionKind, BlockKind
 
 
@@ -13,7 +14,7 @@ class UNetConfig:
     Level i works on size / 2^i pixels with width × multipliers[i] channels; `attention` has one entry a level.
     `embedding_dim` is the width of the time embedding, 4 × width where it is None. With `narrow_up` a level on
     the way up ends with the channels of the level above it, as the paper's notebook has it, and not with its
-    own: a quarter fewer weights and multiply-adds. Raises ValueError.
+    own: a quarter fewer weights and multiply-adds. `label_count` is how many `labels` it is told of. Raises ValueError.
     """
 
     channels: int = 3
@@ -29,6 +30,8 @@ class UNetConfig:
     dropout: float = 0.0
     embedding_dim: int | None = None
     narrow_up: bool = False
+    labels: LabelKind = "none"
+    label_count: int = 0
 
     def __post_init__(self) -> None:
         self._check_values()
@@ -72,6 +75,8 @@ class UNetConfig:
                 raise ValueError(f"{name} is {value}: at least 1 is needed")
         if self.width < 2:
             raise ValueError("width is 1: the time's sine and cosine need 2")
+        if (self.labels == "none") != (self.label_count == 0) or self.label_count < 0:
+            raise ValueError(f"{self.label_count} labels of the kind {self.labels!r} cannot be")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}: from 0 to below 1 is possible")
         if self.block not in get_args(BlockKind):

@@ -27,6 +27,7 @@ class TimeEmbedding(nn.Module):
         self.first = nn.Linear(dim, channels)
         self.second = nn.Linear(channels, channels)
 
-    def forward(self, t: Tensor) -> Tensor:
-        hidden = nn.functional.silu(self.first(sinusoids(t, self.dim)))
-        return nn.functional.silu(self.second(hidden))
+    def forward(self, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        """labels: (N, channels), added before the last SiLU."""
+        hidden = self.second(nn.functional.silu(self.first(sinusoids(t, self.dim))))
+        return nn.functional.silu(hidden if labels is None else hidden + labels)

@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from engine.config.names import AttentionKind
 from engine.models.attention import Attention
 from engine.models.blocks import ConvNextBlock, ResNetBlock
+from engine.models.conditioning import LabelEmbedding
 from engine.models.config import UNetConfig
 from engine.models.embedding import TimeEmbedding
 
@@ -51,7 +52,9 @@ class Middle(nn.Module):
 
 
 class UNet(nn.Module):
-    """x_t (N, C, H, W), t (N,) int64 → what the objective predicts, (N, C, H, W).
+    """x_t (N, C, H, W), t (N,) int64, y labels → what the objective predicts, (N, C, H, W).
+
+    y is as `engine.models.conditioning.LabelEmbedding` takes it, None for unknown; a network without labels ignores it.
 
     Every level hands its features across at its own resolution, full resolution included. The output starts
     at zero. With `activation_checkpointing` each block and each attention is computed again in the backward
@@ -83,10 +86,16 @@ class UNet(nn.Module):
         self.leave = nn.Conv2d(channels[0], config.channels, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+        # The last to be made, so that all other weights begin as those of a network without labels.
+        self.labels = (
+            None
+            if config.labels == "none"
+            else LabelEmbedding(config.labels, config.label_count, config.time_channels)
+        )
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         run = self._run()
-        time = self.time(t)
+        time = self.time(t, None if self.labels is None else self.labels(y, len(x)))
         h = self.enter(x)
         skips = []
         for index, level in enumerate(self.down):

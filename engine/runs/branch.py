@@ -88,6 +88,10 @@ def branch_run(
         raise DamagedError(f"cannot branch from {parent.name}@{checkpoint.step}: {problem}")
     before = read_record(parent)
     profile, changes = branch_profile(before.profile, overrides)
+    if profile.labels != before.profile.labels or profile.data.where != before.profile.data.where:
+        from engine.data.labelled import named_labels
+
+        profile = named_labels(home, profile)
     if not before.frozen:
         raise UserError(f"run {parent.name!r} has not started yet", "train it first")
     lineage = Lineage(parent.name, manifest.step, manifest.epoch, manifest.images, changes)
@@ -123,12 +127,15 @@ def foretell(before: RunRecord, manifest: Manifest, profile: Profile) -> list[st
     _inherited(before, profile, manifest)
     here = manifest.epochs_seen
     to_epoch = int(here) + profile.training.chunk_epochs
-    says = rates_of_branch(before, profile).reaching(to_epoch, here).says(here, to_epoch)
+    says = rates_of_branch(before, profile, here).reaching(to_epoch, here).says(here, to_epoch)
     return [f"a chunk of it is epochs {round(here, 2):g} → {to_epoch}", *says]
 
 
-def rates_of_branch(parent: RunRecord, profile: Profile) -> RatePlan:
-    """The learning-rate plan that a branch with `profile` begins with: the parent's unless it asks for another."""
+def rates_of_branch(parent: RunRecord, profile: Profile, here: float) -> RatePlan:
+    """The learning-rate plan that a branch with `profile` begins with at epoch `here`: the parent's unless it asks for
+    another. One that learns labels anew has a plan of its own: the rate rises where it begins."""
+    if _begins_with_labels(parent.profile, profile):
+        return dataclasses.replace(RatePlan.of(profile, max(1, int(here))), planned=int(here))
     if parent.rates is not None and profile.horizon_epochs == parent.profile.horizon_epochs:
         return parent.rates.of_branch(profile)
     return RatePlan.of(profile, profile.horizon_epochs)
@@ -145,11 +152,22 @@ def _inherited(parent: RunRecord, profile: Profile, manifest: Manifest) -> dict[
         frozen["data"] = parent.frozen["data"]
         if isinstance(pictures := frozen["data"].get("train"), int):
             require_batch(profile.data.dataset, pictures, profile.training.batch_size)
-    if parent.rates is not None and profile.horizon_epochs == parent.profile.horizon_epochs:
-        rates = rates_of_branch(parent, profile)
+        if "labels" in parent.frozen:
+            frozen["labels"] = parent.frozen["labels"]
+    own = _begins_with_labels(parent.profile, profile)
+    if own or (parent.rates is not None and profile.horizon_epochs == parent.profile.horizon_epochs):
+        rates = rates_of_branch(parent, profile, manifest.epochs_seen)
         frozen["horizon_epochs"] = rates.horizon
         frozen["segments"] = [segment.to_json() for segment in rates.segments]
+        planned = rates.planned if own else parent.frozen.get("planned_epochs")
+        if planned is not None:
+            frozen["planned_epochs"] = planned
     return frozen
+
+
+def _begins_with_labels(before: Profile, after: Profile) -> bool:
+    """Whether a branch is told of labels and its parent was of none."""
+    return before.labels.kind == "none" != after.labels.kind
 
 
 def _other_pictures(before: Profile, after: Profile) -> bool:

@@ -87,7 +87,7 @@ def check_measures(
 
 USUAL: Mapping[str, Any] = MappingProxyType(
     {"eta": 0.0, "variance": "fixed_small", "clip": True, "guidance": 1.0, "guide": None, "guide_weights": None,
-     "guidance_interval": None}
+     "guidance_interval": None, "labels": None}
 )  # fmt: skip
 """How samples are drawn beyond sampler, steps and spacing where a score's detail says nothing else."""
 

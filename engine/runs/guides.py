@@ -34,11 +34,13 @@ def find_guided(home: Home, trained: Trained, args: Mapping[str, Any]) -> tuple[
     """
     settings = trained.settings(args)
     if settings.guide is None:
-        if settings.guided:
+        if settings.guided and not any(settings.labels):
+            unlabelled = trained.profile.labels.kind == "none"
+            why = f"{trained.name} has learned no labels" if unlabelled else "no label is asked for"
             raise UserError(
-                f"--guidance {settings.guidance:g}: {trained.name} has learned no labels, so there is nothing to "
-                "guide away from",
-                "give an earlier checkpoint as --guide, for example --guide e1",
+                f"--guidance {settings.guidance:g}: {why}, so there is nothing to guide away from",
+                "give an earlier checkpoint as --guide, for example --guide e1"
+                + ("" if unlabelled else ", or a label: --label NAME=1"),
             )
         return settings, None
     guide = find_trained(home, guide_reference(settings.guide, trained.run))
@@ -54,6 +56,15 @@ def find_guided(home: Home, trained: Trained, args: Mapping[str, Any]) -> tuple[
             "name an earlier checkpoint, or other --guide-weights",
         )
     _check_fits(trained, guide)
+    knows, same = (
+        guide.profile.labels.kind != "none",
+        guide.profile.labels.names == trained.profile.labels.names,
+    )
+    if any(settings.labels) and knows and not same:
+        raise UserError(
+            f"{guide.name} cannot guide {trained.name} to labels: it has learned other ones",
+            "a guide has the same labels, or none",
+        )
     return settings, guide
 
 
@@ -61,9 +72,11 @@ def named_guide(home: Home, trained: Trained, args: Mapping[str, Any]) -> dict[s
     """What a job's args are to say of the guide that `args` ask for: the very checkpoint, so that it is kept for the
     job. Raises as `find_guided`."""
     settings, guide = find_guided(home, trained, args)
+    labels = {"labels": list(settings.labels)} if settings.labels else {}
     if guide is None:
-        return {}
-    return {"guide": settings.guide, "guide_weights": settings.guide_weights, "guidance": settings.guidance}
+        return labels
+    by = {"guide": settings.guide, "guide_weights": settings.guide_weights, "guidance": settings.guidance}
+    return {**labels, **by}
 
 
 def _check_fits(trained: Trained, guide: Trained) -> None:

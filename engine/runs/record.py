@@ -30,11 +30,19 @@ FORMAT = 1
 MIGRATIONS: dict[int, Migration] = {}
 """run.json from each older format to the next one."""
 
-PICTURES = ("data.dataset", "data.limit", "data.recipe")
+PICTURES = ("data.dataset", "data.limit", "data.recipe", "data.where")
 """What decides which pictures a run learns from."""
 
 BRANCH_KEYS = (
-    *("optim.", "training.", "sampling.", "objective.loss", "objective.min_snr_gamma", "data.flip"),
+    *(
+        "optim.",
+        "training.",
+        "sampling.",
+        "labels.",
+        "objective.loss",
+        "objective.min_snr_gamma",
+        "data.flip",
+    ),
     *PICTURES,
 )
 """What a branch may change: everything else decides what the weights mean."""
@@ -70,6 +78,13 @@ class _Pictures:
 
 
 @dataclass(frozen=True)
+class _Labels:
+    """Which state of the labels a run began with."""
+
+    digest: Annotated[str, Fits(_is_beside, "a part of a file's name")]
+
+
+@dataclass(frozen=True)
 class _Plan:
     """What is shown of a worker's plan; the rest of it is the worker's affair."""
 
@@ -88,6 +103,8 @@ class _Frozen:
     micro_batches: Annotated[list[list[Count]], Fits(_is_history, "pairs of a step and a size")] | None = None
     steps_per_epoch: Annotated[int, AtLeast(1)] | None = None
     architecture: str | None = None
+    planned_epochs: Annotated[int, AtLeast(0)] | None = None
+    labels: _Labels | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +146,9 @@ class RunRecord:
         if type(horizon) is not int or horizon < 1:
             raise ValueError(f"{horizon!r} for horizon_epochs")
         segments = [Segment.from_json(given) for given in self.frozen.get("segments", ())]
-        return RatePlan.of(self.profile, horizon, segments)
+        plan = RatePlan.of(self.profile, horizon, segments)
+        planned = self.frozen.get("planned_epochs")
+        return plan if planned is None else replace(plan, planned=planned)
 
     @property
     def planned_epochs(self) -> int:
@@ -350,7 +369,13 @@ def branch_profile(profile: Profile, overrides: list[str]) -> tuple[Profile, tup
             raise UserError(
                 f"{key} cannot change in a branch ({before} → {after}): the checkpoint's weights were made for it",
                 f"start a new run with --set {key}={after}; a branch may change optim, training, sampling, "
-                "objective.loss, objective.min_snr_gamma, data.dataset, data.limit, data.recipe and data.flip",
+                "objective.loss, objective.min_snr_gamma, data.dataset, data.limit, data.recipe, data.where and "
+                "data.flip, and begin with labels",
+            )
+        if key in ("labels.kind", "labels.names") and profile.labels.kind != "none":
+            raise UserError(
+                f"{key} cannot change in a branch ({before} → {after}): the network knows its labels by their place",
+                f"start a new run with --set {key}={after}, or branch a run without labels",
             )
     return changed, tuple(f"{key}: {before} → {after}" for key, before, after in rows)
 

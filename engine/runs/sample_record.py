@@ -26,6 +26,8 @@ class _Facts:
     clip: bool | None = None
     weights: str | None = None
     seed: int | None = None
+    each: Count | None = None
+    labels: tuple[str, ...] | None = None
     guidance: float | None = None
     guide: str | None = None
     guide_weights: str | None = None

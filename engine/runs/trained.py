@@ -68,6 +68,13 @@ class Trained:
             given["weights"] = self.of.weights
         return Settings.from_profile(self.profile, **given)
 
+    @property
+    def frozen(self) -> Mapping[str, Any]:
+        """What run.json keeps of its run; of an exported network what it has of that."""
+        if isinstance(self.place, RunFolder):
+            return read_record(self.place).frozen
+        return {"data": self.of.data} if isinstance(self.of, Export) else {}
+
     def pictures(self, home: Home) -> PackedFolder:
         """Where the pictures that it learned from are packed, or will be. Raises UserError where they cannot be had."""
         if isinstance(self.place, RunFolder):

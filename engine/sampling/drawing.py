@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -12,11 +11,11 @@ from engine.base.errors import DdpmError
 from engine.base.text import plural
 from engine.config.profile import Profile
 from engine.config.sampling_settings import Settings
-from engine.device.plan import Plan, autocast
-from engine.diffusion.guidance import guided
+from engine.device.plan import Plan
 from engine.diffusion.noise import PictureNoise
-from engine.diffusion.reverse import Denoiser, sample, to_uint8
+from engine.diffusion.reverse import sample, to_uint8
 from engine.diffusion.schedule import Schedule
+from engine.sampling.denoiser import asked_input, denoiser_for
 
 MAX_FRAMES = 61
 """Frames kept of a trajectory; longer ones are thinned out evenly."""
@@ -54,6 +53,7 @@ def draw(
 ) -> Iterator[Drawn]:
     """Draw pictures begin … count−1 of the set in batches; neither where they begin nor the batch size changes noise.
 
+    If `settings` ask for several groups of labels, each has its part of the set, from the same noise.
     The first `keep_frames` pictures keep their denoising. `on_step(done, total)` counts network calls times
     pictures; it may raise to stop. `model` and `guide`, the worse network if `settings` asks for one, are in evaluation
     mode and hold the weights to use. Raises NotFiniteError where what they give is not finite: clipped, an infinity
@@ -64,20 +64,23 @@ def draw(
     total, done = count * settings.steps, begin * settings.steps
     finite = torch.ones(0, dtype=torch.bool, device=device)  # of this batch's pictures
 
-    def asked(network: nn.Module, x_t: Tensor, t: Tensor) -> Tensor:
+    def saw(output: Tensor) -> None:
         nonlocal finite
-        with autocast(plan):
-            output: Tensor = network(x_t, t)
         finite = finite & _finite(output)
-        return output.float()
 
-    denoise = _denoiser(partial(asked, model), partial(asked, guide) if guide else None, schedule, settings)
+    groups = asked_input(settings.labels, profile.labels, device)
+    each = group_size(settings, count)
 
     for start in range(begin, count, batch):
         indices = range(start, min(start + batch, count))
         kept = max(0, min(keep_frames - start, len(indices)))
         wanted = frame_steps(settings.steps)
-        noise = PictureNoise(settings.seed, list(indices), shape, device)
+        noise = PictureNoise(settings.seed, [index % each for index in indices], shape, device)
+        y = (
+            None
+            if groups is None
+            else groups[torch.tensor([index // each for index in indices], device=device)]
+        )
         initial = noise.initial()
         finite = torch.ones(len(indices), dtype=torch.bool, device=device)
         frames = [to_uint8(initial[:kept])] if kept else []
@@ -91,7 +94,7 @@ def draw(
 
         with torch.no_grad():
             x = sample(
-                denoise,
+                denoiser_for(model, guide, schedule, plan, settings, y, saw),
                 schedule,
                 profile.objective.prediction,
                 initial,
@@ -113,18 +116,9 @@ def draw(
         yield Drawn(indices, pictures, np.stack([f.cpu().numpy() for f in frames]) if frames else None)
 
 
-def _denoiser(main: Denoiser, guide: Denoiser | None, schedule: Schedule, settings: Settings) -> Denoiser:
-    """The main network's answer, guided if `settings` says so. Raises ValueError without what guides it."""
-    if not settings.guided:
-        return main
-    if guide is None:
-        raise ValueError(f"guidance {settings.guidance:g} needs a guide")
-    worse = guide
-
-    def pair(x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        return main(x_t, t), worse(x_t, t)
-
-    return guided(main, pair, settings.guidance, schedule.log_alpha_bars, settings.guidance_interval)
+def group_size(settings: Settings, count: int) -> int:
+    """How many of `count` pictures are of each group of labels: the first so many of the first, and so on."""
+    return -(-count // max(1, len(settings.labels)))
 
 
 def _finite(x: Tensor) -> Tensor:
@@ -138,11 +132,12 @@ def frame_steps(steps: int) -> frozenset[int]:
     return frozenset(round((i + 1) * steps / count) for i in range(count))
 
 
-def batch_that_fits(profile: Profile, plan: Plan, free_bytes: int) -> int:
-    """Pictures a batch when sampling, from free memory: activations of the widest level, without gradients."""
+def batch_that_fits(profile: Profile, plan: Plan, free_bytes: int, guided: bool = False) -> int:
+    """Pictures a batch when sampling, half as many if they are guided, from free memory: activations of the widest
+    level, without gradients."""
     size, width = profile.data.size, profile.model.width
     bytes_per_value = 4 if plan.precision == "fp32" else 2
     # About a dozen full-resolution feature maps live at once: the skips of the first level and one block's.
     per_picture = 12 * size * size * width * bytes_per_value
     limit = 64 if plan.kind == "cpu" else 1024
-    return int(max(1, min(limit, free_bytes // 2 // per_picture)))
+    return int(max(1, min(limit, free_bytes // 2 // per_picture) // (2 if guided else 1)))

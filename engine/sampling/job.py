@@ -15,12 +15,12 @@ from engine.base.failpoints import reach
 from engine.base.files import disk_errors, unwritable, write_bytes, write_json
 from engine.base.folders import SampleFolder
 from engine.base.text import plural
-from engine.config.sampling_settings import OUTPUTS, Settings, check_outputs, guidance_words
+from engine.config.sampling_settings import OUTPUTS, Settings, asked_words, check_outputs
 from engine.jobs.context import Work
 from engine.jobs.files import EXIT_DONE, Result
 from engine.runs.guides import find_guided
 from engine.runs.trained import Trained, find_trained
-from engine.sampling.drawing import Drawn, batch_that_fits, draw, frame_steps
+from engine.sampling.drawing import Drawn, batch_that_fits, draw, frame_steps, group_size
 from engine.sampling.load import Loaded, free_memory, load
 from engine.sampling.outputs import Amounts, check_disks, check_empty, check_memory, check_places
 from engine.sampling.sheets import gif_scale, grid, save_gif, save_npy, save_png, strip, strip_scale
@@ -29,16 +29,17 @@ DEFAULT_COUNT = 64
 
 
 def run_sampling(work: Work) -> Result:
-    """Draw what the spec asks for. args: checkpoint (RUN@WHICH, or an exported folder), n, sampler, steps, spacing,
-    eta, variance, clip, weights, seed, guidance, guide, guide_weights, guidance_interval, batch, trajectory (pictures
-    whose denoising is kept), grid, trajectory_file, out."""
+    """Draw what the spec asks for. args: checkpoint (RUN@WHICH, or an exported folder), n (of each group of labels),
+    sampler, steps, spacing, eta, variance, clip, weights, seed, labels, guidance, guide, guide_weights,
+    guidance_interval, batch, trajectory (pictures whose denoising is kept), grid, trajectory_file, out."""
     args = work.spec.args
     trained = find_trained(work.home, args["checkpoint"])
-    count = DEFAULT_COUNT if args.get("n") is None else int(args["n"])
-    if count < 1:
-        raise UserError(f"-n {count}: draw at least one picture")
+    each = DEFAULT_COUNT if args.get("n") is None else int(args["n"])
+    if each < 1:
+        raise UserError(f"-n {each}: draw at least one picture")
     size = trained.profile.data.size
     settings, guide = find_guided(work.home, trained, args)
+    count = each * max(1, len(settings.labels))
     kept = min(count, int(args.get("trajectory") or 0))
     frames = len(frame_steps(settings.steps)) + 1 if kept else 0
     check_outputs(args)
@@ -48,10 +49,13 @@ def run_sampling(work: Work) -> Result:
     check_disks(trained.place.samples.parent, amounts, args)
     work.report("starting", text="loading the checkpoint")
     loaded = load(trained, settings, work.device(trained.profile.training.device), guide)
-    batch = int(args.get("batch") or batch_that_fits(loaded.profile, loaded.plan, free_memory(loaded)))
+    batch = int(
+        args.get("batch")
+        or batch_that_fits(loaded.profile, loaded.plan, free_memory(loaded), settings.guided)
+    )
     work.say(
         f"{plural(count, 'picture')} from {trained.name}: {settings.sampler}, "
-        f"{plural(settings.steps, 'step')}, {guidance_words(settings)}{settings.weights} weights, "
+        f"{plural(settings.steps, 'step')}, {asked_words(settings)}{settings.weights} weights, "
         f"seed {settings.seed}, on {loaded.plan.summary(work.device_name(loaded.plan.device))}"
     )
     started = time.monotonic()
@@ -85,7 +89,7 @@ def run_sampling(work: Work) -> Result:
         facts["guide_sha256"] = guide.sha256(str(settings.guide_weights))
     record = {**facts, "seconds": round(seconds, 3), "job": work.spec.id}
     folder = _store(trained.place.samples, work.spec.id, drawn, record)
-    written = _hand_out(folder, drawn, args, work.spec.id)
+    written = _hand_out(folder, drawn, args, record)
     message = f"{plural(count, 'picture')} in {seconds:.1f} s: {folder.path}"
     work.say(message)
     return Result(
@@ -103,6 +107,7 @@ def _facts(trained: Trained, loaded: Loaded, settings: Settings, count: int) -> 
         **({} if trained.run else {"export": trained.reference}),
         "epoch": round(trained.epochs, 4),
         "n": count,
+        "each": group_size(settings, count),
         "size": loaded.profile.data.size,
         **dataclasses.asdict(settings),
         "diffusion_steps": loaded.profile.diffusion.steps,
@@ -134,7 +139,11 @@ def _store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, 
     finally:
         shutil.rmtree(building.path, ignore_errors=True)
     try:
-        save_png(target.grid, grid(pictures), {"ddpm-tui": f"{record['run']}@{record['checkpoint']}"})
+        save_png(
+            target.grid,
+            grid(pictures, columns_of(record)),
+            {"ddpm-tui": f"{record['run']}@{record['checkpoint']}"},
+        )
         frames = [d.frames for d in drawn if d.frames is not None]
         if frames:
             save_npy(target.trajectory, np.concatenate(frames, axis=1))
@@ -143,7 +152,9 @@ def _store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, 
     return target
 
 
-def _hand_out(folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any], job: str) -> list[str]:
+def _hand_out(
+    folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any], record: dict[str, Any]
+) -> list[str]:
     """Write the files that were asked for by path too, pictures first; returns what was written. Raises UserError,
     DiskFullError."""
     pictures = np.concatenate([d.pictures for d in drawn])
@@ -154,11 +165,11 @@ def _hand_out(folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any], jo
             path = Path(args[key])
             (path if key == "out" else path.parent).mkdir(parents=True, exist_ok=True)
             if key == "out":
-                _write_each(path, pictures, folder, job)
+                _write_each(path, pictures, folder, record["job"])
             elif key == "npy":
                 save_npy(path, pictures)
             elif key == "grid":
-                save_png(path, grid(pictures, scale=int(args.get("scale") or 1)))
+                save_png(path, grid(pictures, columns_of(record), scale=int(args.get("scale") or 1)))
             elif folder.trajectory.exists():
                 _write_trajectory(path, np.load(folder.trajectory))
             else:
@@ -170,6 +181,16 @@ def _hand_out(folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any], jo
             raise DiskFullError(error.what, whole) from None
         raise unwritable(Path(error.filename or path), error, whole) from None
     return written
+
+
+WIDEST = 16
+"""Columns of a grid whose rows are groups of labels."""
+
+
+def columns_of(record: dict[str, Any]) -> int | None:
+    """Columns of a set's grid: a row for each group of labels, if there are several and it is not too long."""
+    each = int(record.get("each") or 0)
+    return each if record.get("labels") and each < int(record["n"]) and each <= WIDEST else None
 
 
 def _write_each(out: Path, pictures: np.ndarray, folder: SampleFolder, job: str) -> None:

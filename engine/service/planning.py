@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.base.errors import DdpmError, UsageError, UserError, nearest
+from engine.base.errors import DamagedError, DdpmError, UsageError, UserError, nearest
 from engine.base.home import Home, given_path, is_export, is_file_name
 from engine.base.text import shell_word
 from engine.jobs.kinds import ADDED
@@ -125,7 +125,12 @@ def profile_for(home: Home, target: str, overrides: list[str]) -> "tuple[Profile
             f"there is neither a profile nor a run named {target!r}",
             f"did you mean {close!r}?" if close else "see `profiles list` and `runs list`",
         )
-    return load_profile(home, target, overrides), find_profile(home, target).name
+    profile = load_profile(home, target, overrides)
+    if profile.labels.kind != "none" or profile.data.where is not None:
+        from engine.data.labelled import named_labels
+
+        profile = named_labels(home, profile)
+    return profile, find_profile(home, target).name
 
 
 def _same_profile(home: Home, names: list[str], profile: Any) -> list[str]:
@@ -277,7 +282,7 @@ def _says_of_branch(
     if rates is not None:
         frozen = {"horizon_epochs": rates.horizon, "segments": [s.to_json() for s in rates.segments]}
         base = replace(base, frozen=base.frozen | frozen)
-    return rates_of_branch(base, profile).reaching(to_epoch, here).says(here, to_epoch)
+    return rates_of_branch(base, profile, here).reaching(to_epoch, here).says(here, to_epoch)
 
 
 def _is_queued(run: str, job: Job) -> TrainPlan:
@@ -326,7 +331,21 @@ def plan_job(
         guide = _guide(home, list(jobs), args, None)
         return None, {**args, "checkpoint": _exported(home, kind, reference, args), **guide}
     name, resolved = _checkpoint(home, list(jobs), reference)
+    _check_asked(home, name, args)
     return name, {**args, "checkpoint": resolved, **_guide(home, list(jobs), args, name)}
+
+
+def _check_asked(home: Home, run: str, args: dict[str, Any]) -> None:
+    """Raise UsageError for labels that the run has not learned, where its record can tell."""
+    if not args.get("labels"):
+        return
+    from engine.config.asked import check_asked
+    from engine.runs.record import read_record
+
+    with contextlib.suppress(DamagedError):  # its worker says what is wrong with it
+        section = read_record(home.run(run)).profile.labels
+        for text in args["labels"]:
+            check_asked(str(text), section.kind, section.names)
 
 
 def _guide(home: Home, jobs: list[Job], args: dict[str, Any], run: str | None) -> dict[str, Any]:

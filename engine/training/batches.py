@@ -12,6 +12,7 @@ from torch import Tensor
 from engine.base.errors import UserError
 from engine.diffusion.randomness import generator_for, seed_for
 from engine.runs.timeline import Origin, Timeline
+from engine.training.labels import LabelFeed
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
@@ -21,18 +22,24 @@ def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Batch:
-    """One effective batch. x_0 (N, C, H, W) float32 in [−1, 1]; eps like it; t (N,) int64."""
+    """One effective batch. x_0 (N, C, H, W) float32 in [−1, 1]; eps like it; t (N,) int64; y: labels as the network
+    takes them, where it does."""
 
     x_0: Tensor
     eps: Tensor
     t: Tensor
+    y: Tensor | None = None
+
+    def labels(self, part: slice) -> tuple[Tensor, ...]:
+        """What a network is given beside x_t and t for some of the batch: y, or nothing."""
+        return () if self.y is None else (self.y[part],)
 
 
 class Feeder:
     """Draws batch number `step` of a run from packed pictures.
 
     pictures: uint8 (M, C, H, W), memory-mapped or whole; `train` are the indices to learn from. With
-    `on_device` all of it is copied there once. `origin`: where the run's steps begin.
+    `on_device` all of it is copied there once. `origin`: where the run's steps begin. labels: of all M pictures.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class Feeder:
         device: torch.device,
         on_device: bool = False,
         origin: Origin | None = None,
+        labels: LabelFeed | None = None,
     ) -> None:
         if len(train) < batch_size:
             raise UserError(
@@ -56,6 +64,7 @@ class Feeder:
         self.batch_size, self.steps, self.seed, self.flip, self.device = batch_size, steps, seed, flip, device
         self.train = np.asarray(train, dtype=np.int64)
         self.timeline = Timeline(origin or Origin(), len(train) // batch_size, batch_size)
+        self._labels = labels
         self._pictures = pictures
         self._on_device = torch.from_numpy(np.ascontiguousarray(pictures)).to(device) if on_device else None
         self._order: tuple[int, np.ndarray] = (-1, self.train)
@@ -85,7 +94,8 @@ class Feeder:
             x_0 = torch.where(mirrored, x_0.flip(3), x_0)
         t = torch.randint(0, self.steps, (len(x_0),), generator=generator, device=self.device)
         eps = torch.randn(x_0.shape, generator=generator, device=self.device)
-        return Batch(x_0, eps, t)
+        y = None if self._labels is None else self._labels.batch(rows, self.seed, step, self.device)
+        return Batch(x_0, eps, t, y)
 
     def _there(self, values: np.ndarray) -> Tensor:
         """`values` on the device; a GPU is not waited for, which a copy from ordinary memory would."""

@@ -283,8 +283,10 @@ class Trainer:
 
     def _preview(self, epoch: int) -> None:
         """Draw the same seeds with the averaged weights (they are in the model now)."""
-        settings = Settings.from_profile(self.profile, seed=PREVIEW_SEED)
-        count = self.profile.training.preview_count
+        labels = self.profile.labels.previews
+        settings = Settings.from_profile(self.profile, seed=PREVIEW_SEED, labels=labels)
+        each = max(1, self.profile.training.preview_count // max(1, len(labels)))
+        count = each * max(1, len(labels))
         try:
             pictures = next(
                 draw(self.s.state.model, self.s.schedule, self.profile, self.s.plan, settings, count, count)
@@ -297,13 +299,14 @@ class Trainer:
         with disk_errors(self.s.run.previews):
             save_png(
                 self.s.run.preview(step),
-                grid(pictures, gap=0),
+                grid(pictures, each if labels else None, gap=0),
                 {
                     "run": self.s.run.name,
                     "step": str(step),
                     "epoch": str(epoch),
                     "count": str(count),
                     "size": str(self.profile.data.size),
+                    **({"labels": "; ".join(labels)} if labels else {}),
                 },
             )
 
@@ -314,7 +317,7 @@ class Trainer:
             return None
         return Validator(
             s.packed.pictures, s.packed.held_out, count, s.schedule, self.profile.objective, s.plan, s.device,
-            batch=min(64, batch_that_fits(self.profile, s.plan, 1 << 30)),
+            batch=min(64, batch_that_fits(self.profile, s.plan, 1 << 30)), labels=s.labels,
         )  # fmt: skip
 
     # Checkpoints.

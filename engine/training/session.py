@@ -9,13 +9,14 @@ from engine.base.errors import DamagedError, UserError
 from engine.base.folders import PackedFolder, RunFolder
 from engine.config.profile import Profile
 from engine.data.job import pack_for
+from engine.data.labelled import open_pictures
 from engine.data.manifest import is_whole, verify_packed
-from engine.data.packed import Packed, open_packed
+from engine.data.packed import Packed
 from engine.device import plan as precision
 from engine.device.place import KINDS, began_on
 from engine.diffusion.schedule import Schedule
 from engine.jobs.context import Work
-from engine.models.build import architecture, make_schedule, unet_config
+from engine.models.build import architecture, make_schedule, unet_config, unlabelled
 from engine.runs.branch import require_beginning
 from engine.runs.checkpoints import Manifest, newest_whole, origin_of, remove_leftovers
 from engine.runs.pictures import pictures_of, require_batch
@@ -23,6 +24,7 @@ from engine.runs.rate_plan import RatePlan
 from engine.runs.record import RunRecord, freeze, read_record, write_record
 from engine.runs.timeline import Origin, Timeline
 from engine.training.batches import Feeder
+from engine.training.labels import LabelFeed
 from engine.training.state import TrainState
 
 
@@ -38,6 +40,7 @@ class Session:
     state: TrainState
     feeder: Feeder
     packed: Packed
+    labels: LabelFeed | None
     rates: RatePlan
     resumed: Manifest | None
 
@@ -71,7 +74,9 @@ def open_session(work: Work, run: RunFolder) -> Session:
     work.report("starting", text="checking the pictures")
     _check_pictures(work, folder)
     work.report("starting", text="loading pictures")
-    packed = open_packed(folder)
+    opened = open_pictures(work.home, folder, profile, record.frozen)
+    packed = opened.packed
+    feed = LabelFeed(opened.labels, profile.labels) if opened.labels is not None else None
     plan = _plan(work, record, packed)
     device = precision.apply(plan)
     _check_data(record, packed.manifest.identity, len(packed.train))
@@ -87,6 +92,7 @@ def open_session(work: Work, run: RunFolder) -> Session:
         device=device,
         on_device=plan.data_on_device,
         origin=_origin(run, record),
+        labels=feed,
     )
     state = TrainState.create(profile, plan, device)
     state.micro_batches = record.frozen.get("micro_batches") or [[0, _micro_batch(profile, plan)]]
@@ -104,6 +110,7 @@ def open_session(work: Work, run: RunFolder) -> Session:
             "sha256": packed.manifest.identity,
             "train": len(packed.train),
         },
+        **({"labels": {"digest": opened.digest}} if opened.digest else {}),
     )
     if not record.versions:
         record = replace(record, versions={"torch": torch.__version__, "python": platform.python_version()})
@@ -111,7 +118,7 @@ def open_session(work: Work, run: RunFolder) -> Session:
 
     remove_leftovers(run)
     require_beginning(work.home, run)
-    resumed = _resume(work, run, state, architecture(unet_config(profile)))
+    resumed = _resume(work, run, state, record)
     return Session(
         run,
         record,
@@ -121,6 +128,7 @@ def open_session(work: Work, run: RunFolder) -> Session:
         state,
         feeder,
         packed,
+        feed,
         record.rates or RatePlan.of(profile, profile.horizon_epochs),
         resumed,
     )
@@ -217,8 +225,11 @@ def largest_micro_batch(batch: int, bytes_each: int, free: int) -> int:
     return 1
 
 
-def _resume(work: Work, run: RunFolder, state: TrainState, name: str) -> Manifest | None:
-    """Load the newest whole checkpoint, passing over damaged ones aloud."""
+def _resume(work: Work, run: RunFolder, state: TrainState, record: RunRecord) -> Manifest | None:
+    """Load the newest whole checkpoint, passing over damaged ones aloud. A branch that is told of labels may begin at a
+    checkpoint that was told of none."""
+    config = unet_config(record.profile)
+    name = architecture(config)
     info = newest_whole(run, complain=work.say)
     if info is None:
         if any(run.checkpoints.glob("[0-9]*")):
@@ -228,12 +239,15 @@ def _resume(work: Work, run: RunFolder, state: TrainState, name: str) -> Manifes
             )
         return None
     manifest = info.whole()
-    if manifest.architecture != name:
+    begins = record.lineage is not None and manifest.step == record.lineage.step
+    without_labels = begins and manifest.architecture == architecture(unlabelled(config)) != name
+    if manifest.architecture != name and not without_labels:
         raise UserError(
             f"checkpoint {run.name}@{info.step} is of another architecture ({manifest.architecture}, "
             f"the profile makes {name})",
             "use the profile the run was made with, or start a new run",
         )
-    state.load(info.folder, manifest.step, {"sums": manifest.sums, "scaler": manifest.scaler})
+    counters = {"sums": manifest.sums, "scaler": manifest.scaler}
+    state.load(info.folder, manifest.step, counters, without_labels)
     work.say(f"resumed from checkpoint {manifest.step} (epoch {manifest.epochs_seen:.2f})")
     return manifest

@@ -17,6 +17,9 @@ from engine.models.unet import UNet
 from engine.training.optim import make_optimizer
 from engine.training.optim.muon import MOMENTUM_KEY, Muon, inner_weights
 
+LABELS = "labels."
+"""What the names of the weights for labels begin with."""
+
 
 @dataclass
 class Sums:
@@ -108,10 +111,18 @@ class TrainState:
         """What is not a tensor of weights: for the manifest."""
         return {"sums": self.sums.read(), "scaler": self.scaler.state_dict() if self.scaler else None}
 
-    def load(self, folder: CheckpointFolder, step: int, counters: dict[str, Any]) -> None:
-        """Take everything from a verified checkpoint. Raises UserError where it is of another architecture."""
+    def load(
+        self, folder: CheckpointFolder, step: int, counters: dict[str, Any], without_labels: bool = False
+    ) -> None:
+        """Take everything from a verified checkpoint; one `without_labels` leaves what is told of labels as it is made.
+        Raises UserError where it is of another architecture."""
         parameters = dict(self.model.named_parameters())
         model, ema = read_weights(folder.model), read_weights(folder.ema)
+        if without_labels:
+            for known, mine in ((model, parameters), (ema, self.ema.state())):
+                known.update(
+                    {name: value.detach() for name, value in mine.items() if name.startswith(LABELS)}
+                )
         check_fits(parameters, model, folder.model)
         with torch.no_grad():
             for name, parameter in parameters.items():

@@ -79,7 +79,7 @@ class Stepper:
                 torch.manual_seed(
                     seed_for(self.profile.training.seed, "dropout", self.state.step * count + number)
                 )
-            loss = self._loss(batch.x_0[part], batch.eps[part], batch.t[part]) / count
+            loss = self._loss(batch, part) / count
             (self.state.scaler.scale(loss) if self.state.scaler else loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         reach("train.backward")
@@ -89,18 +89,17 @@ class Stepper:
         """The summed loss of the weights as they are on the first micro-batch of `batch`, never compiled: a forward
         pass of another kind would be compiled anew."""
         part = slice(0, self.state.micro_batch)
-        return self._loss(batch.x_0[part], batch.eps[part], batch.t[part], self.state.model)
+        return self._loss(batch, part, self.state.model)
 
-    def _loss(
-        self, x_0: Tensor, eps: Tensor, t: Tensor, forward: Callable[..., Tensor] | None = None
-    ) -> Tensor:
-        """The sum over pictures of the weighted loss."""
+    def _loss(self, batch: Batch, part: slice, forward: Callable[..., Tensor] | None = None) -> Tensor:
+        """The sum over some pictures of the batch of the weighted loss."""
         o = self.profile.objective
+        x_0, eps, t = batch.x_0[part], batch.eps[part], batch.t[part]
         x_t = add_noise(self.schedule, x_0, eps, t)
         if self.plan.layout == "channels_last":
             x_t = x_t.contiguous(memory_format=torch.channels_last)
         with autocast(self.plan):
-            output = (forward or self.forward)(x_t, t)
+            output = (forward or self.forward)(x_t, t, *batch.labels(part))
         wanted = target(self.schedule, o.prediction, x_0, eps, t)
         weight = weights(self.schedule, t, o.prediction, o.min_snr_gamma)
         return (loss_per_picture(output.float(), wanted, o.loss) * weight).sum()

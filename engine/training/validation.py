@@ -18,6 +18,7 @@ from engine.diffusion.loss import eps_error, loss_per_picture, weights
 from engine.diffusion.randomness import generator_for
 from engine.diffusion.schedule import Schedule
 from engine.training.batches import scale
+from engine.training.labels import LabelFeed
 
 REPEATS = 8
 
@@ -44,8 +45,10 @@ class Validator:
         plan: Plan,
         device: torch.device,
         batch: int = 64,
+        labels: LabelFeed | None = None,
     ) -> None:
-        """pictures: uint8 (M, C, H, W); held_out: indices into it, of which at most `limit` are used."""
+        """pictures: uint8 (M, C, H, W); held_out: indices into it, of which at most `limit` are used; labels: of all M
+        pictures. The loss is that of pictures with their labels; the eps error, which compares runs, is without."""
         self.schedule, self.objective, self.plan, self.device, self.batch = (
             schedule,
             objective,
@@ -62,6 +65,7 @@ class Validator:
         x_0 = scale(torch.from_numpy(pictures[chosen]))
         generator = generator_for(0, "validation", 0, torch.device("cpu"))
         half = max(1, len(x_0) // 2)
+        self._loss_y = None if labels is None else labels.whole(chosen[:half])
         self._loss_x, self._band_x = x_0[:half], x_0[half:] if len(x_0) > half else x_0[:half]
         self._loss_eps = torch.randn(self._loss_x.shape, generator=generator)
         self._band_eps = torch.randn(self._band_x.shape, generator=generator)
@@ -74,7 +78,9 @@ class Validator:
 
     def score(self, model: nn.Module) -> Validation:
         """`model` holds the weights to judge and is in evaluation mode."""
-        losses = self._per_picture(model, self._loss_x, self._loss_eps, self._loss_t, self._loss)
+        losses = self._per_picture(
+            model, self._loss_x, self._loss_eps, self._loss_t, self._loss, self._loss_y
+        )
         errors = self._per_picture(model, self._band_x, self._band_eps, self._band_t, self._eps_error)
         bands: list[float | None] = []
         for band, reached in enumerate(self._reached):
@@ -83,14 +89,15 @@ class Validator:
         known = [b for b in bands if b is not None]
         return Validation(losses.mean().item(), sum(known) / len(known) if known else None, tuple(bands))
 
-    def _per_picture(self, model, x, eps, t, figure) -> Tensor:  # type: ignore[no-untyped-def]
+    def _per_picture(self, model, x, eps, t, figure, y=None) -> Tensor:  # type: ignore[no-untyped-def]
         found = []
         for start in range(0, len(x), self.batch):
             part = slice(start, start + self.batch)
             x_0, noise, steps = (v[part].to(self.device) for v in (x, eps, t))
             x_t = add_noise(self.schedule, x_0, noise, steps)
+            told = () if y is None else (y[part].to(self.device),)
             with autocast(self.plan):
-                output = model(x_t, steps)
+                output = model(x_t, steps, *told)
             found.append(figure(output.float(), x_0, noise, x_t, steps).cpu())
         return torch.cat(found)
 

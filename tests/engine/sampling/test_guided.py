@@ -33,7 +33,12 @@ def checkpoint(run: RunFolder, step: int, epoch: int, seed: int) -> None:
         for more, path in ((0, folder.model), (1, folder.ema), (2, folder.optimizer)):
             torch.manual_seed(seed + more)
             model = UNet(unet_config(read_record(run).profile))
-            save_file({name: torch.randn_like(p) / 9 for name, p in model.named_parameters()}, path)
+            # Labels are to be seen in the pictures.
+            weights = {
+                name: torch.randn_like(p) / (0.5 if name.startswith("labels.") else 9)
+                for name, p in model.named_parameters()
+            }
+            save_file(weights, path)
 
     publish(
         run,
@@ -126,3 +131,97 @@ def test_a_queued_guide_is_found_at_once_and_kept_for_the_job(home: Home) -> Non
     assert not needed(home, "r").of(7, None)
     new_job_folder(home, "sample", run, args)
     assert needed(home, "r").of(7, None)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Run `told` that knows attributes, `kinds` that knows classes, `plain` that knows nothing."""
+    home = Home(tmp_path_factory.mktemp("told")).create()
+    run = make_run(home, "told", labels={"kind": "attributes", "names": ["Smiling", "Wearing_Hat"]})
+    checkpoint(run, 7, 1, 10)
+    checkpoint(run, 14, 2, 20)
+    checkpoint(make_run(home, "kinds", labels={"kind": "class", "names": ["cat", "dog"]}), 7, 1, 30)
+    checkpoint(make_run(home, "other", labels={"kind": "attributes", "names": ["Bald"]}), 7, 1, 40)
+    checkpoint(make_run(home, "plain"), 7, 1, 50)
+    return home
+
+
+def asked(home: Home, *groups: str, run: str = "told", **args: Any) -> Result:
+    return drawn(home, run, checkpoint=f"{run}@latest", labels=list(groups), **args)
+
+
+def near(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool(np.abs(one.astype(int) - other.astype(int)).max() <= 1)
+
+
+def test_each_group_has_its_pictures_from_the_same_noise(told: Home) -> None:
+    both = asked(told, "smiling=1", "smiling=-1,wearing-hat=0.5")
+    assert pictures(both).shape[0] == 6
+    assert near(pictures(both)[:3], pictures(asked(told, "Smiling=yes")))
+    assert near(pictures(both)[3:], pictures(asked(told, "Smiling=-1,Wearing_Hat=0.5")))
+    assert not near(pictures(both)[:3], pictures(both)[3:])
+    kept = record(both)
+    assert (kept["labels"], kept["n"], kept["each"]) == (["Smiling=1", "Smiling=-1,Wearing_Hat=0.5"], 6, 3)
+    assert near(pictures(asked(told)), pictures(asked(told, "smiling=0")))
+    parts = [
+        pictures(asked(told, "smiling=1", "smiling=-1,wearing-hat=0.5", batch=batch)) for batch in (1, 4)
+    ]
+    assert all(near(part, pictures(both)) for part in parts)
+
+
+def test_guidance_without_a_guide_is_away_from_the_same_network_without_labels(told: Home) -> None:
+    plain, far = pictures(asked(told, "smiling=1")), pictures(asked(told, "smiling=1", guidance=3.0))
+    assert not near(plain, far)
+    assert near(pictures(asked(told, "smiling=1", guidance=1.00001)), plain)
+    assert near(pictures(asked(told, "smiling=1", guidance=3.0, batch=1)), far)
+    # At weight 0 nothing but the network without labels is left.
+    assert near(pictures(asked(told, "smiling=1", guidance=0.0)), pictures(asked(told)))
+
+
+def test_a_guide_is_told_the_same_labels_where_it_knows_them(told: Home) -> None:
+    by = asked(told, "smiling=1", guide="e1", guidance=1.5)
+    assert not near(pictures(by), pictures(asked(told, "smiling=1")))
+    assert near(
+        pictures(asked(told, "smiling=1", guide="e1", guidance=0.0)),
+        pictures(drawn(told, "told", checkpoint="told@7", labels=["smiling=1"])),
+    )
+    asked(told, "smiling=1", guide="plain@7")
+    with pytest.raises(UserError, match="other@7 cannot guide told@14 to labels: it has learned other ones"):
+        asked(told, "smiling=1", guide="other@7")
+
+
+def test_classes(told: Home) -> None:
+    both = pictures(asked(told, "class=cat", "class=DOG", run="kinds", guidance=2.0))
+    assert not near(both[:3], both[3:])
+    with pytest.raises(UserError, match="no class named 'cow'"):
+        asked(told, "class=cow", run="kinds")
+
+
+def test_an_export_knows_its_labels(told: Home, tmp_path: Path) -> None:
+    export_checkpoint(told.run("told"), resolve(told, "told@14")[1], tmp_path / "out")
+    there = drawn(told, None, checkpoint=str(tmp_path / "out"), labels=["smiling=1"], guidance=2.0)
+    assert near(pictures(there), pictures(asked(told, "smiling=1", guidance=2.0)))
+
+
+@pytest.mark.parametrize(
+    ("run", "args", "said"),
+    [
+        ("told", {"labels": ["smilling=1"]}, "no label named 'smilling' — did you mean 'smiling'"),
+        ("told", {"labels": ["smiling=2"]}, "smiling=2 cannot be: a label goes from -1"),
+        ("told", {"labels": ["smiling=nan"]}, "smiling=nan cannot be"),
+        ("told", {"labels": ["smiling=1,Smiling=-1"]}, "names Smiling twice"),
+        ("told", {"labels": ["smiling"]}, "has no value"),
+        ("told", {"guidance": 2.0}, "no label is asked for.*--label NAME=1"),
+        ("plain", {"labels": ["smiling=1"]}, "nothing is labelled"),
+        ("kinds", {"labels": ["smiling=1"]}, "is not one class"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_in_a_line(
+    told: Home, run: str, args: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UserError, match=said) as found:
+        drawn(told, run, checkpoint=f"{run}@latest", **args)
+    assert "\n" not in str(found.value)
+    if "labels" in args:
+        with pytest.raises(UserError, match=said):
+            plan_job(told, [], "sample", {"checkpoint": f"{run}@latest", **args})
