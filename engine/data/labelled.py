@@ -28,7 +28,8 @@ def named_labels(home: Home, profile: Profile) -> Profile:
     if section.kind == "none" and where is None:
         return profile
     labels = _required(home, profile)
-    data, changes = profile.data, {}
+    data = profile.data
+    changes: dict[str, Any] = {}
     if where is not None:
         values = asked_values(where, labels.kind, labels.names)
         if not values:
