@@ -86,8 +86,8 @@ class Settings:
         if not 0 <= settings.eta <= 1:
             raise UserError(f"--eta {settings.eta:g} is not within 0…1")
         _check_guidance(settings)
-        known = profile.labels
-        asked = tuple(check_asked(text, known.kind, known.names) for text in settings.labels)
+        taught = profile.labels
+        asked = tuple(check_asked(text, taught.kind, taught.names) for text in settings.labels)
         return dataclasses.replace(settings, labels=asked)
 
 
