@@ -198,6 +198,29 @@ def metrics(run: str) -> None:
         note(f"{plural(corrupt, 'line')} of {folder.metrics} cannot be read and are left out")
 
 
+@runs.command("log")
+@click.argument("run", shell_complete=complete.runs)
+@click.option(
+    "--to",
+    "targets",
+    multiple=True,
+    required=True,
+    metavar="tensorboard:DIR|wandb[:PROJECT]|trackio[:PROJECT]|mlflow:DIR",
+    help="May be given several times.",
+)
+@click.option("--once", is_flag=True, help="Do not follow a run that trains.")
+@json_option
+def log(run: str, targets: tuple[str, ...], once: bool, as_json: bool) -> None:
+    """Write a run's curves, previews, samples and scores for other tools.
+
+    A run that trains is followed until its training ends. What was written before is not written again. To log every
+    training, list the targets in settings.toml: `[logs] to = ["tensorboard:DIR"]`.
+    """
+    from ddpm_tui.cli.log import log_to
+
+    log_to(run, targets, once, as_json)
+
+
 def _newest_scores(folder: "RunFolder", most: int = 3) -> list[tuple[int, "Score"]]:
     """Return, for each measure, the scores of the `most` newest checkpoints that have it, with their steps, oldest
     first.

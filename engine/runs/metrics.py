@@ -164,6 +164,29 @@ class Metrics:
             table.add([row for row in good if row.get("kind") == kind])
 
 
+class RowsReader(Metrics):
+    """The rows of both curves as they stand in the file, in its order, followed like the columns.
+
+    Rows of a file that was cut or replaced come again from its beginning.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._new: list[dict[str, Any]] = []
+
+    def new(self) -> list[dict[str, Any]]:
+        """Return the rows that were added since the last call."""
+        while self.poll():
+            pass
+        rows, self._new = self._new, []
+        return rows
+
+    def _take(self, content: bytes) -> None:
+        good, corrupt = _good_rows(content)
+        self.corrupt_lines += corrupt
+        self._new += [row for row in good if row.get("kind") in ("train", "epoch")]
+
+
 def _tables() -> dict[str, _Table]:
     return {"train": _Table(TRAIN_FIELDS), "epoch": _Table(EPOCH_FIELDS)}
 

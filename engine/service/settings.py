@@ -1,4 +1,6 @@
-"""settings.toml: `format` and the [queue] table. Every key has a default; a wrong one is reported and passed over."""
+"""settings.toml: `format` and the tables [queue] and [logs]. Every key has a default; a wrong one is reported and
+passed over.
+"""
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -36,26 +38,11 @@ class QueueSettings:
 def read_settings(path: Path) -> tuple[QueueSettings, list[str]]:
     """The settings and what is wrong with the file, in words. A missing file is no problem; one that another user can
     have written is not obeyed."""
-    if why := distrust(path):
-        return QueueSettings(), [f"{path} is not obeyed: {why}; all settings are the usual ones until then"]
-    try:
-        content = read_toml(path, "the settings file")
-    except FileNotFoundError:
-        return QueueSettings(), []
-    except TomlError as error:
-        return QueueSettings(), [f"{error}; all settings are the usual ones until it is mended"]
-    version = content.get("format", FORMAT)
-    if type(version) is not int or version < 1:
-        return QueueSettings(), [
-            f"{path}: format = {version!r}: must be {FORMAT}; all settings are the usual ones"
-        ]
-    if version > FORMAT:
-        why = f"is of a newer ddpm-tui (format {version}, this one reads {FORMAT})"
-        return QueueSettings(), [f"{path} {why}; update ddpm-tui; all settings are the usual ones until then"]
+    content, problems = _content(path)
     table = content.get("queue", {})
     if not isinstance(table, dict):
         return QueueSettings(), [f"{path}: queue is not a table"]
-    settings, problems = QueueSettings(), []
+    settings = QueueSettings()
     known = {f.name for f in fields(QueueSettings)}
     for key, value in table.items():
         if key not in known:
@@ -67,7 +54,42 @@ def read_settings(path: Path) -> tuple[QueueSettings, list[str]]:
             problems.append(f"{path}: queue.{key} = {value!r}: {wrong}")
         else:
             settings = replace(settings, **{key: parsed})
-    return settings, problems
+    return settings, [*problems, *_log_targets(path, content)[1]]
+
+
+def read_log_targets(path: Path) -> tuple[str, ...]:
+    """Return `to` of the [logs] table: where each training is logged to. Empty if the file cannot be used."""
+    return _log_targets(path, _content(path)[0])[0]
+
+
+def _log_targets(path: Path, content: dict[str, Any]) -> tuple[tuple[str, ...], list[str]]:
+    table = content.get("logs", {})
+    if not isinstance(table, dict):
+        return (), [f"{path}: logs is not a table"]
+    problems = [f"{path}: logs.{key} is unknown; there is: to" for key in table if key != "to"]
+    to = table.get("to", [])
+    if not isinstance(to, list) or not all(isinstance(one, str) and "\0" not in one for one in to):
+        return (), [*problems, f'{path}: logs.to = {to!r}: must be a list of "tensorboard:DIR", "wandb", …']
+    return tuple(to), problems
+
+
+def _content(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return what is in the file, and why it cannot be used: then it is empty."""
+    if why := distrust(path):
+        return {}, [f"{path} is not obeyed: {why}; all settings are the usual ones until then"]
+    try:
+        content = read_toml(path, "the settings file")
+    except FileNotFoundError:
+        return {}, []
+    except TomlError as error:
+        return {}, [f"{error}; all settings are the usual ones until it is mended"]
+    version = content.get("format", FORMAT)
+    if type(version) is not int or version < 1:
+        return {}, [f"{path}: format = {version!r}: must be {FORMAT}; all settings are the usual ones"]
+    if version > FORMAT:
+        why = f"is of a newer ddpm-tui (format {version}, this one reads {FORMAT})"
+        return {}, [f"{path} {why}; update ddpm-tui; all settings are the usual ones until then"]
+    return content, []
 
 
 def _check(key: str, value: Any) -> tuple[str, Any]:

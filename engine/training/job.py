@@ -7,8 +7,10 @@ from engine.base.files import FileLock
 from engine.base.folders import RunFolder
 from engine.jobs.context import Work
 from engine.jobs.files import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED, Result
+from engine.loggers.launch import start_loggers
 from engine.runs.branch import Beginning
 from engine.runs.record import find_run
+from engine.service.settings import read_log_targets
 from engine.training.divergence import Diverged
 from engine.training.loop import Trainer
 from engine.training.session import open_session
@@ -48,6 +50,7 @@ def _who_trains(work: Work) -> str:
 
 
 def _train(work: Work, run: RunFolder, to_epoch: int) -> Result:
+    start_loggers(work.home, run, read_log_targets(work.home.settings), work.say)
     trainer = Trainer(work, open_session(work, run))
     try:
         ended = trainer.train(to_epoch)

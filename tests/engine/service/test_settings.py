@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.service.settings import QueueSettings, is_slot, read_settings
+from engine.service.settings import QueueSettings, is_slot, read_log_targets, read_settings
 
 
 def read(tmp_path: Path, text: str) -> tuple[QueueSettings, list[str]]:
@@ -67,3 +67,19 @@ def test_a_file_of_a_format_that_is_not_known_is_not_obeyed(tmp_path: Path, valu
     assert settings == QueueSettings()
     assert way_out in problem
     assert "\n" not in problem
+
+
+def test_where_trainings_are_logged_to(tmp_path: Path) -> None:
+    settings, problems = read(
+        tmp_path, '[queue]\ncrash_limit = 5\n[logs]\nto = ["tensorboard:tb", "wandb"]\n'
+    )
+    assert (settings.crash_limit, problems) == (5, [])
+    assert read_log_targets(tmp_path / "settings.toml") == ("tensorboard:tb", "wandb")
+    for text, said in (
+        ("[logs]\nto = 3\n", "logs.to = 3"),
+        ("[logs]\nat = 3\n", "logs.at is unknown"),
+        ("logs = 3\n", "not a table"),
+    ):
+        settings, (problem,) = read(tmp_path, text)
+        assert said in problem
+        assert read_log_targets(tmp_path / "settings.toml") == ()
