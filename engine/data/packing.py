@@ -292,7 +292,7 @@ def _publish(plan: _Plan, folder: PackedFolder, journal: Journal, progress: Prog
             folder.split.name: {"size": len(split), "sha256": hashlib.sha256(split).hexdigest()},
         },
     )
-    shutil.rmtree(folder.statistics, ignore_errors=True)  # of what was packed here before
+    shutil.rmtree(folder.statistics, ignore_errors=True)  # of data packed here before
     folder.label_record.unlink(missing_ok=True)
     files.write_json(folder.manifest, asdict(manifest))
     failpoints.reach("pack.manifest")

@@ -99,7 +99,7 @@ class Partition:
 
 
 def stem_of(name: str) -> str:
-    """The last part of a name without its ending, whatever its case and however its accents are written."""
+    """Return the last part of a name without extension, in lower case, with accents normalised."""
     last = name.rpartition("/")[2]
     stem, dot, ending = last.rpartition(".")
     known = stem if dot and stem and not ending.isdigit() else last

@@ -1,1 +1,1 @@
-"""Pictures for papers and pages, made from runs: numpy and Pillow only, never torch."""
+"""Figures for papers and pages, made from runs. Uses NumPy and Pillow only, never torch."""

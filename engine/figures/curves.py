@@ -1,4 +1,4 @@
-"""Curves over training as a picture for a page. Series in, PNG out; knows no runs."""
+"""Curves over training as a picture. Takes series and returns a picture; knows nothing about runs."""
 
 import io
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
-"""Okabe and Ito's, which the colour-blind can tell apart; then dashes tell more series apart."""
+"""Okabe and Ito's colours, which colour-blind people can distinguish; further series are distinguished by dashes."""
 DASHES = ("-", "--", ":", "-.")
 
 
@@ -27,9 +27,9 @@ class Series:
 def loss_curves(
     series: Sequence[Series], *, x_label: str, y_label: str, title: str = "", log: bool = True, dpi: int = 150
 ) -> Image.Image:
-    """Curves, with the legend beside them so that it hides nothing.
+    """Return the curves, with the legend beside them so that it hides nothing.
 
-    `log`: a logarithmic y axis where the values reach far enough for one.
+    `log`: use a logarithmic y axis if the range of the values is large enough.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ def loss_curves(
             axes.fill_between(one.x, one.low, one.high, color=colour, alpha=0.18, linewidth=0)
     values = np.concatenate([one.y for one in series])
     values = values[values > 0]
-    # A logarithmic axis with less than half a decade on it has nothing to put numbers at.
+    # A logarithmic axis with less than half a decade has no place for numbers.
     if log and len(values) and values.max() > 3 * values.min():
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))

@@ -1,4 +1,4 @@
-"""Batches of samples, the denoising of some, and several runs beside each other: from what runs have on disk."""
+"""Figures of samples, denoising, and several runs side by side, from the files of runs."""
 
 import contextlib
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from engine.runs.sample_record import read_sample
 
 @dataclass(frozen=True)
 class SampleSet:
-    """A stored set of samples with the record of what made it."""
+    """A stored set of samples with its record."""
 
     folder: SampleFolder
     record: dict[str, Any]
@@ -43,19 +43,21 @@ class SampleSet:
         return "" if weight == 1.0 else f"guided{by} at {weight:g}, "
 
     def count(self, frames: bool = False) -> int:
-        """Pictures that it has, or whose denoising it kept. Raises UserError where they cannot be read."""
+        """Return the number of its pictures, or of those whose denoising is stored. Raises UserError if they cannot
+        be read.
+        """
         shape = _load(self.folder.trajectory if frames else self.folder.pictures, "r").shape
         return int(shape[1 if frames else 0])
 
 
 def read_set(path: Path) -> SampleSet:
-    """The set in a folder below samples/. Raises DamagedError."""
+    """Read the set in a folder below samples/. Raises DamagedError."""
     folder = SampleFolder(path)
     return SampleSet(folder, read_sample(folder))
 
 
 def sample_sets(samples: Path) -> list[SampleSet]:
-    """Sets of a samples/ folder that can be read, oldest first."""
+    """Return the readable sets of a samples/ folder, oldest first."""
     found = []
     for path in sorted(samples.glob("[0-9]*")) if samples.is_dir() else []:
         with contextlib.suppress(DamagedError):
@@ -71,11 +73,11 @@ def choose_set(
     step: int | None = None,
     frames: bool = False,
 ) -> SampleSet | None:
-    """The newest of `sets`, or that of an id; of one checkpoint, with its denoising, where asked for. None where there
-    is no such set yet.
+    """Return the newest of `sets`, or the one with an id; optionally only sets of one checkpoint, or with a stored
+    denoising. None if there is no such set yet.
 
-    of: the run or the exported folder whose sets they are, oldest first. Raises UserError where the set of the id
-    cannot be shown.
+    of: the run or the exported folder of the sets, which are ordered from the oldest. Raises UserError if the set
+    with the id cannot be shown.
     """
     if wanted is not None:
         names = [s.folder.path.name.lstrip("0") for s in sets]
@@ -92,21 +94,21 @@ def choose_set(
         sets = [s for s in sets if s.folder.trajectory.exists()]
         if wanted is not None and not sets:
             raise UserError(
-                f"sample set {wanted!r} did not keep its denoising",
-                "leave --set out to have some drawn that do",
+                f"sample set {wanted!r} has no stored denoising",
+                "omit --set to draw samples with one",
             )
     return sets[-1] if sets else None
 
 
 def samples(chosen: SampleSet, *, pictures: int, columns: int, scale: int, caption: bool) -> Image.Image:
-    """The first `pictures` of a set in rows of `columns`."""
+    """Draw the first `pictures` of a set in rows of `columns`."""
     drawn = _load(chosen.folder.pictures)[:pictures]
     rows: list[list[Picture | None]] = [list(drawn[i : i + columns]) for i in range(0, len(drawn), columns)]
     return labelled_sheet(rows, scale=scale, caption=chosen.words if caption else "", margin=MARGIN)
 
 
 def denoising(chosen: SampleSet, *, pictures: int, columns: int, scale: int, caption: bool) -> Image.Image:
-    """Samples down, noise at the left and the face at the right, `columns` frames evenly chosen."""
+    """Draw samples as rows, from noise at the left to the face at the right, with `columns` evenly chosen frames."""
     frames = _load(chosen.folder.trajectory)
     at = np.unique(np.linspace(0, len(frames) - 1, min(columns, len(frames))).round().astype(int))
     rows: list[list[Picture | None]] = [
@@ -121,21 +123,21 @@ def denoising(chosen: SampleSet, *, pictures: int, columns: int, scale: int, cap
 def compared(
     runs: Sequence[RunFolder], *, epochs: Sequence[int] | None, columns: int, pictures: int, scale: int
 ) -> Image.Image:
-    """Runs down, epochs across, the same seeds in each: what every run has a preview of.
+    """Draw runs as rows and epochs as columns, with the same seeds, from the previews that all runs have.
 
-    Raises UserError where they share no epoch, or an epoch that is asked for is not there.
+    Raises UserError if they share no epoch, or if a requested epoch is missing.
     """
     shown = []
     for run in runs:
         by_epoch = {preview.epoch: preview for preview in map(read_preview, preview_paths(run))}
         if not by_epoch:
             raise UserError(
-                f"run {run.name!r} has no previews", "training.preview_every = 1 makes one an epoch"
+                f"run {run.name!r} has no previews", "set training.preview_every = 1 for one per epoch"
             )
         shown.append(by_epoch)
     shared = sorted(set.intersection(*(set(by_epoch) for by_epoch in shown)), key=float)
     if not shared:
-        raise UserError(f"{' and '.join(run.name for run in runs)} have no previews of one epoch in common")
+        raise UserError(f"{' and '.join(run.name for run in runs)} have no epoch with previews in common")
     if epochs is None:
         at = np.unique(np.linspace(0, len(shared) - 1, min(columns, len(shared))).round().astype(int))
         chosen = [shared[i] for i in at]
@@ -161,7 +163,7 @@ def compared(
 
 def _load(path: Any, mapped: Literal["r"] | None = None) -> np.ndarray:
     try:
-        open_data(path).close()  # NumPy would wait for a pipe's writer
+        open_data(path).close()  # NumPy would wait for the writer of a pipe
         found: np.ndarray = np.load(path, mmap_mode=mapped)
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path} cannot be read ({error})", "draw the samples again") from None

@@ -1,4 +1,6 @@
-"""How a figure becomes a PNG that says what made it, and what it may replace. Knows nothing of runs."""
+"""Saving a figure as a PNG with its origin in the metadata, without overwriting other files. Knows nothing about
+runs.
+"""
 
 import io
 import os
@@ -14,7 +16,7 @@ from engine.base.picture_files import open_picture
 def save_figure(
     image: Image.Image, path: Path, command: str, facts: dict[str, str] | None = None, *, dpi: int = 300
 ) -> None:
-    """Write a PNG atomically with `command` and `facts` as its own text. Raises UserError as `check_place`."""
+    """Write a PNG atomically, with `command` and `facts` in its metadata. Raises UserError as `check_place`."""
     from PIL.PngImagePlugin import PngInfo
 
     check_place(path)
@@ -30,16 +32,21 @@ def save_figure(
 
 
 def check_place(path: Path) -> None:
-    """A figure made before may be replaced; any other file is to be left alone.
+    """Check that a figure may be written: it may replace an earlier figure, but no other file.
 
-    Raises UserError for that, for a name that does not end in .png and for a folder that cannot be written.
+    Raises UserError for another file, for a name that does not end in .png and for a folder that cannot be written
+    to.
     """
     if path.suffix.lower() != ".png":
         raise UsageError(f"{path} does not end in .png", "figures are PNG files")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise UserError(f"{path.parent} is not a folder that can be written", "make it, or name another file")
+        raise UserError(
+            f"{path.parent} is not a folder that can be written to", "create it, or name another file"
+        )
     if path.exists() and not _is_figure(path):
-        raise UserError(f"{path} is there and is not a figure of ours", "name another file, or move it away")
+        raise UserError(
+            f"{path} exists and is not a figure of this program", "name another file, or move it away"
+        )
 
 
 def _is_figure(path: Path) -> bool:

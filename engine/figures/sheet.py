@@ -1,4 +1,4 @@
-"""Labelled sheets of pictures: rows and columns with names that stay legible. Pillow only; knows no runs."""
+"""Labelled sheets of pictures: rows and columns with legible names. Uses Pillow only; knows nothing about runs."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -17,7 +17,7 @@ Picture = NDArray[np.uint8]
 
 @lru_cache(maxsize=16)
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """DejaVu Sans, which has the Greek letters and the signs that labels use; it comes with matplotlib."""
+    """Return DejaVu Sans, which has the Greek letters and the signs of the labels; it comes with matplotlib."""
     from matplotlib import get_data_path
 
     try:
@@ -36,10 +36,11 @@ def labelled_sheet(
     caption: str = "",
     margin: int = 0,
 ) -> Image.Image:
-    """Pictures on white, row names at the left, column names above, a caption below, `margin` pixels of white around.
+    """Draw pictures on white, row names at the left, column names above, a caption below, with a margin of `margin`
+    pixels.
 
-    cells: rows of pictures, the smaller ones enlarged to stand beside the largest; None leaves a place empty.
-    `group` pictures stand under one column name. Raises UserError where there is no picture.
+    cells: rows of pictures; smaller ones are enlarged to the size of the largest; None leaves a place empty. `group`
+    pictures share one column name. Raises UserError if there is no picture.
     """
     sizes = {p.shape for row in cells for p in row if p is not None}
     if not sizes:

@@ -1,4 +1,4 @@
-"""The stages of training: the same seeds down, epochs across."""
+"""The stages of training: seeds as rows, epochs as columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ class Preview:
 
 
 def preview_paths(run: RunFolder) -> list[Path]:
-    """A run's previews, oldest first."""
+    """Return a run's previews, oldest first."""
     return sorted(run.previews.glob("*.png")) if run.previews.is_dir() else []
 
 
 def read_preview(path: Path) -> Preview:
-    """Cut a preview's sheet into its pictures. Raises DamagedError naming it."""
+    """Cut a preview's sheet into its pictures. Raises DamagedError that names it."""
     try:
         with open_picture(path) as image:
             text = dict(getattr(image, "text", {}))
@@ -54,13 +54,16 @@ def stages(
     scale: int = 2,
     epochs: Sequence[int] | None = None,
 ) -> Image.Image:
-    """A labelled sheet of at most `columns` previews, evenly chosen, or of these epochs; the first `pictures` seeds.
+    """Draw a labelled sheet of at most `columns` evenly chosen previews, or of the given epochs, with the first
+    `pictures` seeds.
 
-    Raises UserError where the run has no previews, or not of an epoch that is asked for.
+    Raises UserError if the run has no previews, or none of a requested epoch.
     """
     paths = preview_paths(run)
     if not paths:
-        raise UserError(f"run {run.name!r} has no previews", "training.preview_every = 1 makes one an epoch")
+        raise UserError(
+            f"run {run.name!r} has no previews", "set training.preview_every = 1 for one per epoch"
+        )
     if epochs is None:
         at = np.unique(np.linspace(0, len(paths) - 1, min(columns, len(paths))).round().astype(int))
         read = [read_preview(paths[i]) for i in at]

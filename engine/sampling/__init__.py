@@ -1,1 +1,1 @@
-"""What a sampling job does: load a checkpoint, draw a set, write grids and trajectories."""
+"""Sampling: loading a checkpoint, drawing a set of pictures, writing grids and trajectories."""

@@ -1,4 +1,4 @@
-"""From a trained network to pictures: batches, seeds, steps and what is kept of the denoising."""
+"""Drawing pictures with a trained network: batches, seeds, steps, and stored frames of the denoising."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from engine.diffusion.schedule import Schedule
 from engine.sampling.denoiser import asked_input, denoiser_for
 
 MAX_FRAMES = 61
-"""Frames kept of a trajectory; longer ones are thinned out evenly."""
+"""The most frames of a stored trajectory; longer ones are thinned evenly."""
 
 
 class NotFiniteError(DdpmError):
-    """The network gave NaN or infinities: no picture and no figure is made of them."""
+    """The network returned NaN or infinities, so there are no pictures and no scores."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(what, "its weights are spoiled: use an earlier checkpoint")
+        super().__init__(what, "its weights are not usable: use an earlier checkpoint")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def draw(
     device = torch.device(plan.device)
     shape = (3, profile.data.size, profile.data.size)
     total, done = count * settings.steps, begin * settings.steps
-    finite = torch.ones(0, dtype=torch.bool, device=device)  # of this batch's pictures
+    finite = torch.ones(0, dtype=torch.bool, device=device)  # for the pictures of this batch
 
     def saw(output: Tensor) -> None:
         nonlocal finite
@@ -110,7 +110,7 @@ def draw(
         bad = len(indices) - int((finite & _finite(x)).sum())
         if bad:
             raise NotFiniteError(
-                f"the network gives no finite numbers for {bad} of {plural(len(indices), 'picture')}"
+                f"the network returns values that are not finite for {bad} of {plural(len(indices), 'picture')}"
             )
         pictures = to_uint8(x).cpu().numpy()
         yield Drawn(indices, pictures, np.stack([f.cpu().numpy() for f in frames]) if frames else None)
@@ -122,12 +122,12 @@ def group_size(settings: Settings, count: int) -> int:
 
 
 def _finite(x: Tensor) -> Tensor:
-    """bool (N,): which pictures of (N, C, H, W) are finite throughout."""
+    """Return bool (N,): whether each picture of (N, C, H, W) is finite."""
     return torch.isfinite(x).flatten(1).all(1)
 
 
 def frame_steps(steps: int) -> frozenset[int]:
-    """Which step counts are kept as frames: all of a short trajectory, an even choice of a long one."""
+    """Return the step counts whose frames are kept: all of a short trajectory, evenly chosen ones of a long one."""
     count = min(steps, MAX_FRAMES - 1)
     return frozenset(round((i + 1) * steps / count) for i in range(count))
 
@@ -135,9 +135,12 @@ def frame_steps(steps: int) -> frozenset[int]:
 def batch_that_fits(profile: Profile, plan: Plan, free_bytes: int, guided: bool = False) -> int:
     """Pictures a batch when sampling, half as many if they are guided, from free memory: activations of the widest
     level, without gradients."""
+||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
+def batch_that_fits(profile: Profile, plan: Plan, free_bytes: int) -> int:
+    """Pictures a batch when sampling, from free memory: activations of the widest level, without gradients."""
     size, width = profile.data.size, profile.model.width
     bytes_per_value = 4 if plan.precision == "fp32" else 2
-    # About a dozen full-resolution feature maps live at once: the skips of the first level and one block's.
+    # About a dozen full-resolution feature maps exist at once: the skips of the first level and those of one block.
     per_picture = 12 * size * size * width * bytes_per_value
     limit = 64 if plan.kind == "cpu" else 1024
     return int(max(1, min(limit, free_bytes // 2 // per_picture) // (2 if guided else 1)))

@@ -1,5 +1,6 @@
-"""A sampling job: a set of pictures from one checkpoint, kept in the run's samples/ (the home's, for an exported one)
-with everything that made it."""
+"""The sampling job: draw a set of pictures from one checkpoint, and store it with all settings in the run's samples/
+(for an exported checkpoint, in the home's).
+"""
 
 import dataclasses
 import datetime
@@ -99,7 +100,7 @@ def run_sampling(work: Work) -> Result:
 
 
 def _facts(trained: Trained, loaded: Loaded, settings: Settings, count: int) -> dict[str, Any]:
-    """Everything that made the set, for its record: enough to draw it again."""
+    """Return all settings of the set for its record, with which it can be drawn again."""
     return {
         "format": 1,
         "run": trained.place.name,
@@ -119,10 +120,10 @@ def _facts(trained: Trained, loaded: Loaded, settings: Settings, count: int) -> 
 
 
 def _store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, Any]) -> SampleFolder:
-    """Publish the set: a temporary folder, renamed when the pictures are whole in it, and the extras after it. A set of
-    the same job is replaced.
+    """Publish the set: a temporary folder, renamed when its pictures are complete, and the extra files afterwards. A
+    set of the same job is replaced.
 
-    Raises DiskFullError; where it is for the extras alone, it says where the pictures are.
+    Raises DiskFullError; if only the extra files failed, it says where the pictures are.
     """
     samples.mkdir(mode=0o700, exist_ok=True)
     target = SampleFolder(samples / sample_id)
@@ -148,13 +149,17 @@ def _store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, 
         if frames:
             save_npy(target.trajectory, np.concatenate(frames, axis=1))
     except DiskFullError as error:
-        raise DiskFullError(error.what, f"the pictures are whole in {target.path}") from None
+        raise DiskFullError(error.what, f"the pictures are complete in {target.path}") from None
     return target
 
 
 def _hand_out(
     folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any], record: dict[str, Any]
 ) -> list[str]:
+    """Write the files that were asked for by path too, pictures first; returns what was written. Raises UserError,
+    DiskFullError."""
+||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
+def _hand_out(folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any], job: str) -> list[str]:
     """Write the files that were asked for by path too, pictures first; returns what was written. Raises UserError,
     DiskFullError."""
     pictures = np.concatenate([d.pictures for d in drawn])
@@ -176,7 +181,7 @@ def _hand_out(
                 continue
             written.append(str(path))
     except (OSError, DiskFullError) as error:
-        whole = f"the set itself is whole in {folder.path}"
+        whole = f"the set itself is complete in {folder.path}"
         if isinstance(error, DiskFullError):
             raise DiskFullError(error.what, whole) from None
         raise unwritable(Path(error.filename or path), error, whole) from None
@@ -194,7 +199,7 @@ def columns_of(record: dict[str, Any]) -> int | None:
 
 
 def _write_each(out: Path, pictures: np.ndarray, folder: SampleFolder, job: str) -> None:
-    """Each picture as a file of its own; all of them or none. The record goes first and says whose the folder is."""
+    """Write each picture as a file; all of them or none. The record is written first and names the folder's owner."""
     check_empty(out, job)
     made = [SampleFolder(out).record]
     try:

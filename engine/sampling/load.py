@@ -1,4 +1,4 @@
-"""A trained network for drawing: built without memory, filled once from the checkpoint's file."""
+"""Loading a trained network: built without memory, then filled from the checkpoint's file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ class Loaded:
 
 
 def free_memory(loaded: Loaded) -> int:
-    """Bytes that are free where the network is."""
+    """Return the free bytes on the network's device."""
     if loaded.plan.kind == "cuda":
         return torch.cuda.mem_get_info(loaded.device)[0]
     return int(psutil.virtual_memory().available)
@@ -51,13 +51,13 @@ def load(trained: Trained, settings: Settings, device: str = "auto", guide: Trai
 
 
 def load_weights(trained: Trained, weights: str, device: str = "auto") -> Loaded:
-    """Load its `weights` ("ema" or "raw") onto a device. Raises DamagedError or UserError naming the file."""
+    """Load `weights` ("ema" or "raw") onto a device. Raises DamagedError or UserError that names the file."""
     of = trained.of
     if isinstance(of, Export):
         path = of.folder.weights
         if not path.is_file() or sha256(path) != of.sha256:
             raise DamagedError(
-                f"{path} is not what was exported (SHA-256 differs)", "export the checkpoint again"
+                f"{path} has changed since it was exported (SHA-256 differs)", "export the checkpoint again"
             )
         return _load(trained.profile, path, device)
     problem = of.problem or verify(of.folder)

@@ -1,6 +1,6 @@
-"""Whether a sample set can be kept and handed out, found out before the first step of drawing it.
+"""Checks, before the first step, that a sample set can be stored and its output files written.
 
-Knows nothing of networks: counts bytes, and tries the places where files are wanted.
+Knows nothing about networks: counts bytes, and tests the paths of output files.
 """
 
 import math
@@ -22,16 +22,19 @@ from engine.runs.sample_record import read_sample
 from engine.sampling.sheets import GAP, STRIP_FRAMES, gif_scale, strip_scale
 
 COPIES = 3
-"""Of the pictures in memory at the end: as they were drawn, joined, and as one grid. Of an enlarged sheet too: as an
-array, as Pillow has it, and compressed."""
+"""Copies of the pictures in memory at the end: as drawn, joined, and as one grid. For an enlarged sheet: as an array,
+in Pillow, and compressed.
+"""
 
 BLOCK = 4096
-"""Bytes that a file takes on the disk at least."""
+"""The minimum bytes of a file on the disk."""
 
 
 @dataclass(frozen=True)
 class Amounts:
-    """Of a sample set: `count` pictures of `size` pixels a side, and `kept` of them with `frames` moments each."""
+    """The size of a sample set: `count` pictures of `size` pixels per side, and `kept` of them with `frames` frames
+    each.
+    """
 
     count: int
     size: int
@@ -40,27 +43,27 @@ class Amounts:
 
     @property
     def each(self) -> int:
-        """Bytes of a picture."""
+        """Return the bytes of a picture."""
         return 3 * self.size * self.size
 
     @property
     def moments(self) -> int:
-        """Bytes of all frames that are kept."""
+        """Return the bytes of all stored frames."""
         return self.kept * self.frames * self.each
 
     def sheet(self, pictures: int, scale: int, columns: int | None = None) -> int:
-        """Bytes of a grid of so many pictures, enlarged."""
+        """Return the bytes of a grid of enlarged pictures."""
         columns = columns or max(1, math.ceil(math.sqrt(pictures)))
         rows = math.ceil(pictures / columns)
         return 3 * columns * rows * ((self.size + GAP) * scale) ** 2
 
     def outputs(self, args: Mapping[str, Any]) -> dict[str, int]:
-        """Bytes of each output that `args` ask for, before compression, of which noise leaves little."""
+        """Return the bytes of each requested output before compression; pictures with noise hardly compress."""
         found = {
             "out": self.count * max(BLOCK, self.each),
             "npy": self.count * self.each,
             "grid": self.sheet(self.count, int(args.get("scale") or 1)),
-            # A moving picture has one byte for three of a pixel.
+            # An animation has one byte per pixel instead of three.
             "trajectory_file": self.frames * self.sheet(self.kept, gif_scale(self.size)) // 3
             if _moves(args)
             else self.sheet(
@@ -72,11 +75,11 @@ class Amounts:
         return {key: found[key] for key in OUTPUTS if args.get(key)}
 
     def memory(self, args: Mapping[str, Any]) -> int:
-        """Bytes that are needed at once, beside the network."""
+        """Return the bytes that are needed at once, in addition to the network."""
         sheets = [
             COPIES * size for key, size in self.outputs(args).items() if key in ("grid", "trajectory_file")
         ]
-        if _moves(args):  # every moment in three bytes a pixel, twice
+        if _moves(args):  # every frame in three bytes per pixel, twice
             sheets[-1] *= 2
         return COPIES * self.count * self.each + max(sheets, default=0) + 2 * self.moments
 
@@ -86,11 +89,11 @@ def _moves(args: Mapping[str, Any]) -> bool:
 
 
 def check_memory(amounts: Amounts, args: Mapping[str, Any]) -> None:
-    """Raise UserError where the set and what `args` want of it do not fit memory."""
+    """Raise UserError if the set and the requested outputs do not fit into memory."""
     needed, free = amounts.memory(args), int(psutil.virtual_memory().available)
     count, size = amounts.count, amounts.size
     if needed > free:
-        fewer = f"at most {max(1, free * count // needed):,} at once; another --seed gives others"
+        fewer = f"at most {max(1, free * count // needed):,} at once; use another --seed for more"
         if needed > 2 * COPIES * count * amounts.each:
             fewer += ", and a smaller --scale or --trajectory-of needs less"
         raise UserError(
@@ -101,10 +104,11 @@ def check_memory(amounts: Amounts, args: Mapping[str, Any]) -> None:
 
 
 def check_disks(folder: Path, amounts: Amounts, args: Mapping[str, Any]) -> None:
-    """Raise DiskFullError where the set does not fit the disk of `folder`, or the outputs theirs; what lies on one disk
-    counts together."""
+    """Raise DiskFullError if the set does not fit on the disk of `folder`, or the outputs on theirs; everything on
+    one disk is added up.
+    """
     count = amounts.count
-    # pictures.npy, grid.png, which noise keeps from shrinking, and trajectory.npy.
+    # pictures.npy, grid.png (which noise makes incompressible), and trajectory.npy.
     wanted = [(folder, amounts.count * amounts.each + amounts.sheet(count, 1) + amounts.moments)]
     for key, size_of in amounts.outputs(args).items():
         path = Path(args[key])
@@ -123,9 +127,10 @@ def _disk(folder: Path) -> int:
 
 
 def check_places(args: Mapping[str, Any], job: str = "") -> None:
-    """Raise UserError or DiskFullError naming the first file or folder of `args` that cannot be written, or a folder
-    for pictures that has something else in it: two sets in one are none. What `job` itself left there when it was
-    killed is written anew."""
+    """Raise UserError or DiskFullError that names the first path in `args` that cannot be written to, or a picture
+    folder that contains other files, because two sets must not be mixed. Files that `job` itself left there when it
+    was killed are written again.
+    """
     for key in OUTPUTS:
         if not args.get(key):
             continue
@@ -145,7 +150,7 @@ def check_places(args: Mapping[str, Any], job: str = "") -> None:
 
 
 def check_empty(out: Path, job: str) -> None:
-    """Raise UserError where a folder for pictures has anything in it that this job did not put there."""
+    """Raise UserError if a picture folder contains anything that this job did not put there."""
     if not any(os.scandir(out)):
         return
     try:
@@ -153,4 +158,4 @@ def check_empty(out: Path, job: str) -> None:
     except DamagedError:
         own = False
     if not own or not job:
-        raise UserError(f"{out} is not empty", "name a new folder, or empty it: two sets in one are none")
+        raise UserError(f"{out} is not empty", "name a new folder, or empty this one")

@@ -1,1 +1,1 @@
-"""Experiments as files: one base profile, variants of it, seeds, a budget, and a report. Never imports torch."""
+"""Experiments as files: a base profile, variants of it, seeds, a budget, and a report. Never imports torch."""

@@ -1,6 +1,6 @@
-"""What a study still needs: its runs, branches, sample sets and scores, from what is there already.
+"""The remaining work of a study: its runs, branches, sample sets and scores, given the existing ones.
 
-Every step is named by what it makes, so planning twice plans nothing twice. Starts nothing itself.
+Every step is identified by its result, so planning twice plans nothing twice. Starts nothing itself.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ from engine.studies.spec import Study
 
 @dataclass(frozen=True)
 class Step:
-    """One job. `epoch`: the run's at its end, or the one looked at; `done`: nothing is left to do."""
+    """One job. `epoch`: the epoch to reach, or the one to draw or evaluate; `done`: nothing remains to do."""
 
     kind: Literal["train", "sample", "evaluate"]
     run: str
@@ -43,12 +43,13 @@ def run_name(study: Study, small: bool, variant: str, seed: int) -> str:
 
 BASE = "base"
 SHOWN: Mapping[str, int] = MappingProxyType({"n": 12, "seed": 0})
-"""The pictures of each variant of a sampling study: the same noise in all of them."""
+"""The number of pictures of each variant of a sampling study, with the same noise in all variants."""
 
 
 def steps(home: Home, study: Study, small: bool) -> list[Step]:
-    """Everything the study is made of, in an order that can be followed: training first, so that curves and
-    faces are there early."""
+    """Return all steps of the study in an order that can be executed: training first, so that curves and faces are
+    available early.
+    """
     return sorted(_steps(home, study, small), key=lambda step: step.kind != "train")
 
 
@@ -83,9 +84,10 @@ def _steps(home: Home, study: Study, small: bool) -> Iterator[Step]:
 
 
 def other_settings(home: Home, study: Study, small: bool) -> dict[str, str]:
-    """Runs that have a name of the study's and are not what it would make now, as after a change of its file or of its
-    base profile: name → the first difference in words. How samples are drawn is not asked: each score says that
-    itself."""
+    """Return runs with names of the study whose settings differ from it, for example after a change of its file or of
+    its base profile: name → the first difference in words. Sampling settings are not compared, because each score
+    records its own.
+    """
     found = {}
     there = set(run_names(home))
     made = () if study.kind == "sample" else study.names
@@ -108,17 +110,18 @@ def other_settings(home: Home, study: Study, small: bool) -> dict[str, str]:
 
 
 def check_settings(home: Home, study: Study, small: bool) -> None:
-    """Raise UserError where a run of the study's name is not what the study would make now."""
+    """Raise UserError if a run with a name of the study has other settings than the study."""
     for run, why in other_settings(home, study, small).items():
         raise UserError(
-            f"run {run!r} was made with other settings: {why}",
-            f"`ddpm-tui runs delete {run}` or rename it, or give the study's file another name",
+            f"run {run!r} was created with other settings: {why}",
+            f"delete it with `ddpm-tui runs delete {run}`, rename it, or give the study's file another name",
         )
 
 
 def prepare(home: Home, study: Study, small: bool, step: Step) -> None:
-    """Make the run that the step trains, where it is not there yet. A branch is made by the job that trains it: at
-    that time its base is trained. Raises UserError where there are no pictures for it."""
+    """Create the run that the step trains, unless it exists. A branch is created by the job that trains it, because
+    its base is trained by then. Raises UserError if there are no pictures for it.
+    """
     if step.kind != "train" or step.branch_of is not None or step.run in run_names(home):
         return
     variant = None if step.variant == BASE else step.variant
@@ -132,7 +135,7 @@ def seed_of(run: str) -> int:
 
 
 def at_epoch(run: RunFolder, epoch: int) -> CheckpointInfo | None:
-    """The whole checkpoint at the end of that epoch."""
+    """Return the complete checkpoint at the end of that epoch."""
     return next((c for c in list_checkpoints(run) if c.manifest and c.manifest.epochs_seen == epoch), None)
 
 
@@ -142,7 +145,7 @@ def _train(home: Home, there: set[str], run: str, variant: str, epochs: int) -> 
 
 
 def _sample(home: Home, there: set[str], run: str, variant: str, epochs: int, how: dict[str, Any]) -> Step:
-    """The few pictures that the report shows of this variant."""
+    """Return the step that draws the pictures of this variant for the report."""
     point = at_epoch(home.run(run), epochs) if run in there else None
     done = point is not None and any(shown_sets(home.run(run), point.step, how))
     args = {"checkpoint": f"{run}@e{epochs}", **SHOWN, **how}
@@ -150,13 +153,13 @@ def _sample(home: Home, there: set[str], run: str, variant: str, epochs: int, ho
 
 
 def shown_sets(run: RunFolder, checkpoint: int, how: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Records of the sets that show a variant: drawn from that checkpoint in its way; newest first."""
+    """Yield records of the sets that show a variant: drawn from that checkpoint with its settings; newest first."""
     wanted = {"checkpoint": checkpoint, **SHOWN, **how}
     return (r for r in sample_records(run) if all(r.get(key) == value for key, value in wanted.items()))
 
 
 def sample_records(run: RunFolder) -> Iterator[dict[str, Any]]:
-    """What made each sample set of a run, newest first; sets that cannot be read are passed over."""
+    """Yield the record of each sample set of a run, newest first; unreadable sets are skipped."""
     for path in sorted(run.samples.glob("*/sample.json"), reverse=True) if run.samples.is_dir() else []:
         try:
             yield {**read_sample(SampleFolder(path.parent)), "folder": path.parent}
@@ -177,12 +180,12 @@ def _evaluate(
 
 
 def _fits(scores: Mapping[str, Score], args: Mapping[str, Any]) -> bool:
-    """Whether an evaluation has every measure that is asked for, made in the way asked for."""
+    """Return whether an evaluation has all requested measures with the requested settings."""
     return all(name in scores and made_so(scores[name], args) for name in args["measures"])
 
 
 def made_so(score: Score, args: Mapping[str, Any]) -> bool:
-    """Whether a score has the terms that the args of a step ask for; one that draws no samples has fewer."""
+    """Return whether a score has the terms that a step's arguments request; a score without samples has fewer."""
     terms: dict[str, Any] = {"weights": score.weights}
     if score.sampler is not None:
         drawn = {name: getattr(score, name) for name in ("n", "sampler", "steps", "spacing", "seed")}

@@ -1,4 +1,4 @@
-"""A study's report: one folder that stands alone, with a table, curves, faces, and what is missing.
+"""The report of a study: a self-contained folder with a table, curves, faces, and a list of missing results.
 
 Reads runs and their scores; trains and draws nothing.
 """
@@ -46,8 +46,9 @@ MORE_IS_BETTER = ("memorisation", "precision", "recall")
 
 @dataclass
 class Outcome:
-    """What one variant came to. `figures`: name → one value a seed that has it; `terms`: of a score, what it was made
-    with; `missing`: what is not done."""
+    """The results of one variant. `figures`: name → one value for each seed that has it; `terms`: the settings of a
+    score; `missing`: unfinished steps.
+    """
 
     variant: str
     figures: dict[str, list[float]] = field(default_factory=dict)
@@ -61,7 +62,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """Where it is, what it says, and what was not there yet."""
+    """The report's folder, text, and missing results."""
 
     folder: Path
     outcomes: tuple[Outcome, ...]
@@ -69,7 +70,9 @@ class Report:
 
 
 def write_report(home: Home, study: Study, small: bool, folder: Path, command: str) -> Report:
-    """Write README.md, table.csv, report.json, curves.png and faces.png. Raises UserError where nothing ran yet."""
+    """Write README.md, table.csv, report.json, curves.png and faces.png. Raises UserError if there are no results
+    yet.
+    """
     outcomes = _outcomes(home, study, small)
     missing = _missing(outcomes)
     if not any(o.figures for o in outcomes):
@@ -94,7 +97,7 @@ def write_report(home: Home, study: Study, small: bool, folder: Path, command: s
 
 
 def _missing(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    """A line for each variant that lacks something; variants that lack the same share one."""
+    """Return a line for each variant with missing results; variants that lack the same share one."""
     lacking: dict[str, list[str]] = {}
     for outcome in outcomes:
         if outcome.missing:
@@ -111,7 +114,7 @@ def _outcomes(home: Home, study: Study, small: bool) -> list[Outcome]:
             word = {"train": "trained to", "sample": "sampled at", "evaluate": "scored at"}[step.kind]
             lacks = f"{step.run} is not {word} epoch {step.epoch}"
             if step.run in others:
-                lacks = f"{step.run} was made with other settings ({others[step.run]})"
+                lacks = f"{step.run} was created with other settings ({others[step.run]})"
             for each in [outcome] if outcome else outcomes.values():
                 if lacks not in each.missing:
                     each.missing.append(lacks)
@@ -127,7 +130,7 @@ def _outcomes(home: Home, study: Study, small: bool) -> list[Outcome]:
 
 
 def _training(run: RunFolder, epoch: int, outcome: Outcome) -> None:
-    """The figures at the end of that epoch, also of a run that went on from there."""
+    """Add the metrics at the end of that epoch, even if the run has continued."""
     metrics = read_metrics(run.metrics)
     epochs, train = metrics.epochs, metrics.train
     rows = np.flatnonzero(epochs["epoch"] == epoch)
@@ -157,7 +160,7 @@ def _words(name: str) -> str:
 
 
 def spread(values: Sequence[float]) -> str:
-    """mean ± standard deviation over seeds; the value alone where there is one seed."""
+    """Return mean ± standard deviation over seeds; with one seed, the value alone."""
     if not values:
         return "–"
     mean = statistics.fmean(values)
@@ -170,7 +173,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def _terms(outcomes: Sequence[Outcome]) -> str:
-    """What each score was made with: said once where all variants share it, else for each."""
+    """Return the settings of each score: once if all variants share them, otherwise for each variant."""
     lines = []
     for name in _columns(outcomes):
         of = {o.variant: o.terms[name] for o in outcomes if name in o.terms}
@@ -264,7 +267,7 @@ def _json(
 
 
 def _curves(home: Home, study: Study, small: bool) -> Image.Image | None:
-    """The eps error by epoch: mean over seeds, and their range."""
+    """Draw the eps error by epoch: mean over seeds, and their range."""
     if study.kind == "sample":
         return None
     plan, found = study.plan(small), []
@@ -290,7 +293,9 @@ def _faces(home: Home, study: Study, small: bool) -> Image.Image | None:
 
 
 def _learning(home: Home, study: Study, small: bool) -> Image.Image | None:
-    """Variants down, epochs across: previews of the first seed's run, and before a branch begins of its base."""
+    """Draw variants as rows and epochs as columns: previews of the first seed's run, preceded by those of the base
+    for a branch.
+    """
     plan = study.plan(small)
     wanted = plan.sheet_epochs or (plan.epochs,)
     others = other_settings(home, study, small)
@@ -319,7 +324,7 @@ def _learning(home: Home, study: Study, small: bool) -> Image.Image | None:
 
 
 def _sampled(home: Home, study: Study, small: bool) -> Image.Image | None:
-    """Variants down, pictures of the same noise across: sample sets of the first seed's run."""
+    """Draw variants as rows and pictures of the same noise as columns: sample sets of the first seed's run."""
     plan = study.plan(small)
     run = home.run(run_name(study, small, BASE, plan.seeds[0]))
     point = at_epoch(run, plan.epochs)

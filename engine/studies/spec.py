@@ -1,6 +1,6 @@
-"""What a study is: a TOML of a base profile, variants by overrides, a budget, seeds and what to report.
+"""The definition of a study: a TOML file with a base profile, variants as overrides, a budget, seeds and measures.
 
-Knows no runs and no jobs. Overrides are checked when the study is read, each variant against its whole profile.
+Knows nothing about runs and jobs. Overrides are checked when the study is read, each variant with its whole profile.
 """
 
 import itertools
@@ -23,11 +23,11 @@ from engine.runs.measures import MEASURES
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Kind = Literal["train", "branch", "sample"]
 STUDY_MEASURES = tuple(name for name, measure in MEASURES.items() if measure.extractor != "file")
-"""A study names each by itself, and gives no extractor of the user's."""
+"""The measures of a study; it gives no extractor of the user's."""
 
 
 class SampleVariant(BaseModel):
-    """How one variant of a sampling study draws."""
+    """The sampling settings of one variant of a sampling study."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     sampler: SamplerName
@@ -37,12 +37,12 @@ class SampleVariant(BaseModel):
     variance: Variance | None = None
 
     def drawing(self) -> dict[str, Any]:
-        """What it sets, as arguments of a job that draws."""
+        """Return these settings as arguments of a sampling job."""
         return self.model_dump(exclude_none=True)
 
 
 class Plan(BaseModel):
-    """What is run: the study itself, and its small version, which says only what differs."""
+    """The settings of the full study, or the differences of its small version."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     base: str
@@ -58,7 +58,7 @@ class Plan(BaseModel):
 
 
 class Study(BaseModel):
-    """A study as written. `variants`: overrides of the profile, or for a sampling study how each draws."""
+    """A study file. `variants`: overrides of the profile, or for a sampling study the sampling settings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     title: str
@@ -90,20 +90,20 @@ class Study(BaseModel):
         return tuple(self.samplers if self.kind == "sample" else self.variants)
 
     def plan(self, small: bool) -> Plan:
-        """The full study, or the small one: `full` with what [small] changes."""
+        """Return the full study, or the small one: `full` with the changes of [small]."""
         return Plan.model_validate({**self.full.model_dump(), **self.small}) if small else self.full
 
     def profile(self, home: Home, small: bool, variant: str | None = None, seed: int = 0) -> Profile:
-        """The profile of one run: of a variant, or the base's. Raises ProfileError or UserError."""
+        """Return the profile of one run: of a variant, or the base's. Raises ProfileError or UserError."""
         plan = self.plan(small)
         changes = self.variants.get(variant or "", ())
         budget = (f"training.epochs={plan.epochs}", f"training.seed={seed}")
         return load_profile(home, plan.base, [*plan.set, *budget, *changes])
 
     def drawing(self, home: Home, small: bool) -> dict[str, Settings]:
-        """How each variant's samples are drawn where they are scored: nothing is left to what may change meanwhile.
+        """Return the sampling settings of each variant for scores, with no value left to a default that may change.
 
-        Raises ProfileError or UserError, such as for more steps than the diffusion has.
+        Raises ProfileError or UserError, for example for more steps than the diffusion has.
         """
         found = {}
         for name in self.names:
@@ -115,12 +115,12 @@ class Study(BaseModel):
         return found
 
     def key(self, small: bool) -> str:
-        """What its runs and its folder are called."""
+        """Return the name of its runs and its folder."""
         return f"{self.name}-small" if small else self.name
 
 
 def study_paths(home: Home) -> dict[str, Path]:
-    """Every study by name; a user's in $DDPM_HOME/studies hides the shipped one of the same name."""
+    """Return every study by name; a user's in $DDPM_HOME/studies hides the included one of the same name."""
     found = {path.stem: path for path in (shipped_profiles() / "studies").glob("*.toml")}
     if home.studies.is_dir():
         found |= {path.stem: path for path in home.studies.glob("*.toml")}
@@ -128,7 +128,7 @@ def study_paths(home: Home) -> dict[str, Path]:
 
 
 def load_study(home: Home, name: str) -> Study:
-    """A study by name or .toml path, checked whole. Raises UserError saying what, where and what to do."""
+    """Read and check a study, given by name or .toml path. Raises UserError for any problem."""
     if is_file_name(name):
         path = given_path(name)
         if not path.is_file():
@@ -170,7 +170,9 @@ def _check_variants(home: Home, study: Study) -> None:
             raise UserError(f"{study.source}: {error}") from None
         for one, other in itertools.combinations(made, 2):
             if made[one] == made[other]:
-                raise UserError(f"{study.source}: variants {one!r} and {other!r} are equal", "take one out")
+                raise UserError(
+                    f"{study.source}: variants {one!r} and {other!r} are equal", "remove one of them"
+                )
 
 
 def _explained(error: ValidationError) -> str:

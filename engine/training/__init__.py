@@ -1,1 +1,1 @@
-"""The training loop and what belongs to it: precision, EMA, learning rates, checkpoints."""
+"""Training: the loop, precision, EMA, learning rates, checkpoints."""

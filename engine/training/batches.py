@@ -1,6 +1,6 @@
-"""Which pictures make which batch, and everything random about it, as functions of (seed, counter).
+"""The pictures of each batch and all randomness of training, as functions of (seed, counter).
 
-No generator lives across steps: a resumed run draws exactly what an undisturbed one would have.
+No generator keeps state between steps, so a resumed run draws exactly the numbers of an uninterrupted one.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from engine.training.labels import LabelFeed
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """int64 (count,): the order of the training pictures in epoch `epoch` (from 0)."""
+    """Return int64 (count,): the order of the training pictures in epoch `epoch` (from 0)."""
     return np.random.Generator(np.random.Philox(seed_for(seed, "order", epoch))).permutation(count)
 
 
@@ -24,6 +24,8 @@ def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
 class Batch:
     """One effective batch. x_0 (N, C, H, W) float32 in [−1, 1]; eps like it; t (N,) int64; y: labels as the network
     takes them, where it does."""
+||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
+    """One effective batch. x_0 (N, C, H, W) float32 in [−1, 1]; eps like it; t (N,) int64."""
 
     x_0: Tensor
     eps: Tensor
@@ -36,10 +38,13 @@ class Batch:
 
 
 class Feeder:
-    """Draws batch number `step` of a run from packed pictures.
+    """Yields batch number `step` of a run from packed pictures.
 
     pictures: uint8 (M, C, H, W), memory-mapped or whole; `train` are the indices to learn from. With
     `on_device` all of it is copied there once. `origin`: where the run's steps begin. labels: of all M pictures.
+||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
+    pictures: uint8 (M, C, H, W), memory-mapped or whole; `train` are the indices to learn from. With
+    `on_device` all of it is copied there once. `origin`: where the run's steps begin.
     """
 
     def __init__(
@@ -58,7 +63,7 @@ class Feeder:
     ) -> None:
         if len(train) < batch_size:
             raise UserError(
-                f"the data set has {len(train)} training pictures and a batch needs {batch_size}",
+                f"the data set has {len(train)} training pictures, but a batch needs {batch_size}",
                 "add pictures, or use --set training.batch_size",
             )
         self.batch_size, self.steps, self.seed, self.flip, self.device = batch_size, steps, seed, flip, device
@@ -74,14 +79,14 @@ class Feeder:
         return self.timeline.steps_per_epoch
 
     def indices(self, step: int) -> np.ndarray:
-        """int64 (batch_size,): the pictures of optimizer step `step` (from 0). A short last batch is dropped."""
+        """Return int64 (batch_size,): the pictures of optimizer step `step` (from 0). A short last batch is dropped."""
         epoch, position = divmod(self.timeline.place(step), self.steps_per_epoch)
         if self._order[0] != epoch:
             self._order = (epoch, self.train[epoch_order(self.seed, epoch, len(self.train))])
         return self._order[1][position * self.batch_size : (position + 1) * self.batch_size]
 
     def batch(self, step: int) -> Batch:
-        """Pictures, noise and timesteps of optimizer step `step`, whatever the micro-batch."""
+        """Return pictures, noise and timesteps of optimizer step `step`, independent of the micro-batch."""
         rows = self.indices(step)
         if self._on_device is not None:
             raw = self._on_device[self._there(rows)]
@@ -98,11 +103,11 @@ class Feeder:
         return Batch(x_0, eps, t, y)
 
     def _there(self, values: np.ndarray) -> Tensor:
-        """`values` on the device; a GPU is not waited for, which a copy from ordinary memory would."""
+        """Copy `values` to the device without waiting for a GPU, as a copy from pageable memory would."""
         here = torch.from_numpy(values)
         return here.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else here
 
 
 def scale(pictures: Tensor) -> Tensor:
-    """uint8 0…255 to float32 [−1, 1]."""
+    """Convert uint8 0…255 to float32 [−1, 1]."""
     return pictures.float().div_(127.5).sub_(1.0)

@@ -1,6 +1,7 @@
-"""Compiling the network where the plan has it: tried out before the first step, so that no training dies of it.
+"""Compiling the network if the plan says so. It is tried before the first step, so that no training fails because of
+it.
 
-Triton needs a C compiler and Python's headers, which the slim images of many rented cards lack.
+Triton needs a C compiler and Python's headers, which the slim images of many rented GPUs lack.
 """
 
 import os
@@ -22,14 +23,14 @@ Forward = Callable[..., Tensor]
 
 
 class CannotCompile(DdpmError):
-    """What torch says of a network that it cannot compile here, in one line."""
+    """Raised if the network cannot be compiled on this machine; torch's reason in one line."""
 
 
 def forward_of(work: Work, session: Session) -> Forward:
-    """The session's network, compiled where its plan says so and it works here. What turns out not to is said, and
-    frozen in the run: its later jobs do as this one.
+    """Return the session's network, compiled if its plan says so and compiling works. If it does not, the reason is
+    reported and frozen in the run, so that later jobs behave the same.
 
-    Raises UserError where the profile insists.
+    Raises UserError if the profile requires compiling.
     """
     model, plan = session.state.model, session.plan
     if not plan.compile:
@@ -52,14 +53,16 @@ def forward_of(work: Work, session: Session) -> Forward:
         freeze(session.run, plan=session.plan.to_json())
         work.say(reason)
         if session.resumed:
-            work.say("it was compiled before: from here it is not bit for bit what it would have been")
+            work.say(
+                "it was compiled before, so from here its bits differ from those of an uninterrupted run"
+            )
         return model
 
 
 def compiled(model: nn.Module, plan: Plan, shape: Sequence[int]) -> Forward:
-    """`model` as torch compiles it, after one pass forward and backward over zeros (N, C, H, W); it leaves no gradient.
+    """Return the compiled `model`, after one forward and backward pass over zeros (N, C, H, W); no gradient is left.
 
-    Raises CannotCompile; not where memory ran out, which the first step meets and answers.
+    Raises CannotCompile, except for lack of memory, which the first step handles.
     """
     device = next(model.parameters()).device
     forward: Forward = torch.compile(model)
@@ -72,7 +75,7 @@ def compiled(model: nn.Module, plan: Plan, shape: Sequence[int]) -> Forward:
         output.float().sum().backward()  # type: ignore[no-untyped-call]
     except Exception as error:
         if is_disk_full(error):
-            raise DiskFullError("no room to write what the compiler makes", MAKE_ROOM) from error
+            raise DiskFullError("no room to write the compiler's output", MAKE_ROOM) from error
         if not is_out_of_memory(error):
             raise CannotCompile(_in_one_line(error)) from error
     finally:
@@ -81,7 +84,7 @@ def compiled(model: nn.Module, plan: Plan, shape: Sequence[int]) -> Forward:
 
 
 def _in_one_line(error: Exception) -> str:
-    """torch puts its backend's name first and a page of advice last."""
+    """Shorten torch's message, which begins with its backend's name and ends with a page of advice, to its reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith("backend=")]
     return telling[0][:200] if telling else type(error).__name__

@@ -1,5 +1,6 @@
-"""Whether a training still has finite numbers. Counted on the device, looked at now and then, never at each step of a
-card."""
+"""Detecting losses and weights that are not finite. Counted on the device and checked from time to time, because each
+check waits for a GPU.
+"""
 
 from typing import Final
 
@@ -14,23 +15,25 @@ from engine.training.state import evaluating
 from engine.training.step import Stepper
 
 LEAST, MOST = 10, 100
-"""Steps of a card between looks: each waits for the device."""
+"""The limits of the steps between checks on a GPU, each of which waits for the device."""
 
 ROW: Final = "row"
-"""The sum that counts bad steps in a row."""
+"""The sum that counts consecutive bad steps."""
 
 
 class Diverged(DdpmError):
-    """Too many steps in a row had no finite loss."""
+    """Too many consecutive steps without a finite loss."""
 
 
 def look_every(kind: str, max_bad_steps: int) -> int:
-    """Steps between looks on a device of this kind. A row that was too long stays counted until it is seen."""
+    """Return the steps between checks on a device of this kind. A series that was too long stays counted until it is
+    checked.
+    """
     return 1 if kind == "cpu" else min(MOST, max(LEAST, max_bad_steps))
 
 
 class Divergence:
-    """Watches one training; `batch` is the one that was learned last."""
+    """Watches one training; `batch` is the last one that was learned."""
 
     def __init__(self, session: Session, stepper: Stepper) -> None:
         self._s, self._stepper = session, stepper
@@ -41,14 +44,14 @@ class Divergence:
         return self._s.state.step % self._every == 0
 
     def row(self) -> int:
-        """Bad steps in a row up to now; waits for the device."""
+        """Return the number of consecutive bad steps until now; waits for the device."""
         return int(self._s.state.sums.read()[ROW])
 
     def spoiled(self, row: float) -> bool:
-        """Whether the state is not worth keeping after `row` bad steps in a row: the last step failed, or the weights
-        give no finite loss on what they have just learned. Waits for the device.
+        """Return whether the state should not be saved after `row` consecutive bad steps: the last step failed, or
+        the weights give no finite loss on the last learned batch. Waits for the device.
 
-        A loss scaler fails steps on purpose, to find its scale: then the weights alone count.
+        A loss scaler fails steps on purpose, to find its scale; then only the weights count.
         """
         if row and self._s.state.scaler is None:
             return True
@@ -71,7 +74,7 @@ class Divergence:
         return "optimizer's moments" if not _all_finite(moments) else None
 
     def error(self, row: int, saved: int | None, lost: str | None = None) -> Diverged:
-        """What to say of it; `saved`: step of the newest checkpoint."""
+        """Return the error with a message; `saved`: step of the newest checkpoint."""
         s = self._s
         where = f"checkpoint {saved}" if saved is not None else "its beginning"
         if lost:
@@ -87,7 +90,7 @@ class Divergence:
 
 
 def _all_finite(tensors: list[Tensor]) -> bool:
-    """Whether every value of all of them is; one pass, and one look at the device."""
+    """Return whether all values of all tensors are finite, with one pass and one wait for the device."""
     if not tensors:
         return True
     largest = torch._foreach_norm(tensors, float("inf"))

@@ -1,4 +1,4 @@
-"""What a profile will cost here: counted where it can be counted, measured for a few seconds where it cannot."""
+"""The cost of a profile on this machine: counted, or measured for a few seconds."""
 
 import time
 from typing import Any
@@ -27,7 +27,7 @@ MEASURE_SECONDS = 4.0
 
 
 def run_estimate(work: Work) -> Result:
-    """args: profile (as plain data), measure (bool). The figures come back in `extra`."""
+    """Estimate a profile. Arguments: profile (as plain data), measure (bool). The figures are returned in `extra`."""
     profile = build_profile(work.spec.args["profile"], "the profile")
     work.report("starting", text="building the model")
     figures = estimate(work, profile, bool(work.spec.args.get("measure", True)))
@@ -35,7 +35,7 @@ def run_estimate(work: Work) -> Result:
 
 
 def estimate(work: Work, profile: Profile, measure: bool) -> dict[str, Any]:
-    """Parameters, MACs, bytes and, when measured, images/s and seconds an epoch, as plain data."""
+    """Return parameters, MACs, bytes and, if measured, images/s and seconds per epoch, as plain data."""
     facts = precision.gather(work.device(profile.training.device))
     plan = precision.decide(facts, profile)
     device = precision.apply(plan)
@@ -51,14 +51,18 @@ def estimate(work: Work, profile: Profile, measure: bool) -> dict[str, Any]:
 
 
 def count(home: Home, profile: Profile, plan: precision.Plan) -> dict[str, Any]:
-    """What can be told without training: parameters, MACs, bytes. Counted on the CPU; the device stays untouched."""
+    """Return the figures that need no training: parameters, MACs, bytes. They are counted on the CPU; the device is
+    not used.
+    """
     config = unet_config(profile)
     model = UNet(config)
     model.activation_checkpointing = plan.activation_checkpointing
     dtype = plan.autocast_dtype or torch.float32
     activations = activation_bytes_per_picture(model, dtype, channels_last=plan.layout == "channels_last")
     weights = parameters(model)
-    stored = 2 * weights + kept_by_optimizer(profile.optim.optimizer, model)  # the average beside the weights
+    stored = 2 * weights + kept_by_optimizer(
+        profile.optim.optimizer, model
+    )  # the averaged weights in addition to the weights
     return {
         "parameters": weights,
         "forward_macs": forward_macs(config),
@@ -74,7 +78,7 @@ def count(home: Home, profile: Profile, plan: precision.Plan) -> dict[str, Any]:
 
 
 def _train_pictures(home: Home, profile: Profile) -> int | None:
-    """Training pictures, if the data is packed; else None."""
+    """Return the number of training pictures if the data is packed, else None."""
     data = profile.data
     try:
         return load_manifest(packed_folder(home, data.dataset, data.size, data.recipe, data.limit)).train
@@ -85,7 +89,7 @@ def _train_pictures(home: Home, profile: Profile) -> int | None:
 def _measure(
     work: Work, profile: Profile, plan: precision.Plan, device: torch.device, activations: int
 ) -> dict[str, Any]:
-    """Real optimizer steps on noise for a few seconds, each way in turn, after one of each that warms up."""
+    """Run real optimizer steps on noise for a few seconds, each variant in turn, after one warm-up step each."""
     import psutil
 
     batch = profile.training.batch_size
@@ -125,8 +129,9 @@ def _measure(
 
 
 def _ways(profile: Profile, plan: precision.Plan, micro: int, activations: int) -> list[dict[str, Any]]:
-    """The profile's own way first, then what would take less memory: micro_batch, activation_checkpointing, bytes
-    of saved activations."""
+    """Return the profile's own variant first, then variants that need less memory: micro_batch,
+    activation_checkpointing, bytes of saved activations.
+    """
     found = [(micro, plan.activation_checkpointing, activations)]
     if micro % 2 == 0:
         found.append((micro // 2, plan.activation_checkpointing, activations))

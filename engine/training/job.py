@@ -1,4 +1,4 @@
-"""A training job: run R to epoch E, exactly once, whoever asks."""
+"""The training job: train a run to an epoch, exactly once, even if it is requested several times."""
 
 import os
 
@@ -17,9 +17,9 @@ from engine.training.session import open_session
 
 
 def run_training(work: Work) -> Result:
-    """Train `spec.run` to `args.to_epoch` whole epochs; `args.branch` makes it first, where it is still to be made.
+    """Train `spec.run` to `args.to_epoch` epochs; `args.branch` creates the run first, if it does not exist yet.
 
-    Returns how it ended; raises DdpmError for the rest.
+    Returns how it ended; raises DdpmError for failures.
     """
     name = work.spec.run or ""
     to_epoch = int(work.spec.args["to_epoch"])
@@ -43,10 +43,12 @@ def run_training(work: Work) -> Result:
 
 
 def _who_trains(work: Work) -> str:
-    """For others who want the run: who has it, and how to have it from them. The queue knows no foreground jobs."""
+    """Return the holder of the run, and how to release the run, for other processes. The queue does not know
+    foreground jobs.
+    """
     number, pid = int(work.spec.id), os.getpid()
     way = f"kill {pid}" if work.spec.foreground else f"ddpm-tui queue pause {number}"
-    return f"job {number} (pid {pid}; `{way}` ends it at a checkpoint)"
+    return f"job {number} (pid {pid}; `{way}` stops it at a checkpoint)"
 
 
 def _train(work: Work, run: RunFolder, to_epoch: int) -> Result:

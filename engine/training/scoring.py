@@ -1,7 +1,7 @@
-"""What training measures of itself at a chunk's end: sliced Wasserstein of a few hundred samples, and never for long.
+"""The score at a chunk's end: sliced Wasserstein of a few hundred samples, within a limit of time.
 
-The figure goes where `evaluate` puts its own, and not into the metrics: how many samples there is time for depends
-on the machine, and the metrics of a run are the same wherever it was interrupted.
+The score is stored where `evaluate` stores its own, and not in the metrics: the number of samples depends on the
+machine's speed, while the metrics of a run do not depend on interruptions.
 """
 
 import time
@@ -25,25 +25,25 @@ from engine.training.session import Session
 from engine.training.state import evaluating
 
 SHARE = 0.05
-"""Of a job's time, at most."""
+"""The largest share of a job's time."""
 FEWEST = 64
-"""Samples; a distance of fewer says little."""
+"""The fewest samples; a distance of fewer is not meaningful."""
 DRAWING = 0.8
-"""What drawing may take of what there is; the distance itself has the rest."""
+"""The share of the available time for drawing; the rest is for the distance."""
 MEASURE = "sliced_wasserstein"
 EVALUATION = "training"
 SEED = 0
 
 
-LATER = "`evaluate` takes it at any time"
+LATER = "`evaluate` computes it at any time"
 
 
 class _GivenUp(Exception):
-    """The score is left out, for the reason said: the job is to stop, or measuring takes longer than it may."""
+    """The score is left out, for the given reason: the job must stop, or measuring takes too long."""
 
 
 class ChunkScorer:
-    """Scores of one training job. `share`: of the job's time, at most; `clock` gives seconds."""
+    """Scores one training job. `share`: the largest share of the job's time; `clock` returns seconds."""
 
     def __init__(
         self,
@@ -56,10 +56,10 @@ class ChunkScorer:
         self._began, self._spent = clock(), 0.0
 
     def score(self, report: Callable[[], None]) -> None:
-        """Score the state as it is, if there is time for it; the caller has published its checkpoint.
+        """Score the current state if there is time for it; the caller has published its checkpoint.
 
-        A figure that cannot be had is said and training goes on. `report` is called before anything that takes
-        long. Raises DiskFullError.
+        If a score cannot be computed, the reason is reported and training continues. `report` is called before
+        anything that takes long. Raises DiskFullError.
         """
         wanted = self.s.profile.training.scores
         before = self.clock()
@@ -74,15 +74,15 @@ class ChunkScorer:
                 evaluating(state.model),
                 state.ema.swapped_in() if settings.weights == "ema" else nullcontext(),
             ):
-                # What cannot be had is found out before anything is drawn for it.
+                # Check for missing requirements before drawing samples.
                 choose(self.s.packed, PARTS[0], 2)
                 each = self._seconds_a_picture(settings)
                 count = affordable(wanted, DRAWING * left / each)
                 if not count:
                     least = affordable(wanted, float("inf"), fewest=True)
                     raise _GivenUp(
-                        f"drawing {least} samples takes {least * each:.1f} s, and there are "
-                        f"{DRAWING * left:.1f} s for it of the {self.share:.0%} that scores may take ({LATER})"
+                        f"drawing {least} samples takes {least * each:.1f} s, but only "
+                        f"{DRAWING * left:.1f} s of the {self.share:.0%} for scores are left ({LATER})"
                     )
                 self._score(count, settings, before + left)
         except (_GivenUp, UserError, DamagedError, NotFiniteError) as error:
@@ -113,7 +113,7 @@ class ChunkScorer:
         self.work.say(f"{MEASURE}: {found[MEASURE].line()}")
 
     def _seconds_a_picture(self, settings: Settings) -> float:
-        """Of drawing, from one call of the network on a batch after one that warms up."""
+        """Return the seconds per picture for drawing, from one call of the network on a batch after a warm-up call."""
         s, size = self.s, self.s.profile.data.size
         batch = min(FEWEST, batch_that_fits(s.profile, s.plan, 1 << 30))
         x_t = torch.zeros(batch, 3, size, size, device=s.device)
@@ -128,10 +128,10 @@ class ChunkScorer:
 
 
 def affordable(wanted: int, most: float, fewest: bool = False) -> int:
-    """`wanted` or a half, a quarter … of it, whichever is the largest within `most` and not below FEWEST; else 0.
+    """Return `wanted`, or a half, a quarter … of it: the largest within `most` and not below FEWEST; else 0.
 
-    Halves, so that the figures of one chunk and the next are of equally many samples more often than not.
-    `fewest`: the smallest of them instead.
+    Halving makes it likely that consecutive chunks use equally many samples. `fewest`: return the smallest of these
+    instead.
     """
     counts = [wanted]
     while counts[-1] // 2 >= FEWEST:

@@ -1,7 +1,7 @@
-"""How good the average is on pictures it never learned from, with noise that never changes.
+"""Evaluation of the averaged weights on held-out pictures, with fixed noise.
 
-Two figures: the training loss on held-out pictures, and the eps error by log-SNR band, which is comparable
-across objectives and schedules.
+Two figures: the training loss on held-out pictures, and the eps error by log-SNR band, which is comparable across
+objectives and schedules.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Validation:
 
 
 class Validator:
-    """Scores a model on the same pictures with the same noise each time; half of them for each figure."""
+    """Evaluates a model on the same pictures with the same noise each time; half of them for each figure."""
 
     def __init__(
         self,
@@ -49,6 +49,8 @@ class Validator:
     ) -> None:
         """pictures: uint8 (M, C, H, W); held_out: indices into it, of which at most `limit` are used; labels: of all M
         pictures. The loss is that of pictures with their labels; the eps error, which compares runs, is without."""
+||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
+        """pictures: uint8 (M, C, H, W); held_out: indices into it, of which at most `limit` are used."""
         self.schedule, self.objective, self.plan, self.device, self.batch = (
             schedule,
             objective,
@@ -56,7 +58,7 @@ class Validator:
             device,
             batch,
         )
-        # A small set is gone through several times, each time with other noise.
+        # A small set is used several times, each time with other noise.
         count = min(limit, REPEATS * len(held_out))
         if count <= len(held_out):
             chosen = held_out[np.linspace(0, len(held_out) - 1, count).astype(np.int64)]
@@ -69,7 +71,7 @@ class Validator:
         self._loss_x, self._band_x = x_0[:half], x_0[half:] if len(x_0) > half else x_0[:half]
         self._loss_eps = torch.randn(self._loss_x.shape, generator=generator)
         self._band_eps = torch.randn(self._band_x.shape, generator=generator)
-        # Evenly spread timesteps: the mean over pictures is then a mean over t with little variance.
+        # With evenly spaced timesteps, the mean over pictures is a mean over t with little variance.
         self._loss_t = ((torch.arange(half) + 0.5) * schedule.steps / half).long()
         found = timesteps(schedule)
         self._reached = [reached for _, reached in found]
@@ -81,6 +83,9 @@ class Validator:
         losses = self._per_picture(
             model, self._loss_x, self._loss_eps, self._loss_t, self._loss, self._loss_y
         )
+||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
+        """`model` holds the weights to judge and is in evaluation mode."""
+        losses = self._per_picture(model, self._loss_x, self._loss_eps, self._loss_t, self._loss)
         errors = self._per_picture(model, self._band_x, self._band_eps, self._band_t, self._eps_error)
         bands: list[float | None] = []
         for band, reached in enumerate(self._reached):

@@ -1,8 +1,8 @@
-"""Muon: steps along the momentum with all its singular values made equal (Jordan 2024), for the inner weights;
-AdamW for the rest.
+"""Muon: steps along the momentum with all its singular values made equal (Jordan 2024), for the inner weights; AdamW
+for the rest.
 
-A gradient of a convolution is dominated by few directions; a step of equal size along all of them learns more from as
-many pictures. torch's own Muon takes matrices alone, one after the other, and cannot skip a step on the device.
+A convolution's gradient is dominated by few directions; a step of equal size along all of them learns more from the
+same pictures. torch's own Muon supports matrices only, one after the other, and cannot skip a step on the device.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,24 +17,27 @@ from engine.training.optim import moments
 
 MOMENTUM: Final = 0.95
 MOMENTUM_KEY: Final = "momentum"
-"""Its name in the optimizer's state."""
+"""The key of the momentum in the optimizer's state."""
 
 NEWTON_SCHULZ: Final = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic that drives singular values into about 0.7 … 1.2 (Jordan 2024)."""
 ITERATIONS: Final = 5
 SMALLEST: Final = 1e-7
-"""What a matrix of a smaller norm is divided by."""
+"""The smallest norm by which a matrix is divided."""
 
 RMS: Final = 0.2
-"""Root mean square of an update at learning rate 1: about AdamW's, so that both take one rate (Liu et al. 2025)."""
+"""The root mean square of an update at learning rate 1: about that of AdamW, so that both use one rate (Liu et al.
+2025).
+"""
 
 
 def orthogonalised(stacks: Sequence[Tensor]) -> list[Tensor]:
-    """Of each (n, rows, columns) float32 the same shape: U Vᵀ of every U S Vᵀ, roughly; zero stays zero.
+    """Return approximately U Vᵀ for each U S Vᵀ of each (n, rows, columns) float32, in the same shapes; zero stays
+    zero.
 
-    The iteration X ← (a + b G + c G²) X with G = X Xᵀ goes through the Gram matrices alone, those of one size together
-    whatever the lengths: a fraction of the operations, and on a GPU of the launches. It needs all bits of float32:
-    with the ten of TF32 or the seven of bf16 small eigenvalues come out negative, and grow.
+    The iteration X ← (a + b G + c G²) X with G = X Xᵀ uses only the Gram matrices, all of one size together whatever
+    their lengths, which needs a fraction of the operations, and on a GPU of the kernel launches. It needs the full
+    precision of float32: with TF32 (ten bits) or bf16 (seven bits), small eigenvalues become negative and grow.
     """
     wide = [x.mT if x.shape[1] > x.shape[2] else x for x in stacks]
     found = list(stacks)
@@ -51,7 +54,7 @@ def orthogonalised(stacks: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _product(gram: Tensor) -> Tensor:
-    """Of all the polynomials that X is multiplied by in turn; each, P, makes P G P of G."""
+    """Return the product P of all polynomials by which X is multiplied; each step updates G to P G P."""
     a, b, c = NEWTON_SCHULZ
     product: Tensor | None = None
     for number in range(ITERATIONS):
@@ -66,7 +69,7 @@ def _product(gram: Tensor) -> Tensor:
 
 @contextmanager
 def _all_bits() -> Iterator[None]:
-    """No TF32 inside, whatever the plan has for the network."""
+    """Disable TF32 in the block, whatever the plan has for the network."""
     flags = torch.backends.cuda.matmul
     before, flags.allow_tf32 = flags.allow_tf32, False
     try:
@@ -76,10 +79,10 @@ def _all_bits() -> Iterator[None]:
 
 
 def inner_weights(model: nn.Module) -> list[Tensor]:
-    """What Muon is for: the kernels of all convolutions but the first and the last.
+    """Return the weights that Muon updates: the kernels of all convolutions except the first and the last.
 
-    Depthwise kernels are left out, whose channels have nothing to do with one another, and so are the layers of the
-    time embedding: of them AdamW learns as much in less time.
+    Depthwise kernels are excluded because their channels are independent, and the layers of the time embedding
+    because AdamW learns them equally well in less time.
     """
     ends = {id(module) for name, module in model.named_children() if name in ("enter", "leave")}
     return [
@@ -92,28 +95,28 @@ def inner_weights(model: nn.Module) -> list[Tensor]:
 
 
 class Muon(Optimizer):
-    """Muon for the inner weights, each a matrix of its first dimension and all others; fused AdamW for the rest.
+    """Muon for the inner weights, each as a matrix of its first dimension and all others; fused AdamW for the rest.
 
-    One learning rate and one weight decay for both. As with the fused optimizers of torch, a step changes nothing where
-    `found_inf` is not 0, and nothing waits for the device. Every inner weight keeps one momentum like itself.
+    Both use one learning rate and one weight decay. As with torch's fused optimizers, a step changes nothing if
+    `found_inf` is not 0, and nothing waits for the device. Every inner weight has one momentum of its own shape.
     """
 
-    _step_supports_amp_scaling = True  # how GradScaler knows that found_inf is looked at here
+    _step_supports_amp_scaling = True  # tells GradScaler that found_inf is handled here
 
     def __init__(self, model: nn.Module, *, lr: float, fused: bool, **adamw: Any) -> None:
-        """adamw: betas, eps and weight_decay."""
+        """Create the optimizer. adamw: betas, eps and weight_decay."""
         inner = inner_weights(model)
         chosen = set(map(id, inner))
         rest = [p for p in model.parameters() if id(p) not in chosen]
         super().__init__(inner, {"lr": lr, "fused": fused, "weight_decay": adamw["weight_decay"]})
         self._adamw = AdamW(rest, lr=lr, fused=fused, **adamw)
-        # One state and one list of groups: this object is what is saved, restored and given its rate.
+        # One state and one list of groups, so that this object can be saved, restored and given its rate.
         self._adamw.state = self.state
         self.param_groups += self._adamw.param_groups
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """One update of everything that has a gradient. Raises ValueError for a closure: none is evaluated here."""
+        """Update all weights that have a gradient. Raises ValueError for a closure, which is not supported."""
         if closure is not None:
             raise ValueError("Muon.step takes no closure")
         found_inf: Tensor | None = getattr(self, "found_inf", None)
@@ -129,7 +132,7 @@ class Muon(Optimizer):
             self._walk(parameters, direction, go)
 
     def _by_shape(self) -> list[list[Tensor]]:
-        """The inner weights with a gradient; those of one shape are orthogonalised together."""
+        """Return the inner weights that have a gradient; those of one shape are orthogonalised together."""
         found: dict[torch.Size, list[Tensor]] = {}
         for parameter in self.param_groups[0]["params"]:
             if parameter.grad is not None:
@@ -137,7 +140,7 @@ class Muon(Optimizer):
         return list(found.values())
 
     def _ahead(self, parameters: list[Tensor], go: Tensor | float) -> Tensor:
-        """Carry the momenta of weights of one shape on; (n, rows, columns) float32: where Nesterov looks ahead to."""
+        """Update the momenta of weights of one shape, and return Nesterov's look-ahead, (n, rows, columns) float32."""
         ahead = torch.stack([_in_memory_order(p.grad, p).flatten(1) for p in parameters])  # type: ignore[arg-type]
         if isinstance(go, Tensor):
             ahead.nan_to_num_(0.0, 0.0, 0.0).mul_(go)
@@ -148,7 +151,7 @@ class Muon(Optimizer):
         return ahead
 
     def _walk(self, parameters: list[Tensor], direction: Tensor, go: Tensor | float) -> None:
-        """Move weights of one shape along (n, rows, columns), and decay them."""
+        """Move weights of one shape along (n, rows, columns), and apply weight decay."""
         rate, decay = self.param_groups[0]["lr"], self.param_groups[0]["weight_decay"]
         matrices = [_in_memory_order(p, p).view(len(p), -1) for p in parameters]
         if decay:
@@ -165,9 +168,10 @@ class Muon(Optimizer):
 
 
 def _in_memory_order(values: Tensor, parameter: Tensor) -> Tensor:
-    """`values`, of a weight's shape, with dimensions as the weight lies in memory: nothing has to be moved then.
+    """Return `values`, of a weight's shape, with dimensions in the order of the weight's memory, so that nothing is
+    copied.
 
-    Orthogonalisation does not see the order of columns.
+    Orthogonalisation does not depend on the order of columns.
     """
     return values if parameter.is_contiguous() else values.permute(0, 2, 3, 1)
 

@@ -139,6 +139,6 @@ def test_pictures_that_are_not_there_are_drawn_and_kept(
     with Image.open(out) as picture:
         assert picture.text["samples"] == sample_sets(run.samples)[1].words  # type: ignore[attr-defined]
     assert (
-        "did not keep"
+        "has no stored"
         in cli("figure", "denoise", "tiny", "--set", grid.folder.path.name, "--out", str(out)).error
     )

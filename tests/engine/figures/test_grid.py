@@ -59,7 +59,7 @@ def test_the_newest_set_or_the_one_that_is_asked_for(tmp_path: Path) -> None:
     for args, said in (
         ({"wanted": "9"}, "no sample set '9'"),
         ({"wanted": "3", "step": 200}, "not of run@200"),
-        ({"wanted": "4", "frames": True}, "did not keep its denoising"),
+        ({"wanted": "4", "frames": True}, "has no stored denoising"),
     ):
         with pytest.raises(UserError, match=said):
             chosen(**args)  # type: ignore[arg-type]

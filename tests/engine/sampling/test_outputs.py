@@ -39,7 +39,7 @@ def refused(home: Home, **args: Any) -> DdpmError:
 def test_more_pictures_than_memory_holds(home: Home) -> None:
     said = str(refused(home, n=10**9))
     assert "1,000,000,000 pictures of 16×16 need 2,304.0 GB of memory and " in said
-    assert "at once; another --seed gives others" in said
+    assert "at once; use another --seed for more" in said
 
 
 def test_more_pictures_than_the_disk_holds(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,7 @@ def test_no_more_than_a_twentieth_of_the_time(home: Home) -> None:
     case = Case(home, tick=1.0)  # a call of the network takes 1 s, so 64 samples of 3 steps take 3
     case.score(after=60)  # 3 s, most of them for drawing
     assert stored(case.run) == []
-    said = "drawing 64 samples takes 3.0 s, and there are 2.4 s for it of the 5% that scores may take"
+    said = "drawing 64 samples takes 3.0 s, but only 2.4 s of the 5% for scores are left"
     assert said in case.said.getvalue()
     case.score(after=2000)
     assert stored(case.run) == [0]

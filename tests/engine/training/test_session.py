@@ -75,7 +75,7 @@ def test_nothing_is_thinned_out_while_the_tags_cannot_be_read(home: Home, dots: 
         work = working(home, run)
         with work.also_saying(said.append):
             Trainer(work, open_session(work, run)).train(1)
-        return len(list_checkpoints(run)), [line for line in said if "thinned out" in line]
+        return len(list_checkpoints(run)), [line for line in said if "is removed" in line]
 
     assert left("whole", "{}") == (1, [])
     count, said = left("damaged", '{"nice": 3,')
@@ -128,5 +128,5 @@ def test_a_warm_up_that_is_most_of_the_training_is_said(home: Home, dots: Path) 
             trainer.train(4)
         return "\n".join(lines)
 
-    assert "warms up for 30 steps, and the profile plans 28: little will be learned" in said("slow", 30)
+    assert "warms up for 30 steps, but the profile plans 28, so little will be learned" in said("slow", 30)
     assert "warms up" not in said("fine", 5)
