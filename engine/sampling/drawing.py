@@ -1,4 +1,4 @@
-"""Drawing pictures with a trained network: batches, seeds, steps, and stored frames of the denoising."""
+"""From a trained network to pictures: batches, seeds, steps and what is kept of the denoising."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from engine.diffusion.schedule import Schedule
 from engine.sampling.denoiser import asked_input, denoiser_for
 
 MAX_FRAMES = 61
-"""The most frames of a stored trajectory; longer ones are thinned evenly."""
+"""Frames kept of a trajectory; longer ones are thinned out evenly."""
 
 
 class NotFiniteError(DdpmError):
-    """The network returned NaN or infinities, so there are no pictures and no scores."""
+    """The network gave NaN or infinities: no picture and no figure is made of them."""
 
     def __init__(self, what: str) -> None:
         super().__init__(what, "its weights are not usable: use an earlier checkpoint")
@@ -62,7 +62,7 @@ def draw(
     device = torch.device(plan.device)
     shape = (3, profile.data.size, profile.data.size)
     total, done = count * settings.steps, begin * settings.steps
-    finite = torch.ones(0, dtype=torch.bool, device=device)  # for the pictures of this batch
+    finite = torch.ones(0, dtype=torch.bool, device=device)  # of this batch's pictures
 
     def saw(output: Tensor) -> None:
         nonlocal finite
@@ -122,25 +122,22 @@ def group_size(settings: Settings, count: int) -> int:
 
 
 def _finite(x: Tensor) -> Tensor:
-    """Return bool (N,): whether each picture of (N, C, H, W) is finite."""
+    """bool (N,): which pictures of (N, C, H, W) are finite throughout."""
     return torch.isfinite(x).flatten(1).all(1)
 
 
 def frame_steps(steps: int) -> frozenset[int]:
-    """Return the step counts whose frames are kept: all of a short trajectory, evenly chosen ones of a long one."""
+    """Which step counts are kept as frames: all of a short trajectory, an even choice of a long one."""
     count = min(steps, MAX_FRAMES - 1)
     return frozenset(round((i + 1) * steps / count) for i in range(count))
 
 
 def batch_that_fits(profile: Profile, plan: Plan, free_bytes: int, guided: bool = False) -> int:
-    """Pictures a batch when sampling, half as many if they are guided, from free memory: activations of the widest
-    level, without gradients."""
-||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
-def batch_that_fits(profile: Profile, plan: Plan, free_bytes: int) -> int:
-    """Pictures a batch when sampling, from free memory: activations of the widest level, without gradients."""
+    """Return the pictures per batch for sampling that fit into free memory, from the activations of the widest level
+    without gradients; half as many if they are guided."""
     size, width = profile.data.size, profile.model.width
     bytes_per_value = 4 if plan.precision == "fp32" else 2
-    # About a dozen full-resolution feature maps exist at once: the skips of the first level and those of one block.
+    # About a dozen full-resolution feature maps live at once: the skips of the first level and one block's.
     per_picture = 12 * size * size * width * bytes_per_value
     limit = 64 if plan.kind == "cpu" else 1024
     return int(max(1, min(limit, free_bytes // 2 // per_picture) // (2 if guided else 1)))

@@ -1,6 +1,5 @@
-"""The sampling job: draw a set of pictures from one checkpoint, and store it with all settings in the run's samples/
-(for an exported checkpoint, in the home's).
-"""
+"""A sampling job: a set of pictures from one checkpoint, kept in the run's samples/ (the home's, for an exported one)
+with everything that made it."""
 
 import dataclasses
 import datetime
@@ -100,7 +99,7 @@ def run_sampling(work: Work) -> Result:
 
 
 def _facts(trained: Trained, loaded: Loaded, settings: Settings, count: int) -> dict[str, Any]:
-    """Return all settings of the set for its record, with which it can be drawn again."""
+    """Everything that made the set, for its record: enough to draw it again."""
     return {
         "format": 1,
         "run": trained.place.name,
@@ -120,10 +119,10 @@ def _facts(trained: Trained, loaded: Loaded, settings: Settings, count: int) -> 
 
 
 def _store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, Any]) -> SampleFolder:
-    """Publish the set: a temporary folder, renamed when its pictures are complete, and the extra files afterwards. A
-    set of the same job is replaced.
+    """Publish the set: a temporary folder, renamed when the pictures are complete in it, and the extras after it. A set of
+    the same job is replaced.
 
-    Raises DiskFullError; if only the extra files failed, it says where the pictures are.
+    Raises DiskFullError; where it is for the extras alone, it says where the pictures are.
     """
     samples.mkdir(mode=0o700, exist_ok=True)
     target = SampleFolder(samples / sample_id)
@@ -156,11 +155,7 @@ def _store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, 
 def _hand_out(
     folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any], record: dict[str, Any]
 ) -> list[str]:
-    """Write the files that were asked for by path too, pictures first; returns what was written. Raises UserError,
-    DiskFullError."""
-||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
-def _hand_out(folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any], job: str) -> list[str]:
-    """Write the files that were asked for by path too, pictures first; returns what was written. Raises UserError,
+    """Write the files that were requested by path, pictures first; return their paths. Raises UserError,
     DiskFullError."""
     pictures = np.concatenate([d.pictures for d in drawn])
     written: list[str] = []
@@ -199,7 +194,7 @@ def columns_of(record: dict[str, Any]) -> int | None:
 
 
 def _write_each(out: Path, pictures: np.ndarray, folder: SampleFolder, job: str) -> None:
-    """Write each picture as a file; all of them or none. The record is written first and names the folder's owner."""
+    """Each picture as a file of its own; all of them or none. The record goes first and says whose the folder is."""
     check_empty(out, job)
     made = [SampleFolder(out).record]
     try:

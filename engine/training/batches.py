@@ -1,6 +1,6 @@
-"""The pictures of each batch and all randomness of training, as functions of (seed, counter).
+"""Which pictures make which batch, and everything random about it, as functions of (seed, counter).
 
-No generator keeps state between steps, so a resumed run draws exactly the numbers of an uninterrupted one.
+No generator lives across steps: a resumed run draws exactly what an undisturbed one would have.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,14 @@ from engine.training.labels import LabelFeed
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """Return int64 (count,): the order of the training pictures in epoch `epoch` (from 0)."""
+    """int64 (count,): the order of the training pictures in epoch `epoch` (from 0)."""
     return np.random.Generator(np.random.Philox(seed_for(seed, "order", epoch))).permutation(count)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One effective batch. x_0 (N, C, H, W) float32 in [−1, 1]; eps like it; t (N,) int64; y: labels as the network
-    takes them, where it does."""
-||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
-    """One effective batch. x_0 (N, C, H, W) float32 in [−1, 1]; eps like it; t (N,) int64."""
+    """One effective batch. x_0 (N, C, H, W) float32 in [−1, 1]; eps of the same shape; t (N,) int64; y: labels in
+    the network's form, if it takes any."""
 
     x_0: Tensor
     eps: Tensor
@@ -38,13 +36,11 @@ class Batch:
 
 
 class Feeder:
-    """Yields batch number `step` of a run from packed pictures.
+    """Draws batch number `step` of a run from packed pictures.
 
-    pictures: uint8 (M, C, H, W), memory-mapped or whole; `train` are the indices to learn from. With
-    `on_device` all of it is copied there once. `origin`: where the run's steps begin. labels: of all M pictures.
-||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
-    pictures: uint8 (M, C, H, W), memory-mapped or whole; `train` are the indices to learn from. With
-    `on_device` all of it is copied there once. `origin`: where the run's steps begin.
+    pictures: uint8 (M, C, H, W), memory-mapped or in memory; `train` are the indices of training pictures. With
+    `on_device`, all of them are copied to the device once. `origin`: where the run's steps begin. labels: of all M
+    pictures.
     """
 
     def __init__(
@@ -79,14 +75,14 @@ class Feeder:
         return self.timeline.steps_per_epoch
 
     def indices(self, step: int) -> np.ndarray:
-        """Return int64 (batch_size,): the pictures of optimizer step `step` (from 0). A short last batch is dropped."""
+        """int64 (batch_size,): the pictures of optimizer step `step` (from 0). A short last batch is dropped."""
         epoch, position = divmod(self.timeline.place(step), self.steps_per_epoch)
         if self._order[0] != epoch:
             self._order = (epoch, self.train[epoch_order(self.seed, epoch, len(self.train))])
         return self._order[1][position * self.batch_size : (position + 1) * self.batch_size]
 
     def batch(self, step: int) -> Batch:
-        """Return pictures, noise and timesteps of optimizer step `step`, independent of the micro-batch."""
+        """Pictures, noise and timesteps of optimizer step `step`, whatever the micro-batch."""
         rows = self.indices(step)
         if self._on_device is not None:
             raw = self._on_device[self._there(rows)]
@@ -103,11 +99,11 @@ class Feeder:
         return Batch(x_0, eps, t, y)
 
     def _there(self, values: np.ndarray) -> Tensor:
-        """Copy `values` to the device without waiting for a GPU, as a copy from pageable memory would."""
+        """`values` on the device; a GPU is not waited for, which a copy from ordinary memory would."""
         here = torch.from_numpy(values)
         return here.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else here
 
 
 def scale(pictures: Tensor) -> Tensor:
-    """Convert uint8 0…255 to float32 [−1, 1]."""
+    """uint8 0…255 to float32 [−1, 1]."""
     return pictures.float().div_(127.5).sub_(1.0)

@@ -1,4 +1,4 @@
-"""Training a run to an epoch: steps, metrics, validation, previews, checkpoints, and every way of ending early."""
+"""Training a run to an epoch: steps, metrics, validation, previews, checkpoints, and every way it can end early."""
 
 import datetime
 import time
@@ -33,7 +33,7 @@ PREVIEW_SEED = 0
 
 @dataclass(frozen=True)
 class Ended:
-    """The state of a training. `stopped` is the reason for ending before the target, or None."""
+    """Where training stands. `stopped` says why it is short of its target, or is None."""
 
     step: int
     epoch: float
@@ -42,7 +42,7 @@ class Ended:
 
 
 class Trainer:
-    """Runs the training of a session; one object per job."""
+    """Drives a session; one object a job."""
 
     def __init__(self, work: Work, session: Session) -> None:
         self.work, self.s = work, session
@@ -65,17 +65,17 @@ class Trainer:
         self.validator = self._validator()
         self.scorer = ChunkScorer(work, session)
         self.retention = Retention(work, session)
-        # The last end of an epoch: its step, training loss and score. A stop may save there afterwards.
+        # The last end of an epoch: its step, training loss and score. A stop may save there after it.
         self._measured: tuple[int, float | None, Validation | None] = (-1, None, None)
         self._rate_clock = (time.monotonic(), session.state.step)
         self._images_per_s: float | None = None
 
-    # The public interface.
+    # What a caller uses.
 
     def train(self, to_epoch: int) -> Ended:
-        """Train until `to_epoch` epochs are done, or until asked to stop. Calling it again is harmless.
+        """Go on until `to_epoch` whole epochs are done, or until asked to stop. Doing it twice does no harm.
 
-        Raises Diverged, DiskFullError; the run is then at its newest complete checkpoint.
+        Raises Diverged, DiskFullError; the newest whole checkpoint is then where the run stands.
         """
         state, target = self.s.state, self.timeline.end_of(to_epoch)
         first, here = self._first(), self.timeline.epochs(state.step)
@@ -112,7 +112,7 @@ class Trainer:
             try:
                 self.metrics.close()
             except OSError:
-                pass  # the disk is full: everything up to the last checkpoint is in the file
+                pass  # a full disk: everything up to the last checkpoint is in the file
         return Ended(
             state.step,
             self.timeline.epochs(state.step),
@@ -121,7 +121,7 @@ class Trainer:
         )
 
     def _first(self) -> int:
-        """Return the step at which this job began, even if it was stopped since; its work is counted from there."""
+        """The step at which this job began, also where it was stopped since: what it does is counted from there."""
         begun = self.work.spec.args.get("from_epoch")
         if not isinstance(begun, int | float):
             return self.s.state.step
@@ -146,7 +146,7 @@ class Trainer:
         return self.s.rates.rate(step, self.timeline)
 
     def _halve(self) -> bool:
-        """Halve the micro-batch after running out of memory, from this step on, and store that in the run."""
+        """After running out of memory: half the micro-batch, from this step on, for this run, stored."""
         state = self.s.state
         micro = state.micro_batch
         if micro == 1:
@@ -277,21 +277,16 @@ class Trainer:
             self._save(first, target, to_epoch, chunk_end or done)
         if done or chunk_end:
             self.scorer.score(lambda: self._report("evaluating", first, target, to_epoch))
-        # The time of the epoch's end is excluded; the steps before it are included, so that short epochs have a speed
-        # too.
+        # What the epoch's end took is left out; the steps before it count on, so that short epochs have a speed too.
         then, step = self._rate_clock
         self._rate_clock = (then + time.monotonic() - started, step)
 
     def _preview(self, epoch: int) -> None:
-        """Draw the same seeds with the averaged weights (they are in the model now)."""
+        """Draw the same seeds with the averaged weights, which are in the model now."""
         labels = self.profile.labels.previews
         settings = Settings.from_profile(self.profile, seed=PREVIEW_SEED, labels=labels)
         each = max(1, self.profile.training.preview_count // max(1, len(labels)))
         count = each * max(1, len(labels))
-||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
-        """Draw the same seeds with the averaged weights (they are in the model now)."""
-        settings = Settings.from_profile(self.profile, seed=PREVIEW_SEED)
-        count = self.profile.training.preview_count
         try:
             pictures = next(
                 draw(self.s.state.model, self.s.schedule, self.profile, self.s.plan, settings, count, count)
@@ -337,12 +332,11 @@ class Trainer:
         to_epoch: int,
         chunk_end: bool = False,
     ) -> None:
-        """Publish a checkpoint of the current state, with the measurements of this step, then remove older ones as
-        the profile says.
+        """Publish a checkpoint of now, with what was measured at this step, then thin the older ones out as the profile
+        says.
 
-        While steps fail, none is published, so that a run that must be stopped stays at its last good checkpoint.
-        Raises Diverged if the target's own step failed, because the target is then not reached, or if a part of the
-        state is lost permanently.
+        While steps fail none is published, so that a run that has to be stopped stays at its last good one. Raises
+        Diverged if the target is one of them, as it is not reached, and if a part of the state is lost for good.
         """
         state, run = self.s.state, self.s.run
         measured_at, train_loss, validation = self._measured

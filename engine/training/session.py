@@ -1,4 +1,4 @@
-"""Opening a run for training: its data, the frozen plan, and the state of its newest complete checkpoint."""
+"""Opening a run for training: its data, the frozen plan, and the state at its newest whole checkpoint."""
 
 import platform
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ from engine.training.state import TrainState
 
 @dataclass
 class Session:
-    """An open run on a device. `resumed` is the manifest from which it continues, if any."""
+    """A run that is open on a device. `resumed` is the manifest it continues from, if any."""
 
     run: RunFolder
     record: RunRecord
@@ -53,7 +53,7 @@ class Session:
         return self.feeder.timeline
 
     def plan_to(self, to_epoch: int) -> None:
-        """Decide the learning rates up to that epoch; they are final from their first step on."""
+        """Decide the learning rates up to there, for good from their first step on."""
         here = self.timeline.epochs(self.state.step)
         self.rates = self.record.rates_to(to_epoch, here)
         segments = [segment.to_json() for segment in self.rates.segments]
@@ -61,9 +61,9 @@ class Session:
 
 
 def open_session(work: Work, run: RunFolder) -> Session:
-    """Pack the data if necessary, decide or restore the plan, create or load the state.
+    """Pack the data where that was not done, decide or recall the plan, make or load the state.
 
-    The caller holds the run's lock. Raises UserError with the reason if the run cannot continue on this machine.
+    The caller holds the run's lock. Raises UserError where the run cannot go on here, with the reason.
     """
     record = read_record(run)
     profile = record.profile
@@ -135,14 +135,14 @@ def open_session(work: Work, run: RunFolder) -> Session:
 
 
 def _check_pictures(work: Work, folder: PackedFolder) -> None:
-    """Read every byte of the packed pictures once, so that altered ones are not used. Raises DamagedError."""
+    """Read every byte of the packed pictures once: nothing is trained on altered ones. Raises DamagedError."""
     problems = verify_packed(folder, work.raise_if_stopping)
     if problems:
         raise DamagedError(problems[0], f"delete {folder.path}; the next training packs it again")
 
 
 def _plan(work: Work, record: RunRecord, packed: Packed) -> precision.Plan:
-    """Return the frozen plan if it suits the present device; otherwise a new one, with a message."""
+    """The frozen plan where it fits the device that is here; otherwise a new one, said so."""
     facts = _facts(work, record)
     frozen = record.frozen.get("plan")
     if frozen:
@@ -161,9 +161,9 @@ def _plan(work: Work, record: RunRecord, packed: Packed) -> precision.Plan:
 
 
 def _facts(work: Work, record: RunRecord) -> precision.DeviceFacts:
-    """Return the device to train on: the given or requested one, or else one of the kind on which the run began.
+    """The device to train on: the one that is given or asked for, else one of the kind that the run began on.
 
-    Raises UserError if there is none: a run that began on a GPU is trained on the CPU only on request.
+    Raises UserError if there is none: a run that began on a GPU is not trained on the CPU unless somebody says so.
     """
     wanted, began = work.device(record.profile.training.device), began_on(record.frozen)
     if wanted != "auto" or began is None:
@@ -188,9 +188,7 @@ def _check_data(record: RunRecord, sha256: str, train: int) -> None:
 
 
 def _origin(run: RunFolder, record: RunRecord) -> Origin:
-    """Return where the run's steps begin. For a branch that an older program created but did not train, it is its
-    checkpoint.
-    """
+    """Where its steps begin. A branch that an older program made, and nobody began, begins at its checkpoint."""
     if record.origin is not None:
         return record.origin
     begun = "steps_per_epoch" in record.frozen
@@ -199,9 +197,7 @@ def _origin(run: RunFolder, record: RunRecord) -> Origin:
 
 
 def _micro_batch(profile: Profile, plan: precision.Plan) -> int:
-    """Return the pictures per forward pass: the profile's, or else the largest divisor of the batch that fits into
-    memory.
-    """
+    """Pictures per forward pass: the profile's, else the largest divisor of the batch that fits in memory."""
     batch = profile.training.batch_size
     if profile.micro_batch:
         return profile.micro_batch
@@ -222,7 +218,7 @@ def _micro_batch(profile: Profile, plan: precision.Plan) -> int:
 
 
 def largest_micro_batch(batch: int, bytes_each: int, free: int) -> int:
-    """Return the largest divisor of `batch` whose saved activations fit into `free` bytes; at least 1."""
+    """The largest divisor of `batch` whose saved activations fit into `free` bytes; at least 1."""
     for parts in range(1, batch + 1):
         if batch % parts == 0 and batch // parts * bytes_each <= free:
             return batch // parts
@@ -230,13 +226,10 @@ def largest_micro_batch(batch: int, bytes_each: int, free: int) -> int:
 
 
 def _resume(work: Work, run: RunFolder, state: TrainState, record: RunRecord) -> Manifest | None:
-    """Load the newest whole checkpoint, passing over damaged ones aloud. A branch that is told of labels may begin at a
-    checkpoint that was told of none."""
+    """Load the newest complete checkpoint, reporting damaged ones. A branch with labels may begin at a checkpoint
+    without labels."""
     config = unet_config(record.profile)
     name = architecture(config)
-||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
-def _resume(work: Work, run: RunFolder, state: TrainState, name: str) -> Manifest | None:
-    """Load the newest whole checkpoint, passing over damaged ones aloud."""
     info = newest_whole(run, complain=work.say)
     if info is None:
         if any(run.checkpoints.glob("[0-9]*")):

@@ -1,4 +1,4 @@
-"""The state that a training step changes, and saving and restoring it exactly."""
+"""Everything that one training step changes, and how it becomes files and comes back to the bit."""
 
 import contextlib
 from dataclasses import dataclass, field
@@ -23,11 +23,11 @@ LABELS = "labels."
 
 @dataclass
 class Sums:
-    """Running sums on the device, float64, so that only logging waits for the device.
+    """Running sums on the device, float64, so that logging is the only time anything waits for it.
 
-    window_*: since the last line of metrics; epoch_*: since the epoch began; bad: steps without a finite gradient, in
-    total and consecutively. A series that reached `limit` stays counted even if good steps follow, because it is
-    checked later.
+    window_*: since the last line of metrics; epoch_*: since the epoch began; bad: steps without a finite
+    gradient, in all and in a row. A row of `limit` stays counted, also where good steps follow: it is looked at
+    later.
     """
 
     values: Tensor
@@ -45,11 +45,11 @@ class Sums:
 
     @classmethod
     def zero(cls, device: torch.device, limit: float = float("inf")) -> "Sums":
-        # MPS and some other devices lack float64; only CPU and CUDA are supported here.
+        # MPS and some others lack float64; only CPU and CUDA are run here.
         return cls(torch.zeros(len(cls.NAMES), dtype=torch.float64, device=device), limit)
 
     def add(self, loss: Tensor, norm: Tensor, good: Tensor) -> None:
-        """Add one step. loss, norm: scalars of the step; good: 1.0 if both are finite, else 0.0."""
+        """loss, norm: scalars of one step; good: 1.0 where both are finite, else 0.0."""
         good = good.double()
         bad = 1.0 - good
         loss = torch.where(good > 0, loss.double(), 0.0)
@@ -58,7 +58,7 @@ class Sums:
         self.values[7] *= torch.maximum(bad, (self.values[7] >= self.limit).double())
 
     def read(self) -> dict[str, float]:
-        """Return all sums as numbers; this waits for the device."""
+        """All of them as numbers: this waits for the device."""
         return dict(zip(self.NAMES, self.values.tolist(), strict=True))
 
     def clear(self, prefix: str) -> None:
@@ -72,10 +72,8 @@ class Sums:
 
 @dataclass
 class TrainState:
-    """The model, averaged weights, optimizer and counters of a run on a device. `step` counts finished optimizer
-    steps; `micro_batches` has [first step, pictures per forward pass], with a further entry for each time memory ran
-    out.
-    """
+    """Model, average, optimizer and counters of a run on a device. `step` counts optimizer steps done;
+    `micro_batches` has [first step, pictures per forward pass], one entry more each time memory ran out."""
 
     model: nn.Module
     ema: Ema
@@ -87,12 +85,12 @@ class TrainState:
 
     @property
     def micro_batch(self) -> int:
-        """Return the pictures per forward pass at this step, which is the same if a step is repeated."""
+        """Pictures per forward pass at this step: steps that are done again are done as they were."""
         return next(micro for first, micro in reversed(self.micro_batches) if first <= self.step)
 
     @classmethod
     def create(cls, profile: Profile, plan: Plan, device: torch.device) -> "TrainState":
-        """Create an initial state; the weights depend only on the seed."""
+        """A fresh state; the initial weights are a function of the seed alone."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(profile.training.seed)
             model = UNet(unet_config(profile))
@@ -110,17 +108,14 @@ class TrainState:
         save_file(_on_cpu(self._optimizer_tensors()), folder.optimizer)
 
     def counters(self) -> dict[str, Any]:
-        """Return the state other than tensors, for the manifest."""
+        """What is not a tensor of weights: for the manifest."""
         return {"sums": self.sums.read(), "scaler": self.scaler.state_dict() if self.scaler else None}
 
     def load(
         self, folder: CheckpointFolder, step: int, counters: dict[str, Any], without_labels: bool = False
     ) -> None:
-        """Take everything from a verified checkpoint; one `without_labels` leaves what is told of labels as it is made.
-        Raises UserError where it is of another architecture."""
-||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
-    def load(self, folder: CheckpointFolder, step: int, counters: dict[str, Any]) -> None:
-        """Take everything from a verified checkpoint. Raises UserError where it is of another architecture."""
+        """Load everything from a verified checkpoint; one `without_labels` keeps the initial weights of the labels.
+        Raises UserError if it has another architecture."""
         parameters = dict(self.model.named_parameters())
         model, ema = read_weights(folder.model), read_weights(folder.ema)
         if without_labels:
@@ -154,7 +149,7 @@ class TrainState:
             key, _, name = key_name.partition(".")
             parameter = parameters[name]
             if (key == MOMENTUM_KEY) is not (id(parameter) in inner):
-                continue  # a branch changed the optimizer, which starts without state for this weight
+                continue  # a branch changed the optimizer, which begins anew with this weight
             if key == "step":
                 value = value.to(parameter.device if self.optimizer.defaults.get("fused") else "cpu")
             else:
@@ -163,14 +158,13 @@ class TrainState:
 
 
 def optimizer_of(model: nn.Module, optim: OptimSection, plan: Plan) -> torch.optim.Optimizer:
-    """Create the optimizer. Each kind can skip a step on the device, as torch's fused kernels do."""
+    """Each of them can skip a step on the device when told to, as torch's fused kernels do."""
     optimizer = make_optimizer(
         optim.optimizer, model, lr=optim.lr, betas=optim.betas, eps=optim.eps,
         weight_decay=optim.weight_decay, fused=plan.fused_optimizer,
     )  # fmt: skip
     if plan.kind == "cuda":
-        # Move the rate to the device, where the kernels read it; not earlier, because a constructor reads it too and
-        # would wait.
+        # On the device, where the kernels read it; only now, because a constructor reads it too and would wait.
         for group in optimizer.param_groups:
             group["lr"] = torch.tensor(optim.lr, device=plan.device)
     return optimizer
@@ -191,7 +185,7 @@ def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 @contextlib.contextmanager
 def evaluating(model: nn.Module) -> Any:
-    """Disable dropout and gradients in the block, then restore the training mode."""
+    """Dropout off and no gradients inside; training mode back after it."""
     was = model.training
     model.eval()
     try:

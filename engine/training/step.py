@@ -1,4 +1,4 @@
-"""One optimizer step: forward, backward, clip, update, average. Nothing waits for the device."""
+"""One optimizer step: forward, backward, clip, update, average. Nothing else, and nothing waits for the device."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ from engine.training.state import TrainState, set_rate
 
 
 class Stepper:
-    """Advances a state by one effective batch, in micro-batches that affect neither noise nor order."""
+    """Advances a state by one effective batch, in micro-batches that change neither noise nor order."""
 
     def __init__(
         self,
@@ -28,9 +28,8 @@ class Stepper:
         forward: Callable[..., Tensor],
         images: Callable[[int], int] | None = None,
     ) -> None:
-        """Create a stepper. `forward` is the state's model or its compiled form; `images` returns the pictures seen
-        after a number of steps, if the run's batches differ in size.
-        """
+        """`forward` is the state's model or its compiled form; `images` gives the pictures that the run has seen after
+        so many steps, if its batches were not all alike."""
         self.state, self.schedule, self.profile, self.plan, self.forward = (
             state,
             schedule,
@@ -42,9 +41,9 @@ class Stepper:
         self._parameters = [p for p in state.model.parameters() if p.requires_grad]
 
     def step(self, batch: Batch, rate: float) -> None:
-        """Do one update at learning rate `rate`. A step without a finite loss and gradient changes no weight.
+        """One update at learning rate `rate`. A step without a finite loss and gradient changes no weight.
 
-        Raises torch.cuda.OutOfMemoryError or MemoryError only if a micro-batch of 1 does not fit.
+        Raises torch.cuda.OutOfMemoryError or MemoryError only where a micro-batch of 1 does not fit.
         """
         state, optim = self.state, self.profile.optim
         loss = self._gradients(batch)
@@ -60,7 +59,7 @@ class Stepper:
             state.scaler.step(state.optimizer)
             state.scaler.update()
         else:
-            # The fused optimizers skip a step on the device if found_inf is not 0.
+            # The fused optimizers skip a step on the device where found_inf is not 0.
             state.optimizer.found_inf = (~good).float().reshape(())  # type: ignore[attr-defined]
             state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
@@ -70,7 +69,7 @@ class Stepper:
         state.sums.add(loss, norm, good)
 
     def _gradients(self, batch: Batch) -> Tensor:
-        """Accumulate the gradient of the mean loss over the batch; return the loss, a scalar."""
+        """Accumulate the gradient of the mean loss over the batch; the loss, a scalar."""
         count = len(batch.t)
         micro = self.state.micro_batch
         total = torch.zeros((), device=batch.t.device)
@@ -87,19 +86,13 @@ class Stepper:
         return total * float("nan") if spoiled("train.loss") else total
 
     def loss_of_weights(self, batch: Batch) -> Tensor:
-        """Return the summed loss of the current weights on the first micro-batch of `batch`. Not compiled, because
-        another kind of forward pass would be compiled again.
-        """
+        """The summed loss of the weights as they are on the first micro-batch of `batch`, never compiled: a forward
+        pass of another kind would be compiled anew."""
         part = slice(0, self.state.micro_batch)
         return self._loss(batch, part, self.state.model)
 
     def _loss(self, batch: Batch, part: slice, forward: Callable[..., Tensor] | None = None) -> Tensor:
-        """The sum over some pictures of the batch of the weighted loss."""
-||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
-    def _loss(
-        self, x_0: Tensor, eps: Tensor, t: Tensor, forward: Callable[..., Tensor] | None = None
-    ) -> Tensor:
-        """The sum over pictures of the weighted loss."""
+        """Return the sum of the weighted loss over a part of the batch."""
         o = self.profile.objective
         x_0, eps, t = batch.x_0[part], batch.eps[part], batch.t[part]
         x_t = add_noise(self.schedule, x_0, eps, t)

@@ -1,7 +1,7 @@
-"""Evaluation of the averaged weights on held-out pictures, with fixed noise.
+"""How good the average is on pictures it never learned from, with noise that never changes.
 
-Two figures: the training loss on held-out pictures, and the eps error by log-SNR band, which is comparable across
-objectives and schedules.
+Two figures: the training loss on held-out pictures, and the eps error by log-SNR band, which is comparable
+across objectives and schedules.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Validation:
 
 
 class Validator:
-    """Evaluates a model on the same pictures with the same noise each time; half of them for each figure."""
+    """Scores a model on the same pictures with the same noise each time; half of them for each figure."""
 
     def __init__(
         self,
@@ -47,10 +47,8 @@ class Validator:
         batch: int = 64,
         labels: LabelFeed | None = None,
     ) -> None:
-        """pictures: uint8 (M, C, H, W); held_out: indices into it, of which at most `limit` are used; labels: of all M
-        pictures. The loss is that of pictures with their labels; the eps error, which compares runs, is without."""
-||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
-        """pictures: uint8 (M, C, H, W); held_out: indices into it, of which at most `limit` are used."""
+        """Create a validator. pictures: uint8 (M, C, H, W); held_out: indices into it, of which at most `limit` are
+        used; labels: of all M pictures. The loss uses the labels; the eps error, which compares runs, does not."""
         self.schedule, self.objective, self.plan, self.device, self.batch = (
             schedule,
             objective,
@@ -58,7 +56,7 @@ class Validator:
             device,
             batch,
         )
-        # A small set is used several times, each time with other noise.
+        # A small set is gone through several times, each time with other noise.
         count = min(limit, REPEATS * len(held_out))
         if count <= len(held_out):
             chosen = held_out[np.linspace(0, len(held_out) - 1, count).astype(np.int64)]
@@ -71,7 +69,7 @@ class Validator:
         self._loss_x, self._band_x = x_0[:half], x_0[half:] if len(x_0) > half else x_0[:half]
         self._loss_eps = torch.randn(self._loss_x.shape, generator=generator)
         self._band_eps = torch.randn(self._band_x.shape, generator=generator)
-        # With evenly spaced timesteps, the mean over pictures is a mean over t with little variance.
+        # Evenly spread timesteps: the mean over pictures is then a mean over t with little variance.
         self._loss_t = ((torch.arange(half) + 0.5) * schedule.steps / half).long()
         found = timesteps(schedule)
         self._reached = [reached for _, reached in found]
@@ -79,13 +77,10 @@ class Validator:
         self._band_t = torch.tensor([t for t, _ in found])[self._band_of]
 
     def score(self, model: nn.Module) -> Validation:
-        """`model` holds the weights to judge and is in evaluation mode."""
+        """Evaluate `model`, which has the weights to use and is in evaluation mode."""
         losses = self._per_picture(
             model, self._loss_x, self._loss_eps, self._loss_t, self._loss, self._loss_y
         )
-||||||| parent of 50e17cc (Write figures, studies, sampling and training in plain English)
-        """`model` holds the weights to judge and is in evaluation mode."""
-        losses = self._per_picture(model, self._loss_x, self._loss_eps, self._loss_t, self._loss)
         errors = self._per_picture(model, self._band_x, self._band_eps, self._band_t, self._eps_error)
         bands: list[float | None] = []
         for band, reached in enumerate(self._reached):
