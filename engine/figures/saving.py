@@ -41,7 +41,7 @@ def check_place(path: Path) -> None:
         raise UsageError(f"{path} does not end in .png", "figures are PNG files")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise UserError(
-            f"{path.parent} is not a folder that can be written to to", "create it, or name another file"
+            f"{path.parent} is not a folder that can be written to", "create it, or name another file"
         )
     if path.exists() and not _is_figure(path):
         raise UserError(
