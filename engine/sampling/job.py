@@ -119,7 +119,7 @@ def _facts(trained: Trained, loaded: Loaded, settings: Settings, count: int) -> 
 
 
 def _store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, Any]) -> SampleFolder:
-    """Publish the set: a temporary folder, renamed when its pictures are complete, and the extra files after it. A set of
+    """Publish the set: a temporary folder, renamed when its pictures are complete; extra files come after it. A set of
     the same job is replaced.
 
     Raises DiskFullError; where it is for the extras alone, it says where the pictures are.
