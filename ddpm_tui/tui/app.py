@@ -59,6 +59,7 @@ _SYSTEMS = {
 }
 
 MESSAGE_S = 6.0
+ECHOES = 200
 BYTES_PER_SECOND = 1700.0
 LOW_BYTES_PER_SECOND = 400.0
 
@@ -110,6 +111,8 @@ class DdpmApp(Undoing, OpenApp):
         self.marked: tuple[str, ...] = ()
         """Runs or RUN@STEP that one screen hands to another (the compare screen)."""
         self.faults: list[str] = []
+        self.echoes: list[tuple[float, str, str]] = []
+        """When, the command or the message, and the tone of a message."""
         self.painted = False
         """Whether there was a first paint, so that slow imports hold nothing up any more."""
         for theme in themes.themes():
@@ -189,6 +192,8 @@ class DdpmApp(Undoing, OpenApp):
     def say(self, text: str, tone: str = "good") -> None:
         """One line at the foot of the screen, for some seconds or until the next one."""
         self._quiet_at = self.monotonic() + MESSAGE_S * (2 if tone == "bad" else 1)
+        if tone in ("bad", "warn"):
+            self.echoes = [*self.echoes, (time.time(), text, tone)][-ECHOES:]
         if tone == "bad":
             self.undo.failed()
         self._foot(lambda foot: foot.say(text, tone))
@@ -355,6 +360,11 @@ class DdpmApp(Undoing, OpenApp):
             "app.restart_engine": self.snapshot.engine.old,
         }
         return needed.get(key_id, True)
+
+    def echo(self, command: str) -> None:
+        """The command that does what was just done, for the list of commands."""
+        if command:
+            self.echoes = [*self.echoes, (time.time(), command, "")][-ECHOES:]
 
     # Small conveniences for screens.
 

@@ -35,7 +35,7 @@ class Key:
         return self.id.partition(".")[0]
 
 
-SCREENS = ("dashboard", "queue", "checkpoints", "gallery", "profiles", "compare")
+SCREENS = ("dashboard", "queue", "checkpoints", "gallery", "profiles", "compare", "data")
 
 
 def _go(number: int, name: str, help: str) -> Key:
@@ -49,6 +49,7 @@ KEYS: tuple[Key, ...] = (
     _go(4, "gallery", "drawn samples, large, and how they came out of noise"),
     _go(5, "profiles", "what a run is made of: list, edit, diff"),
     _go(6, "compare", "several runs: curves, profiles, faces side by side"),
+    _go(7, "data", "your pictures: add, look at, train on"),
     Key("app.help", "question_mark,f1", "app.help", "help", "every key of this screen"),
     Key(
         "app.palette", "ctrl+p", "app.command_palette", "palette", "find an action here by name", footer=False
@@ -165,6 +166,14 @@ KEYS: tuple[Key, ...] = (
     Key("compare.later", "l,right", "scrub(1)", "later", "faces of a later epoch", footer=False),
     Key("compare.sample", "s", "sample", "draw", "queue pictures of each from the same seeds"),
     Key("compare.clear", "x", "clear", "clear", "take all out"),
+    # Data.
+    Key("data.add", "a", "add", "add pictures", "a folder or a zip, with completion"),
+    Key("data.train", "enter", "train", "train on it", "choose a profile and queue a run on this data set"),
+    Key("data.verify", "v", "verify", "verify", "read every packed byte; see whether the pictures changed"),
+    Key("data.remove", "d", "remove", "forget", "forget the data set; what was packed goes to the trash"),
+    Key("path.complete", "tab", "complete", "complete", "complete the path, or go to the next field"),
+    Key("path.up", "up", "cursor(-1)", "up", "the folder above in the list", footer=False),
+    Key("path.down", "down", "cursor(1)", "down", "the folder below in the list", footer=False),
     # The chart, where it has the focus.
     Key("chart.zoom_in", "plus,equals_sign", "zoom(0.5)", "zoom in", "a smaller part of the run"),
     Key("chart.zoom_out", "minus", "zoom(2.0)", "zoom out", "a larger part of the run"),
@@ -242,6 +251,7 @@ _TOGETHER = (
     *((screen, "list", "app") for screen in SCREENS),
     *((widget, "app") for widget in ("chart", "faces", "film", "player")),
     ("dialog", "measures"),
+    ("dialog", "path"),
     ("confirm",),
     ("form",),
 )

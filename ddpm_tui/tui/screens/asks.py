@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
+from ddpm_tui.tui.state.shell import request
 from ddpm_tui.tui.state.snapshot import JobView
 from ddpm_tui.words import plural
 from engine.base.errors import UserError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 async def ask(app: "DdpmApp", do: str, **args: Any) -> Any:
     """One request, and a look at what came of it."""
+    app.echo(request(do, args))
     try:
         return await app.store.link.request(do, **args)
     finally:

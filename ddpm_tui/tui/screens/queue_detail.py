@@ -78,9 +78,10 @@ class AboutJob(Rows):
             [(with_key(job.hint, self.resume), "accent")],
             [("   ".join(times), "dim")],
             [("   ".join([*where, *facts]), "dim")],
-            [("$ ", "dim"), (job_command(job), "accent")],
         ]
-        return [line for line in lines if any(piece[0] for piece in line)]
+        if command := job_command(job):
+            lines.append([("$ ", "dim"), (command, "accent")])
+        return [line for line in lines if line[0][0]]
 
 
 def _plain(value: object) -> str:

@@ -1,10 +1,11 @@
 """Profiles as the profiles screen shows them: read, checked, explained, costed. pydantic yes, torch never."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from ddpm_tui.words import duration, learning_rate, number, plural, rate, size
 from engine.base.errors import DdpmError, UserError
@@ -13,6 +14,9 @@ from engine.config.overrides import typed_value
 from engine.config.profile import SECTIONS, Profile
 from engine.config.store import ProfileError, list_profiles, parse_profile, profile_text
 from engine.jobs.files import new_job_folder, read_result
+
+if TYPE_CHECKING:
+    from ddpm_tui.tui.state.estimator import Estimating
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,18 @@ def costs(profile: Profile, figures: dict[str, Any]) -> list[tuple[str, str]]:
         facts.append(("an epoch", duration(figures["epoch_seconds"])))
         facts.append(("the run", duration(figures["run_seconds"])))
     return facts
+
+
+async def figures_in_short(home: Home, estimator: "Estimating", name: str) -> str:
+    """What a profile needs, in a few words: "1.35 M parameters, 206 MB at a time". Raises DdpmError."""
+    from engine.config.store import load_profile
+
+    profile = await asyncio.to_thread(load_profile, home, name)
+    figures = await estimator.figures(profile.to_dict())
+    if figures is None:
+        return ""
+    memory = figures["state_bytes"] + figures["activation_bytes"]
+    return f"{figures['parameters'] / 1e6:.2f} M parameters, about {size(memory)} of memory"
 
 
 def estimate(

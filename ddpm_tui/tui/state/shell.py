@@ -7,6 +7,8 @@ from typing import Any
 from engine.service.states import Job, job_number
 
 PROGRAM = "ddpm-tui"
+DRAWN = ("sample", "evaluate")
+"""Kinds of jobs that are about a checkpoint, with a command each."""
 
 _OPTIONS = {
     "n": "-n",
@@ -55,13 +57,15 @@ def request(do: str, args: Mapping[str, Any]) -> str:
                 words += [option, str(args[name])]
         words += [word for change in args.get("set") or () for word in ("--set", str(change))]
         return line(*words, *(["--new"] if args.get("new") else []), *_priority(args))
-    if do == "add":
+    if do == "add" and args.get("kind") in DRAWN:
         return line(*_added(str(args.get("kind")), args.get("args") or {}), *_priority(args))
     return ""
 
 
 def job_command(job: Job) -> str:
-    """What would queue the same job again."""
+    """What would queue the same job again; "" if no command of the queue does."""
+    if job.kind not in ("train", *DRAWN):
+        return ""
     if job.kind == "train":
         words = ["queue", "train", str(job.run), "--to-epoch", str(job.args.get("to_epoch"))]
     else:
@@ -70,8 +74,6 @@ def job_command(job: Job) -> str:
 
 
 def _added(kind: str, args: Mapping[str, Any]) -> list[str]:
-    if kind not in ("sample", "evaluate"):
-        return ["queue", kind, str(args.get("checkpoint") or args.get("dataset") or "")]
     words = ["queue", kind, str(args.get("checkpoint"))]
     for name, value in args.items():
         if name in _OPTIONS and value is not None and (name, value) != ("scale", 1):

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 MOST_LINES = 4
 """Of a message."""
-_SHORT = ("dashboard", "queue", "ckpts", "gallery", "profiles", "compare")
+_SHORT = ("dashboard", "queue", "ckpts", "gallery", "profiles", "compare", "data")
+_SHORTER = ("dash", *_SHORT[1:])
 
 
 class TopBar(Rows):
@@ -34,7 +35,7 @@ class TopBar(Rows):
 
     def lines(self, width: int, height: int) -> Iterator[Line]:
         right = self._engine(width)
-        for names, gap in ((SCREENS, 1), (_SHORT, 0), (None, 0)):
+        for names, gap in ((SCREENS, 1), (_SHORT, 0), (_SHORTER, 0), (None, 0)):
             left = self._screens(names, gap)
             if length(left) + length(right) <= width:
                 break
@@ -71,10 +72,11 @@ class TopBar(Rows):
             words = f"{running} running" + (f", {waiting} waiting" if waiting else "")
             return [("● ", "good"), (words + " ", "dim")]
         if engine.link == "starting":
-            return [("◌ ", "warn"), ("engine starting ", "dim")]
+            return [("◌ ", "warn"), ("engine starting " if width >= 90 else "starting ", "dim")]
         if engine.link == "stopped":
             return [("○ ", "warn"), ("engine stopped " if width >= 90 else "stopped ", "dim")]
-        return [("○ ", "bad"), ("engine away, retrying " if width >= 100 else "engine away ", "bad")]
+        words = "engine away, retrying " if width >= 100 else "engine away " if width >= 90 else "away "
+        return [("○ ", "bad"), (words, "bad")]
 
     def on_click(self, event: events.Click) -> None:
         for start, end, screen in self._places:
