@@ -166,6 +166,8 @@ def _runs_on(architecture: str, major: int, minor: int) -> bool:
 
 
 def terminal() -> Iterator[Finding]:
+    from ddpm_tui.ask_terminal import ask
+    from ddpm_tui.draw.asking import better, in_words
     from ddpm_tui.draw.terminal import here
 
     found = here(sys.stdout)
@@ -182,6 +184,10 @@ def terminal() -> Iterator[Finding]:
         )
     elif columns < 80 or rows < 24:
         yield Finding("warning", f"{columns}×{rows} is small", "80×24 and more shows everything")
+    if (answers := ask(found)) is not None:
+        yield Finding(
+            "ok" if answers.closed else "note", in_words(better(found, answers, os.environ), answers)
+        )
     if not found.unicode:
         yield Finding("warning", "the locale is not UTF-8: faces are drawn in ASCII", "export LC_ALL=C.UTF-8")
 

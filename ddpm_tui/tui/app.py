@@ -28,24 +28,29 @@ from rich.color import ColorSystem
 from textual.app import SystemCommand
 from textual.driver import Driver
 from textual.filter import Monochrome
+from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
 
+from ddpm_tui.draw.asking import Answers, better, images
 from ddpm_tui.draw.glyphs import NoControl, PlainText
 from ddpm_tui.tui import themes
+from ddpm_tui.tui.conversation import Conversation
 from ddpm_tui.tui.frame import Frame, Written
 from ddpm_tui.tui.keymap import BY_ID, SCREENS, bindings, read_keymap, shown
 from ddpm_tui.tui.state.budget import Budget
 from ddpm_tui.tui.state.snapshot import Snapshot
 from ddpm_tui.tui.state.undo import Undo
-from ddpm_tui.tui.textual_private import CompositorUpdate, LayoutUpdate, OpenApp, Update
+from ddpm_tui.tui.textual_private import CompositorUpdate, LayoutUpdate, OpenApp, TerminalAnswer, Update
 from ddpm_tui.tui.turns import ORDERED, Turns
 from ddpm_tui.tui.undoing import Undoing
+from ddpm_tui.tui.widgets.lines import LinesWidget
 from engine.base.errors import DdpmError
 from engine.base.home import Home
 
 if TYPE_CHECKING:
+    from ddpm_tui.draw.placeholders import PlaceholderImages
     from ddpm_tui.tui.screens.base import BaseScreen
     from ddpm_tui.tui.state.estimator import Estimating
     from ddpm_tui.tui.state.store import Store
@@ -110,6 +115,9 @@ class DdpmApp(Undoing, OpenApp):
         self.monotonic = clock
         self.marked: tuple[str, ...] = ()
         """Runs or RUN@STEP that one screen hands to another (the compare screen)."""
+        self.conversation = Conversation(self.write_raw, self._learned)
+        self.placeholders: PlaceholderImages | None = None
+        """Shows real images, on a terminal that has them."""
         self.faults: list[str] = []
         self.echoes: list[tuple[float, str, str]] = []
         """When, the command or the message, and the tone of a message."""
@@ -157,6 +165,7 @@ class DdpmApp(Undoing, OpenApp):
         """After the first paint: what takes longer."""
         gc.enable()
         self.painted = True
+        self.conversation.begin(self.terminal, os.environ)
         for screen in self.screen_stack[:1]:
             screen.after_paint()  # type: ignore[attr-defined]
         self.store.start(self._publish)
@@ -178,6 +187,8 @@ class DdpmApp(Undoing, OpenApp):
     async def on_unmount(self) -> None:
         if self._estimator is not None:
             await self._estimator.close()
+        if self.placeholders is not None:
+            self.placeholders.close()
         await self.store.close()
 
     def _tick(self) -> None:
@@ -186,6 +197,32 @@ class DdpmApp(Undoing, OpenApp):
         if self._quiet_at and self.monotonic() >= self._quiet_at:
             self._quiet_at = 0.0
             self._foot(lambda foot: foot.quiet())
+
+    # What the terminal says of itself.
+
+    def on_terminal_answer(self, answer: TerminalAnswer) -> None:
+        self.conversation.hear(answer.sequence)
+
+    def _learned(self, answers: Answers) -> None:
+        """All is answered: colours, ground and images as this terminal has them."""
+        if not answers.name:  # it may have printed a question
+            self._frame.forget_rows(0, 1)
+            self.screen.refresh(Region(0, 0, self.size.width, 1))
+        known = better(self.terminal, answers, os.environ)
+        kind = images(known, answers)
+        if known != self.terminal or kind == "placeholders":
+            self.terminal = known
+            if kind == "placeholders" and not self.low_bandwidth:
+                from ddpm_tui.draw.placeholders import PlaceholderImages
+
+                self.placeholders = PlaceholderImages(self.write_raw, known.multiplexer)
+            self._frame.colours(_SYSTEMS.get(known.depth))
+            for screen in self.all_screens:
+                for widget in screen.query(LinesWidget):
+                    widget.terminal_is(known)
+            self.screen.refresh(layout=True)
+        if answers.light and not self.home.theme.exists():
+            self.theme = themes.LIGHT
 
     # Messages and errors.
 

@@ -18,6 +18,8 @@ Look = tuple[str, str, str]
 """SGR parameters of a cell: attributes, foreground, background."""
 Cell = tuple[str, Look]
 
+PLACEHOLDER = "\U0010eeee"
+"""See `draw.placeholders`, which is imported only where it is wanted."""
 _PLAIN: Look = ("", "39", "49")
 _UNKNOWN: Cell = ("\0", _PLAIN)
 _SKIP = 3
@@ -53,6 +55,17 @@ class Frame:
         self._rows = [[_UNKNOWN] * width for _ in range(height)]
         self._changed = {}
 
+    def colours(self, system: ColorSystem | None) -> None:
+        """The terminal can show other colours than was thought: everything is to be drawn anew."""
+        self._system = system
+        self.forget()
+
+    def forget_rows(self, first: int, count: int) -> None:
+        """Something else may have written there."""
+        width, height = self._size
+        for y in range(first, min(first + count, height)):
+            self._rows[y] = [_UNKNOWN] * width
+
     def update(self, x: int, y: int, segments: Iterable[Segment], until: int | None = None) -> None:
         """These segments are to be seen from cell (x, y) on, up to column `until`."""
         width, height = self._size
@@ -65,8 +78,8 @@ class Frame:
             if control:
                 continue
             look = _look(style, self._system, self._marks)
-            for character in text:
-                cells = 1 if " " <= character < "\x7f" else get_character_cell_size(character)
+            for character in _characters(text):
+                cells = 1 if " " <= character < "\x7f" else get_character_cell_size(character[0])
                 if cells == 0:
                     continue
                 if x + cells > end:
@@ -107,6 +120,15 @@ class Frame:
         if pen.look is not None:
             out.append("\x1b[0m")
         return "".join(out)
+
+
+def _characters(text: str) -> Iterable[str]:
+    """One by one; an image's placeholder with the marks that say which cell of the image it is."""
+    if PLACEHOLDER not in text:
+        return text
+    return (
+        [PLACEHOLDER + marks[:2] for marks in text.split(PLACEHOLDER)[1:]] if text[0] == PLACEHOLDER else text
+    )
 
 
 class _Pen:

@@ -18,10 +18,27 @@ from textual.message_pump import MessagePump
 from textual.messages import TerminalSupportsSynchronizedOutput
 from textual.screen import Screen
 
-__all__ = ["ChopsUpdate", "CompositorUpdate", "LayoutUpdate", "OpenApp", "OpenScreen", "Sequences", "Update"]
+__all__ = [
+    "ChopsUpdate",
+    "CompositorUpdate",
+    "LayoutUpdate",
+    "OpenApp",
+    "OpenScreen",
+    "Sequences",
+    "TerminalAnswer",
+    "Update",
+]
 
 Update = LayoutUpdate | ChopsUpdate
 """What a screen sends to be drawn: all of it, or the pieces that changed."""
+
+
+class TerminalAnswer(Message):
+    """The terminal answered a question of the app's: the whole sequence."""
+
+    def __init__(self, sequence: str) -> None:
+        super().__init__()
+        self.sequence = sequence
 
 
 class OpenApp(App[None]):
@@ -46,6 +63,11 @@ class OpenApp(App[None]):
         # Textual ends the app at the first fault of any widget, and asks nobody.
         if not self._running or not self.faulted(error):
             super()._handle_exception(error)
+
+    def write_raw(self, text: str) -> None:
+        """Send it to the terminal as it is, behind what was drawn so far; nowhere if there is none."""
+        if self._driver is not None and self._running and not self.is_headless:
+            self._driver.write(text)
 
     @property
     def all_screens(self) -> Iterator[Screen[Any]]:
@@ -144,4 +166,6 @@ class Sequences:
             return [] if found is None else [found]
         if sequence in ("\x1b[?2026;1$y", "\x1b[?2026;2$y"):
             return [TerminalSupportsSynchronizedOutput()]
+        if sequence[1] in "P]" or (sequence.startswith("\x1b[?") and sequence.endswith("c")):
+            return [TerminalAnswer(sequence)]
         return []

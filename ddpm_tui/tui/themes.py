@@ -57,6 +57,7 @@ _GROUNDS = {
 
 NAMES = tuple(PALETTES)
 DEFAULT = NAMES[0]
+LIGHT = NAMES[1]
 
 
 def themes() -> list[Theme]:

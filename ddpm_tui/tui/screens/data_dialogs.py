@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ class AddData(Dialog[dict[str, Any]]):
             yield Table(
                 [Column("", 30, grow=1)],
                 header=False,
-                empty=[[("no folder and no zip begins like that", "dim")]],
+                empty=[[("no folder or zip begins so", "dim")]],
             )
             with Horizontal(classes="fields"):
                 for name, label, value, width in (

@@ -150,7 +150,7 @@ class JobPane(Vertical):
         self._view = view
         if not self.display:
             return
-        if other:
+        if other or self._log is None:  # it may have been hidden so far
             self._log = LogTail(self._screen.ddpm.home.job(view.id)) if view else None
             self._screen.beside(self._rested, "log")
         if self._chart is not None and self._plotter is not None:

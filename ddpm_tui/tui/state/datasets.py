@@ -13,11 +13,14 @@ from engine.base.errors import DdpmError
 from engine.base.folders import PackedFolder
 from engine.base.home import Home
 from engine.data.catalog import Source, check_source, list_sources, packed_folders
+from engine.data.faces import attributes, draw_face
 from engine.data.left_out import LeftOut
 from engine.data.manifest import PackedManifest, remarks, verify_packed
 from engine.data.packed import open_packed
 
 Pixels = NDArray[np.uint8]
+FACE = 64
+"""Pixels a side of a built-in face that is shown here."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class DataReader:
 
 def thumbnails(data: DataSet, count: int = 24) -> list[Pixels]:
     """Some of its pictures, spread over all, uint8 (H, W, 3) each; [] if it is not packed or cannot be read."""
+    if data.built_in:
+        return [draw_face(attributes(0, index), FACE) for index in range(count)]
     for folder, _ in reversed(data.packed):
         try:
             pictures = open_packed(folder).pictures

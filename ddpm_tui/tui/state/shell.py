@@ -1,9 +1,9 @@
 """What the screen does, as the commands that do the same: for people who write scripts. Pure."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.base.text import shell_line
 from engine.service.states import Job, job_number
 
 PROGRAM = "ddpm-tui"
@@ -36,7 +36,7 @@ _OPTIONS = {
 
 def line(*words: object) -> str:
     """A command with its words quoted for a shell."""
-    return shlex.join([PROGRAM, *(str(word) for word in words)])
+    return shell_line(PROGRAM, *words)
 
 
 def request(do: str, args: Mapping[str, Any]) -> str:

@@ -115,6 +115,10 @@ class LossChart(LinesWidget, can_focus=True):
         at = left + (event.x - frame.x + 0.5) * (right - left) / frame.columns
         self.view = self.view.inspecting(self.plot, at)
 
+    def terminal_is(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        super().terminal_is(terminal)
+
     def watch_view(self) -> None:
         self.repaint()
 

@@ -12,6 +12,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from ddpm_tui.draw.terminal import Terminal
+
 Row = Strip | Sequence[Segment]
 
 
@@ -58,6 +60,10 @@ class LinesWidget(Widget):
         return row.apply_style(self.rich_style)
 
     def on_resize(self) -> None:
+        self.repaint()
+
+    def terminal_is(self, terminal: Terminal) -> None:
+        """The terminal shows more than was thought when the widget was made."""
         self.repaint()
 
     def notify_style_update(self) -> None:

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,14 @@ from ddpm_tui.draw.terminal import Depth, Terminal
 from ddpm_tui.tui.widgets.lines import LinesWidget
 from engine.base.errors import DdpmError
 
+if TYPE_CHECKING:
+    from ddpm_tui.draw.placeholders import PlaceholderImages
+
 Picture = NDArray[np.uint8] | Path
 Rows = list[list[Segment]]
 _KEPT_PICTURES, _KEPT_TILES = 512, 512
+MOST_CELLS = 128
+"""A side, of a real image."""
 
 
 class PictureWidget(LinesWidget):
@@ -42,13 +48,27 @@ class PictureWidget(LinesWidget):
         classes: str | None = None,
     ) -> None:
         super().__init__(name=name, id=id, classes=classes)
-        self.depth = Depth.TRUECOLOR if terminal is None else terminal.depth
-        if low_colours:
-            self.depth = min(self.depth, Depth.ANSI256)
+        self._low_colours = low_colours
+        self.depth = self._depth(terminal)
         self.unicode = terminal is None or terminal.unicode
         self._files: OrderedDict[Path, Pixels | str] = OrderedDict()
         self._asked: set[Path] = set()
         self._tiles: OrderedDict[tuple[object, int, int], Rows] = OrderedDict()
+
+    def _depth(self, terminal: Terminal | None) -> Depth:
+        depth = Depth.TRUECOLOR if terminal is None else terminal.depth
+        return min(depth, Depth.ANSI256) if self._low_colours else depth
+
+    def terminal_is(self, terminal: Terminal) -> None:
+        self.depth = self._depth(terminal)
+        self.unicode = terminal.unicode
+        self._tiles.clear()
+        super().terminal_is(terminal)
+
+    @property
+    def _images(self) -> "PlaceholderImages | None":
+        """What shows real images here."""
+        return None if self._low_colours else getattr(self.app, "placeholders", None)
 
     def pixels_of(self, picture: Picture) -> Pixels | str | None:
         """The picture's pixels; a sentence if it cannot be read; None while it is on its way."""
@@ -102,12 +122,18 @@ class PictureWidget(LinesWidget):
         key = (picture if isinstance(picture, Path) else id(picture), width, height)
         rows = self._tiles.get(key) if isinstance(picture, Path) else None
         if rows is None:
-            rows = half_block_rows(resize(found, width, height), self.depth, self.unicode)
+            rows = self._drawn(found, width, height)
             if isinstance(picture, Path):  # an array's identity may be given to another one later
                 self._tiles[key] = rows
                 while len(self._tiles) > _KEPT_TILES:
                     self._tiles.popitem(last=False)
         return rows
+
+    def _drawn(self, pixels: Pixels, width: int, height: int) -> Rows:
+        tall = (height + 1) // 2
+        if self._images is not None and max(width, tall) <= MOST_CELLS:
+            return self._images.rows(pixels, width, tall)
+        return half_block_rows(resize(pixels, width, height), self.depth, self.unicode)
 
     def notice(self, text: str, width: int, height: int) -> Rows:
         """One line of text in the middle of that many cells, cut to fit."""

@@ -55,7 +55,7 @@ async def test_a_newcomer_gets_from_a_folder_to_a_queued_training_at_80_by_24(
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("7")
         await until(pilot, lambda: "faces" in table(app).keys)
-        assert "a adds a folder or a zip of pictures" in screen_text(app)
+        await until(pilot, says(app, "a adds a folder or a zip of"))
         await pilot.press("a")
         await until(pilot, lambda: isinstance(app.screen, AddData))
         path = app.screen.query_one("#path")

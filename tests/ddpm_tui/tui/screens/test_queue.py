@@ -26,7 +26,7 @@ async def test_jobs_are_listed_in_order_with_what_matters(tmp_path: Path) -> Non
         assert "50 %" in rows[2], "of the target, as on the dashboard"
         assert "13 min left" in rows[2]
         assert "at epoch 25" in rows[3]
-        assert "starts when job 12 ends its chunk" in rows[3]
+        assert "at epoch 25: starts when job" in rows[3]
         assert "Starts when job 12 ends its chunk, at epoch 25, in 13 min" in await it.press("j")
         await it.press("k")
         assert "job 12 is training celeba32-1" in rows[4]
@@ -272,7 +272,7 @@ async def test_the_queue_says_when_each_job_starts_and_when_all_is_done(tmp_path
     snapshot = replace(
         filled(tmp_path), jobs=(ended, going, waits), engine=Engine("connected", slots=("cpu",))
     )
-    async with Opened(tmp_path, snapshot, (120, 40)) as it:
+    async with Opened(tmp_path, snapshot, (190, 28)) as it:
         text = await it.press()
         row = next(line for line in text.splitlines() if "sample b-1@9" in line)
         assert "×128 10 steps seed 4" in row
