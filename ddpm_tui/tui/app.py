@@ -16,7 +16,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ddpm_tui.draw.terminal import Depth, Terminal, here
+from ddpm_tui.draw.terminal import Terminal, here
 
 # Textual reads these when it is imported.
 os.environ.setdefault("TEXTUAL_FPS", "30")
@@ -24,44 +24,31 @@ os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
 os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
 os.environ.setdefault("ESCDELAY", "50")
 
-from rich.color import ColorSystem
 from textual.app import SystemCommand
 from textual.driver import Driver
-from textual.filter import Monochrome
-from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
 
-from ddpm_tui.draw.asking import Answers, better, images
-from ddpm_tui.draw.glyphs import NoControl, PlainText
+from ddpm_tui.draw.glyphs import PlainText
 from ddpm_tui.tui import themes
-from ddpm_tui.tui.conversation import Conversation
-from ddpm_tui.tui.frame import Frame, Written
 from ddpm_tui.tui.keymap import BY_ID, SCREENS, bindings, read_keymap, shown
+from ddpm_tui.tui.output import TerminalApp
 from ddpm_tui.tui.state.budget import Budget
+from ddpm_tui.tui.state.shell import line
 from ddpm_tui.tui.state.snapshot import Snapshot
 from ddpm_tui.tui.state.undo import Undo
-from ddpm_tui.tui.textual_private import CompositorUpdate, LayoutUpdate, OpenApp, TerminalAnswer, Update
 from ddpm_tui.tui.turns import ORDERED, Turns
 from ddpm_tui.tui.undoing import Undoing
-from ddpm_tui.tui.widgets.lines import LinesWidget
 from engine.base.errors import DdpmError
 from engine.base.home import Home
 
 if TYPE_CHECKING:
-    from ddpm_tui.draw.placeholders import PlaceholderImages
     from ddpm_tui.tui.screens.base import BaseScreen
     from ddpm_tui.tui.state.estimator import Estimating
     from ddpm_tui.tui.state.store import Store
 
 log = logging.getLogger(__name__)
-
-_SYSTEMS = {
-    Depth.ANSI16: ColorSystem.STANDARD,
-    Depth.ANSI256: ColorSystem.EIGHT_BIT,
-    Depth.TRUECOLOR: ColorSystem.TRUECOLOR,
-}
 
 MESSAGE_S = 6.0
 ECHOES = 200
@@ -80,7 +67,7 @@ def _screen(name: str) -> Callable[[], "BaseScreen"]:
     return make
 
 
-class DdpmApp(Undoing, OpenApp):
+class DdpmApp(Undoing, TerminalApp):
     """The app. `snapshot` is the only thing screens show; `store` makes it, `undo` takes changes back."""
 
     TITLE = "ddpm-tui"
@@ -107,7 +94,6 @@ class DdpmApp(Undoing, OpenApp):
         super().__init__(driver_class=driver_class)
         self.home = home
         self.store = store
-        self.terminal = terminal or here()
         self.low_bandwidth = low_bandwidth
         self.budget = Budget(LOW_BYTES_PER_SECOND if low_bandwidth else BYTES_PER_SECOND)
         self.undo = Undo(lambda: (self.current_mode, self.monotonic()))
@@ -115,9 +101,6 @@ class DdpmApp(Undoing, OpenApp):
         self.monotonic = clock
         self.marked: tuple[str, ...] = ()
         """Runs or RUN@STEP that one screen hands to another (the compare screen)."""
-        self.conversation = Conversation(self.write_raw, self._learned)
-        self.placeholders: PlaceholderImages | None = None
-        """Shows real images, on a terminal that has them."""
         self.faults: list[str] = []
         self.echoes: list[tuple[float, str, str]] = []
         """When, the command or the message, and the tone of a message."""
@@ -128,18 +111,11 @@ class DdpmApp(Undoing, OpenApp):
         # Set before anything is styled, or the style sheets would be read twice.
         self.set_reactive(DdpmApp.theme, self._stored_theme())
         self.stylesheet.set_variables(self.get_css_variables())
-        # What this terminal was judged to show, which is less than Rich thinks in GNU screen.
-        system = _SYSTEMS.get(self.terminal.depth)
-        ours = themes.PALETTES.values()
-        self._frame = Frame(system, frozenset(p.cursor for p in ours), frozenset(p.resting for p in ours))
+        self.set_up_output(terminal or here())
         self._quiet_at = 0.0
         self.turns = Turns(self.hand_on, lambda: self.at_rest, self.exit)
         self._guard_pid = os.getppid()
         self._recent_faults: list[float] = []
-        if system is None:
-            # The frame leaves colours out; Textual would first turn the cursor's into another grey.
-            self.line_filters[:] = [f for f in self.line_filters if not isinstance(f, Monochrome)]
-        self.line_filters.insert(0, NoControl())
         if not self.terminal.unicode:
             self.line_filters.append(PlainText(_encoding()))
 
@@ -197,32 +173,6 @@ class DdpmApp(Undoing, OpenApp):
         if self._quiet_at and self.monotonic() >= self._quiet_at:
             self._quiet_at = 0.0
             self._foot(lambda foot: foot.quiet())
-
-    # What the terminal says of itself.
-
-    def on_terminal_answer(self, answer: TerminalAnswer) -> None:
-        self.conversation.hear(answer.sequence)
-
-    def _learned(self, answers: Answers) -> None:
-        """All is answered: colours, ground and images as this terminal has them."""
-        if not answers.name:  # it may have printed a question
-            self._frame.forget_rows(0, 1)
-            self.screen.refresh(Region(0, 0, self.size.width, 1))
-        known = better(self.terminal, answers, os.environ)
-        kind = images(known, answers)
-        if known != self.terminal or kind == "placeholders":
-            self.terminal = known
-            if kind == "placeholders" and not self.low_bandwidth:
-                from ddpm_tui.draw.placeholders import PlaceholderImages
-
-                self.placeholders = PlaceholderImages(self.write_raw, known.multiplexer)
-            self._frame.colours(_SYSTEMS.get(known.depth))
-            for screen in self.all_screens:
-                for widget in screen.query(LinesWidget):
-                    widget.terminal_is(known)
-            self.screen.refresh(layout=True)
-        if answers.light and not self.home.theme.exists():
-            self.theme = themes.LIGHT
 
     # Messages and errors.
 
@@ -297,33 +247,6 @@ class DdpmApp(Undoing, OpenApp):
         screen.beside(partial(screen.when_read, node, name, run), holds=True)
         return True
 
-    # The screen's bytes.
-
-    def to_terminal(self, update: Update) -> CompositorUpdate | None:
-        """Only the cells that differ from what is there already."""
-        self._frame.resize(*self.size)
-        if isinstance(update, LayoutUpdate):
-            for y, strips in enumerate(update.strips, update.region.y):
-                x = update.region.x
-                for strip in strips:
-                    self._frame.update(x, y, strip)
-                    x += strip.cell_length
-        else:
-            for y, start, end in update.spans:
-                for stop, (x, chop) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
-                    if chop is not None and x < end and stop > start:
-                        self._frame.update(x, y, chop, stop)
-        text = self._frame.flush()
-        return Written(text) if text else None
-
-    def on_resize(self) -> None:
-        self._frame.forget()
-
-    def action_redraw(self) -> None:
-        """Something else wrote on the terminal: everything again."""
-        self._frame.forget()
-        self.screen.refresh(layout=True)
-
     # Keys of the whole app.
 
     async def action_go(self, mode: str) -> None:
@@ -343,6 +266,21 @@ class DdpmApp(Undoing, OpenApp):
 
         self.push_screen(Help(self.screen))
 
+    def action_commands(self) -> None:
+        from ddpm_tui.tui.screens.commands import Commands
+
+        self.push_screen(Commands())
+
+    def action_go_to(self) -> None:
+        from ddpm_tui.tui.screens.go_to import SUBJECTS, GoTo
+
+        async def go(answer: dict[str, Any] | None) -> None:
+            if answer is not None:
+                mode, _, subject = str(answer["chosen"]).partition(":")
+                await (self.open(mode, **{SUBJECTS[mode]: subject}) if subject else self.action_go(mode))
+
+        self.push_screen(GoTo(), go)
+
     def action_next_theme(self) -> None:
         at = themes.NAMES.index(self.theme) if self.theme in themes.NAMES else -1
         self.theme = themes.NAMES[(at + 1) % len(themes.NAMES)]
@@ -351,11 +289,26 @@ class DdpmApp(Undoing, OpenApp):
         self.say(f"theme {self.theme.removeprefix('ddpm-')}")
 
     def action_restart_engine(self) -> None:
-        """Only of an older program's engine: what works is not disturbed by a slip of the hand."""
-        if self.snapshot.engine.old:
+        """Of an older engine, or of one that was stopped: what works is not disturbed by a slip of the hand."""
+        if self.snapshot.engine.link == "stopped":
+            self.in_turn(self._start_engine())
+        elif self.snapshot.engine.old:
             self.in_turn(self._restart_engine())
         else:
             self.say("the engine is no older than this program", "dim")
+
+    async def _start_engine(self) -> None:
+        from engine.client.sync import ensure_engine
+
+        self.say("starting the engine…", "dim")
+        try:
+            client = await asyncio.to_thread(ensure_engine, self.home)
+        except DdpmError as error:
+            self.say(str(error), "bad")
+        else:
+            client.close()
+            self.echo(line("engine", "start"))
+            self.say("the engine was started")
 
     async def _restart_engine(self) -> None:
         from engine.client.ending import restart_engine
@@ -394,7 +347,7 @@ class DdpmApp(Undoing, OpenApp):
         needed = {
             "app.undo": bool(self.undo.next),
             "app.redo": bool(self.undo.next_again),
-            "app.restart_engine": self.snapshot.engine.old,
+            "app.restart_engine": self.snapshot.engine.old or self.snapshot.engine.link == "stopped",
         }
         return needed.get(key_id, True)
 

@@ -4,12 +4,13 @@ Screens take their bindings from here; footer, help and palette read the live bi
 $DDPM_HOME/keymap.toml, which gives other keys to ids. Knows no screens and needs no Textual to be read.
 """
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ddpm_tui.tui.key_names import key_name
+from ddpm_tui.tui.key_names import shown as shown
 from engine.base.errors import nearest
 from engine.base.records import TomlError, read_toml
 from engine.base.trust import distrust
@@ -63,10 +64,38 @@ KEYS: tuple[Key, ...] = (
         "ctrl+r",
         "app.restart_engine",
         "restart engine",
-        "renew an engine that is older than this program; its jobs go on",
+        "start a stopped engine, or renew one that is older than this program; its jobs go on",
         footer=False,
     ),
     Key("app.quit", "q,ctrl+q", "app.quit", "quit", "leave; the engine goes on working"),
+    Key(
+        "app.commands",
+        "at",
+        "app.commands",
+        "commands",
+        "what was done, as commands; errors in full; what u and U do",
+        False,
+    ),
+    Key(
+        "app.go_to",
+        "ctrl+g",
+        "app.go_to",
+        "go to",
+        "any screen, run, profile or data set by its name",
+        footer=False,
+    ),
+    # Panes, on every screen.
+    Key(
+        "pane.zoom",
+        "z",
+        "zoom_pane",
+        "full screen",
+        "one pane over the whole screen, or all of them again",
+        False,
+    ),
+    Key(
+        "pane.hide_list", "left_square_bracket", "hide_list", "list", "hide the list, or show it again", False
+    ),
     # Lists, wherever there is one.
     Key("list.up", "up,k", "cursor(-1)", "up", "one up", footer=False),
     Key("list.down", "down,j", "cursor(1)", "down", "one down", footer=False),
@@ -89,6 +118,16 @@ KEYS: tuple[Key, ...] = (
     Key("dashboard.next_job", "n", "next_job", "next job", "show the next running job", footer=False),
     Key("dashboard.chart", "c", "focus_chart", "chart", "zoom, pan and inspect the chart by key, and back"),
     Key("dashboard.film", "f", "film", "film", "newest previews, or the same faces through the epochs"),
+    Key(
+        "dashboard.earlier",
+        "h,left",
+        "scrub(-1)",
+        "earlier",
+        "faces of an earlier epoch; the chart's cursor too",
+    ),
+    Key(
+        "dashboard.later", "l,right", "scrub(1)", "later", "faces of a later epoch, at last the newest again"
+    ),
     Key("dashboard.log", "enter", "log", "log", "the shown job's log"),
     # Queue.
     Key("queue.add", "a", "add_training", "add", "queue chunks of training"),
@@ -129,7 +168,20 @@ KEYS: tuple[Key, ...] = (
     Key("gallery.open", "enter", "open", "large", "one face large, or back to the page"),
     Key("gallery.earlier", "h,left", "scrub(-1)", "to noise", "one step towards noise"),
     Key("gallery.later", "l,right", "scrub(1)", "to face", "one step towards the face"),
-    Key("gallery.play", "space", "play", "play", "play the denoising, or stop it"),
+    Key(
+        "gallery.play",
+        "space",
+        "play",
+        "play",
+        "all faces of the page, or the large one, come out of noise",
+    ),
+    Key(
+        "gallery.predicted",
+        "p",
+        "predicted",
+        "predicted",
+        "what the network takes for the face, or the noisy one",
+    ),
     Key("gallery.nearest", "n", "nearest", "nearest", "the nearest training faces beside it"),
     Key("gallery.film", "f", "film", "film", "the same faces through the epochs of the run"),
     Key("gallery.again", "s", "sample", "draw again", "queue another set with other settings"),
@@ -143,6 +195,8 @@ KEYS: tuple[Key, ...] = (
     Key("profiles.diff", "space", "mark", "diff", "mark one, then see how another differs"),
     Key("profiles.delete", "d", "delete", "delete", "a profile of yours, to the trash"),
     Key("profiles.save", "ctrl+s", "save", "save", "save the form as a profile of yours"),
+    # The list of commands.
+    Key("commands.copy", "enter", "copy", "copy", "the line to the clipboard of the terminal"),
     # The profile form, where letters are typed.
     Key("form.save", "ctrl+s", "save", "save", "save as a profile of yours"),
     Key("form.estimate", "ctrl+e", "estimate", "measure", "train a few steps here and time them"),
@@ -248,10 +302,11 @@ def bindings(*groups: str, only: Iterable[str] | None = None) -> "list[BindingTy
 
 # Groups whose keys are live at the same time: a key may mean one thing in each of these only.
 _TOGETHER = (
-    *((screen, "list", "app") for screen in SCREENS),
+    *((screen, "list", "app", "pane") for screen in SCREENS),
     *((widget, "app") for widget in ("chart", "faces", "film", "player")),
     ("dialog", "measures"),
     ("dialog", "path"),
+    ("dialog", "commands"),
     ("confirm",),
     ("form",),
 )
@@ -278,7 +333,7 @@ def read_keymap(path: Path) -> tuple[dict[str, str], list[str]]:
             problems.append(f"{key_id} is no action" + (f" (did you mean {close}?)" if close else ""))
             continue
         keys = [str(k).strip() for k in value] if isinstance(value, list) else str(value).split(",")
-        named = [_name(key.strip()) for key in keys]
+        named = [key_name(key.strip()) for key in keys]
         bad = [key for key, name in zip(keys, named, strict=True) if name is None]
         if bad or not named:
             problems.append(f"{key_id}: {', '.join(map(repr, bad)) or 'nothing'} is not a key")
@@ -298,30 +353,6 @@ def _flat(table: dict[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
             yield before + name, value
 
 
-_NAMES = """
-up down left right home end pageup pagedown insert delete backspace tab enter escape space question_mark slash plus
-minus equals_sign comma full_stop left_square_bracket right_square_bracket
-"""
-_NAMED = frozenset(_NAMES.split()) | {f"f{n}" for n in range(1, 25)}
-_MODIFIERS = ("ctrl", "alt", "shift", "super")
-
-
-def _name(key: str) -> str | None:
-    """A key as Textual names it ("/" → "slash"), or None where there is no such key."""
-    *modifiers, last = key.split("+") if len(key) > 1 else [key]
-    if any(m not in _MODIFIERS for m in modifiers):
-        return None
-    if len(last) == 1:
-        if not last.isprintable():
-            return None
-        if not last.isalnum():
-            last = unicodedata.name(last, "").lower().replace("-", "_").replace(" ", "_")
-            last = {"solidus": "slash", "hyphen_minus": "minus", "plus_sign": "plus"}.get(last, last)
-    elif last not in _NAMED:
-        return None
-    return "+".join([*modifiers, last])
-
-
 def _clashes(found: dict[str, str]) -> Iterable[tuple[str, str]]:
     """(id, why) for each entry whose key another action on the same screen already has."""
     said: set[str] = set()
@@ -335,17 +366,3 @@ def _clashes(found: dict[str, str]) -> Iterable[tuple[str, str]]:
                 if owner != key.id and key.id in found and key.id not in said:
                     said.add(key.id)
                     yield key.id, f"{key.id}: {name!r} is already {owner}"
-
-
-_SHOWN = {
-    "question_mark": "?", "slash": "/", "plus": "+", "minus": "-", "equals_sign": "=", "comma": ",",
-    "full_stop": ".", "left_square_bracket": "[", "right_square_bracket": "]", "up": "↑", "down": "↓",
-    "left": "←", "right": "→", "escape": "esc", "pageup": "pgup", "pagedown": "pgdn",
-}  # fmt: skip
-
-
-def shown(key: str) -> str:
-    """A key as people read it: "ctrl+p" → "^p", "question_mark" → "?"."""
-    *modifiers, last = key.split("+") if len(key) > 1 else [key]
-    last = _SHOWN.get(last, last)
-    return "".join("^" if m == "ctrl" else f"{m}+" for m in modifiers) + last

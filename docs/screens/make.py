@@ -20,7 +20,15 @@ from engine.base.home import Home
 from engine.client.asynchronous import AsyncClient
 
 SIZE = (110, 32)
-SCREENS = {"1": "dashboard", "3": "checkpoints", "4": "gallery", "5": "profiles", "6": "compare"}
+SCREENS = {
+    "1": "dashboard",
+    "2": "queue",
+    "3": "checkpoints",
+    "4": "gallery",
+    "5": "profiles",
+    "6": "compare",
+    "7": "data",
+}
 WIDTH, HEIGHT = 8, 16
 DOTS = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3)]
 GROUND, INK = (16, 20, 24), (220, 220, 220)

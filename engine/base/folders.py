@@ -65,6 +65,12 @@ class SampleFolder:
     trajectory = Inside("trajectory.npy")
     """The denoising of the first few pictures, uint8 (frames, n, H, W, C), NPY; frame 0 is noise."""
 
+    @property
+    def predicted(self) -> Path:
+        """What the network took for the finished picture at each frame of the trajectory, of its shape, NPY. Not there
+        in sets of older versions."""
+        return self.path / "predicted.npy"
+
 
 @dataclass(frozen=True)
 class RunFolder:

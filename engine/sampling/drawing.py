@@ -30,11 +30,13 @@ class NotFiniteError(DdpmError):
 
 @dataclass(frozen=True)
 class Drawn:
-    """One batch. pictures: uint8 (n, H, W, C); frames: uint8 (f, n, H, W, C) or None, noise first."""
+    """One batch. pictures: uint8 (n, H, W, C); frames: uint8 (f, n, H, W, C) or None, noise first; predicted: the x_0
+    that the network estimated for each of them, of the same shape."""
 
     indices: range
     pictures: np.ndarray
     frames: np.ndarray | None
+    predicted: np.ndarray | None = None
 
 
 def draw(
@@ -84,11 +86,15 @@ def draw(
         initial = noise.initial()
         finite = torch.ones(len(indices), dtype=torch.bool, device=device)
         frames = [to_uint8(initial[:kept])] if kept else []
+        predicted: list[Tensor] = []
 
         def step_done(index: int, x_t: Tensor, x_0: Tensor) -> None:
             nonlocal done
-            if kept and index + 1 in wanted:  # noqa: B023 - called only within this turn of the loop
+            if kept and index == 0:  # noqa: B023 - called only within this turn of the loop
+                predicted.append(to_uint8(x_0[:kept]))  # noqa: B023
+            if kept and index + 1 in wanted:  # noqa: B023
                 frames.append(to_uint8(x_t[:kept]))  # noqa: B023
+                predicted.append(to_uint8(x_0[:kept]))  # noqa: B023
             done += len(indices)  # noqa: B023
             on_step(done, total)
 
@@ -113,7 +119,12 @@ def draw(
                 f"the network returns values that are not finite for {bad} of {plural(len(indices), 'picture')}"
             )
         pictures = to_uint8(x).cpu().numpy()
-        yield Drawn(indices, pictures, np.stack([f.cpu().numpy() for f in frames]) if frames else None)
+        yield Drawn(indices, pictures, _stacked(frames), _stacked(predicted))
+
+
+def _stacked(frames: list[Tensor]) -> np.ndarray | None:
+    """uint8 (n, H, W, C) each as one array (f, n, H, W, C); None if there are none."""
+    return np.stack([frame.cpu().numpy() for frame in frames]) if frames else None
 
 
 def group_size(settings: Settings, count: int) -> int:

@@ -147,6 +147,8 @@ def _store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, 
         frames = [d.frames for d in drawn if d.frames is not None]
         if frames:
             save_npy(target.trajectory, np.concatenate(frames, axis=1))
+            predicted = [d.predicted for d in drawn if d.predicted is not None]
+            save_npy(target.predicted, np.concatenate(predicted, axis=1))
     except DiskFullError as error:
         raise DiskFullError(error.what, f"the pictures are complete in {target.path}") from None
     return target

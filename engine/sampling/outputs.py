@@ -48,8 +48,8 @@ class Amounts:
 
     @property
     def moments(self) -> int:
-        """Return the bytes of all stored frames."""
-        return self.kept * self.frames * self.each
+        """Return the bytes of all stored frames, and of as many predicted pictures."""
+        return 2 * self.kept * self.frames * self.each
 
     def sheet(self, pictures: int, scale: int, columns: int | None = None) -> int:
         """Return the bytes of a grid of enlarged pictures."""
@@ -108,7 +108,7 @@ def check_disks(folder: Path, amounts: Amounts, args: Mapping[str, Any]) -> None
     one disk is added up.
     """
     count = amounts.count
-    # pictures.npy, grid.png (which noise makes incompressible), and trajectory.npy.
+    # pictures.npy, grid.png (which noise makes incompressible), trajectory.npy and predicted.npy.
     wanted = [(folder, amounts.count * amounts.each + amounts.sheet(count, 1) + amounts.moments)]
     for key, size_of in amounts.outputs(args).items():
         path = Path(args[key])

@@ -16,9 +16,11 @@ from textual.screen import ModalScreen, Screen
 from textual.worker import Worker, WorkerState
 
 from ddpm_tui.tui.keymap import BY_ID, bindings
+from ddpm_tui.tui.screens.panes import Panes
 from ddpm_tui.tui.state.snapshot import Snapshot
 from ddpm_tui.tui.textual_private import OpenScreen
 from ddpm_tui.tui.widgets.abstract import Abstract
+from ddpm_tui.tui.widgets.banner import Banner
 from ddpm_tui.tui.widgets.bars import FootBar, TopBar
 from ddpm_tui.tui.widgets.line import LONGEST, TextLine
 from ddpm_tui.tui.widgets.rows import Line, Rows
@@ -95,7 +97,7 @@ class Sturdy(OpenScreen):
         screen.set_class(small, "-too-small")
 
 
-class BaseScreen(Sturdy, Screen[None], Abstract):
+class BaseScreen(Panes, Sturdy, Screen[None], Abstract):
     """Subclasses set NAME (a mode), give `body` and `paint`; both may fail without taking the app along.
 
     `paint` is called with every new Snapshot while the screen is the shown one, and once when it comes up.
@@ -103,7 +105,7 @@ class BaseScreen(Sturdy, Screen[None], Abstract):
 
     NAME = ""
     AUTO_FOCUS = ""
-    BINDINGS = bindings("app")
+    BINDINGS = bindings("app", "pane")
 
     def __init_subclass__(cls, **more: Any) -> None:
         # Its own style sheet lies beside it and is read when the screen is first shown.
@@ -125,6 +127,7 @@ class BaseScreen(Sturdy, Screen[None], Abstract):
 
     def compose(self) -> ComposeResult:
         yield TopBar(self.NAME)
+        yield Banner()
         with Container(id="body"):
             yield from self.body()
         yield FootBar()
@@ -166,6 +169,7 @@ class BaseScreen(Sturdy, Screen[None], Abstract):
             return
         try:
             self.query_one(TopBar).show(snapshot)
+            self.query_one(Banner).show(snapshot, self.ddpm.key)
             self.paint(snapshot)
             self.query_one(FootBar).repaint()
         except Exception as error:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ddpm_tui.tui.state.shell import line
 from engine.base.folders import RunFolder
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Changes:
         away = before == info.step
         await asyncio.to_thread(set_tag, run, tag, None if away else info.step)
         says = f"{run.name}@{info.step} is {'no longer ' if away else 'now '}{run.name}@{tag}"
+        words = ("untag", run.name) if away else ("tag", f"{run.name}@{info.step}")
+        self.app.echo(line("checkpoints", *words, tag))
         self.app.say(says)
         again = partial(self.tag, run, info, tag)
         self._push(f"tag {tag} is as it was", lambda: set_tag(run, tag, before), says, again)
@@ -49,6 +52,7 @@ class Changes:
 
         trashed = await asyncio.to_thread(discard_checkpoint, self.app.home, run, info.folder)
         name = f"{run.name}@{info.step}"
+        self.app.echo(line("checkpoints", "delete", name))
         self.app.say(f"{name} is in the trash; {self.app.key('app.undo')} brings it back")
         again = partial(self.delete, run, info)
         self._push(f"{name} is back", lambda: restore(trashed), f"{name} is deleted", again)
@@ -60,6 +64,7 @@ class Changes:
         from engine.service.run_changes import discard
 
         trashed = await asyncio.to_thread(discard, self.app.home, run)
+        self.app.echo(line("runs", "delete", run.name))
         self.app.say(f"run {run.name} is in the trash; {self.app.key('app.undo')} brings it back")
         again = partial(self.delete_run, run)
         self._push(f"run {run.name} is back", lambda: restore(trashed), f"run {run.name} is deleted", again)
@@ -69,6 +74,7 @@ class Changes:
         from engine.service import run_changes
 
         await asyncio.to_thread(run_changes.rename, self.app.home, old, new)
+        self.app.echo(line("runs", "rename", old, new))
         self.app.say(f"run {old} is now {new}")
         self._push(
             f"the run is {old} again",
@@ -84,6 +90,9 @@ class Changes:
         from engine.service.run_changes import discard
 
         record = await asyncio.to_thread(branch_run, self.app.home, run, info, overrides, name or None)
+        changes = [word for change in overrides for word in ("--set", change)]
+        source = f"{run.name}@{info.step}"
+        self.app.echo(line("runs", "branch", source, *changes, "--name", record.name))
         key = self.app.key("checkpoints.train")
         self.app.say(f"{record.name} branches from {run.name}@{info.step}; {key} trains it")
         folder = self.app.home.run(record.name)
@@ -96,6 +105,7 @@ class Changes:
     async def verify(self, run: RunFolder, info: "CheckpointInfo") -> None:
         from engine.runs.checkpoints import verify
 
+        self.app.echo(line("checkpoints", "verify", f"{run.name}@{info.step}"))
         self.app.say(f"reading {run.name}@{info.step} …", "dim")
         problem = await asyncio.to_thread(verify, info.folder)
         name = f"{run.name}@{info.step}"
@@ -108,4 +118,5 @@ class Changes:
         from engine.runs.export import export_checkpoint
 
         where = await asyncio.to_thread(export_checkpoint, run, info, target)
+        self.app.echo(line("checkpoints", "export", f"{run.name}@{info.step}", where))
         self.app.say(f"{run.name}@{info.step} is in {where}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Grid
+from textual.widget import Widget
 
 from ddpm_tui.tui.keymap import bindings
 from ddpm_tui.tui.screens import asks
@@ -24,6 +25,7 @@ from ddpm_tui.tui.screens.checkpoint_dialogs import (
 from ddpm_tui.tui.screens.checkpoint_faces import CheckpointFaces
 from ddpm_tui.tui.screens.checkpoint_facts import CheckpointFacts
 from ddpm_tui.tui.screens.checkpoint_rows import COLUMNS, checkpoint_row, fault, no_checkpoint_lines
+from ddpm_tui.tui.screens.checkpoint_strip import CheckpointStrip
 from ddpm_tui.tui.screens.dialogs import Confirm
 from ddpm_tui.tui.screens.evaluate_form import EvaluateForm
 from ddpm_tui.tui.screens.forms import SampleForm, TrainForm, wish
@@ -45,6 +47,7 @@ class CheckpointsScreen(BaseScreen):
     checkpoints, and then large faces over all that is known of the checkpoint."""
 
     NAME = "checkpoints"
+    LIST = "#runs"
     BINDINGS = [
         *bindings("checkpoints"),
         *bindings("list", only=["list.filter", "list.unfilter", "list.next_pane", "list.previous_pane"]),
@@ -70,6 +73,7 @@ class CheckpointsScreen(BaseScreen):
             yield RunTree()
             yield Table(COLUMNS, id="steps")
             yield CheckpointFaces()
+            yield CheckpointStrip()
             yield CheckpointFacts()
 
     def on_mount(self) -> None:
@@ -110,9 +114,10 @@ class CheckpointsScreen(BaseScreen):
         self.beside(self._bring_faces)
 
     async def _bring_faces(self) -> None:
-        while not self.query(CheckpointFaces):  # the boxes of a screen come one after the other
+        while not self.query(CheckpointStrip):  # the boxes of a screen come one after the other
             await asyncio.sleep(0.02)
         await self.query_one(CheckpointFaces).bring()
+        await self.query_one(CheckpointStrip).bring()
 
     # Painting.
 
@@ -134,6 +139,9 @@ class CheckpointsScreen(BaseScreen):
             self._follow = (None, self._follow[1])
         self._look()
         self.query_one(CheckpointFacts).look(snapshot)
+        for strip in self.query(CheckpointStrip):
+            self.ddpm.store.follow(self.NAME, [strip.run] if strip.run else [])
+            strip.look(snapshot)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._about)
@@ -185,6 +193,8 @@ class CheckpointsScreen(BaseScreen):
     def _about(self) -> None:
         run, info = self.snapshot.run(self._run), self._info()
         self.query_one(CheckpointFacts).tell(run, info, self._marks)
+        for strip in self.query(CheckpointStrip):
+            strip.show(run, self._found, info.step if info else None)
         faces = self.query_one(CheckpointFaces)
         if run is None or info is None:
             faces.show(None)
@@ -324,6 +334,9 @@ class CheckpointsScreen(BaseScreen):
         self.app.push_screen(
             question, lambda yes: self.attempt(self._changes.delete_run(folder)) if yes else None
         )
+
+    def pane_to_zoom(self) -> Widget | None:
+        return self.query_one(CheckpointFaces)
 
     def offers(self, key_id: str) -> bool:
         run, info = self.snapshot.run(self._run), self._info()

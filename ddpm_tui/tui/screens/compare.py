@@ -62,6 +62,7 @@ class CompareScreen(BaseScreen):
     """Runs are put in and taken out on the left; on the right one of the views."""
 
     NAME = "compare"
+    LIST = "#subjects-box"
     BINDINGS = [
         *bindings("compare"),
         *bindings("list", only=["list.filter", "list.unfilter"]),
@@ -267,6 +268,9 @@ class CompareScreen(BaseScreen):
     def _target(self) -> Widget | None:
         """What the shown view has that takes keys."""
         return self._views[self._view].target if self._views else None
+
+    def pane_to_zoom(self) -> Widget | None:
+        return self.query_one("#view")
 
     def offers(self, key_id: str) -> bool:
         scrubs = self._view == "faces" and bool(self._subjects)

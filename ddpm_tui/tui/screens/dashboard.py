@@ -5,35 +5,31 @@ while the link's budget allows it; text always goes out.
 """
 
 import asyncio
-import contextlib
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
+from textual.widget import Widget
 from textual.widgets import Static
 
 from ddpm_tui.tui.keymap import bindings
 from ddpm_tui.tui.screens.base import BaseScreen
-from ddpm_tui.tui.state.snapshot import JobView, RunView, Snapshot
+from ddpm_tui.tui.screens.dashboard_words import nothing_lines
+from ddpm_tui.tui.screens.run_faces import RunFaces
+from ddpm_tui.tui.state.forecast import forecast
+from ddpm_tui.tui.state.snapshot import JobView, Snapshot
 from ddpm_tui.tui.widgets.jobs import EventList, JobPanel, QueueSummary
 from ddpm_tui.tui.widgets.meters import MeterPanel
-from ddpm_tui.tui.widgets.rows import Line, entitle
-from engine.base.errors import DdpmError
-from engine.base.home import Home
-from engine.service.states import State
+from ddpm_tui.tui.widgets.rows import entitle
+from ddpm_tui.words import clock
 
 if TYPE_CHECKING:
     from ddpm_tui.tui.state.plotting import Plotter
     from ddpm_tui.tui.widgets.chart import LossChart
-    from ddpm_tui.tui.widgets.face_grid import FaceGrid, Filmstrip
 
 DEMO = "demo"
 CHART_BYTES = 2500
-CELL_BYTES, FACES_BYTES = 20, 1000
-"""What a painting of the chart costs, and of faces for each cell and all together, about; what it really cost is
-counted."""
+"""What a painting of the chart costs, about; what it really cost is counted."""
 
 
 class DashboardScreen(BaseScreen):
@@ -49,16 +45,8 @@ class DashboardScreen(BaseScreen):
         self._job: str | None = None
         self._run: str | None = None
         self._chart: LossChart | None = None
-        self._grid: FaceGrid | None = None
-        self._film: Filmstrip | None = None
         self._plotter: Plotter | None = None
         self._drawn: tuple[Any, ...] = ()
-        self._newest: dict[int, float] = {}
-        """The epoch of the newest preview, by its step: the metrics say it only later."""
-        self._preview: str | None = None
-        self._faces: list[Any] = []
-        self._filming = False
-        self._learns: str | None = None
         self._fresh = False
 
     def body(self) -> ComposeResult:
@@ -67,8 +55,7 @@ class DashboardScreen(BaseScreen):
         with Horizontal(id="middle"):
             with Container(id="curves", classes="rule"):
                 yield Static("", classes="placeholder", id="curves-wait", markup=False)
-            with Container(id="faces", classes="rule"):
-                yield Static("", classes="placeholder", id="faces-wait", markup=False)
+            yield RunFaces()
         with Horizontal(id="below"):
             with Container(id="queue-box", classes="rule"):
                 yield QueueSummary(id="summary")
@@ -81,7 +68,6 @@ class DashboardScreen(BaseScreen):
         for place, title in (("queue-box", "queue"), ("meters-box", "devices"), ("events-box", "events")):
             entitle(self.query_one(f"#{place}"), f" {title} ")
         entitle(self.query_one("#curves"), " loss ")
-        entitle(self.query_one("#faces"), " faces ")
 
     def painted_first(self) -> None:
         self.read(self._bring_pictures)
@@ -91,19 +77,17 @@ class DashboardScreen(BaseScreen):
         await asyncio.to_thread(_import_drawing)
         from ddpm_tui.tui.state.plotting import Plotter
         from ddpm_tui.tui.widgets.chart import LossChart
-        from ddpm_tui.tui.widgets.face_grid import FaceGrid, Filmstrip
 
-        terminal = self.ddpm.terminal
         self._plotter = Plotter()
-        self._chart = LossChart(terminal=terminal, id="chart")
-        self._grid = FaceGrid(terminal=terminal, low_colours=self.ddpm.low_bandwidth, id="grid")
-        self._grid.can_focus = False
-        self._film = Filmstrip((32, 32), terminal=terminal, low_colours=self.ddpm.low_bandwidth, id="film")
-        self._film.display = False
-        self._chart.display = self._grid.display = False
+        self._chart = LossChart(terminal=self.ddpm.terminal, id="chart")
+        self._chart.display = False
         await self.query_one("#curves").mount(self._chart)
-        await self.query_one("#faces").mount(self._grid, self._film)
+        await self.faces.bring()
         self.repaint()
+
+    @property
+    def faces(self) -> RunFaces:
+        return self.query_one(RunFaces)
 
     # What is shown.
 
@@ -124,12 +108,18 @@ class DashboardScreen(BaseScreen):
 
             loss = last_finite(curves.train, "loss")
         resume = self.ddpm.key("dashboard.pause")
-        self.query_one(JobPanel).show(job, snapshot.time, loss, self._nothing(snapshot, run), resume)
+        self.query_one(JobPanel).show(
+            job, snapshot.time, loss, nothing_lines(snapshot, run, self.ddpm.key), resume
+        )
+        times = forecast(snapshot)
+        done = f" queue · all done {clock(times.done)} " if times.done is not None else " queue "
+        entitle(self.query_one("#queue-box"), done)
+        self.query_one(QueueSummary).times = times
         self.query_one(QueueSummary).show(snapshot)
         self.query_one(MeterPanel).show(snapshot.meters)
         self.query_one(EventList).show(snapshot)
         self._paint_curves(snapshot, job)
-        self._paint_faces(snapshot, run, job)
+        self.faces.show(snapshot, run, job)
 
     def _choose(self, snapshot: Snapshot) -> JobView | None:
         """The job to show: the one chosen while it lives, else the first at work; and its run, which stays when
@@ -147,56 +137,6 @@ class DashboardScreen(BaseScreen):
             recent = next((j for j in reversed(snapshot.over) if j.run and snapshot.run(j.run)), None)
             self._run = recent.run if recent else snapshot.runs[-1].name if snapshot.runs else None
         return job
-
-    def _nothing(self, snapshot: Snapshot, run: RunView | None) -> list[Line]:
-        """What to say where no job is at work."""
-        key = self.ddpm.key
-        if not snapshot.loaded:
-            return [[("looking …", "dim")]]
-        waiting = snapshot.waiting
-        if waiting:
-            why = waiting[0].wait or str(waiting[0].state)
-            return [
-                [("Nothing is running. ", "bold"), (f"Next: {waiting[0].title}", "")],
-                [(why, "dim")],
-                [(key("app.queue"), "accent bold"), (" queue", "dim")],
-            ]
-        bad = snapshot.over[-1] if snapshot.over else None
-        if bad is not None and bad.state is State.FAILED:
-            return [
-                [("✗ ", "bad"), (bad.title, "bold"), ("  failed", "bad")],
-                [(bad.job.reason, "bad"), ("  " + bad.job.hint, "accent")],
-                [
-                    (key("app.queue"), "accent bold"),
-                    " queue: ",
-                    (key("queue.retry"), "accent bold"),
-                    " tries again, ",
-                    (key("queue.log"), "accent bold"),
-                    " shows what its worker said",
-                ],
-            ]
-        if run is not None:
-            return [
-                [("Nothing is running. ", "bold"), (f"Shown: run {run.name}, epoch {run.epoch}", "dim")],
-                [
-                    (key("app.queue"), "accent bold"),
-                    " then ",
-                    (key("queue.add"), "accent bold"),
-                    " trains on   ",
-                    (key("app.gallery"), "accent bold"),
-                    " looks at samples   ",
-                    (key("app.checkpoints"), "accent bold"),
-                    " checkpoints",
-                ],
-            ]
-        return [
-            [("Nothing has been trained here yet.", "bold")],
-            [
-                (key("dashboard.demo"), "accent bold"),
-                " starts the demo: built-in faces, a few minutes, faces at the end",
-            ],
-            [(key("app.profiles"), "accent bold"), " to choose what to train instead"],
-        ]
 
     def _paint_curves(self, snapshot: Snapshot, job: JobView | None) -> None:
         box, wait = self.query_one("#curves"), self.query_one("#curves-wait", Static)
@@ -243,96 +183,20 @@ class DashboardScreen(BaseScreen):
             return coming
         return none if self._run in self.snapshot.curves else "looking …"
 
-    def _paint_faces(self, snapshot: Snapshot, run: RunView | None, job: JobView | None) -> None:
-        if self._grid is None or self._film is None:
-            return
-        curves = snapshot.curves.get(self._run or "")
-        wait = self.query_one("#faces-wait", Static)
-        if curves is None or not curves.previews:
-            self._preview = None
-            if run is None or run.name != self._learns:
-                self._learns = None
-                self._grid.display = self._film.display = False
-                wait.display = True
-                wait.update(
-                    self._instead(job, "faces come with the first epoch", "no faces yet", "no previews")
-                )
-                entitle(self.query_one("#faces"), " faces ")
-            if run is not None and self._learns is None:
-                self.beside(partial(self._load_stand_ins, run), "faces")
-            return
-        self._learns = None
-        newest = curves.preview_paths[-1]
-        if newest == self._preview:
-            return
-        cells = self._grid.size.width * self._grid.size.height
-        if self._preview is not None and not self.ddpm.may_write(CELL_BYTES * cells + FACES_BYTES):
-            return
-        self._preview = newest
-        self.beside(partial(self._load_faces, newest, curves.previews[-1], run), "faces")
+    # One cursor in the epochs: where the chart is inspected, and which preview is shown.
 
-    async def _load_stand_ins(self, run: RunView) -> None:
-        """Until the first preview: what a branch's parent drew where it branched, or what the run learns from, so that
-        one sees at once what it is about."""
-        faces, title = await asyncio.to_thread(_stand_ins, self.ddpm.home, self.snapshot, run)
-        if faces and self._preview is None and run.name == self._run:
-            self._learns, self._faces = run.name, faces
-            entitle(self.query_one("#faces"), title)
-            self._show_faces()
+    def on_loss_chart_inspected(self, event: "LossChart.Inspected") -> None:
+        self.faces.go_to_step(event.step)
 
-    async def _load_faces(self, path: str, step: int, run: RunView | None) -> None:
-        from ddpm_tui.tui.state.previews import epoch_of, load_faces
-
-        assert self._grid is not None
-        assert self._film is not None
-        size = run.setting("data", "size") if run else None
-        try:
-            self._faces = await asyncio.to_thread(load_faces, Path(path), size)
-            epoch = await asyncio.to_thread(epoch_of, Path(path))
-        except DdpmError as error:
-            wait = self.query_one("#faces-wait", Static)
-            self._grid.display = self._film.display = False
-            wait.display = True
-            wait.update(error.what.replace(path, Path(path).name))
-            return
-        self._newest = {} if epoch is None else {step: epoch}
-        if self._faces:
-            self._film.face = (self._faces[0].shape[1], self._faces[0].shape[0])
-        entitle(self.query_one("#faces"), self._faces_title(step, epoch))
-        self._show_faces()
-
-    def _faces_title(self, step: int, epoch: float | None) -> str:
-        curves = self.snapshot.curves.get(self._run or "")
-        if epoch is None and curves is not None and len(curves.epochs.get("step", ())):
-            at = (abs(curves.epochs["step"] - step)).argmin()
-            epoch = curves.epochs["epoch"][at] if curves.epochs["step"][at] == step else None
-        return f" faces after epoch {epoch:g} " if epoch else f" faces at step {step:,} "
-
-    def _show_faces(self) -> None:
-        from ddpm_tui.tui.state.previews import moment, worth_showing
-        from ddpm_tui.tui.widgets.face_grid import FilmFrame
-
-        if self._grid is None or self._film is None or not self._faces:
-            return
-        self.query_one("#faces-wait").display = False
-        filming = self._filming and self._learns is None
-        self._grid.display, self._film.display = not filming, filming
-        if filming:
-            curves = self.snapshot.curves.get(self._run or "")
-            if curves is not None:
-                frames = zip(curves.previews, curves.preview_paths, strict=True)
-                epochs = {**_epochs_by_step(curves), **self._newest}
-                self._film.show([FilmFrame(Path(p), *moment(s, epochs.get(s))) for s, p in frames])
-            return
-        room = self.query_one("#faces").content_size
-        count = worth_showing(len(self._faces), self._faces[0].shape[1], room.width - 2, room.height)
-        self._grid.show(self._faces[:count])
-
-    def on_resize(self) -> None:
-        if self._faces:
-            self.call_after_refresh(self._show_faces)
+    def on_run_faces_moved(self, event: RunFaces.Moved) -> None:
+        if self._chart is not None:
+            self._chart.inspect_step(event.step)
 
     # Keys.
+
+    def pane_to_zoom(self) -> Widget | None:
+        chart = self._chart is not None and self._chart.has_focus
+        return self.query_one("#curves" if chart else "#faces")
 
     def offers(self, key_id: str) -> bool:
         view = self.snapshot.job(self._job)
@@ -343,6 +207,8 @@ class DashboardScreen(BaseScreen):
             "dashboard.next_job": len(self.snapshot.live) > 1,
             "dashboard.chart": self._chart is not None and self._chart.display,
             "dashboard.film": curves is not None and len(curves.previews) > 1,
+            "dashboard.earlier": self.faces.scrubs,
+            "dashboard.later": self.faces.scrubs,
         }
         return needed.get(key_id, True)
 
@@ -352,10 +218,10 @@ class DashboardScreen(BaseScreen):
             return "resume"
         if key_id == "dashboard.chart" and self._chart is not None and self._chart.has_focus:
             return "leave chart"
-        return "newest faces" if key_id == "dashboard.film" and self._filming else ""
+        return "one moment" if key_id == "dashboard.film" and self.faces.filming else ""
 
     def needs(self, action: str) -> bool:
-        return action in ("focus_chart", "film") or action.startswith("app.focus")
+        return action.partition("(")[0] in ("focus_chart", "film", "scrub") or action.startswith("app.focus")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "demo":  # later it is a profile like any other
@@ -393,7 +259,6 @@ class DashboardScreen(BaseScreen):
             return
         at = live.index(self._job) if self._job in live else -1
         self._job = live[(at + 1) % len(live)]
-        self._preview = None
         self.repaint()
 
     def action_focus_chart(self) -> None:
@@ -401,8 +266,11 @@ class DashboardScreen(BaseScreen):
             self.set_focus(None if self._chart.has_focus else self._chart)
 
     def action_film(self) -> None:
-        self._filming = not self._filming
-        self._show_faces()
+        self.faces.film()
+
+    def action_scrub(self, by: int) -> None:
+        """To an earlier or a later preview; the chart's cursor goes along."""
+        self.faces.scrub(by)
 
     def action_log(self) -> None:
         from ddpm_tui.tui.screens.log import LogView
@@ -412,27 +280,6 @@ class DashboardScreen(BaseScreen):
             self.ddpm.say("no job is at work", "dim")
         else:
             self.app.push_screen(LogView(self.ddpm.home.job(view.id), view.title))
-
-
-def _epochs_by_step(curves: Any) -> dict[int, float]:
-    epochs = curves.epochs
-    pairs = zip(epochs.get("step", ()), epochs.get("epoch", ()), strict=True)
-    return {int(step): float(epoch) for step, epoch in pairs}
-
-
-def _stand_ins(home: Home, snapshot: Snapshot, run: RunView) -> tuple[list[Any], str]:
-    """Faces to show for a run that has no preview yet, and what they are."""
-    from ddpm_tui.tui.state.previews import epoch_of, load_faces, moment, shown_preview, training_faces
-
-    found = shown_preview(home, snapshot, run.name)
-    # A preview of its own that the Snapshot has not heard of yet comes with the next one.
-    if found is not None and found[0].name != run.name:
-        parent, step = found
-        path = parent.preview(step)
-        with contextlib.suppress(DdpmError):
-            faces = load_faces(path, run.setting("data", "size"))
-            return faces, f" parent's faces, {moment(step, epoch_of(path))[1]} "
-    return training_faces(home, run.name), " training faces, no previews yet "
 
 
 def _import_drawing() -> None:

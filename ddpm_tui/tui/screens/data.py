@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
 
 from ddpm_tui.tui.keymap import bindings
 from ddpm_tui.tui.screens import asks
@@ -39,6 +40,7 @@ class DataScreen(BaseScreen):
     """Above the data sets, below what there is to say about one, at the right some of its pictures."""
 
     NAME = "data"
+    LIST = "#left"
     BINDINGS = [
         *bindings("data"),
         *bindings("list", only=["list.filter", "list.unfilter"]),
@@ -180,6 +182,9 @@ class DataScreen(BaseScreen):
         self.call_after_refresh(self._about)
 
     # Keys.
+
+    def pane_to_zoom(self) -> Widget | None:
+        return self.query_one("#faces")
 
     def offers(self, key_id: str) -> bool:
         data = self._data()

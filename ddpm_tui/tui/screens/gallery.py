@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
 
 from ddpm_tui.tui.keymap import bindings
 from ddpm_tui.tui.screens import asks
@@ -30,6 +31,7 @@ class GalleryScreen(BaseScreen):
     """Left the sets and the facts of one, right its faces."""
 
     NAME = "gallery"
+    LIST = "#left"
     BINDINGS = [
         *bindings("gallery"),
         *bindings("list", only=["list.filter", "list.unfilter", "list.next_pane", "list.previous_pane"]),
@@ -194,6 +196,9 @@ class GalleryScreen(BaseScreen):
         else:
             self.view.enlarge()
 
+    def pane_to_zoom(self) -> Widget | None:
+        return self.view
+
     def offers(self, key_id: str) -> bool:
         entry, view = self._entry(), self.view
         needed = {
@@ -201,6 +206,7 @@ class GalleryScreen(BaseScreen):
             "gallery.earlier": view.mode != "note",
             "gallery.later": view.mode != "note",
             "gallery.play": view.plays,
+            "gallery.predicted": view.predicts,
             "gallery.nearest": view.mode in ("grid", "large"),
             "gallery.film": entry is not None and bool(entry.run) and not entry.previews,
             "gallery.again": entry is not None or bool(self.snapshot.runs),
@@ -214,13 +220,22 @@ class GalleryScreen(BaseScreen):
         return "all faces" if key_id == "gallery.open" and self.view.mode == "large" else ""
 
     def needs(self, action: str) -> bool:
-        return not self._loaded or action.partition("(")[0] in ("open", "scrub", "play", "nearest")
+        return not self._loaded or action.partition("(")[0] in (
+            "open",
+            "scrub",
+            "play",
+            "predicted",
+            "nearest",
+        )
 
     def action_scrub(self, by: int) -> None:
         self.view.scrub(by)
 
     def action_play(self) -> None:
         self.view.play()
+
+    def action_predicted(self) -> None:
+        self.view.predicted()
 
     def action_nearest(self) -> None:
         self.view.nearest()

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import ComposeResult
-from textual.containers import Container, Horizontal
+from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Static
 
+from ddpm_tui.tui.screens.gallery_page import GalleryPage
 from ddpm_tui.words import number
 from engine.base.errors import DdpmError, UserError
 from engine.base.folders import SampleFolder
@@ -22,31 +23,28 @@ if TYPE_CHECKING:
     from ddpm_tui.tui.app import DdpmApp
     from ddpm_tui.tui.screens.base import BaseScreen
     from ddpm_tui.tui.state.nearest import Neighbours
-    from ddpm_tui.tui.state.samples import Entry, Pictures
+    from ddpm_tui.tui.state.samples import Entry
 
 NEIGHBOURS = 8
 
 
-class GalleryView(Container):
+class GalleryView(GalleryPage):
     """`look_at` gives it a set. `mode`: note (a sentence), grid, film or large."""
 
     def __init__(self) -> None:
-        super().__init__(id="view")
-        self.mode = "note"
+        super().__init__()
         self._entry: Entry | None = None
-        self._pictures: Pictures | None = None
-        self._widgets: dict[str, Any] = {}
         self._loading = True
         self._then: Callable[[], None] | None = None
         """What was asked for while the pictures were still to come."""
         self._filmed = ""
-        self._face = 0
         self._near = False
         self._neighbours: dict[str, Neighbours] = {}
         self._stop = threading.Event()
 
     def compose(self) -> ComposeResult:
         yield Static("…", id="note", classes="placeholder", markup=False)
+        yield Static("", id="moment", markup=False)
 
     @property
     def _ddpm(self) -> "DdpmApp":
@@ -89,6 +87,8 @@ class GalleryView(Container):
         self._entry = entry
         self._pictures = None
         self._face = 0
+        self._moment = None
+        self._rest()
         self._stop.set()
         if entry is None:
             self.say("")
@@ -122,6 +122,7 @@ class GalleryView(Container):
             else:
                 self._pictures = await asyncio.to_thread(load_pictures, SampleFolder(entry.path))
                 self._widgets["grid"].show(list(self._pictures.pictures))
+                self._moment = None
                 self._show("grid")
         except DdpmError as error:
             self.say(str(error))
@@ -166,6 +167,9 @@ class GalleryView(Container):
         focused = self.screen.focused
         inside = focused is not None and self in focused.ancestors
         self.query_one("#note", Static).display = mode == "note"
+        if mode != "grid":
+            self._rest()
+        self._say_moment()
         for name in ("grid", "film", "large"):
             if name in self._widgets:
                 self._widgets[name].display = name == mode
@@ -188,15 +192,6 @@ class GalleryView(Container):
             _, path = self._entry.previews[event.index]
             self._screen.beside(partial(self._load_moment, self._entry, path), "load", holds=True)
 
-    @property
-    def plays(self) -> bool:
-        """Whether the denoising of a shown face was kept."""
-        return (
-            self.mode in ("grid", "large")
-            and self._pictures is not None
-            and self._pictures.trajectory is not None
-        )
-
     # What the keys do.
 
     def enlarge(self) -> None:
@@ -217,7 +212,7 @@ class GalleryView(Container):
         if self._pictures is None:
             return
         self._face = index
-        frames = self._pictures.frames(index)
+        frames = self._pictures.frames(index, self._predicted)
         name = f"face {index + 1}"
         labels = [f"{name} noise", *([name] * (len(frames) - 1))] if len(frames) > 1 else [name]
         self._widgets["player"].show_frames(frames, labels)
@@ -232,6 +227,10 @@ class GalleryView(Container):
             self._widgets["player"].action_scrub(by)
         elif self.mode == "film":
             self._widgets["film"].action_move(by)
+        elif self.mode == "grid" and self.plays:
+            self._rest()
+            last = self._last_moment
+            self._page_at(max(0, min(last, (last if self._moment is None else self._moment) + by)))
         elif self.mode == "grid":
             self._widgets["grid"].action_move(by, 0)
 
@@ -239,6 +238,9 @@ class GalleryView(Container):
         """The denoising. Raises UserError where it was not kept."""
         if self._loading:
             self._then = self.play
+            return
+        if self.mode == "grid" and self.plays:
+            self._play_page()
             return
         if self.mode == "grid":
             self._enlarge(self._widgets["grid"].selected)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ddpm_tui.editor import edited
+from ddpm_tui.tui.state.shell import line
 from engine.base.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Changes:
         from engine.base.trash import discard, restore
 
         trashed = await asyncio.to_thread(discard, self.app.home, "profile", entry.name, entry.path)
+        self.app.echo(line("profiles", "delete", entry.name))
         self.app.say(f"profile {entry.name} is in the trash; {self.app.key('app.undo')} brings it back")
 
         async def back() -> None:

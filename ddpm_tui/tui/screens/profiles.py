@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.widget import Widget
 
 from ddpm_tui.tui.keymap import bindings
 from ddpm_tui.tui.screens import asks
@@ -15,6 +16,7 @@ from ddpm_tui.tui.screens.dialogs import Ask
 from ddpm_tui.tui.screens.forms import NEW, TrainForm, wish
 from ddpm_tui.tui.screens.profile_changes import Changes
 from ddpm_tui.tui.screens.profile_form import ProfileForm
+from ddpm_tui.tui.screens.profile_look import ProfileLook
 from ddpm_tui.tui.screens.profile_rows import COLUMNS, AboutProfile, diff_rows, facts_of, profile_row
 from ddpm_tui.tui.state.snapshot import Snapshot
 from ddpm_tui.tui.widgets.table import Table
@@ -31,12 +33,13 @@ class ProfilesScreen(BaseScreen):
     """Left the profiles, right what the one under the cursor is, or how it differs from the marked one."""
 
     NAME = "profiles"
+    LIST = "#list"
     BINDINGS = [
         *bindings("profiles"),
         *bindings("list", only=["list.filter", "list.unfilter"]),
         *bindings("app"),
     ]
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (116, "-wide"), (160, "-large")]
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,6 +62,7 @@ class ProfilesScreen(BaseScreen):
         with Horizontal():
             yield Table(COLUMNS, id="list", empty=[[("…", "dim")]])
             yield AboutProfile()
+            yield ProfileLook()
 
     def on_mount(self) -> None:
         self.table.focus()
@@ -89,7 +93,10 @@ class ProfilesScreen(BaseScreen):
 
         reader = await asyncio.to_thread(load)
         self._reader = reader(self.ddpm.home)
+        while not self.query(ProfileLook):  # the boxes of a screen come one after the other
+            await asyncio.sleep(0.02)
         self.repaint()
+        await self.query_one(ProfileLook).bring()
 
     # What there is.
 
@@ -144,6 +151,8 @@ class ProfilesScreen(BaseScreen):
 
     def _about(self) -> None:
         entry = self._entry()
+        for look in self.query(ProfileLook):
+            look.show(entry, self.snapshot)
         about = self.query_one(AboutProfile)
         if entry is None:
             about.show([])
@@ -206,6 +215,9 @@ class ProfilesScreen(BaseScreen):
             self._about()
 
     # Keys.
+
+    def pane_to_zoom(self) -> Widget | None:
+        return self.query_one(AboutProfile)
 
     def offers(self, key_id: str) -> bool:
         entry = self._entry()

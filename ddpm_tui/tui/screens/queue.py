@@ -34,6 +34,7 @@ class QueueScreen(BaseScreen):
     when each starts and ends. If there is room, the job under the cursor beside them and the devices' hours below."""
 
     NAME = "queue"
+    LIST = "#jobs-box"
     BINDINGS = [
         *bindings("queue"),
         *bindings("list", only=["list.filter", "list.unfilter"]),

@@ -77,9 +77,9 @@ def marks(curves: RunCurves, run: RunView | None = None) -> tuple[Mark, ...]:
     return tuple(found)
 
 
-def mark_at(curves: RunCurves, step: int) -> Mark:
-    """A checkpoint of the run as a vertical line."""
-    return Mark(step, *_place(curves, step), f"@{step}", "event")
+def mark_at(curves: RunCurves, step: int, text: str | None = None) -> Mark:
+    """A checkpoint of the run as a vertical line. text: what is written at it; by default its step."""
+    return Mark(step, *_place(curves, step), f"@{step}" if text is None else text, "event")
 
 
 def target(curves: RunCurves, to_epoch: float | None) -> Mark | None:

@@ -59,15 +59,21 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """pictures: uint8 (N, H, W, 3) · trajectory: uint8 (frames, n, H, W, 3), frame 0 is noise; None where not kept."""
+    """pictures: uint8 (N, H, W, 3) · trajectory: uint8 (frames, n, H, W, 3), frame 0 is noise; None if it was not kept
+    · predicted: what the network took for the finished picture at each frame; None if it was not kept."""
 
     pictures: NDArray[np.uint8]
     trajectory: NDArray[np.uint8] | None
+    predicted: NDArray[np.uint8] | None = None
 
-    def frames(self, index: int) -> list[NDArray[np.uint8]]:
-        """The denoising of one picture, or the picture alone where it was not kept."""
-        if self.trajectory is not None and index < self.trajectory.shape[1]:
-            return [np.ascontiguousarray(frame[index]) for frame in self.trajectory]
+    def frames(self, index: int, predicted: bool = False) -> list[NDArray[np.uint8]]:
+        """The denoising of one picture, or the picture alone if it was not kept.
+
+        predicted: what the network took for the finished picture, instead of what was still noisy.
+        """
+        kept = self.predicted if predicted and self.predicted is not None else self.trajectory
+        if kept is not None and index < kept.shape[1]:
+            return [np.ascontiguousarray(frame[index]) for frame in kept]
         return [np.ascontiguousarray(self.pictures[index])]
 
 
@@ -141,7 +147,12 @@ def load_pictures(folder: SampleFolder) -> Pictures:
         trajectory = _open(folder.trajectory, 5)
         if trajectory.shape[2:] != pictures.shape[1:]:
             raise DamagedError(f"{folder.trajectory} does not belong to {folder.pictures.name}")
-    return Pictures(pictures, trajectory)
+    predicted = None
+    if trajectory is not None and folder.predicted.exists():
+        predicted = _open(folder.predicted, 5)
+        if predicted.shape != trajectory.shape:
+            raise DamagedError(f"{folder.predicted} does not belong to {folder.trajectory.name}")
+    return Pictures(pictures, trajectory, predicted)
 
 
 def _open(path: Path, dimensions: int) -> NDArray[np.uint8]:

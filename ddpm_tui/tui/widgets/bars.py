@@ -168,6 +168,8 @@ def offered(node: object, key_id: str) -> bool:
     """Whether a key of that screen or widget does something in its present state."""
     if key_id.startswith("app."):
         node = node.app  # type: ignore[attr-defined]
+    if key_id.startswith("pane."):
+        return node.offers_pane(key_id)  # type: ignore[attr-defined, no-any-return]
     offers: Callable[[str], bool] = getattr(node, "offers", lambda _: True)
     return offers(key_id)
 

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 from rich.segment import Segment
 from textual import events
 from textual.color import Color, ColorParseError
+from textual.message import Message
 from textual.reactive import reactive
 from textual.timer import Timer
 
@@ -33,6 +35,13 @@ class LossChart(LinesWidget, can_focus=True):
     """
 
     BINDINGS = bindings("chart")
+
+    class Inspected(Message):
+        """The cursor stands at this step of the run on top; None: it was put away."""
+
+        def __init__(self, step: float | None) -> None:
+            super().__init__()
+            self.step = step
 
     view: reactive[View] = reactive(View, layout=False, repaint=False)
 
@@ -119,8 +128,27 @@ class LossChart(LinesWidget, can_focus=True):
         self._terminal = terminal
         super().terminal_is(terminal)
 
-    def watch_view(self) -> None:
+    def watch_view(self, before: View, now: View) -> None:
         self.repaint()
+        if before.cursor != now.cursor:
+            self.post_message(self.Inspected(self._step_at(now.cursor)))
+
+    def _step_at(self, cursor: float | None) -> float | None:
+        points = self.plot.series[-1].train if self.plot.series else None
+        if cursor is None or points is None or not len(points):
+            return None
+        return float(np.interp(cursor, points.x(self.view.unit), points.x("steps")))
+
+    def inspect_step(self, step: float | None) -> None:
+        """Put the cursor there, or away, without a message."""
+        points = self.plot.series[-1].train if self.plot.series else None
+        view = replace(self.view, cursor=None)
+        if step is not None and points is not None and len(points):
+            at = float(np.interp(step, points.x("steps"), points.x(self.view.unit)))
+            view = self.view.inspecting(self.plot, at)
+        if view != self.view:
+            self.set_reactive(LossChart.view, view)
+            self.repaint()
 
     # Keys
 

@@ -66,6 +66,11 @@ class FaceGrid(PictureWidget, can_focus=True):
         self.selected = self._inside(selected)
         self.repaint()
 
+    def change(self, pictures: Sequence[Picture]) -> None:
+        """The same pictures at another moment: cursor and size stay."""
+        self.pictures = pictures
+        self.repaint()
+
     def layout_now(self) -> GridLayout:
         """How the pictures are laid out in the widget's present size."""
         return self._layout(*self.size)

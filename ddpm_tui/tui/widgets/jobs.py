@@ -4,6 +4,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+from ddpm_tui.tui.state.forecast import Forecast, Times
 from ddpm_tui.tui.state.snapshot import JobView, Snapshot
 from ddpm_tui.tui.widgets.meters import bar
 from ddpm_tui.tui.widgets.rows import Line, Piece, Rows, length, spread
@@ -159,7 +160,7 @@ def with_key(hint: str, key: str) -> str:
     return re.sub(r"`queue resume( \d+)?`", key, hint) if key else hint
 
 
-def job_line(view: JobView, width: int, snapshot: Snapshot) -> Line:
+def job_line(view: JobView, width: int, snapshot: Snapshot, times: Times | None = None) -> Line:
     """One job in one line: sign, title, and at the right where it stands."""
     sign, tone = sign_and_tone(view.state)
     fraction = view.fraction
@@ -171,7 +172,8 @@ def job_line(view: JobView, width: int, snapshot: Snapshot) -> Line:
             right += f"  {left(view.progress.eta_s)}"
     elif view.state is State.QUEUED:
         turn = snapshot.turn(view)
-        right = f"at epoch {turn[0]}" if turn else "waits"
+        at = clock(times.start) if times is not None else ""
+        right = f"at epoch {turn[0]}" if turn else f"at {at}" if at else "waits"
         if view.wait and len(view.title) + len(view.wait) + 4 <= width:
             right = view.wait
     else:
@@ -200,16 +202,23 @@ class QueueSummary(_SnapshotRows):
 
     DEFAULT_CSS = "QueueSummary { height: 1fr; }"
 
+    times: Forecast | None = None
+    """When jobs start, if that was asked."""
+
+    def _line(self, view: JobView, width: int) -> Line:
+        times = self.times.of(view) if self.times is not None else None
+        return job_line(view, width, self.snapshot, times)
+
     def lines(self, width: int, height: int) -> list[Line]:
         active = [*self.snapshot.live, *self.snapshot.waiting]
         if len(active) > height:
             rest = len(active) - height + 1
             return [
-                *(job_line(view, width, self.snapshot) for view in active[: height - 1]),
+                *(self._line(view, width) for view in active[: height - 1]),
                 [(f"  and {rest} more", "dim")],
             ]
         shown = [*active, *reversed(self.snapshot.over)][:height]
-        return [job_line(view, width, self.snapshot) for view in shown] or [[("nothing queued", "dim")]]
+        return [self._line(view, width) for view in shown] or [[("nothing queued", "dim")]]
 
 
 class EventList(_SnapshotRows):

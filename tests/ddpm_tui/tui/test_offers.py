@@ -8,7 +8,8 @@ from textual.events import MouseScrollUp
 
 from ddpm_tui.draw.terminal import Depth, Terminal
 from ddpm_tui.tui.screens.help import key_groups
-from ddpm_tui.tui.state.snapshot import Device, Event, Meters
+from ddpm_tui.tui.state.snapshot import Device, Engine, Event, Meters
+from ddpm_tui.tui.widgets.banner import Banner
 from ddpm_tui.tui.widgets.bars import live_keys
 from ddpm_tui.tui.widgets.chart import LossChart
 from ddpm_tui.tui.widgets.face_grid import FaceGrid
@@ -16,7 +17,7 @@ from ddpm_tui.tui.widgets.jobs import EventList
 from ddpm_tui.tui.widgets.meters import MeterPanel
 from ddpm_tui.tui.widgets.table import Table
 from engine.base.home import Home
-from tests.ddpm_tui.fakes import NOW, empty, filled, make_app
+from tests.ddpm_tui.fakes import NOW, curves, empty, filled, make_app
 from tests.ddpm_tui.tui.screens.homes import make_run, until
 from tests.ddpm_tui.tui.screens.homes import snapshot as read_home
 from tests.ddpm_tui.tui.screens.shown import Opened, settled
@@ -174,3 +175,60 @@ async def test_a_list_without_the_focus_is_not_underlined(tmp_path: Path) -> Non
         styles = [s.style for row in app.screen.query_one("#runs", Table).rows for s in row if s.style]
         assert not any(style.underline for style in styles)
         assert any(style.bold and style.bgcolor for style in styles)
+
+
+async def test_a_banner_says_what_is_missing_and_the_key_that_mends_it(tmp_path: Path) -> None:
+    stopped = replace(empty(), engine=Engine("stopped"))
+    app = make_app(tmp_path, stopped)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(
+            pilot, lambda: "the engine was stopped, so nothing is trained: ^r starts it" in screen_text(app)
+        )
+        assert "^r" in {key for keys in key_groups(app.screen).values() for key, _ in keys}
+        app.store.set(replace(empty(), meters=Meters(disk_free=900_000_000)))  # type: ignore[attr-defined]
+        await until(pilot, lambda: "the disk is nearly full: 900 MB free" in screen_text(app))
+        app.store.set(replace(empty(), engine=Engine("connected", on_hold=True)))  # type: ignore[attr-defined]
+        await until(
+            pilot, lambda: "the queue is on hold, so no job starts: 2 H lets it go on" in screen_text(app)
+        )
+        app.store.set(empty())  # type: ignore[attr-defined]
+        await until(pilot, lambda: "on hold" not in screen_text(app))
+        assert not app.screen.query_one(Banner).display, "nothing missing takes no line"
+
+
+async def test_a_profile_is_seen_beside_its_facts(tmp_path: Path) -> None:
+    home = Home(tmp_path).create()
+    make_run(home, "demo-1")
+    app = make_app(tmp_path, read_home(tmp_path))
+    async with app.run_test(size=(170, 45)) as pilot:
+        await pilot.press("5")
+        await until(pilot, lambda: "demo" in app.screen.query_one("#list", Table).keys)
+        app.screen.query_one("#list", Table).move_to("demo")
+        await until(pilot, lambda: "signal left, cosine: 1" in screen_text(app))
+        await until(pilot, lambda: "learning rate cosine: 6e-3 … 0 in 8 epochs" in screen_text(app))
+        await until(pilot, lambda: bool(app.screen.query_one(FaceGrid).pictures))
+        assert "demo-1  epoch 3" in screen_text(app), "the runs of this profile"
+    assert not app.faults
+
+
+async def test_one_seed_is_seen_through_all_checkpoints(tmp_path: Path) -> None:
+    home = Home(tmp_path).create()
+    make_run(home, "faces-1")
+    app = make_app(tmp_path, read_home(tmp_path))
+    async with app.run_test(size=(170, 45)) as pilot:
+        await pilot.press("3")
+        await until(pilot, lambda: bool(app.screen.query("#strip Filmstrip")))
+        seen = replace(
+            curves("faces-1"),
+            previews=(100, 200, 300),
+            preview_paths=tuple(str(home.run("faces-1").preview(step)) for step in (100, 200, 300)),
+        )
+        app.store.set(replace(read_home(tmp_path), curves={"faces-1": seen}))  # type: ignore[attr-defined]
+        film = app.screen.query_one("#strip Filmstrip")
+        await until(pilot, lambda: len(film.frames) == 3 and film.selected == 2)  # type: ignore[attr-defined]
+        await pilot.press("down")
+        await until(pilot, lambda: film.selected == 1)  # type: ignore[attr-defined]
+        chart = app.screen.query_one("#strip LossChart", LossChart)
+        assert [mark.step for mark in chart.plot.marks] == [100, 200, 300]
+        assert [mark.text for mark in chart.plot.marks if mark.text] == ["@200"], "the cursor's is named"
+    assert not app.faults

@@ -288,7 +288,7 @@ async def test_a_paused_job_names_the_key_that_resumes_it(tmp_path: Path, worked
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, FaceGrid)
         shown = screen_text(app)
-        assert "z resumes" in shown
+        assert "w resumes" in shown
         assert "queue resume" not in shown
         assert ("z puts it back" in shown) is not worked
     assert not app.faults

@@ -15,6 +15,7 @@ from engine.data.packing import pack
 from engine.runs.record import create_run
 from engine.service.states import State
 from tests.ddpm_tui.fakes import curves, empty, face, filled, job, make_app, save_grid, training
+from tests.ddpm_tui.tui.screens.homes import until
 from tests.ddpm_tui.tui.screens.shown import settled
 from tests.ddpm_tui.tui.test_app import screen_text
 
@@ -129,3 +130,33 @@ async def test_a_preview_says_its_epoch_before_the_metrics_do(tmp_path: Path) ->
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot, LossChart, FaceGrid)
         assert "faces after epoch 13" in screen_text(app)
+
+
+async def test_chart_and_faces_share_one_cursor_in_the_epochs(tmp_path: Path) -> None:
+    snapshot = filled(tmp_path)
+    app = make_app(tmp_path, snapshot)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, LossChart, FaceGrid)
+        chart = app.screen.query_one(LossChart)
+        await until(
+            pilot, lambda: "faces at step 4,800" in screen_text(app) or "after epoch 12" in screen_text(app)
+        )
+        await pilot.press("h", "h")
+        await until(pilot, lambda: "faces after epoch 10" in screen_text(app))
+        assert abs(chart.view.cursor - 10) < 0.1, "the chart's cursor goes along"  # type: ignore[operator]
+        assert "h ━━━━━━━●── l" in screen_text(app).replace("━━━━━━━━●─", "━━━━━━━●──")
+        path = tmp_path / "runs/celeba32-1/previews/00005200.png"
+        save_grid(path, epoch=13)
+        old = snapshot.curves["celeba32-1"]
+        longer = replace(old, previews=(*old.previews, 5200), preview_paths=(*old.preview_paths, str(path)))
+        app.store.set(replace(snapshot, curves={**snapshot.curves, "celeba32-1": longer}))  # type: ignore[attr-defined]
+        await pilot.pause(0.3)
+        assert "faces after epoch 10" in screen_text(app), "who looks at an earlier moment stays there"
+        await pilot.press("c", "home")
+        await until(pilot, lambda: "faces after epoch 1 " in screen_text(app))
+        await pilot.press("i")
+        await until(pilot, lambda: "faces after epoch 13" in screen_text(app))
+        await pilot.press("c", "h", "l")
+        await until(pilot, lambda: chart.view.cursor is None)
+        assert "faces after epoch 13" in screen_text(app)
+    assert not app.faults

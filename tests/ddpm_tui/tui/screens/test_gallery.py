@@ -4,6 +4,7 @@ import json
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from ddpm_tui.tui.state.previews import moment
@@ -89,8 +90,10 @@ async def test_a_key_pressed_while_the_pictures_are_still_to_come_is_not_lost(ho
         await until(pilot, asked.is_set)
         await pilot.press(key)
         go_on.set()
-        await until(pilot, lambda: app.screen.view.mode == "large")
-        assert player(app).playing == (key == "space")
+        if key == "space":
+            await until(pilot, lambda: "▶ noise" in text(app))
+        else:
+            await until(pilot, lambda: app.screen.view.mode == "large")
         assert not app.faults
 
 
@@ -208,7 +211,7 @@ async def test_sets_of_exported_checkpoints_stand_below_those_of_runs(home, expo
         assert len(app.screen.query_one("#grid").pictures) == 6
         await pilot.press("f")
         await until(pilot, lambda: "an exported checkpoint has no previews" in text(app))
-        await pilot.press("space")
+        await pilot.press("enter")
         await until(pilot, lambda: app.screen.view.mode == "large" and player(app).frame == 2)
         await pilot.press("n")
         await until(pilot, lambda: "/else/where/faces holds no exported checkpoint" in text(app))
@@ -334,3 +337,39 @@ async def test_nearest_looks_at_the_pictures_the_run_began_with(home, monkeypatc
     monkeypatch.setattr(nearest, "open_packed", lambda folder: folder)
     assert nearest.training_data(home, "faces-1") == "its own"
     assert began == ["faces-1"]
+
+
+async def test_all_faces_of_a_page_come_out_of_noise_together(home):
+    sample = home.run("faces-1").sample("000001")
+    trajectory = np.load(sample.trajectory)
+    np.save(sample.predicted, 255 - trajectory)
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        grid = app.screen.query_one("#grid")
+        finished = [np.array(picture) for picture in grid.pictures]
+        await until(pilot, lambda: "noise" in text(app) and "face  2/2" in text(app))
+        await pilot.press("h", "h")
+        await until(pilot, lambda: "0/2" in text(app))
+        assert np.array_equal(grid.pictures[0], trajectory[0, 0])
+        assert np.array_equal(grid.pictures[1], trajectory[0, 1])
+        assert np.array_equal(grid.pictures[5], finished[5]), "of the others nothing was kept"
+        await pilot.press("p")
+        await until(pilot, lambda: "predicted faces" in text(app))
+        assert np.array_equal(grid.pictures[0], 255 - trajectory[0, 0])
+        await pilot.press("p", "space")
+        await until(pilot, lambda: "face  2/2  as they are" in text(app) and "▶" not in text(app))
+        assert np.array_equal(grid.pictures[0], trajectory[2, 0])
+        await pilot.press("enter", "p")
+        await until(pilot, lambda: app.screen.view.mode == "large")
+        assert np.array_equal(player(app).frames[0], 255 - trajectory[0, 0])
+        assert not app.faults
+
+
+async def test_a_set_without_predictions_says_so(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("p")
+        await until(pilot, lambda: "was not kept" in text(app))
+        app.faults.clear()
