@@ -4,7 +4,7 @@ import unicodedata
 
 _NAMES = """
 up down left right home end pageup pagedown insert delete backspace tab enter escape space question_mark slash plus
-minus equals_sign comma full_stop left_square_bracket right_square_bracket
+minus equals_sign comma full_stop at underscore backslash left_square_bracket right_square_bracket
 """
 _NAMED = frozenset(_NAMES.split()) | {f"f{n}" for n in range(1, 25)}
 _MODIFIERS = ("ctrl", "alt", "shift", "super")

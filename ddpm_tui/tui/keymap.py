@@ -306,7 +306,7 @@ _TOGETHER = (
     *((widget, "app") for widget in ("chart", "faces", "film", "player")),
     ("dialog", "measures"),
     ("dialog", "path"),
-    ("dialog", "commands"),
+    ("commands",),
     ("confirm",),
     ("form",),
 )

@@ -1,11 +1,12 @@
 """An animation of the screen from a real run: DDPM_HOME=… python docs/screens/animate.py RUN
 
-The run's own curves and previews are shown as they came: training on the dashboard, its film, then the faces of a sample
-set that come out of noise. Writes live.gif beside this file; the run should be one on built-in faces.
+The run's own curves and previews are shown as they came: training on the dashboard, then its film, then the faces of a
+sample set that come out of noise. Writes live.gif beside this file; the run should be one on built-in faces.
 """
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -102,26 +103,26 @@ async def main(run: str) -> None:
         await pilot.pause(2.0)
         for step in np.linspace(0, float(curves.train["step"][-1]), MOMENTS + 1)[1:]:
             now = until(curves, float(step))
-            job = replace(at_work(now, run, to_epoch))
-            progress = replace(job.progress, time=app.snapshot.time) if job.progress else None
+            job = at_work(now, run, to_epoch)
+            progress = replace(job.progress, time=time.time()) if job.progress else None
             snapshot = Snapshot(
-                0.0, engine, (replace(job, progress=progress),), views, curves={run: now}, loaded=True
+                time.time(), engine, (replace(job, progress=progress),), views, curves={run: now}, loaded=True
             )
             app.budget.forgive(1e12)
             store.publish(snapshot)
             await pilot.pause(0.8)
             shoot(350)
-        await pilot.press("f")
-        await pilot.pause(1.0)
-        shoot(2500)
-        await pilot.press("f", "4", "left_square_bracket")
+        await pilot.press("f", "z")
+        await pilot.pause(1.5)
+        shoot(3000)
+        await pilot.press("z", "f", "4", "left_square_bracket")
         await pilot.pause(3.0)
-        for _ in range(60):
-            await pilot.press("h")
-        for _ in range(22):
+        page: Any = app.screen
+        page.view.scrub(-100)
+        for _ in range(21):
             await pilot.pause(0.3)
             shoot(220)
-            await pilot.press("l")
+            page.view.scrub(1)
         frames[-1] = (frames[-1][0], 2500)
     palette = frames[len(frames) // 2][0].quantize(COLOURS)
     pictures = [picture.quantize(COLOURS, palette=palette, dither=Image.Dither.NONE) for picture, _ in frames]

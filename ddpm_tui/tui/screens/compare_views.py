@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from ddpm_tui.draw.series import Series
 from ddpm_tui.tui.screens.compare_base import CompareView
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from ddpm_tui.tui.screens.base import BaseScreen
 
 CHART_BYTES = 3000
+ROOM_FOR_FACES = 24
+"""Lines from which on the curves have the faces below them."""
 FACES_BYTES = 30_000
 
 
@@ -29,8 +34,12 @@ class CurvesView(CompareView):
     Also knows the colour that each subject has everywhere.
     """
 
-    def __init__(self, chart: LossChart) -> None:
-        super().__init__("curves", chart)
+    def __init__(self, chart: LossChart, film: Filmstrip) -> None:
+        super().__init__("curves", chart, film)
+        self.film = film
+        self._epoch: float | None = None
+        """Where the chart is inspected."""
+        self._faces: tuple[Any, ...] = ()
         self.target = chart
         self.chart = chart
         self.plotter = Plotter()
@@ -50,6 +59,7 @@ class CurvesView(CompareView):
         for subject in known:
             first.setdefault(subject.run, subject)
         found = [(subject, snapshot.curves[run]) for run, subject in first.items()]
+        self._paint_faces(subjects, snapshot)
         if not found:
             self.say("no curve yet")
             return
@@ -72,6 +82,47 @@ class CurvesView(CompareView):
             self.chart.show(series, [*compared, *own])
         elif grew:
             self.chart.grew()
+
+    def reveal(self) -> None:
+        super().reveal()
+        self.film.display = bool(self._faces) and self.size.height >= ROOM_FOR_FACES
+
+    def on_loss_chart_inspected(self, event: LossChart.Inspected) -> None:
+        """The faces below go to the epoch of the chart's cursor, each run to its own preview nearest before it."""
+        self._epoch = event.epoch
+        cast("BaseScreen", self.screen).repaint()
+
+    def _paint_faces(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
+        if self.size.height < ROOM_FOR_FACES:
+            self.film.display = False
+            return
+        frames = []
+        for subject in subjects:
+            curves = snapshot.curves.get(subject.run)
+            found = preview_of(curves, self._step_at(subject, curves)) if curves else None
+            if found is not None:
+                frames.append(FilmFrame(found[1], *_names(subject.run, curves, found[0])))
+        if tuple(frames) == self._faces:
+            return
+        if self._faces and self._epoch is None and not self.ddpm.may_write(FACES_BYTES):
+            return
+        self._faces = tuple(frames)
+        run = snapshot.run(subjects[0].run)
+        cast("BaseScreen", self.screen).beside(
+            partial(self._show_faces, frames, run.setting("data", "size") if run else None), "compared faces"
+        )
+
+    def _step_at(self, subject: Subject, curves: Any) -> int | None:
+        if self._epoch is None or not curves.points:
+            return subject.step
+        return round(float(np.interp(self._epoch, curves.train["epoch"], curves.train["step"])))
+
+    async def _show_faces(self, frames: Sequence[FilmFrame], size: int | None) -> None:
+        self.film.display = bool(frames)
+        if frames:
+            faces = await asyncio.to_thread(load_faces, cast(Path, frames[0].sheet), size)
+            self.film.face = (faces[0].shape[1], faces[0].shape[0])
+            self.film.show(frames, 0)
 
 
 class FacesView(CompareView):
@@ -173,7 +224,7 @@ def make_views(terminal: Any, low_colours: bool) -> list[CompareView]:
         made.can_focus = False
         return made
 
-    curves = CurvesView(LossChart(terminal=terminal, id="chart"))
+    curves = CurvesView(LossChart(terminal=terminal, id="chart"), film())
     return [
         curves,
         settings_view(curves.colour),

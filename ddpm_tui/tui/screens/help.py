@@ -9,7 +9,7 @@ from ddpm_tui.tui.keymap import BY_ID, bindings, shown
 from ddpm_tui.tui.screens.base import Dialog
 from ddpm_tui.tui.widgets.bars import offered
 
-_TITLES = {"list": "Lists", "app": "Everywhere", "chart": "Chart"}
+_TITLES = {"list": "Lists", "pane": "Panes", "app": "Everywhere", "chart": "Chart"}
 
 
 class Help(Dialog[None]):
@@ -50,5 +50,6 @@ def key_groups(screen: Screen[object]) -> dict[str, list[tuple[str, str]]]:
     for key_id, key in BY_ID.items():
         if key_id in live:
             groups.setdefault(key.group, []).append((" ".join(live[key_id]), key.help))
-    own = [g for g in groups if g not in ("app", "list")]
-    return {name: groups[name] for name in [*own, *(g for g in ("list", "app") if g in groups)]}
+    shared = ("list", "pane", "app")
+    own = [g for g in groups if g not in shared]
+    return {name: groups[name] for name in [*own, *(g for g in shared if g in groups)]}

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ddpm_tui.draw.layout import SMALLEST_FACE
 from ddpm_tui.draw.show import load_picture
 from ddpm_tui.tui.state.snapshot import Snapshot
 from engine.base.errors import DdpmError
@@ -112,8 +113,8 @@ def worth_showing(count: int, own: int, width: int, height: int) -> int:
     best, most = 1, 0.0
     for n in range(1, count + 1):
         edge = largest_edge(n, own, width, height)
-        worth = n * min(1.0, edge / 40) ** 2
-        if edge >= 12 and worth > most * 1.02:
+        worth = n * min(1.0, edge / 40) ** 1.5
+        if edge >= (12 if n == 1 else SMALLEST_FACE) and worth > most * 1.02:
             best, most = n, worth
     return best
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 MOST_LINES = 4
 """Of a message."""
 _SHORT = ("dashboard", "queue", "ckpts", "gallery", "profiles", "compare", "data")
-_SHORTER = ("dash", *_SHORT[1:])
 
 
 class TopBar(Rows):
@@ -35,7 +34,7 @@ class TopBar(Rows):
 
     def lines(self, width: int, height: int) -> Iterator[Line]:
         right = self._engine(width)
-        for names, gap in ((SCREENS, 1), (_SHORT, 0), (_SHORTER, 0), (None, 0)):
+        for names, gap in ((SCREENS, 1), (_SHORT, 0), (None, 0)):
             left = self._screens(names, gap)
             if length(left) + length(right) <= width:
                 break
@@ -48,7 +47,7 @@ class TopBar(Rows):
         for number, screen in enumerate(SCREENS, 1):
             current = screen == self.current
             name = names[number - 1] if names else screen if current else ""
-            text = f" {number} {name.capitalize()}".rstrip() + " "
+            text = f" {number} {name.capitalize()}".rstrip() + " " * (gap or current or not names)
             pieces += [(text, "cursor bold" if current else "dim"), " " * gap]
             self._places.append((at, at + len(text), screen))
             at += len(text) + gap

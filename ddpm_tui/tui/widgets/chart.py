@@ -37,11 +37,11 @@ class LossChart(LinesWidget, can_focus=True):
     BINDINGS = bindings("chart")
 
     class Inspected(Message):
-        """The cursor stands at this step of the run on top; None: it was put away."""
+        """The cursor stands at this step and epoch of the run on top; None: it was put away."""
 
-        def __init__(self, step: float | None) -> None:
+        def __init__(self, step: float | None, epoch: float | None) -> None:
             super().__init__()
-            self.step = step
+            self.step, self.epoch = step, epoch
 
     view: reactive[View] = reactive(View, layout=False, repaint=False)
 
@@ -131,13 +131,13 @@ class LossChart(LinesWidget, can_focus=True):
     def watch_view(self, before: View, now: View) -> None:
         self.repaint()
         if before.cursor != now.cursor:
-            self.post_message(self.Inspected(self._step_at(now.cursor)))
+            self.post_message(self.Inspected(self._at(now.cursor, "steps"), self._at(now.cursor, "epochs")))
 
-    def _step_at(self, cursor: float | None) -> float | None:
+    def _at(self, cursor: float | None, unit: Unit) -> float | None:
         points = self.plot.series[-1].train if self.plot.series else None
         if cursor is None or points is None or not len(points):
             return None
-        return float(np.interp(cursor, points.x(self.view.unit), points.x("steps")))
+        return float(np.interp(cursor, points.x(self.view.unit), points.x(unit)))
 
     def inspect_step(self, step: float | None) -> None:
         """Put the cursor there, or away, without a message."""

@@ -17,7 +17,8 @@ from engine.config.profile import Profile
 from engine.config.store import override_profile
 from engine.runs.evaluations import write_evaluation
 from engine.runs.record import create_run
-from tests.ddpm_tui.fakes import empty, face, filled, make_app
+from tests.ddpm_tui.fakes import empty, face, filled, make_app, save_grid
+from tests.ddpm_tui.tui.screens.homes import until
 from tests.ddpm_tui.tui.screens.shown import settled
 from tests.ddpm_tui.tui.screens.test_queue import Opened
 from tests.engine.runs.test_evaluations import SWD
@@ -339,3 +340,21 @@ async def test_one_key_draws_of_each_from_the_same_seeds(tmp_path: Path) -> None
         await it.press("x", "s")
         assert len(it.link.asked("add")) == 2
         assert "nothing is compared" in it.app.screen.query_one("#foot").render_line(0).text
+
+
+async def test_curves_have_the_faces_of_the_same_epoch_below_them(tmp_path: Path) -> None:
+    snapshot = filled(tmp_path)
+    for epoch in range(1, 12):
+        save_grid(tmp_path / f"runs/celeba32-2/previews/{epoch * 400:08d}.png", shift=3, epoch=epoch)
+    steps = tuple(epoch * 400 for epoch in range(1, 12))
+    paths = tuple(str(tmp_path / f"runs/celeba32-2/previews/{step:08d}.png") for step in steps)
+    other = replace(snapshot.curves["celeba32-2"], previews=steps, preview_paths=paths)
+    app = make_app(tmp_path, replace(snapshot, curves={**snapshot.curves, "celeba32-2": other}))
+    async with app.run_test(size=(140, 45)) as pilot:
+        await pilot.press("6")
+        await until(pilot, lambda: bool(app.screen.query("#view-curves Filmstrip")))
+        film = app.screen.query_one("#view-curves Filmstrip")
+        await until(pilot, lambda: film.display and len(film.frames) == 2)  # type: ignore[attr-defined]
+        await pilot.press("c", "i", "home")
+        await until(pilot, lambda: all("e1" in f.short.split() for f in film.frames))  # type: ignore[attr-defined]
+    assert not app.faults

@@ -283,14 +283,14 @@ async def test_nothing_is_wider_than_the_terminal(tmp_path: Path, size: tuple[in
 async def test_a_paused_job_names_the_key_that_resumes_it(tmp_path: Path, worked: bool) -> None:
     hint = "`queue resume` puts it back"
     paused = job(1, State.PAUSED, run="r-1", hint=hint, progress=training() if worked else None)
-    (tmp_path / "keymap.toml").write_text('"dashboard.pause" = "z"\n')
+    (tmp_path / "keymap.toml").write_text('"dashboard.pause" = "w"\n')
     app = make_app(tmp_path, replace(empty(), jobs=(paused,), runs=(RunView("r-1"),)))
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, FaceGrid)
         shown = screen_text(app)
         assert "w resumes" in shown
         assert "queue resume" not in shown
-        assert ("z puts it back" in shown) is not worked
+        assert ("w puts it back" in shown) is not worked
     assert not app.faults
 
 
