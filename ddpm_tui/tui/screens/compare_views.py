@@ -23,9 +23,15 @@ if TYPE_CHECKING:
     from ddpm_tui.tui.screens.base import BaseScreen
 
 CHART_BYTES = 3000
-ROOM_FOR_FACES = 24
+ROOM_FOR_FACES = 30
 """Lines from which on the curves have the faces below them."""
 FACES_BYTES = 30_000
+
+
+class FacesBelow(Filmstrip, inherit_css=False):
+    """The faces below the curves; with a style of its own, so that nobody takes it for the view of the faces."""
+
+    DEFAULT_CSS = "FacesBelow { width: 1fr; height: 1fr; }"
 
 
 class CurvesView(CompareView):
@@ -34,9 +40,10 @@ class CurvesView(CompareView):
     Also knows the colour that each subject has everywhere.
     """
 
-    def __init__(self, chart: LossChart, film: Filmstrip) -> None:
-        super().__init__("curves", chart, film)
+    def __init__(self, chart: LossChart, film: FacesBelow) -> None:
+        super().__init__("curves", chart)
         self.film = film
+        """Comes below the chart where there is room."""
         self._epoch: float | None = None
         """Where the chart is inspected."""
         self._faces: tuple[Any, ...] = ()
@@ -85,11 +92,15 @@ class CurvesView(CompareView):
 
     def reveal(self) -> None:
         super().reveal()
-        self.film.display = bool(self._faces) and self.size.height >= ROOM_FOR_FACES
+        if self.film.is_attached:
+            self.film.display = bool(self._faces) and self.size.height >= ROOM_FOR_FACES
 
     def on_loss_chart_inspected(self, event: LossChart.Inspected) -> None:
         """The faces below go to the epoch of the chart's cursor, each run to its own preview nearest before it."""
         self._epoch = event.epoch
+        cast("BaseScreen", self.screen).repaint()
+
+    def on_resize(self) -> None:
         cast("BaseScreen", self.screen).repaint()
 
     def _paint_faces(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
@@ -118,6 +129,8 @@ class CurvesView(CompareView):
         return round(float(np.interp(self._epoch, curves.train["epoch"], curves.train["step"])))
 
     async def _show_faces(self, frames: Sequence[FilmFrame], size: int | None) -> None:
+        if frames and not self.film.is_attached:
+            await self.mount(self.film)
         self.film.display = bool(frames)
         if frames:
             faces = await asyncio.to_thread(load_faces, cast(Path, frames[0].sheet), size)
@@ -224,7 +237,9 @@ def make_views(terminal: Any, low_colours: bool) -> list[CompareView]:
         made.can_focus = False
         return made
 
-    curves = CurvesView(LossChart(terminal=terminal, id="chart"), film())
+    below = FacesBelow((32, 32), terminal=terminal, low_colours=low_colours)
+    below.can_focus = False
+    curves = CurvesView(LossChart(terminal=terminal, id="chart"), below)
     return [
         curves,
         settings_view(curves.colour),

@@ -352,8 +352,8 @@ async def test_curves_have_the_faces_of_the_same_epoch_below_them(tmp_path: Path
     app = make_app(tmp_path, replace(snapshot, curves={**snapshot.curves, "celeba32-2": other}))
     async with app.run_test(size=(140, 45)) as pilot:
         await pilot.press("6")
-        await until(pilot, lambda: bool(app.screen.query("#view-curves Filmstrip")))
-        film = app.screen.query_one("#view-curves Filmstrip")
+        await until(pilot, lambda: bool(app.screen.query("FacesBelow")))
+        film = app.screen.query_one("FacesBelow")
         await until(pilot, lambda: film.display and len(film.frames) == 2)  # type: ignore[attr-defined]
         await pilot.press("c", "i", "home")
         await until(pilot, lambda: all("e1" in f.short.split() for f in film.frames))  # type: ignore[attr-defined]
