@@ -345,7 +345,6 @@ class DdpmApp(Undoing, TerminalApp):
     def offers(self, key_id: str) -> bool:
         """See `BaseScreen.offers`."""
         needed = {
-            "app.undo": bool(self.undo.next),
             "app.redo": bool(self.undo.next_again),
             "app.restart_engine": self.snapshot.engine.old or self.snapshot.engine.link == "stopped",
         }

@@ -54,11 +54,10 @@ async def test_an_empty_machine_offers_no_key_that_needs_something(tmp_path: Pat
             "dashboard.pause", "dashboard.log", "dashboard.film", "dashboard.chart", "queue.log", "queue.cancel",
             "queue.sample", "queue.ended", "checkpoints.branch", "checkpoints.mark", "checkpoints.tag",
             "gallery.open", "gallery.play", "gallery.delete", "gallery.again", "profiles.save",
-            "compare.mark", "compare.sample", "compare.clear", "app.undo", "app.redo",
+            "compare.mark", "compare.sample", "compare.clear", "app.redo",
         }  # fmt: skip
         assert not offered(app) & needless
         named = {key for keys in key_groups(app.screen).values() for key, _ in keys}
-        assert "u" not in named
         assert "U" not in named
 
 
