@@ -23,7 +23,10 @@ for _number in (signal.SIGINT, signal.SIGHUP):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes long first: at the end no process is left alone with it."""
+    """Mark what starts a service as `e2e`; put what takes long first: at the end no process is left alone with it."""
+    for item in items:
+        if {"service", "services"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("e2e")
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

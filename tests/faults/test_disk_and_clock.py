@@ -36,6 +36,8 @@ KILLED_PACKINGS = SOAK or 3
 CLOCKS = max(1, SOAK // 40)
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 2
+LASTS_S = 2.0
+"""About how long a forked worker trains so far."""
 
 
 def dice() -> tuple[int, random.Random]:
@@ -110,7 +112,7 @@ def test_a_disk_that_fills_up_and_is_emptied_changes_no_bit(
                 add_source(home, pictures, "dots")
                 run = make_run(home, "r")
                 for attempt in range(6):
-                    balloon = Balloon(disk, random_.uniform(0.0, 8.0) if attempt < 2 else 600.0)
+                    balloon = Balloon(disk, random_.uniform(0.0, LASTS_S) if attempt < 2 else 600.0)
                     task = job(home, run, EPOCHS)
                     try:
                         ended = work(task, timeout=300)

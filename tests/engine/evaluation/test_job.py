@@ -33,6 +33,8 @@ from engine.sampling.load import load_weights
 from tests import tiny
 from tests.engine.evaluation import onnx_file
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, RunFolder]:

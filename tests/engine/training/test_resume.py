@@ -12,6 +12,8 @@ from engine.runs.checkpoints import list_checkpoints
 from tests.on_a_card import on_a_card
 from tests.tiny import bits, job, make_run, metrics_without_clocks, work
 
+pytestmark = pytest.mark.e2e
+
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "dropout, accumulation": {},
     "bf16": {"training": {"precision": "bf16"}},

@@ -73,19 +73,19 @@ def test_out_of_memory_names_what_takes_less_of_it(
     assert hint in str(result.hint)
 
 
+MISSING = 'raise ImportError("libcudart.so.12: cannot open shared object file\\nand more")'
+
+
 @pytest.mark.parametrize(
-    ("module", "why"),
+    ("kind", "module", "why"),
     [
-        (
-            'raise ImportError("libcudart.so.12: cannot open shared object file\\nand more")',
-            "libcudart.so.12: cannot",
-        ),
-        ('raise OSError("[WinError 126] not found")', "[WinError 126]"),
-        ("raise RuntimeError()", "RuntimeError"),
-        ("def", "invalid syntax"),
+        ("train", MISSING, "libcudart.so.12: cannot"),
+        ("sample", 'raise OSError("[WinError 126] not found")', "[WinError 126]"),
+        ("evaluate", "raise RuntimeError()", "RuntimeError"),
+        ("estimate", "def", "invalid syntax"),
+        ("bench", MISSING, "libcudart.so.12: cannot"),
     ],
 )
-@pytest.mark.parametrize("kind", ["train", "sample", "evaluate", "estimate", "bench"])
 def test_a_torch_that_cannot_be_imported_is_said_in_the_result(
     tmp_path: Path, kind: str, module: str, why: str
 ) -> None:
