@@ -1,5 +1,6 @@
 """Each enumeration has one table, every member its line, and an unknown name is refused."""
 
+import inspect
 import io
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -36,7 +37,10 @@ from engine.jobs.kinds import ADDED, KINDS, title
 from engine.runs.evaluations import check_measures
 from engine.runs.measures import FEATURE_MEASURES, MEASURES, PLAIN_MEASURES, Direction, Features
 from engine.service.job_states import ENDED, LIVE, STATES, Change, Stage, State, states_that_take
+from engine.service.launchers import LAUNCHERS, launcher_named
+from engine.service.launchers.base import Launcher
 from engine.service.planning import plan_job
+from engine.service.settings import QueueSettings, read_settings
 from engine.training.optim import kept_by_optimizer, make_optimizer
 from engine.worker.main import work_on
 from tests.choices_page import PAGE, made
@@ -200,6 +204,27 @@ def test_every_measure_has_a_function_words_and_a_place_in_the_form(name: str) -
 def test_an_unknown_measure_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean 'memorisation'"):
         check_measures(["memorization"], None)
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_every_launcher_has_the_methods_of_one(tmp_path: Path, name: str) -> None:
+    launcher = launcher_named(name, Home(tmp_path))
+    assert LAUNCHERS[name].words
+    for method in ("start", "adopt"):
+        wanted = list(inspect.signature(getattr(Launcher, method)).parameters)
+        assert list(inspect.signature(getattr(launcher, method)).parameters) == wanted[1:]
+    assert QueueSettings().launcher in LAUNCHERS
+
+
+def test_an_unknown_launcher_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="did you mean 'local'"):
+        launcher_named("locale", Home(tmp_path))
+    file = tmp_path / "settings.toml"
+    file.write_text('[queue]\nlauncher = "locale"\n')
+    file.chmod(0o600)
+    settings, problems = read_settings(file)
+    assert settings.launcher == "local"
+    assert "did you mean 'local'" in problems[0]
 
 
 @pytest.mark.parametrize("name", KINDS)

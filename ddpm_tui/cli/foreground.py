@@ -40,7 +40,7 @@ from engine.service.foreground import (
     new_foreground_job,
     start_worker,
 )
-from engine.service.launcher import LocalWorker
+from engine.service.launchers.local import LocalWorker
 
 PATIENCE_S = 3.0
 """Seconds that a worker may take to exit after a second Ctrl-C before it is killed; killing it loses nothing more."""

@@ -27,12 +27,13 @@ from engine.jobs.files import AHEAD
 from engine.service.address import place_socket
 from engine.service.commands import Commands
 from engine.service.engine import Engine
-from engine.service.launcher import LocalLauncher
+from engine.service.launchers import launcher_named
 from engine.service.leftovers import sweep
 from engine.service.live import Live
 from engine.service.protocol import encode, error_to_wire
 from engine.service.queue import Queue
 from engine.service.server import Server
+from engine.service.settings import read_settings
 from engine.service.states import Intent
 from engine.service.store import StaleError, UnwritableError
 
@@ -68,7 +69,8 @@ class Daemon:
         self.home = home
         self.lock = lock
         self.queue = Queue.open(home)
-        self.engine = Engine(home, self.queue, LocalLauncher(home))
+        launcher = launcher_named(read_settings(home.settings)[0].launcher, home)
+        self.engine = Engine(home, self.queue, launcher)
         self._stop = asyncio.Event()
         self.commands = Commands(home, self.queue, self.engine, self._stop.set)
         self.server = Server(place_socket(home), self.commands.handle, VERSION, self._facts)

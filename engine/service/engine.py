@@ -19,7 +19,7 @@ from engine.base.home import Home
 from engine.device.place import KINDS
 from engine.jobs.files import clear_result, read_progress
 from engine.service import machine, runs
-from engine.service.launcher import Launcher, take_lock
+from engine.service.launchers.base import Launcher, take_lock
 from engine.service.queue import Queue
 from engine.service.scheduling import Plan, Wish, plan
 from engine.service.states import Intent, Job, Priority, State, job_number
@@ -148,8 +148,7 @@ class Engine:
                     attempt=job.attempt + 1,
                     slot=slot,
                     intent=None,
-                    pid=None,
-                    pid_started=None,
+                    handle=None,
                     hint="",
                     started=time.time(),
                     ended=None,
@@ -168,8 +167,8 @@ class Engine:
             await self._not_started(job, error)
             return
         self._short_for = 0.0
-        log.info("job %s: attempt %d on %s, pid %s", job.id, job.attempt, slot, worker.pid)
-        facts = {"pid": worker.pid, "pid_started": worker.started}
+        log.info("job %s: attempt %d on %s, worker %s", job.id, job.attempt, slot, worker.handle)
+        facts = {"handle": worker.handle}
         # From here a worker lives: that is recorded, however long the disk refuses.
         try:
             job = await self.supervisor.persist(
@@ -208,7 +207,7 @@ class Engine:
 
     async def _find_worker(self, job: Job, folder: JobFolder) -> None:
         """A queued job's lock is taken: a worker lives that the database does not know of."""
-        worker = await self.queue.in_thread(lambda: self.launcher.adopt(folder, None, None))
+        worker = await self.queue.in_thread(lambda: self.launcher.adopt(folder, None))
         if worker is None:  # it has ended meanwhile, or somebody only looked: nothing else would wake us
             self._wake.set()
             return

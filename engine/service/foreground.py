@@ -13,7 +13,7 @@ from engine.base.folders import JobFolder
 from engine.base.home import Home
 from engine.base.scarcity import ScarceError
 from engine.jobs.files import Result, new_job_folder, read_result
-from engine.service.launcher import LocalLauncher, LocalWorker
+from engine.service.launchers.local import LocalLauncher, LocalWorker
 
 POLL_S = 0.1
 """Between looks at a worker."""

@@ -75,7 +75,7 @@ def _torch_has_cuda() -> bool:
 def torch_facts() -> dict[str, Any]:
     """What torch says of this machine (`engine.device.facts`), asked in a process of its own, which takes seconds;
     {"error": why} where it cannot be asked."""
-    from engine.service.launcher import worker_command
+    from engine.service.launchers.local import worker_command
     from engine.service.spawn import python_path
 
     environment = {**os.environ, "PYTHONPATH": python_path()}

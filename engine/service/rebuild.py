@@ -34,6 +34,7 @@ class _Note:
     started: float | None = None
     ended: float | None = None
     slot: str | None = None
+    handle: str | None = None
     pid: Count | None = None
     pid_started: str | None = None
     reason: str | None = None
@@ -97,9 +98,11 @@ def job_from_folder(
     judges it like any other worker that died unwatched."""
     note = _job_note(folder, complain)
     changes: dict[str, Any] = {"rank": note.rank or rank, "reason": "found in its folder"}
-    for key in ("attempt", "crashes", "mark", "started", "ended", "slot", "pid", "pid_started"):
+    for key in ("attempt", "crashes", "mark", "started", "ended", "slot", "handle"):
         if (value := getattr(note, key)) is not None:
             changes[key] = value
+    if note.pid is not None:  # as programs before handles noted a worker
+        changes.setdefault("handle", f"{note.pid}:{note.pid_started or ''}")
     said = note.state
     state = said or State.QUEUED
     result = read_result(folder)

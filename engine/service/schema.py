@@ -11,7 +11,7 @@ from pathlib import Path
 
 from engine.base.files import fsync_folder
 
-SCHEMA = 2
+SCHEMA = 3
 """`user_version` of a database that this program writes."""
 
 APPLICATION = 0x44445054
@@ -20,7 +20,7 @@ APPLICATION = 0x44445054
 TABLES = (
     """CREATE TABLE jobs (
         id TEXT PRIMARY KEY, token TEXT UNIQUE, kind TEXT, run TEXT, device TEXT, priority INTEGER, rank INTEGER,
-        state TEXT, attempt INTEGER, intent TEXT, slot TEXT, pid INTEGER, pid_started TEXT, crashes INTEGER,
+        state TEXT, attempt INTEGER, intent TEXT, slot TEXT, handle TEXT, crashes INTEGER,
         mark INTEGER, after TEXT, reason TEXT, hint TEXT, args TEXT, result TEXT, created REAL, started REAL,
         ended REAL)""",
     """CREATE TABLE events (
@@ -45,6 +45,20 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
             FROM jobs""",
         "DROP TABLE jobs",
         "ALTER TABLE jobs_2 RENAME TO jobs",
+    ),
+    # A worker's process became its launcher's business: one text, which only the launcher reads.
+    2: (
+        """CREATE TABLE jobs_3 (
+            id TEXT PRIMARY KEY, token TEXT UNIQUE, kind TEXT, run TEXT, device TEXT, priority INTEGER, rank INTEGER,
+            state TEXT, attempt INTEGER, intent TEXT, slot TEXT, handle TEXT, crashes INTEGER, mark INTEGER,
+            after TEXT, reason TEXT, hint TEXT, args TEXT, result TEXT, created REAL, started REAL, ended REAL)""",
+        """INSERT INTO jobs_3
+            SELECT id, token, kind, run, device, priority, rank, state, attempt, intent, slot,
+                CASE WHEN pid IS NULL THEN NULL ELSE pid || ':' || coalesce(pid_started, '') END, crashes, mark,
+                after, reason, hint, args, result, created, started, ended
+            FROM jobs""",
+        "DROP TABLE jobs",
+        "ALTER TABLE jobs_3 RENAME TO jobs",
     ),
 }
 """From each schema to the next one."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from engine.base.errors import nearest
 from engine.base.records import TomlError, read_toml
 from engine.base.trust import distrust
+from engine.service.launchers import LAUNCHERS
 
 FORMAT = 1
 """Of settings.toml. A file that says none has this one."""
@@ -24,7 +25,8 @@ class QueueSettings:
     checkpoint between) that hold it · devices: the slots, one job each; repeat a name for two jobs on one
     device; empty: what the machine has · stop_grace_s: seconds a worker has to checkpoint before it is
     killed · retry_delay_s: seconds before an interrupted job starts again · on_end: a shell command for each job
-    that has ended, see `engine.service.notices`; empty: none.
+    that has ended, see `engine.service.notices`; empty: none · launcher: how workers are started, a name of
+    `engine.service.launchers.LAUNCHERS`; read when the service starts.
     """
 
     on_crash: Choice = "requeue"
@@ -33,6 +35,7 @@ class QueueSettings:
     stop_grace_s: float = 600.0
     retry_delay_s: float = 2.0
     on_end: str = ""
+    launcher: str = "local"
 
 
 def read_settings(path: Path) -> tuple[QueueSettings, list[str]]:
@@ -103,6 +106,11 @@ def _check(key: str, value: Any) -> tuple[str, Any]:
     if key == "on_end":
         good = isinstance(value, str) and "\0" not in value
         return ("" if good else "a shell command, as text"), value
+    if key == "launcher":
+        if isinstance(value, str) and value in LAUNCHERS:
+            return "", value
+        close = nearest(str(value), LAUNCHERS)
+        return (f"did you mean {close!r}?" if close else f"one of {', '.join(LAUNCHERS)}"), value
     if key == "devices":
         good = isinstance(value, list) and all(isinstance(v, str) and is_slot(v) for v in value)
         return ("" if good else 'a list of "cpu", "cuda:0", …'), tuple(value) if good else ()

@@ -54,7 +54,7 @@ class Job:
 
     rank: position, a whole number; smaller goes first · attempt: workers started so far · slot: the device that
     it was given ·
-    pid, pid_started: the worker, with the start time that makes a pid unique · crashes: in a row, without
+    handle: what its launcher finds the worker by · crashes: in a row, without
     progress between · mark: the run's newest step when it last crashed · after: ids it waits for · token:
     the request that made it, so that a repeated request makes no second one · reason, hint: why it is in
     its state, for people · result: the last result.json · times are wall clock seconds, for people only.
@@ -70,8 +70,7 @@ class Job:
     attempt: Count = 0
     intent: Intent | None = None
     slot: str | None = None
-    pid: Count | None = None
-    pid_started: str | None = None
+    handle: str | None = None
     crashes: Count = 0
     mark: Count | None = None
     after: tuple[str, ...] = ()

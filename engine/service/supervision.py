@@ -21,7 +21,7 @@ from engine.base.scarcity import ScarceError, is_scarce
 from engine.device.place import VISIBLE
 from engine.jobs.files import Result, read_result
 from engine.service import machine, runs
-from engine.service.launcher import Launcher, Worker
+from engine.service.launchers.base import Launcher, Worker
 from engine.service.notices import Notices, is_told
 from engine.service.queue import Queue
 from engine.service.scheduling import fits
@@ -116,24 +116,24 @@ class Supervisor:
     async def _recover(self, job: Job) -> None:
         folder = self.home.job(job.id)
         worker = await self.persist(
-            lambda: self.queue.in_thread(lambda: self.launcher.adopt(folder, job.pid, job.pid_started))
+            lambda: self.queue.in_thread(lambda: self.launcher.adopt(folder, job.handle))
         )
         if worker is None:
             log.info("job %s: its worker is gone", job.id)
             await self._finish(job, None)
             return
-        log.info("job %s: adopted, pid %s", job.id, worker.pid)
+        log.info("job %s: adopted, worker %s", job.id, worker.handle)
         await self.adopt(job, worker)
 
     async def adopt(self, job: Job, worker: Worker) -> None:
         """Take over a living worker of a job that is `starting` or `running`."""
         slot = job.slot or next((s for s in self.slots if fits(s, job.device, self.slots)), None)
-        facts = {"pid": worker.pid, "pid_started": worker.started, "slot": slot}
+        facts = {"handle": worker.handle, "slot": slot}
         if job.state is State.STARTING:
             job = await self.persist(
                 lambda: self.queue.transition(job, [State.STARTING], State.RUNNING, "adopted", **facts)
             )
-        elif (job.pid, job.pid_started, job.slot) != (worker.pid, worker.started, slot):
+        elif (job.handle, job.slot) != (worker.handle, slot):
             job = await self.persist(lambda: self.queue.update(job, [State.RUNNING], **facts))
         self.watch(job, worker)
 
@@ -192,8 +192,7 @@ class Supervisor:
                     verdict.reason,
                     same_intent=True,
                     slot=None,
-                    pid=None,
-                    pid_started=None,
+                    handle=None,
                     intent=None,
                     hint=verdict.hint,
                     result=None if end.result is None else asdict(end.result),

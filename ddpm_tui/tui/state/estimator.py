@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from engine.base.errors import UserError
 from engine.base.home import Home
 from engine.base.records import loads_json
-from engine.service.launcher import worker_environment
+from engine.service.launchers.local import worker_environment
 from engine.service.settings import read_settings
 from engine.service.spawn import python_path
 

@@ -205,7 +205,7 @@ def estimate(
     `report` hears what the worker is doing. Called in a thread; setting `stop` ends the worker.
     """
     from engine.jobs.files import read_progress
-    from engine.service.launcher import LocalLauncher
+    from engine.service.launchers.local import LocalLauncher
 
     args = {"profile": profile.to_dict(), "measure": measure}
     folder = new_job_folder(home.create(), "estimate", None, args, "auto", foreground=True)

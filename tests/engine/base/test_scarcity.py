@@ -19,7 +19,7 @@ from engine.base.folders import JobFolder, RunFolder
 from engine.base.records import read_json
 from engine.base.scarcity import ENOUGH_FILES, ScarceError, allow_enough_files, is_scarce, scarce
 from engine.jobs.files import Result, read_progress, read_result, write_result
-from engine.service import processes
+from engine.service.launchers import processes
 from engine.service.runs import newest
 from engine.service.settings import read_settings
 from engine.service.store import Store

@@ -17,7 +17,8 @@ from engine.base.folders import RunFolder
 from engine.base.home import Home
 from engine.client.sync import Client, NotRunningError, ensure_engine, insistent_request
 from engine.jobs.files import read_progress
-from engine.service import processes
+from engine.service.launchers import processes
+from engine.service.launchers.local import process_of
 
 ROOT = Path(__file__).resolve().parents[3]
 STEADY = [sys.executable, "-P", str(Path(__file__).with_name("steady_worker.py"))]
@@ -133,7 +134,9 @@ class Service:
         return pid
 
     def job(self, job_id: str) -> dict[str, Any]:
-        return self.request("show", id=job_id)
+        """As the service shows it, with the pid of its worker."""
+        job = self.request("show", id=job_id)
+        return {**job, "pid": process_of(job["handle"])[0]}
 
     def until(self, job_id: str, *states: str, timeout: float = 60.0) -> dict[str, Any]:
         """Wait for a job's state; a service that dies meanwhile is started again, as any client would.

@@ -13,7 +13,7 @@ from engine.base.errors import UsageError
 from engine.jobs.files import list_job_folders
 from engine.service.commands import Commands
 from engine.service.engine import Engine
-from engine.service.launcher import LocalLauncher
+from engine.service.launchers.local import LocalLauncher
 from engine.service.queue import Queue
 from engine.service.server import Client
 from engine.service.states import Intent, Job, State

@@ -10,7 +10,8 @@ from engine.base.folders import JobFolder
 from engine.jobs.files import new_job_folder, read_spec
 from engine.service import engine as module
 from engine.service.engine import Engine
-from engine.service.launcher import LaunchError, LocalWorker, take_lock
+from engine.service.launchers.base import LaunchError, take_lock
+from engine.service.launchers.local import LocalWorker
 from engine.service.queue import Queue
 from engine.service.rebuild import new_job
 from engine.service.states import State
@@ -36,7 +37,7 @@ class Notebook:
         self.started.append(folder.id)
         return Endless(folder, None, None)
 
-    def adopt(self, folder: JobFolder, pid: int | None, started: str | None) -> None:
+    def adopt(self, folder: JobFolder, handle: str | None) -> None:
         return None
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from engine.base.files import FileLock
 from engine.base.home import Home
-from engine.service import processes
 from engine.service.address import find_socket
+from engine.service.launchers import processes
 
 from .support import (
     Service,

@@ -12,7 +12,7 @@ import pytest
 from engine.base.errors import UserError
 from engine.base.home import Home
 from engine.client.sync import Client, NotRunningError
-from engine.service import processes
+from engine.service.launchers import processes
 
 from .support import (
     Service,

@@ -232,7 +232,7 @@ def test_what_is_no_database_is_moved_aside(home: Home, what: str) -> None:
         "run = '../x'",
         "run = cast(x'ff' as text)",
         "result = '" + "[" * 2000 + "'",
-        "pid = 1.5",
+        "handle = x'ff'",
     ],
 )
 def test_a_row_that_holds_no_job_makes_the_database_a_damaged_one(home: Home, change: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.service import schema
+from engine.service.launchers.local import process_of
 from engine.service.states import Event, Job, State
 from engine.service.store import Store, read_jobs
 
@@ -27,6 +28,7 @@ INSERT INTO jobs (id, token, kind, run, device, priority, rank, state, attempt, 
     ('000002', NULL, 'sample', 'cats', 'auto', 1, 1.0000000000000002, 'queued', 0, 0, '["000001"]', '{}', 2.5),
     ('000003', NULL, 'sample', 'cats', 'auto', 1, 1.0, 'done', 1, 0, '[]', '{}', 3.5);
 INSERT INTO events (job, attempt, before, after, reason, time) VALUES ('000001', 1, 'queued', 'paused', 'paused', 9.0);
+UPDATE jobs SET pid = 12, pid_started = '345' WHERE id = '000001';
 INSERT INTO meta VALUES ('on_hold', '1');
 """
 """What the first version wrote, as SQL."""
@@ -65,6 +67,8 @@ def test_an_old_queue_keeps_its_jobs_their_order_and_their_history(path: Path) -
         ("000001", 3145728.0),
     ]
     assert jobs[2].args == {"to_epoch": 5}
+    assert [job.handle for job in jobs] == [None, None, "12:345"]
+    assert process_of(jobs[2].handle) == (12, "345")
     assert jobs[1].after == ("000001",)
     assert jobs[2].state is State.PAUSED
     assert (store.fresh, store.set_aside) == (False, None)

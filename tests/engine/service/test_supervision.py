@@ -44,7 +44,7 @@ class Blind:
     def __init__(self, fails_at: str) -> None:
         self.fails_at = fails_at
 
-    def adopt(self, folder: JobFolder, pid: int | None, started: str | None) -> None:
+    def adopt(self, folder: JobFolder, handle: str | None) -> None:
         if folder.id == self.fails_at:
             raise OSError(5, "Input/output error", str(folder.lock))
 

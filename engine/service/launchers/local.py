@@ -1,7 +1,6 @@
-"""How a worker is started, told to stop and watched. The only module of the queue that knows processes.
+"""The launcher of this machine: `python -m engine.worker` in a session of its own.
 
-`Launcher` and `Worker` are what the rest uses; `LocalLauncher` runs `python -m engine.worker` here. The lock in
-the job's folder, not a pid, says whether a worker lives; it is taken before the start and handed over.
+The lock in the job's folder, not a pid, says whether a worker lives; it is taken before the start and handed over.
 """
 
 import asyncio
@@ -13,16 +12,15 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
-from engine.base.errors import DdpmError
 from engine.base.files import FileLock, is_locked
 from engine.base.folders import JobFolder
 from engine.base.home import Home
 from engine.base.records import loads_json
 from engine.base.scarcity import ScarceError, is_scarce, scarce
 from engine.device.place import PLACE, Place
-from engine.service import processes
+from engine.service.launchers import processes
+from engine.service.launchers.base import LaunchError
 from engine.service.spawn import python_path
 
 POLL_S = 0.5
@@ -32,44 +30,11 @@ COMMAND_VARIABLE = "DDPM_WORKER_COMMAND"
 """A JSON list that replaces `python -m engine.worker`: containers and tests wrap the worker with it."""
 
 
-class LaunchError(DdpmError):
-    """The worker could not be started at all."""
-
-
-class Worker(Protocol):
-    """A started job."""
-
-    pid: int | None
-    started: str | None
-
-    def stop(self) -> None:
-        """Ask it to checkpoint and end."""
-
-    def kill(self) -> None:
-        """End it and everything it started, now."""
-
-    def poll(self) -> bool:
-        """Whether it has ended."""
-
-    async def wait(self) -> int | None:
-        """Wait for its end: the exit code, negative for a signal, None where nobody can know it any more.
-        Nothing it started is alive afterwards. Raises OSError and ScarceError when the system is short of what it
-        takes to know: then it may be waited for again."""
-
-
-class Launcher(Protocol):
-    """Starts workers and finds those that another service started."""
-
-    def start(self, folder: JobFolder, device: str, lock: FileLock) -> Worker:
-        """Start a worker that holds `lock` from its first instant. It sees `device` and no other, but with "auto" it
-        chooses by itself. Raises LaunchError, UserError for a device that is hidden from us, ScarceError."""
-
-    def adopt(self, folder: JobFolder, pid: int | None, started: str | None) -> Worker | None:
-        """The living worker of a job, or None where its lock is free."""
-
-
 class LocalWorker:
-    """A worker on this machine, our child or an earlier service's."""
+    """A worker on this machine, our child or an earlier service's.
+
+    pid, started: the process, with the start time that makes a pid unique; None if nobody knows it.
+    """
 
     def __init__(
         self,
@@ -82,6 +47,11 @@ class LocalWorker:
         self.pid = pid
         self.started = started
         self._process = process
+
+    @property
+    def handle(self) -> str | None:
+        """See `engine.service.launchers.base.Worker`: "PID:START"."""
+        return None if self.pid is None else f"{self.pid}:{self.started or ''}"
 
     def stop(self) -> None:
         self._signal(signal.SIGTERM)
@@ -210,9 +180,10 @@ class LocalLauncher:
         finally:
             lock.release()
 
-    def adopt(self, folder: JobFolder, pid: int | None, started: str | None) -> LocalWorker | None:
+    def adopt(self, folder: JobFolder, handle: str | None) -> LocalWorker | None:
         if not is_locked(folder.lock):
             return None
+        pid, started = process_of(handle)
         if pid is not None and started is not None:
             if processes.start_time(pid) == started and not processes.is_zombie(pid):
                 return LocalWorker(folder, pid, started)
@@ -231,6 +202,12 @@ class LocalLauncher:
         return LocalWorker(folder, leader, None if leader is None else processes.start_time(leader))
 
 
+def process_of(handle: str | None) -> tuple[int | None, str | None]:
+    """The pid and the start time in a handle; None for what it does not say."""
+    pid, _, started = (handle or "").partition(":")
+    return (int(pid) if pid.isdecimal() else None, started or None)
+
+
 def _freed(lock: Path, patience: float = 2.0) -> bool:
     """Whether the lock becomes free soon: killed processes take a moment to go."""
     end = time.monotonic() + patience
@@ -247,13 +224,6 @@ def worker_environment(surroundings: Mapping[str, str], device: str) -> dict[str
     if place is not None:
         return place.environment(surroundings)
     return {name: value for name, value in surroundings.items() if name != PLACE}
-
-
-def take_lock(folder: JobFolder) -> FileLock | None:
-    """The job's lock for a worker that is about to start; None where one lives. Raises LaunchError."""
-    if not folder.spec.exists():
-        raise LaunchError(f"the folder of job {folder.id} is gone or empty: {folder.path}")
-    return FileLock.try_acquire(folder.lock)
 
 
 def worker_command() -> list[str]:
