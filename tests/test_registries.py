@@ -13,6 +13,7 @@ from ddpm_tui.cli.data import add as add_command
 from ddpm_tui.cli.evaluate import evaluate as evaluate_command
 from ddpm_tui.cli.sample import sample as sample_command
 from ddpm_tui.tui.screens.evaluate_form import OFFERED
+from ddpm_tui.tui.widgets.jobs import PHASES
 from engine.base.errors import UserError
 from engine.base.home import Home
 from engine.base.named import load
@@ -32,7 +33,7 @@ from engine.diffusion.spacing import Spacing
 from engine.diffusion.tables import betas
 from engine.evaluation.measuring import Figure, Measuring
 from engine.jobs.context import Work
-from engine.jobs.files import EXIT_MISUSED, Result, new_job_folder, read_result, read_spec
+from engine.jobs.files import EXIT_MISUSED, Outcome, Phase, Result, new_job_folder, read_result, read_spec
 from engine.jobs.kinds import ADDED, KINDS, title
 from engine.runs.evaluations import check_measures
 from engine.runs.measures import FEATURE_MEASURES, MEASURES, PLAIN_MEASURES, Direction, Features
@@ -41,6 +42,8 @@ from engine.service.launchers import LAUNCHERS, launcher_named
 from engine.service.launchers.base import Launcher
 from engine.service.planning import plan_job
 from engine.service.settings import QueueSettings, read_settings
+from engine.service.states import Job
+from engine.service.verdict import OUTCOMES, judge
 from engine.training.optim import kept_by_optimizer, make_optimizer
 from engine.worker.main import work_on
 from tests.choices_page import PAGE, made
@@ -204,6 +207,20 @@ def test_every_measure_has_a_function_words_and_a_place_in_the_form(name: str) -
 def test_an_unknown_measure_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean 'memorisation'"):
         check_measures(["memorization"], None)
+
+
+def test_every_outcome_of_a_worker_has_its_verdict() -> None:
+    assert set(OUTCOMES) == set(get_args(Outcome))
+    for outcome, usual in OUTCOMES.items():
+        result = Result(outcome, EXIT_MISUSED, "why", "what to do")
+        for state in LIVE:
+            job = Job("000001", "train", state=state)
+            assert judge(job, result, 1, False).state is usual.state
+            assert usual.state in STATES[state].to, f"a {state} job cannot become {usual.state}"
+
+
+def test_every_phase_is_one_that_the_queue_knows() -> None:
+    assert set(PHASES) <= set(get_args(Phase))
 
 
 @pytest.mark.parametrize("name", LAUNCHERS)

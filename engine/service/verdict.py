@@ -1,10 +1,10 @@
 """What becomes of a job whose worker has ended. Pure: facts in, the next state out."""
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.base.text import plural
-from engine.jobs.files import EXIT_DISK_FULL, EXIT_DONE, EXIT_STOPPED, Result
+from engine.jobs.files import EXIT_DISK_FULL, EXIT_DONE, EXIT_STOPPED, Outcome, Result
 from engine.service.states import Intent, Job, State, job_number
 
 
@@ -26,6 +26,19 @@ _INTENDED = {
     Intent.STOP: Verdict(State.QUEUED, "stopped with the engine"),
     Intent.RESUME: Verdict(State.QUEUED, "resumed while it was pausing"),
 }
+
+
+OUTCOMES: dict[Outcome, Verdict] = {
+    "done": Verdict(State.DONE, "done"),
+    "stopped": Verdict(State.INTERRUPTED, "stopped from outside, after a checkpoint"),
+    "failed": Verdict(State.FAILED, "the worker failed", "see `queue logs`"),
+    "diverged": Verdict(State.FAILED, "the training diverged", "see `queue logs`"),
+    "disk_full": Verdict(State.PAUSED, "the disk is full", "free some space, then `queue resume`"),
+    "busy": Verdict(State.QUEUED, "its run is in use"),
+    # Tried again in a moment; if it goes on like that, it is held like any other that gets nowhere.
+    "short": Verdict(State.INTERRUPTED, "the system was short of something", crashed=True),
+}
+"""What becomes of a job by what its worker said, if nothing else was asked of it and the worker gave no reason."""
 
 
 def judge(job: Job, result: Result | None, exit_code: int | None, target_reached: bool) -> Verdict:
@@ -50,25 +63,14 @@ def judge(job: Job, result: Result | None, exit_code: int | None, target_reached
         if job.state is State.STARTING:
             return Verdict(State.INTERRUPTED, "the engine died before the worker was under way")
         return Verdict(State.INTERRUPTED, how_it_died(exit_code), crashed=True)
+    usual = OUTCOMES[result.outcome]
     if result.outcome == "done":
-        return Verdict(State.DONE, result.message)
-    ending = job.intent in (Intent.CANCEL, Intent.KILL)
-    if result.outcome == "stopped":
-        return intended or Verdict(State.INTERRUPTED, "stopped from outside, after a checkpoint")
-    if ending and intended:
+        return replace(usual, reason=result.message)
+    if intended and (result.outcome == "stopped" or job.intent in (Intent.CANCEL, Intent.KILL)):
         return intended
-    if result.outcome == "disk_full":
-        return Verdict(
-            State.PAUSED,
-            result.message or "the disk is full",
-            result.hint or "free some space, then `queue resume`",
-        )
-    if result.outcome == "short":
-        # Tried again in a moment; where it goes on like that, it is held like any other that gets nowhere.
-        return Verdict(State.INTERRUPTED, result.message, result.hint or "", crashed=True)
-    if result.outcome == "busy":
-        return Verdict(State.QUEUED, result.message or f"run {job.run} is in use")
-    return Verdict(State.FAILED, result.message or "the worker failed", result.hint or "see `queue logs`")
+    if result.outcome == "stopped":
+        return usual
+    return replace(usual, reason=result.message or usual.reason, hint=result.hint or usual.hint)
 
 
 def how_it_died(exit_code: int | None) -> str:

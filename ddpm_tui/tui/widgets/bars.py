@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MOST_LINES = 4
 """Of a message."""
-_SHORT = ("dashboard", "queue", "ckpts", "gallery", "profiles", "compare", "data")
+_SHORT = tuple({"checkpoints": "ckpts"}.get(name, name) for name in SCREENS)
 
 
 class TopBar(Rows):

@@ -34,7 +34,7 @@ async def test_a_part_of_the_service_that_fails_is_in_its_log(
 class Obedient:
     """A worker that goes on until it is asked to stop."""
 
-    pid = started = None
+    handle = None
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()

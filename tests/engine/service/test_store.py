@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 
 
 FULL = Job(
-    "000007", "train", "r", "cuda:0", Priority.HIGH, 2.5, State.RUNNING, 3, Intent.PAUSE, "cuda:0", 42, "99", 2, 120,
+    "000007", "train", "r", "cuda:0", Priority.HIGH, 2.5, State.RUNNING, 3, Intent.PAUSE, "cuda:0", "42:99", 2, 120,
     ("000001", "000002"), "token", "why", "what to do", {"to_epoch": 50, "x": None}, {"outcome": "done"}, 1.5, 2.5, 3.5,
 )  # fmt: skip
 
