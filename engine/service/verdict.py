@@ -4,7 +4,7 @@ import signal
 from dataclasses import dataclass, replace
 
 from engine.base.text import plural
-from engine.jobs.files import EXIT_DISK_FULL, EXIT_DONE, EXIT_STOPPED, Outcome, Result
+from engine.jobs.files import EXIT_DISK_FULL, EXIT_DONE, EXIT_STOPPED, Result
 from engine.service.states import Intent, Job, State, job_number
 
 
@@ -28,7 +28,7 @@ _INTENDED = {
 }
 
 
-OUTCOMES: dict[Outcome, Verdict] = {
+OUTCOMES: dict[str, Verdict] = {
     "done": Verdict(State.DONE, "done"),
     "stopped": Verdict(State.INTERRUPTED, "stopped from outside, after a checkpoint"),
     "failed": Verdict(State.FAILED, "the worker failed", "see `queue logs`"),
@@ -63,7 +63,7 @@ def judge(job: Job, result: Result | None, exit_code: int | None, target_reached
         if job.state is State.STARTING:
             return Verdict(State.INTERRUPTED, "the engine died before the worker was under way")
         return Verdict(State.INTERRUPTED, how_it_died(exit_code), crashed=True)
-    usual = OUTCOMES[result.outcome]
+    usual = OUTCOMES.get(result.outcome, OUTCOMES["failed"])  # a newer worker may say another
     if result.outcome == "done":
         return replace(usual, reason=result.message)
     if intended and (result.outcome == "stopped" or job.intent in (Intent.CANCEL, Intent.KILL)):

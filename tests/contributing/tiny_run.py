@@ -70,7 +70,7 @@ def completed(*words: str) -> list[str]:
     """What a shell offers in place of the last word."""
     from click.shell_completion import ShellComplete
 
-    from ddpm_tui.cli.main import main
+    from ddpm_tui.cli.main import cli
 
-    found = ShellComplete(main, {}, "ddpm-tui", "_C").get_completions(list(words[:-1]), words[-1])
+    found = ShellComplete(cli, {}, "ddpm-tui", "_C").get_completions(list(words[:-1]), words[-1])
     return [item.value for item in found]
