@@ -32,6 +32,7 @@ SECTIONS: dict[str, dict[str, Lazy]] = {
             _CLI + "train", "train", "Train a run in the foreground, from a profile or continuing a run."
         ),
         "sample": Lazy(_CLI + "sample", "sample", "Draw pictures from a checkpoint."),
+        "edit": Lazy(_CLI + "edit", "edit", "Edit pictures: sweep an attribute, morph, inpaint, vary."),
         "evaluate": Lazy(
             _CLI + "evaluate", "evaluate", "Evaluate a checkpoint with the measures of quality."
         ),

@@ -38,6 +38,7 @@ def sample(
     eta: float = 0.0,
     clip: bool = True,
     variance: Variance = "fixed_small",
+    begin: int = 0,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """Pictures (N, C, H, W), about in [−1, 1] (exactly so where `clip`), of the dtype and device of x_T.
@@ -52,6 +53,8 @@ def sample(
     - `clip` clamps each estimated x_0 to [−1, 1] and recomputes ε from it. Where 1/√ᾱ_T is in the thousands
       (cosine), a small error of ε is otherwise a huge one of x_0.
 
+    - `begin`: steps that are left out; `shape_or_noise` is then a picture at the noise of the first that is done.
+
     Raises UserError for an unknown sampler, ValueError for arguments outside these ranges, or eps on a
     zero-terminal-SNR schedule.
     """
@@ -65,7 +68,7 @@ def sample(
     levels = [*(Level(schedule.log_alpha_bars[t]) for t in chosen), CLEAN]
 
     x = _start(shape_or_noise, noise)
-    for index, t in enumerate(chosen):
+    for index, t in enumerate(chosen[begin:], begin):
         here, there = levels[index], levels[index + 1]
         output = denoise(x, torch.full((x.shape[0],), t, dtype=torch.int64, device=x.device)).to(x.dtype)
         x_0 = x_0_from(prediction, output, x, here.alpha, here.sigma)

@@ -108,6 +108,7 @@ class JobArgs:
     weights: str | None = None
     seed: int | None = None
     labels: tuple[str, ...] | None = None
+    edit: dict[str, Any] | None = None
     guidance: float | None = None
     guide: str | None = None
     guide_weights: str | None = None

@@ -36,6 +36,10 @@ KINDS: dict[str, JobKind] = {
         added=True,
         less_memory="fewer pictures at once with --batch change no picture",
     ),
+    "edit": JobKind(
+        "engine.sampling.edit_job:run_editing",
+        less_memory="draw fewer pictures with -n",
+    ),
     "evaluate": JobKind(
         "engine.evaluation.job:run_evaluation",
         added=True,

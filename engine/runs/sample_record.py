@@ -28,6 +28,7 @@ class _Facts:
     seed: int | None = None
     each: Count | None = None
     labels: tuple[str, ...] | None = None
+    edit: dict[str, Any] | None = None
     guidance: float | None = None
     guide: str | None = None
     guide_weights: str | None = None

@@ -84,12 +84,13 @@ def run_sampling(work: Work) -> Result:
     )  # fmt: skip
     seconds = time.monotonic() - started
     work.report("writing", count, count, "pictures")
-    facts = _facts(trained, loaded, settings, count)
-    if guide is not None:
-        facts["guide_sha256"] = guide.sha256(str(settings.guide_weights))
-    record = {**facts, "seconds": round(seconds, 3), "job": work.spec.id}
-    folder = _store(trained.place.samples, work.spec.id, drawn, record)
-    written = _hand_out(folder, drawn, args, record)
+    record = {
+        **facts(trained, loaded, settings, count, guide),
+        "seconds": round(seconds, 3),
+        "job": work.spec.id,
+    }
+    folder = store(trained.place.samples, work.spec.id, drawn, record)
+    written = hand_out(folder, drawn, args, record)
     message = f"{plural(count, 'picture')} in {seconds:.1f} s: {folder.path}"
     work.say(message)
     return Result(
@@ -98,7 +99,9 @@ def run_sampling(work: Work) -> Result:
     )  # fmt: skip
 
 
-def _facts(trained: Trained, loaded: Loaded, settings: Settings, count: int) -> dict[str, Any]:
+def facts(
+    trained: Trained, loaded: Loaded, settings: Settings, count: int, guide: Trained | None
+) -> dict[str, Any]:
     """Everything that made the set, for its record: enough to draw it again."""
     return {
         "format": 1,
@@ -114,11 +117,12 @@ def _facts(trained: Trained, loaded: Loaded, settings: Settings, count: int) -> 
         "precision": loaded.plan.precision,
         "device": loaded.plan.device_name,
         "weights_sha256": trained.sha256(settings.weights),
+        **({} if guide is None else {"guide_sha256": guide.sha256(str(settings.guide_weights))}),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
 
-def _store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, Any]) -> SampleFolder:
+def store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, Any]) -> SampleFolder:
     """Publish the set: a temporary folder, renamed when its pictures are complete; extra files come after it. A set of
     the same job is replaced.
 
@@ -154,7 +158,7 @@ def _store(samples: Path, sample_id: str, drawn: list[Drawn], record: dict[str, 
     return target
 
 
-def _hand_out(
+def hand_out(
     folder: SampleFolder, drawn: list[Drawn], args: dict[str, Any], record: dict[str, Any]
 ) -> list[str]:
     """Write the files that were requested by path, pictures first; return their paths. Raises UserError,
@@ -191,6 +195,8 @@ WIDEST = 16
 
 def columns_of(record: dict[str, Any]) -> int | None:
     """Columns of a set's grid: a row for each group of labels, if there are several and it is not too long."""
+    if (edit := record.get("edit")) is not None:
+        return int(edit["columns"])
     each = int(record.get("each") or 0)
     return each if record.get("labels") and each < int(record["n"]) and each <= WIDEST else None
 
