@@ -48,7 +48,7 @@ def _options(count: int | None, what: str = "") -> Callable[[_F], _F]:
     """What every edit may be given; `count`: how many pictures when nothing is said, None if that is not asked."""
 
     def add(command: _F) -> _F:
-        options = [
+        options: list[Callable[[Any], Any]] = [
             json_option,
             device_option,
             click.option("--show", is_flag=True, help="Print the pictures in the terminal as half blocks."),

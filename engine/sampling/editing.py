@@ -26,7 +26,7 @@ from engine.sampling.denoiser import asked_input, denoiser_for
 from engine.sampling.drawing import NotFiniteError, draw
 from engine.sampling.load import Loaded
 
-Report = Callable[[int, int], object]
+Report = Callable[[int, int], None]
 """Hears of (network calls done, in all), and may raise to stop."""
 
 MORPH_SAMPLER = "ddim"
@@ -76,7 +76,7 @@ def morph_seeds(
 ) -> Edited:
     """From the first picture of one seed to that of another, along the sphere of their noise."""
     ends = [PictureNoise(seed, [0], _shape(loaded), loaded.device).initial() for seed in seeds]
-    x = slerp(*ends, torch.linspace(0, 1, positions))
+    x = slerp(ends[0], ends[1], torch.linspace(0, 1, positions))
     if settings.sampler == "ddpm" or (settings.sampler == "ddim" and settings.eta):
         raise UsageError("a morph needs a sampler without noise of its own", "use --sampler dpmpp, or ddim")
     return _morphed(loaded, settings, x, positions, 0, positions * settings.steps, report)
@@ -161,12 +161,15 @@ def _sampled(
     begin: int = 0,
     noise: PictureNoise | None = None,
 ) -> NDArray[np.uint8]:
+    def step_done(index: int, x_t: Tensor, x_0: Tensor) -> None:
+        visit(index + 1)
+
     found = sample(
         _denoiser(loaded, settings, len(x)), loaded.schedule, loaded.profile.objective.prediction, x,
         sampler=settings.sampler, steps=settings.steps, spacing=settings.spacing, eta=settings.eta,
         clip=settings.clip, variance=settings.variance, begin=begin,
         noise=noise or PictureNoise(settings.seed, range(len(x)), _shape(loaded), loaded.device),
-        on_step=lambda index, x_t, x_0: visit(index + 1),
+        on_step=step_done,
     )  # fmt: skip
     _check_finite(found)
     pictures: NDArray[np.uint8] = to_uint8(found).cpu().numpy()
