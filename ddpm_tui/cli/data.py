@@ -1,6 +1,7 @@
 """`ddpm-tui data`: the data sets, their sources, and their packed forms."""
 
 import re
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,25 @@ def _form(manifest: Any) -> str:
     """Return for example "32 px center178", with the number of pictures if it is not all of them."""
     crop = "" if manifest.recipe == "drawn" else f" {manifest.recipe}"
     return f"{manifest.size} px{crop}" + (f" ({manifest.count:,})" if manifest.limit else "")
+
+
+class _Looking:
+    """Says now and then how far a folder was looked through, so that nobody waits for a huge one unknowingly."""
+
+    EVERY_S = 5.0
+
+    def __init__(self, path: str) -> None:
+        self._path, self._said = path, time.monotonic()
+
+    def __call__(self, found: int, where: str) -> None:
+        now = time.monotonic()
+        if now - self._said >= self.EVERY_S:
+            self._said = now
+            place = where.rpartition("/")[0]
+            note(
+                f"looking for pictures in {self._path}: {plural(found, 'file')} so far, now in {place or '.'}; "
+                "Ctrl-C stops"
+            )
 
 
 @data.command()
@@ -141,7 +161,7 @@ def add(
         _download(as_json)
         path, name = load_source(home(), "celeba").path, "celeba"
     patterns = None if not (exclude or exclude_nothing) else exclude
-    source = add_source(home(), path, name, leave_out_broken, patterns)
+    source = add_source(home(), path, name, leave_out_broken, patterns, _Looking(path))
     table = label_source(home(), source.name, labels)
     if not as_json:
         note(_described(source))

@@ -29,7 +29,7 @@ from engine.data.manifest import FORMAT as PACKED_FORMAT
 from engine.data.manifest import PackedManifest, is_whole, load_manifest
 from engine.data.partition import Partition
 from engine.data.recipes import OLDER_RESAMPLINGS, RESAMPLING, check_recipe
-from engine.data.scan import Listing, scan
+from engine.data.scan import Listing, Watch, scan
 from engine.data.split import FEWEST_HELD_OUT, TRAIN, assign, choose
 
 FORMAT: Final = 1
@@ -91,12 +91,13 @@ def add_source(
     name: str | None = None,
     leave_out_broken: bool = False,
     exclude: Sequence[str] | None = None,
+    watch: Watch = lambda found, where: None,
 ) -> Source:
     """Register a folder or zip of pictures as data set `name` (by default derived from the path).
 
     Adding the same path again registers its current state. A data set whose pictures moved may be added from the new
     place under the old name. Nothing is decoded yet. `exclude` has the patterns of names to leave out; None keeps the
-    earlier patterns.
+    earlier patterns. `watch` is called with the number of files seen so far and the current place.
 
     Raises UserError if there are fewer than two pictures, a pattern matches none, or the name is used for other
     pictures.
@@ -107,7 +108,7 @@ def add_source(
     given = exclude is not None
     if exclude is None:
         exclude = _exclude_before(home, where, name)
-    listing = scan(where, exclude)
+    listing = scan(where, exclude, watch)
     if given and listing.unmatched:
         raise UserError(
             f"no file in {where} is named by --exclude {listing.unmatched[0]}",

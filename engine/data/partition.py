@@ -5,6 +5,7 @@ with a header, with a column of row numbers, for pictures that have since been c
 """
 
 import csv
+import re
 import unicodedata
 from array import array
 from bisect import bisect_left
@@ -66,6 +67,8 @@ class Partition:
         if not self._names:
             return "it has no line with a name and 0, 1 or 2" if self._text.strip() else "it is empty"
         if any(self.code(name) is not None for name in names):
+            if 0 not in self._codes and _ends_in(self._text, "3"):
+                return "it numbers the parts from 1: 0 is train, 1 validation, 2 test"
             return None
         return f"it names none of the pictures (it names {self._names[0]}, a picture is {names[0]})"
 
@@ -96,6 +99,12 @@ class Partition:
             codes = array("b", (self._codes[index] for index in order))
             self._stems = ([stems[index] for index in order], codes)
         return self._stems
+
+
+def _ends_in(text: str, code: str) -> bool:
+    """Whether the last cell of a line is `code`."""
+    lasts = (re.split(r"[,;\s]+", line.strip())[-1] for line in text.splitlines() if line.strip())
+    return any(last.strip("\"'") == code for last in lasts)
 
 
 def stem_of(name: str) -> str:

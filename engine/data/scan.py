@@ -9,7 +9,7 @@ import hashlib
 import stat
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -74,9 +74,20 @@ class Listing:
         return tuple(column[index] for column in self.places)
 
 
-def scan(path: Path, exclude: Sequence[str] = ()) -> Listing:
+Watch = Callable[[int, str], None]
+"""Called during a scan with the number of files seen so far and the current place."""
+
+_OFTEN: Final = 512
+"""Files between two calls; each folder gets a call too."""
+
+
+def _unwatched(found: int, where: str) -> None:
+    pass
+
+
+def scan(path: Path, exclude: Sequence[str] = (), watch: Watch = _unwatched) -> Listing:
     """List the pictures of a folder (with subfolders and links) or a zip, except those that `exclude` matches (see
-    `engine.data.exclude`).
+    `engine.data.exclude`). `watch` may raise to stop.
 
     Raises UserError if there are no readable pictures; UsageError for an invalid pattern.
     """
@@ -90,19 +101,21 @@ def scan(path: Path, exclude: Sequence[str] = ()) -> Listing:
         if error.errno == errno.ELOOP:
             raise UserError(f"{path} is a link to itself", way_out) from error
         raise _unreadable(path, error) from error
+    if path.resolve() == Path("/"):
+        raise UserError(f"{path} is the whole file system", "name the folder that the pictures are in")
     if stat.S_ISREG(mode):
-        return _listing(path, "zip", patterns)
+        return _listing(path, "zip", patterns, watch)
     if not stat.S_ISDIR(mode):
         what = (walk.no_file(mode) or "other things").removesuffix("s")
         raise UserError(f"{path} is neither a file nor a folder (it is a {what})", way_out)
-    listing = _listing(path, "folder", patterns)
+    listing = _listing(path, "folder", patterns, watch)
     inner = path / f"{CELEBA_STEM}.zip"
     if not listing.names and inner.is_file():
-        return _listing(inner, "zip", patterns)
+        return _listing(inner, "zip", patterns, watch)
     return listing
 
 
-def _listing(path: Path, kind: Kind, exclude: Exclude) -> Listing:
+def _listing(path: Path, kind: Kind, exclude: Exclude, watch: Watch) -> Listing:
     names: list[str] = []
     columns = [array("q") for _ in range(5 if kind == "zip" else 3)]
     ignored = 0
@@ -111,7 +124,15 @@ def _listing(path: Path, kind: Kind, exclude: Exclude) -> Listing:
     partition_name: str | None = None
     matched: set[str] = set()
     peek = _Peek(path, kind)
-    for name, facts in _folder_files(path, left_out) if kind == "folder" else _zip_files(path, left_out):
+    met = 0
+
+    def enter(inside: str) -> None:
+        watch(met, inside)
+
+    files = _folder_files(path, left_out, enter) if kind == "folder" else _zip_files(path, left_out)
+    for met, (name, facts) in enumerate(files, 1):
+        if met % _OFTEN == 0:
+            watch(met, name)
         if pattern := exclude.match(name):
             matched.add(pattern)
             left_out.add(f"excluded by {pattern}", name)
@@ -181,10 +202,12 @@ def _sorted(
     return [names[index] for index in kept], [array("q", map(column.__getitem__, kept)) for column in columns]
 
 
-def _folder_files(root: Path, left_out: LeftOut) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _folder_files(
+    root: Path, left_out: LeftOut, enter: Callable[[str], None]
+) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield (relative name, facts) of every file. Raises UserError if the folder cannot be read."""
     try:
-        yield from walk.folder_files(root, left_out)
+        yield from walk.folder_files(root, left_out, enter)
     except OSError as error:
         raise _unreadable(root, error) from error
 

@@ -2,10 +2,11 @@
 system are counted by kind and skipped. Only a root that cannot be listed is an error.
 """
 
+import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -47,13 +48,17 @@ Facts = tuple[int, int, int]
 """Facts about a file: its bytes, and when its content and its metadata changed last, in ns since 1970."""
 
 
-def folder_files(root: Path, left_out: LeftOut) -> Iterator[tuple[str, Facts]]:
-    """Yield (relative name, facts) of every file below `root`, following links.
+def folder_files(
+    root: Path, left_out: LeftOut, enter: Callable[[str], None] = lambda inside: None
+) -> Iterator[tuple[str, Facts]]:
+    """Yield (relative name, facts) of every file below `root`, following links. `enter` is called with each folder.
 
     A folder is entered once, by its own name if it is below `root` and also linked to. Raises OSError if `root`
     itself cannot be listed.
     """
     entered: set[tuple[int, int]] = set()
+    kernel = _kernel_devices()
+    above = {(status.st_dev, status.st_ino) for status in map(os.stat, root.resolve().parents)}
     waiting: list[str] = [""]
     linked: list[str] = []
     while waiting or linked:
@@ -64,10 +69,14 @@ def folder_files(root: Path, left_out: LeftOut) -> Iterator[tuple[str, Facts]]:
             inside = linked.pop()
         try:
             status = (root / inside).stat()
-            if (status.st_dev, status.st_ino) in entered:
+            if (status.st_dev, status.st_ino) in entered or (status.st_dev, status.st_ino) in above:
                 left_out.add("links to folders above or beside", inside[:-1])
                 continue
             entered.add((status.st_dev, status.st_ino))
+            if inside and status.st_dev in kernel:
+                left_out.add("file systems of the kernel", inside[:-1])
+                continue
+            enter(inside)
             with os.scandir(root / inside) as listed:
                 for entry in listed:
                     name = inside + entry.name
@@ -82,6 +91,15 @@ def folder_files(root: Path, left_out: LeftOut) -> Iterator[tuple[str, Facts]]:
             if not inside:
                 raise
             left_out.add("folders that cannot be read", inside[:-1])
+
+
+def _kernel_devices() -> set[int]:
+    """Device numbers of what looks like folders and is the kernel's talk of itself."""
+    found = set()
+    for path in ("/proc", "/sys"):
+        with contextlib.suppress(OSError):
+            found.add(os.stat(path).st_dev)  # noqa: PTH116 - a number, not a path
+    return found - {os.stat("/").st_dev}  # noqa: PTH116
 
 
 _NOTHING: Final = (0, 0, 0)

@@ -353,3 +353,14 @@ def test_labels_are_added_shown_renamed_merged_and_dropped(
     assert none.code == 1
     assert none.error.startswith("error: data set 'dots' has no labels — `ddpm-tui data add")
     assert "smiling, eyeglasses" in cli("data", "show", "faces").out
+
+
+def test_a_folder_that_is_looked_through_for_long_is_said(
+    cli: Cli, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ddpm_tui.cli.data._Looking.EVERY_S", 0.0)
+    ended = cli("data", "add", str(pictures.parent), "--name", "dots", "--no-pack")
+    assert f"looking for pictures in {pictures.parent}: 0 files so far, now in .; Ctrl-C stops" in ended.err
+    assert cli("data", "add", "/").error == (
+        "error: / is the whole file system — name the folder that the pictures are in"
+    )

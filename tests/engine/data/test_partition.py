@@ -65,6 +65,8 @@ def test_names_with_spaces() -> None:
         (b"somebody.jpg 2\n", "names none of the pictures .it names somebody.jpg, a picture is 000001.jpg"),
         (b'"' + b"x" * 200_000 + b"\n", "no line"),
         (b"a,b\0,1\n", "none"),
+        (b"000001.jpg 1\n000002.jpg 2\n000003.jpg 3\n", "it numbers the parts from 1: 0 is train"),
+        (b"000001.jpg;1\n000002.jpg;2\n'000003.jpg';'3'\n", "it numbers the parts from 1"),
     ],
 )
 def test_what_splits_nothing_says_why(content: bytes, problem: str) -> None:

@@ -358,3 +358,53 @@ def test_patterns_without_end(tmp_path: Path) -> None:
     slow = "*a" * 400 + "b"
     (tmp_path / "a" / ("a" * 200 + ".jpg")).write_bytes(small_jpeg(1))
     assert scan(tmp_path / "a", [slow]).unmatched == (slow,)
+
+
+def test_the_whole_file_system_is_no_folder_of_pictures(tmp_path: Path) -> None:
+    (tmp_path / "root").symlink_to("/")
+    for path in (Path("/"), Path("/.."), tmp_path / "root"):
+        with pytest.raises(UserError, match="is the whole file system — name the folder"):
+            scan(path)
+
+
+def test_the_kernels_talk_of_itself_is_not_looked_through(tmp_path: Path) -> None:
+    fill(tmp_path, 2)
+    (tmp_path / "kernel").symlink_to("/proc")
+    listing = scan(tmp_path)
+    assert listing.names == ["000000.jpg", "000001.jpg"]
+    assert listing.left_out.in_words() == "file systems of the kernel 1"
+
+
+def test_who_watches_hears_of_each_folder_and_may_stop(tmp_path: Path) -> None:
+    fill(tmp_path / "a" / "b", 2)
+    fill(tmp_path / "c", 3)
+    heard: list[tuple[int, str]] = []
+    scan(tmp_path, watch=lambda found, where: heard.append((found, where)))
+    assert sorted(where for _, where in heard) == ["", "a/", "a/b/", "c/"]
+    assert max(found for found, _ in heard) in (2, 3)  # of the folder that is looked through first
+
+    def stop(found: int, where: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan(tmp_path, watch=stop)
+
+
+def test_who_watches_hears_of_many_files_in_one_folder(tmp_path: Path) -> None:
+    for number in range(1100):
+        (tmp_path / f"{number}.txt").touch()
+    heard: list[int] = []
+    scan(tmp_path, watch=lambda found, where: heard.append(found))
+    assert heard == [0, 512, 1024]
+
+
+def test_a_link_to_a_folder_above_does_not_leave_the_folder(tmp_path: Path) -> None:
+    """What is beside a folder is none of its pictures; a link to another folder is how people collect some."""
+    fill(tmp_path / "mine", 2)
+    fill(tmp_path / "other", 3, start=5)
+    (tmp_path / "mine" / "up").symlink_to("..")
+    (tmp_path / "mine" / "far").symlink_to(tmp_path.parent)
+    (tmp_path / "mine" / "theirs").symlink_to("../other")
+    listing = scan(tmp_path / "mine")
+    assert listing.names == ["000000.jpg", "000001.jpg", *(f"theirs/00000{n}.jpg" for n in (5, 6, 7))]
+    assert listing.left_out.in_words() == "links to folders above or beside 2"
