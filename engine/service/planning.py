@@ -68,6 +68,8 @@ def plan_training(home: Home, jobs: Iterable[Job], request: TrainRequest) -> Tra
         raise UsageError(f"--chunks {request.chunks}: at least 1")
     if request.to_epoch is not None and request.to_epoch < 1:
         raise UsageError(f"--to-epoch {request.to_epoch}: at least 1")
+    if request.run is not None:
+        home.run(request.run)  # a name that cannot be a folder is refused here
     if runs.exists(home, request.target) and request.run in (None, request.target) and not request.new:
         if request.overrides:
             raise UserError(
@@ -107,7 +109,6 @@ def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPl
     chunk = profile.training.chunk_epochs
     to_epoch = request.to_epoch or (request.chunks or 1) * chunk
     run = request.run or free_run_name(home, name)
-    home.run(run)  # a name that cannot be a folder is refused here
     says = f"{run}: a new run from profile {name}, {_span(0, to_epoch, chunk)}"
     rates = says_of_new(profile, to_epoch)
     return TrainPlan(run, to_epoch, new_run=True, says=(says, *rates), profile=profile, profile_name=name)

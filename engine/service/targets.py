@@ -74,6 +74,8 @@ def find_target(
     for option, number in (("--to-epoch", to_epoch), ("--chunks", chunks)):
         if number is not None and number < 1:
             raise UsageError(f"{option} {number}: at least 1")
+    if run is not None:
+        home.run(run)  # a name that cannot be a folder is refused here, by a dry run too
     if what is None and run is None:
         raise UsageError("train what?", "a profile or a run: see `profiles list` and `runs list`")
     found = _run_for(home, what or str(run), run, overrides or [], resume, device)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.base.errors import DdpmError, UserError
+from engine.base.errors import DdpmError, UsageError, UserError
 from engine.base.home import Home
 from engine.config.store import save_profile
 from engine.data.catalog import add_source
@@ -190,3 +190,13 @@ def test_a_device_that_is_not_there(
 
 
 # What it says of the learning rate.
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a b", "-x", "a@b", "a\nb", "x" * 300])
+def test_a_name_that_no_run_can_have_is_misuse_before_anything_is_planned(
+    there: Home, name: str, dry_run: bool
+) -> None:
+    with pytest.raises(UsageError, match="cannot name a run"):
+        find_target(there, "tiny", run=name, dry_run=dry_run)
+    assert run_names(there) == []
