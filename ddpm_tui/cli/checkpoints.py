@@ -16,6 +16,7 @@ from ddpm_tui.cli.common import (
     print_facts,
     print_json,
     print_table,
+    resolved,
     say,
     yes_option,
 )
@@ -85,13 +86,12 @@ def list_(run: str, as_json: bool) -> None:
 @json_option
 def show(reference: str, as_json: bool) -> None:
     """Show the contents and the scores of one checkpoint, of a run or in an exported folder."""
-    from engine.runs.checkpoints import resolve
     from engine.runs.evaluations import scores_at
 
     if is_export(reference):
         _show_export(reference, as_json)
         return
-    run, info = resolve(home(), reference)
+    run, info = resolved(reference)
     m = info.whole()
     scores = scores_at(run, info.step, complain=note)
     if as_json:
@@ -151,12 +151,12 @@ def _show_export(folder: str, as_json: bool) -> None:
 @click.pass_context
 def verify(ctx: click.Context, reference: str, as_json: bool) -> None:
     """Read every byte of a run's checkpoints, or of one, and check it. Exit code 1 if any is damaged."""
-    from engine.runs.checkpoints import is_sealed, list_checkpoints, resolve
+    from engine.runs.checkpoints import is_sealed, list_checkpoints
     from engine.runs.checkpoints import verify as check
     from engine.runs.record import find_run, record_problem
 
     if "@" in reference:
-        found = [resolve(home(), reference)[1]]
+        found = [resolved(reference)[1]]
     else:
         found = list_checkpoints(find_run(home(), reference))
     record = record_problem(find_run(home(), reference.partition("@")[0]))
@@ -179,9 +179,9 @@ def verify(ctx: click.Context, reference: str, as_json: bool) -> None:
 @click.argument("tag", metavar="TAG")
 def tag(reference: str, tag: str) -> None:
     """Give a checkpoint a tag. Tagged checkpoints are never pruned. A tag that another one has is moved."""
-    from engine.runs.checkpoints import resolve, set_tag
+    from engine.runs.checkpoints import set_tag
 
-    run, info = resolve(home(), reference)
+    run, info = resolved(reference)
     set_tag(run, tag, info.step)
     say(f"{run.name}@{info.step} is now {run.name}@{tag}")
 
@@ -220,7 +220,7 @@ def delete(references: tuple[str, ...]) -> None:
 
 def _folder(reference: str) -> tuple[Any, Any]:
     """Return the folder of a checkpoint. A damaged checkpoint is found by its step only."""
-    from engine.runs.checkpoints import resolve, split_reference
+    from engine.runs.checkpoints import split_reference
     from engine.runs.record import find_run
 
     name, which = split_reference(reference)
@@ -229,7 +229,7 @@ def _folder(reference: str) -> tuple[Any, Any]:
         folder = run.checkpoint(int(which))
         if folder.path.is_dir():
             return run, folder
-    run, info = resolve(home(), reference)
+    run, info = resolved(reference)
     return run, info.folder
 
 

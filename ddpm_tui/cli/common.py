@@ -17,6 +17,9 @@ from engine.base.text import visible, visible_json, visible_lines
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from engine.base.folders import RunFolder
+    from engine.runs.checkpoints import CheckpointInfo
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Thing = TypeVar("_Thing")
 
@@ -91,6 +94,16 @@ def check_steps(steps: int | None, most: int) -> None:
 
 def home() -> Home:
     return Home.find()
+
+
+def resolved(reference: str) -> "tuple[RunFolder, CheckpointInfo]":
+    """The run and checkpoint that a reference means now; damaged ones that `latest` passes over are noted."""
+    from engine.runs.checkpoints import resolve
+
+    run, info = resolve(home(), reference)
+    if info.passed_over:
+        note(info.passed_over)
+    return run, info
 
 
 def each(things: Sequence[_Thing], change: Callable[[_Thing], None]) -> None:

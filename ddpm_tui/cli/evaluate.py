@@ -6,7 +6,16 @@ from typing import Any, get_args
 import click
 
 from ddpm_tui.cli import complete
-from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
+from ddpm_tui.cli.common import (
+    check_steps,
+    device_option,
+    home,
+    json_option,
+    note,
+    print_facts,
+    print_json,
+    say,
+)
 from ddpm_tui.cli.guidance import asked_args, guidance_options
 from ddpm_tui.cli.numbers import PICTURES, SEED, STEPS, Whole
 from ddpm_tui.words import plural
@@ -106,6 +115,8 @@ def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> Non
 
     check_measures(options["measures"], options["extractor"], options["inception_weights"])
     trained = find_trained(home(), reference_)
+    if trained.passed_over:
+        note(trained.passed_over)
     check_steps(options["steps"], trained.profile.diffusion.steps)
     options = asked_args(options)
     options |= named_guide(home(), trained, options)

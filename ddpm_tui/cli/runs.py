@@ -14,6 +14,7 @@ from ddpm_tui.cli.common import (
     print_facts,
     print_json,
     print_table,
+    resolved,
     say,
     say_text,
     set_option,
@@ -321,10 +322,9 @@ def branch(reference: str, overrides: tuple[str, ...], name: str | None, as_json
     ddpm-tui train slower --chunks 2
     """
     from engine.runs.branch import branch_run, foretell
-    from engine.runs.checkpoints import resolve
     from engine.runs.record import load_run
 
-    parent, checkpoint = resolve(home(), reference)
+    parent, checkpoint = resolved(reference)
     record = branch_run(home(), parent, checkpoint, list(overrides), name)
     lineage = record.lineage
     assert lineage is not None

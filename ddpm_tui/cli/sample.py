@@ -7,7 +7,16 @@ from typing import Any, get_args
 import click
 
 from ddpm_tui.cli import complete
-from ddpm_tui.cli.common import check_steps, device_option, home, json_option, print_facts, print_json, say
+from ddpm_tui.cli.common import (
+    check_steps,
+    device_option,
+    home,
+    json_option,
+    note,
+    print_facts,
+    print_json,
+    say,
+)
 from ddpm_tui.cli.guidance import asked_args, guidance_options
 from ddpm_tui.cli.numbers import PICTURES, SEED, STEPS, Real, Whole
 from ddpm_tui.words import plural
@@ -162,6 +171,8 @@ def sample(reference: str, count: int, show: bool, device: str, as_json: bool, *
     from engine.runs.trained import find_trained
 
     trained = find_trained(home(), reference)
+    if trained.passed_over:
+        note(trained.passed_over)
     check_steps(options["steps"], trained.profile.diffusion.steps)
     args = drawing_args(
         count, **options, usual_sampler=trained.profile.sampling.sampler, checkpoint=trained.reference

@@ -36,6 +36,8 @@ def run_evaluation(work: Work) -> Result:
     the result, which is then a failure; the others are stored. Raises UserError where none can be had."""
     args = work.spec.args
     trained = find_trained(work.home, args["checkpoint"])
+    if trained.passed_over:
+        work.say(trained.passed_over)
     extractor, inception = args.get("extractor"), args.get("inception_weights")
     measures = check_measures(args.get("measures"), extractor, inception)
     part = args.get("reference") or PARTS[0]

@@ -42,6 +42,11 @@ class Trained:
         """The run in this home that it is of; None for an exported one."""
         return self.place.name if isinstance(self.place, RunFolder) else None
 
+    @property
+    def passed_over(self) -> str:
+        """What to say of newer checkpoints that are damaged."""
+        return self.of.passed_over if isinstance(self.of, CheckpointInfo) else ""
+
     def sha256(self, weights: str) -> str:
         """Of the file of the "ema" or "raw" weights. Raises DamagedError for a checkpoint that is not whole."""
         if isinstance(self.of, Export):

@@ -34,6 +34,8 @@ def run_sampling(work: Work) -> Result:
     guidance_interval, batch, trajectory (pictures whose denoising is kept), grid, trajectory_file, out."""
     args = work.spec.args
     trained = find_trained(work.home, args["checkpoint"])
+    if trained.passed_over:
+        work.say(trained.passed_over)
     each = DEFAULT_COUNT if args.get("n") is None else int(args["n"])
     if each < 1:
         raise UserError(f"-n {each}: draw at least one picture")

@@ -8,13 +8,14 @@ import torch
 from torch import nn
 
 from engine.base.errors import DamagedError
+from engine.base.folders import RunFolder
 from engine.config.profile import Profile
 from engine.config.sampling_settings import Settings
 from engine.device import plan as precision
 from engine.diffusion.schedule import Schedule
 from engine.models.build import check_fits, make_schedule, read_weights, unet_config
 from engine.models.unet import UNet
-from engine.runs.checkpoints import sha256, verify
+from engine.runs.checkpoints import newest_whole, sha256, verify
 from engine.runs.export import Export
 from engine.runs.trained import Trained
 
@@ -62,8 +63,18 @@ def load_weights(trained: Trained, weights: str, device: str = "auto") -> Loaded
         return _load(trained.profile, path, device)
     problem = of.problem or verify(of.folder)
     if problem:
-        raise DamagedError(f"checkpoint {trained.name} is damaged: {problem}", "use another one")
+        raise DamagedError(f"checkpoint {trained.name} is damaged: {problem}", _way_out(trained))
     return _load(trained.profile, of.folder.ema if weights == "ema" else of.folder.model, device)
+
+
+def _way_out(trained: Trained) -> str:
+    """The checkpoint to use instead of one that is damaged."""
+    if not isinstance(trained.place, RunFolder):
+        return "use another one"
+    whole = newest_whole(trained.place)
+    if whole is None:
+        return f"run {trained.place.name!r} has no whole checkpoint: use another run"
+    return f"the newest whole one is {trained.place.name}@{whole.step}"
 
 
 def _load(profile: Profile, path: Path, device: str) -> Loaded:

@@ -206,6 +206,28 @@ def test_deleting_a_checkpoint_and_back(there: Home, cli: Cli) -> None:
     assert steps(there) == [14, 21, 28]
 
 
+def test_a_newest_checkpoint_that_is_damaged_is_passed_over_aloud(
+    there: Home, cli: Cli, tmp_path: Path
+) -> None:
+    """A bit of its manifest: `latest` is the one before it, and every command that takes it says so."""
+    manifest = there.run("r").checkpoint(28).manifest
+    content = bytearray(manifest.read_bytes())
+    content[content.index(b"0.25")] ^= 1
+    manifest.write_bytes(content)
+    said = "checkpoint 28 is damaged and is passed over: the manifest of checkpoint 00000028 "
+    for words in (
+        ("checkpoints", "show", "r@latest"),
+        ("checkpoints", "tag", "r", "good"),
+        ("checkpoints", "export", "r@latest", str(tmp_path / "x")),
+        ("runs", "branch", "r"),
+    ):
+        ended = cli(*words)
+        assert (ended.code, ended.err.startswith(said)) == (0, True), (words, ended)
+    assert read_tags(there.run("r")) == {"good": 21}
+    assert cli("checkpoints", "show", "r@21").err == ""
+    assert cli("checkpoints", "show", "r@28").error.startswith("error: the manifest of checkpoint 00000028")
+
+
 def test_a_damaged_checkpoint_can_be_deleted(there: Home, cli: Cli) -> None:
     there.run("r").checkpoint(28).manifest.write_text("{")
     assert cli("checkpoints", "delete", "r@28").code == 0

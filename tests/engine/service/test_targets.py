@@ -189,9 +189,6 @@ def test_a_device_that_is_not_there(
     assert find_target(home, "tiny", **{**how, "device": "cuda"}).new
 
 
-# What it says of the learning rate.
-
-
 @pytest.mark.parametrize("dry_run", [True, False])
 @pytest.mark.parametrize("name", ["", "..", "a/b", "a b", "-x", "a@b", "a\nb", "x" * 300])
 def test_a_name_that_no_run_can_have_is_misuse_before_anything_is_planned(
