@@ -32,6 +32,8 @@ def reach(name: str) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
     elif action == "enospc":
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+    elif action == "emfile":
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), name)
     elif action == "oom":
         raise MemoryError(f"failpoint {name}")
     else:

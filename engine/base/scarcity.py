@@ -7,6 +7,7 @@ Such a failure says nothing about the file, job or request involved, so it is ne
 import contextlib
 import errno
 import os
+import re
 import resource
 from collections.abc import Iterator
 
@@ -21,6 +22,9 @@ SCARCE = {
     errno.ENOLCK: "start the lock service of the network file system, or set DDPM_HOME to a folder on a local disk",
 }
 """Error numbers of shortages, with a description and a remedy."""
+
+_SAID = re.compile(r"\(os error (\d+)\)")
+"""What libraries in Rust, such as safetensors, say instead of giving the number."""
 
 ENOUGH_FILES = 4096
 """The number of open files that our processes allow themselves, if permitted; some shells and services set 256."""
@@ -63,8 +67,17 @@ def _cause(error: BaseException | None) -> int | None:
             return errno.EAGAIN
         if isinstance(error, ImportError) and os.strerror(errno.EMFILE) in str(error):
             return errno.EMFILE
+        if not isinstance(error, OSError | DdpmError) and (said := _SAID.search(str(error))):
+            number = int(said.group(1))
+            return number if number in SCARCE else None
         error = error.__cause__
     return None
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether an error is a shortage of files, processes or locks, which others give back; memory that a network lacks
+    comes by no waiting."""
+    return _cause(error) not in (None, errno.ENOMEM)
 
 
 @contextlib.contextmanager

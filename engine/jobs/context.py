@@ -10,13 +10,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 from engine.base.errors import DdpmError
 from engine.base.folders import JobFolder
 from engine.base.home import Home
+from engine.base.scarcity import may_pass, scarce
 from engine.device.place import Place
 from engine.jobs.files import JobSpec, Phase, Progress, write_progress
+
+_T = TypeVar("_T")
+
+PATIENCE_S = 600.0
+"""How long a job waits for what the system is short of, before it ends its attempt."""
+LONGEST_PAUSE_S = 10.0
 
 
 class Stopped(DdpmError):
@@ -80,6 +87,22 @@ class Work:
             yield
         finally:
             self._listeners.remove(listener)
+
+    def patiently(self, do: Callable[[], _T], most_s: float = PATIENCE_S) -> _T:
+        """Do something, and while the system is short of files, processes or locks for it, do it again, later each
+        time, for at most `most_s` seconds. What is done again must do no harm. Raises whatever `do` raises.
+        """
+        began, pause = time.monotonic(), 0.1
+        while True:
+            try:
+                return do()
+            except Exception as error:
+                if not may_pass(error) or time.monotonic() - began >= most_s:
+                    raise
+                if pause == 0.1:
+                    self.say(f"waiting: {scarce(error)}")
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def stop(self, why: str) -> None:
         """Ask the job to stop at its next safe point. Called from signal handlers."""

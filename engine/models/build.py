@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from engine.base.errors import DamagedError, UserError
+from engine.base.scarcity import is_scarce, scarce, shortage
 from engine.config.profile import Profile
 from engine.diffusion.schedule import Schedule
 from engine.models.config import UNetConfig
@@ -69,12 +70,16 @@ def architecture(config: UNetConfig) -> str:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file on the CPU. Raises DamagedError naming it."""
+    """Tensors of a safetensors file on the CPU. Raises DamagedError naming it, and ScarceError."""
     try:
+        with shortage(), open(path, "rb"):
+            pass  # safetensors says of a file that cannot be opened now that it is missing
         return load_file(path)
     except FileNotFoundError:
         raise DamagedError(f"{path} is missing") from None
     except (SafetensorError, OSError, ValueError) as error:
+        if is_scarce(error):
+            raise scarce(error, str(path)) from error
         raise DamagedError(f"{path} is not a whole safetensors file ({error})") from None
 
 

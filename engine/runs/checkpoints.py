@@ -9,7 +9,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from engine.base.files import FileLock, disk_errors, fsync_folder, write_json
 from engine.base.folders import CheckpointFolder, RunFolder, is_number
 from engine.base.home import Home, check_name
 from engine.base.records import MissingError, read_json, read_object
+from engine.base.scarcity import ScarceError, shortage, unless_scarce
 from engine.base.seals import check_seal, write_sealed
 from engine.base.typed import Count, Migration, check_format, migrated, typed
 from engine.runs.record import find_run
@@ -87,6 +88,8 @@ class CheckpointInfo:
     problem: str | None = None
     tags: tuple[str, ...] = ()
     best: bool = False
+    passed_over: str = ""
+    """What to say of newer ones that are damaged, if it was found as the newest."""
 
     @property
     def step(self) -> int:
@@ -134,11 +137,10 @@ def _wrong_file(manifest: Manifest) -> str | None:
 
 
 def checkpoint_folders(run: RunFolder) -> list[CheckpointFolder]:
-    """All published checkpoint folders, oldest step first, unread."""
-    try:
+    """All published checkpoint folders, oldest step first, unread. Raises ScarceError."""
+    names: list[str] = []
+    with unless_scarce():
         names = [name for name in os.listdir(run.checkpoints) if is_number(name)]
-    except OSError:
-        return []
     return [CheckpointFolder(run.checkpoints / name) for name in sorted(names, key=int)]
 
 
@@ -152,7 +154,10 @@ def next_size(run: RunFolder) -> int:
 
 
 def list_checkpoints(run: RunFolder) -> list[CheckpointInfo]:
-    """Every checkpoint by step, from manifests and file sizes; hashes are left to `verify`."""
+    """Every checkpoint by step, from manifests and file sizes; hashes are left to `verify`.
+
+    Raises ScarceError, which says nothing of any of them.
+    """
     tags: dict[int, list[str]] = {}
     for tag, step in read_tags(run).items():
         tags.setdefault(step, []).append(tag)
@@ -162,6 +167,8 @@ def list_checkpoints(run: RunFolder) -> list[CheckpointInfo]:
         try:
             manifest = read_manifest(folder)
             problem = _size_problem(folder, manifest)
+        except ScarceError:
+            raise
         except DdpmError as error:
             problem = str(error)
         found.append(
@@ -191,9 +198,11 @@ def _size_problem(folder: CheckpointFolder, manifest: Manifest) -> str | None:
 
 
 def verify(folder: CheckpointFolder) -> str | None:
-    """Read every byte and compare with the manifest: None when whole, else the first problem."""
+    """Read every byte and compare with the manifest: None when whole, else the first problem. Raises ScarceError."""
     try:
         manifest = read_manifest(folder)
+    except ScarceError:
+        raise
     except DdpmError as error:
         return str(error)
     problem = _size_problem(folder, manifest)
@@ -201,7 +210,8 @@ def verify(folder: CheckpointFolder) -> str | None:
         return problem
     for name, entry in manifest.files.items():
         try:
-            digest = sha256(folder.path / name)
+            with shortage(str(folder.path / name)):
+                digest = sha256(folder.path / name)
         except OSError as error:
             return f"{folder.path / name} cannot be read ({error.strerror})"
         if digest != entry["sha256"]:
@@ -224,8 +234,12 @@ def newest_whole(
         problem = info.problem or verify(info.folder)
         if problem is None:
             return info
-        complain(f"checkpoint {info.step} is damaged and is passed over: {problem}")
+        complain(_passed_over(info.step, problem))
     return None
+
+
+def _passed_over(step: int, problem: str | None) -> str:
+    return f"checkpoint {step} is damaged and is passed over: {problem}"
 
 
 def split_reference(reference: str) -> tuple[str, str]:
@@ -252,6 +266,8 @@ def resolve(home: Home, reference: str) -> tuple[RunFolder, CheckpointInfo]:
     chosen: CheckpointInfo | None = None
     if which == "latest":
         chosen = whole[-1] if whole else found[-1]
+        if found[-1] is not chosen:
+            chosen = replace(chosen, passed_over=_passed_over(found[-1].step, found[-1].problem))
     elif which == "best":
         chosen = next((c for c in found if c.best), None)
         if chosen is None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from engine.base.errors import DdpmError, DiskFullError, UserError
 from engine.base.files import MAKE_ROOM, is_disk_full
+from engine.base.scarcity import is_scarce, scarce
 from engine.device.out_of_memory import is_out_of_memory
 from engine.device.plan import Plan, autocast
 from engine.jobs.context import Work
@@ -76,6 +77,8 @@ def compiled(model: nn.Module, plan: Plan, shape: Sequence[int]) -> Forward:
     except Exception as error:
         if is_disk_full(error):
             raise DiskFullError("no room to write the compiler's output", MAKE_ROOM) from error
+        if is_scarce(error):
+            raise scarce(error, "the network cannot be compiled now") from error
         if not is_out_of_memory(error):
             raise CannotCompile(_in_one_line(error)) from error
     finally:

@@ -24,15 +24,15 @@ def run_training(work: Work) -> Result:
     name = work.spec.run or ""
     to_epoch = int(work.spec.args["to_epoch"])
     if (beginning := Beginning.from_args(work.spec.args)) is not None:
-        beginning.make(work.home, name)
-    run = find_run(work.home, name)
-    lock = FileLock.try_acquire(run.lock)
+        work.patiently(lambda: beginning.make(work.home, name))
+    run = work.patiently(lambda: find_run(work.home, name))
+    lock = work.patiently(lambda: FileLock.try_acquire(run.lock))
     if lock is None:
         raise BusyError(
             f"run {name!r} is being trained by another process",
             f"wait for it or pause it: ddpm-tui queue list, or see {run.log}",
         )
-    with lock, open(run.log, "ab", buffering=0) as log:
+    with lock, work.patiently(lambda: open(run.log, "ab", buffering=0)) as log:
         lock.describe(_who_trains(work))
 
         def keep(line: str) -> None:
@@ -53,7 +53,7 @@ def _who_trains(work: Work) -> str:
 
 def _train(work: Work, run: RunFolder, to_epoch: int) -> Result:
     start_loggers(work.home, run, read_log_targets(work.home.settings), work.say)
-    trainer = Trainer(work, open_session(work, run))
+    trainer = work.patiently(lambda: Trainer(work, open_session(work, run)))
     try:
         ended = trainer.train(to_epoch)
     except Diverged as error:

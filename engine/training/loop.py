@@ -83,7 +83,7 @@ class Trainer:
             f"run {self.s.run.name}: epoch {here:.2f} → {to_epoch} "
             f"({plural(max(0, target - state.step), 'step')} of {plural(self.batch, 'picture')})"
         )
-        self.s.plan_to(to_epoch)
+        self.work.patiently(lambda: self.s.plan_to(to_epoch))
         for line in self.s.rates.says(here, to_epoch):
             self.work.say(line)
         planned = self.s.rates.horizon * self.timeline.steps_per_epoch
@@ -156,7 +156,7 @@ class Trainer:
         if self.s.plan.kind == "cuda":
             torch.cuda.empty_cache()
         state.micro_batches = [*state.micro_batches, [state.step, smaller]]
-        freeze(self.s.run, micro_batches=state.micro_batches)
+        self.work.patiently(lambda: freeze(self.s.run, micro_batches=state.micro_batches))
         self.work.say(
             f"out of memory at step {state.step}: micro-batch {micro} → {smaller}; "
             f"the effective batch of {self.batch} and all random numbers stay the same"
@@ -232,7 +232,7 @@ class Trainer:
                 validation = self.validator.score(state.model)
             if training.preview_every and (epoch % training.preview_every == 0 or state.step == target):
                 self._report("sampling", first, target, to_epoch)
-                self._preview(epoch)
+                self.work.patiently(lambda: self._preview(epoch))
         sums = state.sums.read()
         train_loss = sums["epoch_loss"] / sums["epoch_steps"] if sums["epoch_steps"] else float("nan")
         self._measured = (state.step, train_loss, validation)
@@ -276,7 +276,9 @@ class Trainer:
         if done or chunk_end or due or kept:
             self._save(first, target, to_epoch, chunk_end or done)
         if done or chunk_end:
-            self.scorer.score(lambda: self._report("evaluating", first, target, to_epoch))
+            self.work.patiently(
+                lambda: self.scorer.score(lambda: self._report("evaluating", first, target, to_epoch))
+            )
         # What the epoch's end took is left out; the steps before it count on, so that short epochs have a speed too.
         then, step = self._rate_clock
         self._rate_clock = (then + time.monotonic() - started, step)
@@ -353,7 +355,7 @@ class Trainer:
             raise self.divergence.error(0, self.saved_step, lost)
         self._report("checkpointing", first, target, to_epoch)
         reach("checkpoint.begin")
-        require_free(run.path, next_size(run))
+        self.work.patiently(lambda: require_free(run.path, next_size(run)))
         with disk_errors(run.metrics):
             offset = self.metrics.sync()
         manifest = Manifest(
@@ -376,10 +378,10 @@ class Trainer:
             torch_version=torch.__version__,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
-        publish(run, manifest, state.save)
+        self.work.patiently(lambda: publish(run, manifest, state.save))
         self.saved_step, self.saved_at = state.step, time.monotonic()
         reach("checkpoint.published")
-        self.retention.thin_out()
+        self.work.patiently(self.retention.thin_out)
 
 
 def _finite(value: float | Tensor | None) -> float | None:

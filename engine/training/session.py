@@ -1,12 +1,13 @@
 """Opening a run for training: its data, the frozen plan, and the state at its newest whole checkpoint."""
 
+import os
 import platform
 from dataclasses import dataclass, replace
 
 import torch
 
 from engine.base.errors import DamagedError, UserError
-from engine.base.folders import PackedFolder, RunFolder
+from engine.base.folders import PackedFolder, RunFolder, is_number
 from engine.config.profile import Profile
 from engine.data.job import pack_for
 from engine.data.labelled import open_pictures
@@ -227,12 +228,13 @@ def largest_micro_batch(batch: int, bytes_each: int, free: int) -> int:
 
 def _resume(work: Work, run: RunFolder, state: TrainState, record: RunRecord) -> Manifest | None:
     """Load the newest complete checkpoint, reporting damaged ones. A branch with labels may begin at a checkpoint
-    without labels."""
+    without labels. Raises UserError if none is complete, and OSError if the folder cannot be listed: a run never starts
+    again because of that."""
     config = unet_config(record.profile)
     name = architecture(config)
     info = newest_whole(run, complain=work.say)
     if info is None:
-        if any(run.checkpoints.glob("[0-9]*")):
+        if run.checkpoints.is_dir() and any(is_number(entry) for entry in os.listdir(run.checkpoints)):
             raise UserError(
                 f"run {run.name!r} has checkpoints, but all are damaged",
                 f"see `checkpoints verify {run.name}`; delete them to start again",

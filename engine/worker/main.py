@@ -46,16 +46,21 @@ from engine.jobs.kinds import KINDS
 
 
 def _need_torch() -> None:
-    """Raises DamagedError where torch cannot be imported, whatever it is that keeps it."""
+    """Raises DamagedError if torch cannot be imported, whatever the reason; ScarceError if it is a shortage."""
     try:
         import torch  # noqa: F401 - whether it can be
     except Exception as error:
+        if is_scarce(error):
+            raise scarce(error, "torch cannot be imported now") from error
         why = str(error).strip().splitlines() or [type(error).__name__]
         raise DamagedError(
             f"torch cannot be imported: {why[0]}",
             "reinstall it: pip install --force-reinstall torch; `ddpm-tui doctor` looks at it too",
         ) from error
 
+
+RESULT_S = 30.0
+"""How long a worker waits to write how its job ended. Its exit code tells too."""
 
 NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 """What a file of another user's, a disk that is read-only and one that is dying answer: no bug of this program's."""
@@ -100,7 +105,8 @@ def work_on(work: Work) -> int:
     result = _outcome(work)
     reach("worker.before_result")
     try:
-        write_result(work.folder, replace(result, ended=time.time()))
+        ended = replace(result, ended=time.time())
+        work.patiently(lambda: write_result(work.folder, ended), RESULT_S)
     except (DdpmError, OSError) as error:
         work.say(f"could not write how the job ended: {error}")
     return result.exit_code  # which counts where nothing could be written

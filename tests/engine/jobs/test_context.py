@@ -1,5 +1,6 @@
 """What a job has at hand: progress often enough and not too often, words for people, and the wish to stop."""
 
+import errno
 import io
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from engine.base.folders import JobFolder
 from engine.base.home import Home
+from engine.base.scarcity import ScarceError
 from engine.jobs.context import Stopped, Work
 from engine.jobs.files import new_job_folder, read_progress, read_spec
 
@@ -110,3 +112,36 @@ def test_stopping(work: Work) -> None:
     work.stop("SIGTERM")
     with pytest.raises(Stopped, match="stopped by SIGTERM — run it again: it begins anew"):
         work.raise_if_stopping()
+
+
+def test_a_shortage_is_waited_out_and_other_errors_are_not(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    heard: list[str] = []
+    answers: list[object] = [
+        OSError(errno.EMFILE, "x", "a"),
+        ScarceError("b"),
+        OSError(errno.ENFILE, "x"),
+        "there",
+    ]
+
+    def ask() -> object:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with work.also_saying(heard.append):
+        assert work.patiently(ask) == "there"
+    assert waits == [0.1, 0.2, 0.4]
+    assert [line[20:35] for line in heard] == ["waiting: a: too"]
+    for error in (OSError(errno.ENOSPC, "x"), MemoryError(), ValueError("x")):
+        answers[:] = [error]
+        with pytest.raises(type(error)):
+            work.patiently(ask)
+    answers[:] = [OSError(errno.EMFILE, "x")]
+    with pytest.raises(OSError, match="x"):
+        work.patiently(ask, most_s=0)
+    assert len(waits) == 3

@@ -1,18 +1,22 @@
 """One address for what is drawn from and scored: RUN@WHICH, or the folder of an exported checkpoint."""
 
+import builtins
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from engine.base.errors import UserError
+from engine.base.errors import DamagedError, UserError
 from engine.base.home import Home
+from engine.base.scarcity import ScarceError
 from engine.data.catalog import add_source, packed_folder
 from engine.data.packing import pack
 from engine.runs.checkpoints import resolve
 from engine.runs.export import export_checkpoint
 from engine.runs.record import freeze
 from engine.runs.trained import find_trained
+from engine.sampling.load import load
 from tests.torchless import trained_run
 
 
@@ -86,3 +90,45 @@ def test_an_export_knows_which_pictures_it_learned_from(home: Home, pictures: Pa
     add_source(others, fewer, "dots")
     with pytest.raises(UserError, match="began with are gone, and data set 'dots' holds others now"):
         exported.pictures(others)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def test_weights_of_which_a_bit_was_changed_name_the_whole_checkpoint_before(home: Home) -> None:
+    flip(home.run("r").checkpoint(14).ema)
+    with pytest.raises(DamagedError, match=r"checkpoint r@14 is damaged: .* — the newest whole one is r@7$"):
+        load(find_trained(home, "r"), "ema")
+    flip(home.run("r").checkpoint(7).model)
+    with pytest.raises(DamagedError, match="run 'r' has no whole checkpoint"):
+        load(find_trained(home, "r"), "ema")
+
+
+def test_a_shortage_of_files_is_no_damage(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file and folder of a run fails to open in turn."""
+    checkpoint = home.run("r").checkpoint(14)
+    for path in (
+        home.run("r").checkpoints,
+        home.run("r").tags,
+        checkpoint.manifest,
+        checkpoint.ema,
+        checkpoint.model,
+    ):
+
+        def short(real, path=path):  # type: ignore[no-untyped-def]
+            def opening(given, *args, **kwargs):  # type: ignore[no-untyped-def]
+                if isinstance(given, str | Path) and Path(given) == path:
+                    raise OSError(24, "Too many open files", str(given))
+                return real(given, *args, **kwargs)
+
+            return opening
+
+        with monkeypatch.context() as patch:
+            for owner in (os, builtins):
+                patch.setattr(owner, "open", short(owner.open))
+            patch.setattr(os, "listdir", short(os.listdir))
+            with pytest.raises(ScarceError, match="too many open files"):
+                load(find_trained(home, "r@latest"), "ema")
