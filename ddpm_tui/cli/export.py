@@ -51,6 +51,8 @@ def export_as(
         check_runtime(found)
     check_packages(wanted)
     trained = find_trained(home(), reference)
+    if trained.passed_over:
+        note(trained.passed_over)
     if not isinstance(trained.of, CheckpointInfo) and "folder" in wanted:
         raise UserError(f"{reference} is such a folder already", "name another --format")
     check_target(target)

@@ -16,7 +16,7 @@ from engine.runs.checkpoints import resolve
 from engine.runs.export import export_checkpoint
 from engine.runs.record import freeze
 from engine.runs.trained import find_trained
-from engine.sampling.load import load
+from engine.sampling.load import load_weights
 from tests.torchless import trained_run
 
 
@@ -101,10 +101,10 @@ def flip(path: Path) -> None:
 def test_weights_of_which_a_bit_was_changed_name_the_whole_checkpoint_before(home: Home) -> None:
     flip(home.run("r").checkpoint(14).ema)
     with pytest.raises(DamagedError, match=r"checkpoint r@14 is damaged: .* — the newest whole one is r@7$"):
-        load(find_trained(home, "r"), "ema")
+        load_weights(find_trained(home, "r"), "ema", "cpu")
     flip(home.run("r").checkpoint(7).model)
     with pytest.raises(DamagedError, match="run 'r' has no whole checkpoint"):
-        load(find_trained(home, "r"), "ema")
+        load_weights(find_trained(home, "r"), "ema", "cpu")
 
 
 def test_a_shortage_of_files_is_no_damage(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,4 +131,4 @@ def test_a_shortage_of_files_is_no_damage(home: Home, monkeypatch: pytest.Monkey
                 patch.setattr(owner, "open", short(owner.open))
             patch.setattr(os, "listdir", short(os.listdir))
             with pytest.raises(ScarceError, match="too many open files"):
-                load(find_trained(home, "r@latest"), "ema")
+                load_weights(find_trained(home, "r@latest"), "ema", "cpu")
