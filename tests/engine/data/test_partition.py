@@ -61,7 +61,7 @@ def test_names_with_spaces() -> None:
         (b"", "it is empty"),
         (b"\xef\xbb\xbf \r\n", "it is empty"),
         (b"<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title></html>", "web page"),
-        (b"\xff\xd8\xff\xe0 no text at all", "no line of a name"),
+        (b"\xff\xd8\xff\xe0 no text at all", "no line with a name"),
         (b"somebody.jpg 2\n", "names none of the pictures .it names somebody.jpg, a picture is 000001.jpg"),
         (b'"' + b"x" * 200_000 + b"\n", "no line"),
         (b"a,b\0,1\n", "none"),
