@@ -153,8 +153,8 @@ class DdpmApp(Undoing, TerminalApp):
             self.say(engine.problem, "bad")
         elif engine.old and not was.old:
             self.say(
-                f"the engine that runs is of ddpm-tui {engine.version}: {self.key('app.restart_engine')} renews it; "
-                "its jobs go on",
+                f"the running engine is of ddpm-tui {engine.version}: {self.key('app.restart_engine')} replaces it; "
+                "its jobs continue",
                 "warn",
             )
         elif before and not engine.problem:

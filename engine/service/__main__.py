@@ -1,4 +1,4 @@
-"""`python -m engine.service [--foreground] [HOME]`."""
+"""Run the service: `python -m engine.service [--foreground] [HOME]`."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""Where the socket is: in $DDPM_HOME, or in a short private folder where that path is too long for the system.
+"""The socket's path: in $DDPM_HOME, or in a short private folder if that path is too long for the system.
 
-Standard library only: the command line loads this at every call.
+Standard library only: every command loads this.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from engine.base.errors import UserError
 from engine.base.home import Home
 
 PATH_LIMIT = 107 if sys.platform == "linux" else 103
-"""Bytes that a Unix socket's path may have (sun_path without its closing zero)."""
+"""The most bytes of a Unix socket's path (sun_path without its final zero)."""
 
 
 def too_long(path: Path) -> bool:
@@ -22,12 +22,12 @@ def too_long(path: Path) -> bool:
 
 
 def usual_socket(home: Home) -> Path:
-    """The socket in the home itself, by the home's real name: a link to the home means the same socket."""
+    """Return the socket's path in the home, with links resolved, so that a link to the home gives the same socket."""
     return Path(os.path.realpath(home.root)) / home.socket.name
 
 
 def place_socket(home: Home) -> Path:
-    """The path the service binds, recorded in $DDPM_HOME where it is not the usual one. Raises UserError."""
+    """Return the path for the service to bind, recorded in $DDPM_HOME if it is not the usual one. Raises UserError."""
     usual = usual_socket(home)
     if not too_long(usual):
         home.socket_elsewhere.unlink(missing_ok=True)
@@ -45,9 +45,9 @@ def place_socket(home: Home) -> Path:
 
 
 def find_socket(home: Home) -> Path:
-    """Where a client looks for the service: where the service said that it is, else at the usual place.
+    """Return the path at which a client finds the service: the recorded one, or else the usual one.
 
-    What was said in a home that this one was copied from does not count: its engine is another one.
+    A record that was copied here with another home is ignored, because it belongs to that home's engine.
     """
     try:
         said = Path(home.socket_elsewhere.read_text().strip())
@@ -61,20 +61,21 @@ def find_socket(home: Home) -> Path:
 
 
 def _short_name(home: Home) -> str:
-    """Of the folder that the home is, whatever it is called: links, mounts and new names leave it as it is."""
+    """Return a name derived from the home's folder itself, so that links, mounts and new names do not change it."""
     facts = home.root.stat()
     return f"{hashlib.sha256(f'{facts.st_dev}:{facts.st_ino}'.encode()).hexdigest()[:16]}.sock"
 
 
 def _former_names(home: Home) -> set[str]:
-    """As an engine of an earlier version, which may still run, called it: by the home's path."""
+    """Return the names that an engine of an earlier version, which may still run, derived from the home's path."""
     paths = (home.root, usual_socket(home).parent)
     return {f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.sock" for path in paths}
 
 
 def _short_folder() -> Path:
-    """A folder in the temporary directory that only this user can enter. Not $XDG_RUNTIME_DIR: that goes away
-    with the last login, and the engine must not."""
+    """Return a folder in the temporary directory that only this user can enter. Not $XDG_RUNTIME_DIR, which is
+    deleted at the last logout, but the engine keeps running.
+    """
     candidates = dict.fromkeys([tempfile.gettempdir(), "/tmp"])
     refused = []
     for base in candidates:
@@ -84,7 +85,7 @@ def _short_folder() -> Path:
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
         except FileExistsError:
-            pass  # it is no folder: that is said below
+            pass  # it is not a folder; that is reported below
         except OSError as error:
             refused.append(f"{folder}: {(error.strerror or str(error)).lower()}")
             continue
@@ -92,22 +93,22 @@ def _short_folder() -> Path:
             return folder
         refused.append(f"{folder} {why}")
     why = f" ({'; '.join(refused)})" if refused else ""
-    raise UserError(f"there is no short private place for the engine's socket{why}", _MEND)
+    raise UserError(f"there is no short private folder for the engine's socket{why}", _MEND)
 
 
 _MEND = "set DDPM_HOME to a shorter path (under 90 characters), or remove what is there"
 
 
 def _not_private(folder: Path) -> str | None:
-    """Why a folder in a place where everybody can make one cannot be trusted; None for one of this user's alone."""
+    """Return why a folder in a public place cannot be trusted; None if it belongs to this user alone."""
     try:
         facts = folder.lstat()
     except OSError:
-        return None  # then nobody can be reached in it either
+        return None  # then nothing in it can be reached either
     if stat.S_ISLNK(facts.st_mode):
         return "is a link"
     if not stat.S_ISDIR(facts.st_mode):
-        return "is no folder"
+        return "is not a folder"
     if facts.st_uid != os.getuid():
         return "belongs to another user"
     return "is open to others" if facts.st_mode & 0o077 else None

@@ -1,4 +1,4 @@
-"""What clients may ask for: each `do_…` method is one request. Changes go through the queue, never around it."""
+"""The requests of clients: each `do_…` method handles one. Changes always go through the queue."""
 
 import asyncio
 import contextlib
@@ -28,14 +28,14 @@ from engine.service.supervision import tail
 TOPICS = frozenset({"jobs", "progress", "runs", "engine"})
 
 RECENT = 20
-"""Jobs that are over which a listing shows unless all are asked for."""
+"""Finished jobs that a listing shows unless all are requested."""
 
 STALE_TRIES = 5
-"""How often a wish is asked again of a job that changed while it was on its way."""
+"""The number of attempts to change a job that changes at the same time."""
 
 
 class Commands:
-    """Requests on one engine. `stop`: called when the service is asked to end."""
+    """Handles requests to one engine. `stop`: called when the service should end."""
 
     def __init__(self, home: Home, queue: Queue, engine: Engine, stop: Callable[[], None]) -> None:
         self.home = home
@@ -45,7 +45,9 @@ class Commands:
         self.subscribed: Callable[[], None] = lambda: None
         self.stops_jobs = False
         self._stop = stop
-        self._adding = asyncio.Lock()  # a target counts from the last one queued: one request at a time
+        self._adding = (
+            asyncio.Lock()
+        )  # a target depends on the last one queued, so only one request at a time may add jobs
         self._started = time.time()
 
     async def handle(self, client: Client, do: str, args: dict[str, Any]) -> Any:
@@ -61,7 +63,7 @@ class Commands:
             )
         return await method(client, Arguments(args))
 
-    # Looking.
+    # Reading.
 
     async def do_status(self, _: Client, __: "Arguments") -> dict[str, Any]:
         return self.status()
@@ -95,7 +97,7 @@ class Commands:
         }
 
     def wire(self, job: Job) -> dict[str, Any]:
-        """A job as clients see it: its row, its title, why it waits and where its worker is."""
+        """Return a job as clients see it: its row, its title, why it waits, and its worker's progress."""
         wire = {
             **job.to_wire(),
             "title": title(job.kind, job.run, job.args),
@@ -184,14 +186,14 @@ class Commands:
     def _common(
         self, args: "Arguments", default: Priority
     ) -> tuple[str, tuple[str, ...], Priority, str | None]:
-        """What every kind of job may be given: device, --after, priority, token."""
+        """Return the arguments that every kind of job accepts: device, --after, priority, token."""
         device = args.maybe_text("device") or "auto"
         if device not in ("auto", "cuda") and not is_slot(device):
             raise UsageError(f"{device!r} is not a device", 'use "auto", "cpu", "cuda" or "cuda:0"')
         after = check_after(self.queue.jobs, args.texts("after"), self.queue.find)
         name = args.maybe_text("priority")
         token = args.maybe_text("token")
-        try:  # before a run is made for a job that cannot be
+        try:  # before creating a run for an impossible job
             typed(QueueWishes, {"token": token}, "the request")
         except DamagedError as error:
             raise UsageError(error.what) from None
@@ -241,7 +243,7 @@ class Commands:
         return await self._back(job, self._allowed(job, "retry", "retried"), "tried again")
 
     async def _back(self, job: Job, states: list[State], reason: str) -> Job:
-        """To the queue with a clean slate; a predecessor that will never be done is not waited for again."""
+        """Queue a job again with a clean slate; it does not wait again for a predecessor that will never be done."""
         after = tuple(a for a in job.after if a in self.queue.jobs and not _lost(self.queue.jobs[a]))
         self.engine.supervisor.not_before.pop(job.id, None)
         changes = {"crashes": 0, "mark": None, "hint": "", "after": after, "ended": None}
@@ -288,7 +290,7 @@ class Commands:
                 job = self.queue.find(name)
                 if job.over:
                     raise UserError(
-                        f"job {job_number(job.id)} is {job.state}", "only waiting jobs have a place"
+                        f"job {job_number(job.id)} is {job.state}", "only waiting jobs can be moved"
                     )
             except UserError as problem:
                 refused.append({"job": job and self.wire(job), "error": str(problem)})
@@ -308,19 +310,18 @@ class Commands:
             if target.id in ids:
                 raise UserError(
                     f"job {job_number(target.id)} cannot go before itself",
-                    "name another job that is still to come",
+                    "name another waiting job",
                 )
             if target.over:
-                raise UserError(
-                    f"job {job_number(target.id)} is not waiting", "name a job that is still to come"
-                )
+                raise UserError(f"job {job_number(target.id)} is not waiting", "name a waiting job")
             before = target.id
         moved = await self.queue.move(ids, before)
         return [*({"job": self.wire(job), "error": None} for job in moved), *refused]
 
     async def do_stop(self, _: Client, args: "Arguments") -> dict[str, Any]:
-        """End the service. With `jobs`, workers are asked to checkpoint first and their jobs go back to the
-        queue; without, they work on and the next service finds them."""
+        """End the service. With `jobs`, workers first write a checkpoint and their jobs go back to the queue;
+        otherwise they continue and the next service adopts them.
+        """
         asked = []
         try:
             if args.flag("jobs"):
@@ -331,14 +332,14 @@ class Commands:
                         asked.append(job.id)
                 self.stops_jobs = True
         finally:
-            self._stop()  # nothing is started any more, so nothing is left to stay for
+            self._stop()  # nothing starts any more, so there is nothing to wait for
         return {"workers": self.engine.supervisor.worker_count, "stopped": asked}
 
     async def _each(self, args: "Arguments", change: Callable[[Job], Awaitable[Job]]) -> list[dict[str, Any]]:
-        """One change on several jobs: each succeeds or fails for itself."""
+        """Apply one change to several jobs; each succeeds or fails independently."""
         names = args.texts("ids")
         if not names:
-            raise UsageError("no job is named", "give ids from `queue list`")
+            raise UsageError("no jobs are given", "give the ids that `queue list` shows")
         results: list[dict[str, Any]] = []
         for name in names:
             error = None
@@ -357,15 +358,16 @@ class Commands:
         return results
 
     async def _on_current(self, job_id: str, change: Callable[[Job], Awaitable[Job]]) -> Job:
-        """Change a job as it is now. A wish that met a start or an end half-way is asked again of what the job
-        has become: who cancels means the job, not the attempt."""
+        """Change the current state of a job. If the job started or ended in the meantime, try again with its new
+        state: the user wants to cancel the job, not one attempt.
+        """
         for _ in range(STALE_TRIES - 1):
             with contextlib.suppress(StaleError):
                 return await change(self.queue.jobs[job_id])
         return await change(self.queue.jobs[job_id])
 
     def _allowed(self, job: Job, change: Change, done: str) -> list[State]:
-        """The states in which `change` may be asked for. Raises UserError if the job is in none of them."""
+        """Return the states in which `change` is allowed. Raises UserError if the job is in none of them."""
         allowed = states_that_take(change)
         if job.state not in allowed:
             raise UserError(f"job {job_number(job.id)} is {job.state} and cannot be {done}")
@@ -377,7 +379,7 @@ def _lost(job: Job) -> bool:
 
 
 class Arguments:
-    """A request's args, each read with its type. Raises UsageError naming the key."""
+    """The arguments of a request, read with their types. Raises UsageError that names the key."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         self._values = values

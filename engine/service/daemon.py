@@ -1,7 +1,7 @@
-"""The service's life: one instance by a lock, its log, its loop, its end.
+"""The service process: a single instance ensured by a lock, its log, its loop, its end.
 
-`python -m engine.service` starts it detached: own session, nothing inherited, and it returns once the socket
-answers or with the reason why not. `--foreground` stays, for systemd and containers.
+`python -m engine.service` starts it detached, in its own session without inherited descriptors, and returns when the
+socket answers or with the reason for a failure. `--foreground` does not detach, for systemd and containers.
 """
 
 import asyncio
@@ -41,15 +41,16 @@ log = logging.getLogger(__name__)
 
 AGAIN_S = 1.0
 LONGEST_PAUSE_S = 60.0
-"""Before a part of the engine that failed is started again; then twice as long each time, up to the second."""
+"""The first pause before a failed part of the engine is restarted, and the longest; the pause doubles each time."""
 
 GUARD_S = 30.0
-"""Between looks at whether the home and the socket's name in it are still in place."""
+"""Seconds between checks that the home and the socket's name in it still exist."""
 
 
 def take_engine_lock(home: Home) -> FileLock:
-    """Be the one engine of this home. Raises BusyError where another lives, UserError where nothing can be
-    written."""
+    """Take the lock of the home's only engine. Raises BusyError if another engine holds it, UserError if the home
+    cannot be written to.
+    """
     home.create()
     try:
         lock = FileLock.acquire(home.engine_lock, f"the engine of {home.root}", "it is running already")
@@ -63,7 +64,7 @@ def take_engine_lock(home: Home) -> FileLock:
 
 
 class Daemon:
-    """Everything of one service, put together. `lock`: that of `home`, which it holds."""
+    """All parts of one service. `lock`: the lock of `home`, which it holds."""
 
     def __init__(self, home: Home, lock: FileLock) -> None:
         self.home = home
@@ -84,16 +85,16 @@ class Daemon:
         return {"pid": os.getpid(), "home": str(self.home.root)}
 
     async def run(self, ready: Any) -> None:
-        """Recover, listen, say `ready()`, and go on until asked to stop."""
+        """Recover, listen, call `ready()`, and run until asked to stop."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._stray_failure)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is no business of ours
-        # A batch system sends these to all of a job before its end: workers answer them, once they listen.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal does not concern the service
+        # A batch system sends these to all processes of a job before its end: workers handle them, once they listen.
         for number in AHEAD:
             signal.signal(number, signal.SIG_IGN)
-        # Listening first: a recovery that waits for a full disk must not look like a dead engine.
+        # Listen first: a recovery that waits for a full disk must not look like a dead engine.
         await self.server.start()
         reach("service.listening")
         ready()
@@ -102,10 +103,10 @@ class Daemon:
         guarding = loop.create_task(self._keep_going("guarding the engine's place", self._guard_place))
         await self._stop.wait()
         log.info("stopping; %d workers", self.engine.supervisor.worker_count)
-        # Who watches is told that it was meant so: a screen would else start an engine again at once.
+        # Tell clients that the stop is intended: a screen would otherwise start an engine again at once.
         self.server.broadcast("engine", "stopping", {"event": "stopping"})
         self.engine.stop()
-        with contextlib.suppress(TimeoutError):  # a start that is under way is recorded first
+        with contextlib.suppress(TimeoutError):  # a start in progress is recorded first
             await asyncio.wait_for(recovering, 10.0)
         if self.commands.stops_jobs:
             await self._until_idle()
@@ -116,8 +117,9 @@ class Daemon:
         self.queue.close()
 
     async def _keep_going(self, doing: str, part: Callable[[], Awaitable[None]]) -> None:
-        """Run a part of the engine for as long as it wants to. One that fails is everybody's business, for nothing
-        would be started or nobody told; it is started again. Only for parts that can be begun anew."""
+        """Run a part of the engine until it ends. If it fails, the failure is reported and the part is started again,
+        because otherwise no jobs would start or no clients be informed. Only for parts that can be started anew.
+        """
         pause = AGAIN_S
         while True:
             try:
@@ -129,26 +131,27 @@ class Daemon:
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def _stray_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What nobody caught: asyncio itself, which waits by itself when it cannot accept a connection, or a bug."""
+        """Handle uncaught failures: of asyncio, which retries when it cannot accept a connection, or bugs."""
         error = context.get("exception") or RuntimeError(str(context.get("message")))
         self.queue.trouble("stray", str(context.get("message", "a task")), error)
 
     async def _recover_and_run(self) -> None:
         try:
             await self.engine.supervisor.recover()
-        except Exception as error:  # what is to come can be started all the same
+        except Exception as error:  # future jobs can still be started
             self.queue.trouble("recovery", "taking up earlier jobs", error)
         reach("service.recovered")
         if gone := await asyncio.to_thread(sweep, self.home):
             log.info("%d leftovers of killed processes are removed", gone)
-        # Long-lived objects are not looked through again and again.
+        # Do not scan long-lived objects again and again.
         gc.collect()
         gc.freeze()
         await self._keep_going("starting jobs", self.engine.run)
 
     async def _until_idle(self) -> None:
-        """Until every worker has ended; who was just starting when the others were asked is asked now, and each is
-        killed when it takes too long."""
+        """Wait until every worker has ended. A worker that was just starting is asked to stop now, and each is killed
+        if it takes too long.
+        """
         supervisor = self.engine.supervisor
         while supervisor.worker_count:
             for job in list(self.queue.jobs.values()):
@@ -158,16 +161,17 @@ class Daemon:
             await asyncio.sleep(0.1)
 
     def _is_homeless(self) -> bool:
-        """Whether the home was deleted, and maybe made anew for another engine. A lock that alone was deleted
-        is no reason to leave the queue."""
+        """Return whether the home was deleted, and possibly created again for another engine. If only the lock was
+        deleted, the queue is kept.
+        """
         return self.lock.deleted and (self.home.engine_lock.exists() or not self.home.queue_db.exists())
 
     async def _guard_place(self) -> None:
         while True:
             await asyncio.sleep(GUARD_S)
             if self._is_homeless():
-                # Its workers end by themselves, at the first thing that they cannot write.
-                log.warning("%s was deleted: nothing is left to do here", self.home.root)
+                # Its workers end by themselves, at the first file that they cannot write.
+                log.warning("%s was deleted: the engine ends", self.home.root)
                 self._stop.set()
             elif not self.server.is_reachable():
                 log.warning("the socket's name was taken away; binding it again")
@@ -176,12 +180,12 @@ class Daemon:
 
 
 def _manager() -> dict[str, str]:
-    """What keeps the service: a systemd user manager, or nobody."""
+    """Return what keeps the service running: a systemd user manager, or nothing."""
     return {"keeper": "systemd" if os.environ.get("DDPM_KEEPER") == "systemd" else "itself"}
 
 
 def run_here(home: Home, ready: Any = lambda: None) -> None:
-    """Be the service until it is stopped. Raises DdpmError where it cannot start."""
+    """Run the service until it is stopped. Raises DdpmError if it cannot start."""
     allow_enough_files()
     lock = take_engine_lock(home)
     _start_log(home)
@@ -201,7 +205,7 @@ async def _run(home: Home, lock: FileLock, ready: Any) -> None:
 
 
 def _start_log(home: Home) -> None:
-    """Lines into engine.log, at most a few MB; a full disk loses lines, not the service."""
+    """Log to engine.log, at most a few MB; on a full disk, lines are lost but the service continues."""
     logging.raiseExceptions = False
     handler: logging.Handler
     try:
@@ -216,8 +220,9 @@ def _start_log(home: Home) -> None:
 
 
 def detach(home: Home) -> int:
-    """Start the service in a process of its own and wait until it answers. Returns an exit code; a failure is
-    one line of JSON on stdout."""
+    """Start the service in its own process and wait until it answers. Returns an exit code; a failure is one line of
+    JSON on stdout.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child:
@@ -255,14 +260,14 @@ def _be_the_service(home: Home, writing: int) -> int:
         if is_scarce(error):
             say(encode(error_to_wire(scarce(error, "the engine cannot start"))))
             return 1
-        why = str(error) if isinstance(error, OSError) else repr(error)  # repr leaves the file's name out
+        why = str(error) if isinstance(error, OSError) else repr(error)  # repr would omit the file's name
         say(encode(error_to_wire(DdpmError(f"the engine failed: {why}", f"see {home.engine_log}"))))
         return 1
     return 0
 
 
 def _let_go_of_everything(home: Home, keep: int) -> None:
-    """No inherited descriptor may outlive the client: an open one keeps an ssh connection hanging."""
+    """Close all inherited descriptors, because an open one would keep the client's ssh connection open."""
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1):
         os.dup2(null, standard)

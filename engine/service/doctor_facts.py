@@ -1,5 +1,5 @@
-"""What `doctor` has to say about the engine: will it outlive this login, can its files be trusted, can its
-socket be reached. Facts are gathered in one place and judged by pure functions, so that each case can be tested.
+"""Findings of `doctor` about the engine: whether it survives logout, whether its files are safe, whether its socket
+is reachable. Facts are gathered in one place and judged by pure functions, so that each case can be tested.
 """
 
 import os
@@ -26,7 +26,7 @@ CONTAINER_FILESYSTEMS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing `doctor` says: what is so, and what to do about it where something should be done."""
+    """One finding of `doctor`: a fact, and a remedy if one is needed."""
 
     level: Level
     what: str
@@ -35,8 +35,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class SessionFacts:
-    """systemd: its version, None where it does not run this system · user_manager: one answers for this user ·
-    linger: it stays after the last logout · kill_user_processes: logind ends a login's processes with it."""
+    """Facts about systemd and the login. systemd: its version, None if it does not run this system · user_manager:
+    this user has one · linger: it stays after the last logout · kill_user_processes: logind kills a user's processes
+    at logout.
+    """
 
     systemd: tuple[int, int] | None = None
     user_manager: bool = False
@@ -46,23 +48,24 @@ class SessionFacts:
 
 
 def keeper(facts: SessionFacts) -> Literal["systemd", "itself"]:
-    """Who keeps the service: a lingering user manager where it can be trusted, else the service itself."""
+    """Return what keeps the service running: a lingering user manager if it is reliable, or else the service itself."""
     if facts.user_manager and facts.linger and not kills_lingering(facts.systemd):
         return "systemd"
     return "itself"
 
 
 def kills_lingering(version: tuple[int, int] | None) -> bool:
-    """systemd 255 to 256.2 may end a lingering user manager at the last logout (systemd issue 43361, mended in
-    256.3)."""
+    """Return whether this systemd (255 to 256.2) may stop a lingering user manager at the last logout (systemd issue
+    43361, fixed in 256.3).
+    """
     return version is not None and (255, 0) <= version < (256, 3)
 
 
 def session_findings(facts: SessionFacts) -> list[Finding]:
-    """Whether the engine outlives the login, and why."""
+    """Return whether the engine survives logout, and why."""
     enable = f"ask for lingering once: loginctl enable-linger {facts.user}".rstrip()
     if facts.systemd is None:
-        return [Finding("ok", "no systemd: the engine runs in a session of its own and outlives the login")]
+        return [Finding("ok", "no systemd: the engine runs in its own session and survives logout")]
     found = []
     if keeper(facts) == "systemd":
         found.append(Finding("ok", "the engine runs under your lingering systemd user manager"))
@@ -71,13 +74,13 @@ def session_findings(facts: SessionFacts) -> list[Finding]:
         found.append(
             Finding(
                 "warning",
-                f"systemd {number} may end lingering user services at logout, so the engine keeps out of it "
+                f"systemd {number} may end lingering user services at logout, so the engine does not use it "
                 "and runs in a session of its own",
                 "update systemd to 256.3 or newer",
             )
         )
     else:
-        found.append(Finding("ok", "the engine runs in a session of its own (no lingering user manager)"))
+        found.append(Finding("ok", "the engine runs in its own session (no lingering user manager)"))
     if facts.kill_user_processes and keeper(facts) == "itself":
         found.append(
             Finding(
@@ -91,14 +94,14 @@ def session_findings(facts: SessionFacts) -> list[Finding]:
 
 
 def engine_findings(holder: str | None) -> list[Finding]:
-    """Whether it runs; `holder` is what the holder of its lock says of itself, None where nobody has it."""
+    """Return whether the engine runs; `holder` describes the holder of its lock, None if there is none."""
     if holder is None:
         return [Finding("ok", "the engine does not run; the first `queue` command or the screen starts it")]
     return [Finding("ok", f"the engine runs ({holder})")]
 
 
 def folder_findings(root: str, filesystem: str) -> list[Finding]:
-    """Whether locks and the database can be trusted where the state folder is."""
+    """Return whether locks and the database are reliable on the home's file system."""
     is_layer = filesystem in CONTAINER_FILESYSTEMS
     if filesystem in NETWORK_FILESYSTEMS or (filesystem.startswith("fuse.") and not is_layer):
         return [
@@ -106,14 +109,14 @@ def folder_findings(root: str, filesystem: str) -> list[Finding]:
                 "warning",
                 f"{root} is on {filesystem}, a network disk: locks may not hold between machines, and writes "
                 "are slow",
-                "set DDPM_HOME to a local disk; never use one state folder from two machines at once",
+                "set DDPM_HOME to a local disk; never use one home from two machines at once",
             )
         ]
     if filesystem in MEMORY_FILESYSTEMS:
         return [
             Finding(
                 "warning",
-                f"{root} is on {filesystem}, that is in memory: a reboot empties it",
+                f"{root} is in memory ({filesystem}): a reboot empties it",
                 "set DDPM_HOME to a disk",
             )
         ]
@@ -121,7 +124,7 @@ def folder_findings(root: str, filesystem: str) -> list[Finding]:
         return [
             Finding(
                 "note",
-                f"{root} is on a container's own layer ({filesystem}), which goes when the container is removed",
+                f"{root} is on a container's own layer ({filesystem}), which is deleted with the container",
                 "set DDPM_HOME to a mounted volume",
             )
         ]
@@ -129,7 +132,7 @@ def folder_findings(root: str, filesystem: str) -> list[Finding]:
 
 
 def socket_findings(path: str, limit: int = PATH_LIMIT) -> list[Finding]:
-    """Whether the socket fits where it belongs."""
+    """Return whether the socket's path is short enough for its usual place."""
     length = len(os.fsencode(path))
     if length > limit:
         return [
@@ -137,15 +140,16 @@ def socket_findings(path: str, limit: int = PATH_LIMIT) -> list[Finding]:
                 "note",
                 f"the socket's path is too long for this system ({length} of {limit} bytes), so it is in a short "
                 "private folder that the state folder names",
-                "a shorter DDPM_HOME brings it back",
+                "set a shorter DDPM_HOME to avoid this",
             )
         ]
     return [Finding("ok", f"the socket's path fits ({length} of {limit} bytes)")]
 
 
 def sqlite_findings(version: tuple[int, ...], journal_mode: str) -> list[Finding]:
-    """The WAL-reset bug (SQLite 3.7.0 to 3.51.2, mended also in 3.50.7 and 3.44.6) corrupts databases in WAL
-    mode with two connections; the queue uses a rollback journal and one."""
+    """Return findings on the WAL-reset bug: SQLite 3.7.0 to 3.51.2 (except 3.50.7 and 3.44.6) corrupts databases in
+    WAL mode with two connections; the queue uses a rollback journal and one connection.
+    """
     text = ".".join(str(part) for part in version)
     mended = version >= (3, 51, 3) or (version[:2] == (3, 50) and version >= (3, 50, 7))
     mended = mended or (version[:2] == (3, 44) and version >= (3, 44, 6))
@@ -157,7 +161,7 @@ def sqlite_findings(version: tuple[int, ...], journal_mode: str) -> list[Finding
                 "stop other programs that have it open; the engine sets it back when it starts",
             )
         ]
-    why = "mended" if mended else "its WAL-reset bug cannot be met: the queue uses a rollback journal"
+    why = "mended" if mended else "its WAL-reset bug does not matter: the queue uses a rollback journal"
     return [Finding("ok", f"SQLite {text} ({why})")]
 
 
@@ -165,7 +169,7 @@ def sqlite_findings(version: tuple[int, ...], journal_mode: str) -> list[Finding
 
 
 def gather() -> SessionFacts:
-    """This system's facts; what cannot be found out counts as not there."""
+    """Return this system's facts; facts that cannot be determined count as absent."""
     user = os.environ.get("USER") or str(os.getuid())
     runs_systemd = Path("/run/systemd/system").is_dir()
     runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
@@ -179,13 +183,13 @@ def gather() -> SessionFacts:
 
 
 def parse_systemd_version(text: str) -> tuple[int, int] | None:
-    """From the first line of `systemctl --version`: "systemd 255 (255.4-1ubuntu8)" is (255, 4)."""
+    """Parse the first line of `systemctl --version`: "systemd 255 (255.4-1ubuntu8)" gives (255, 4)."""
     found = re.search(r"\((\d+)(?:\.(\d+))?", text) or re.search(r"systemd (\d+)(?:\.(\d+))?", text)
     return (int(found[1]), int(found[2] or 0)) if found else None
 
 
 def parse_kill_user_processes(texts: list[str]) -> bool:
-    """The last setting wins, as logind reads its files in order."""
+    """Return the last setting, as logind reads its files in order."""
     value = False
     for text in texts:
         for line in text.splitlines():
@@ -223,7 +227,7 @@ def _kill_user_processes() -> bool:
 
 
 def filesystem_of(path: Path, mounts: str | None = None) -> str:
-    """The type of the file system that holds `path`, from /proc/mounts; "" where that cannot be told."""
+    """Return the type of the file system of `path`, from /proc/mounts; "" if it is unknown."""
     try:
         text = Path("/proc/mounts").read_text() if mounts is None else mounts
     except OSError:
@@ -241,7 +245,7 @@ def filesystem_of(path: Path, mounts: str | None = None) -> str:
 
 
 def journal_mode_of(path: Path) -> str:
-    """ "wal" or "delete", from the database's header (bytes 18 and 19), without opening it as a database."""
+    """Return "wal" or "delete" from the database's header (bytes 18 and 19), without opening it as a database."""
     try:
         with open(path, "rb") as file:
             header = file.read(20)
@@ -251,7 +255,7 @@ def journal_mode_of(path: Path) -> str:
 
 
 def findings(home: Home) -> list[Finding]:
-    """Everything about the engine on this machine."""
+    """Return all findings about the engine on this machine."""
     found = session_findings(gather()) if platform.system() == "Linux" else []
     return [
         *engine_findings((lock_holder(home.engine_lock) or "it") if is_locked(home.engine_lock) else None),

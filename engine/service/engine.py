@@ -1,7 +1,7 @@
-"""The queue in motion: which job starts where and when, and which training makes room.
+"""Starting jobs: which job starts when and on which device, and which training makes room.
 
-A start is lock, `starting`, spawn, `running`, in this order: a service that dies in between leaves a job that
-the next one can judge.
+A start consists of lock, `starting`, spawn, `running`, in this order, so that the next service can judge a job if
+this one dies in between.
 """
 
 import asyncio
@@ -29,16 +29,16 @@ from engine.service.supervision import PATIENCE_S, SOON_S, Supervisor
 log = logging.getLogger(__name__)
 
 BORDER_S = 0.5
-"""Between looks at a training that is to make room at the end of its chunk."""
+"""Seconds between checks of a training that should make room at the end of its chunk."""
 
 LONGEST_PAUSE_S = 2.0
-"""Between tries to start something while the system is short of what it takes."""
+"""The longest pause between attempts during a shortage of system resources."""
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 class Engine:
-    """Starts jobs. `waits`: why each queued job is not running, for people."""
+    """Starts jobs. `waits`: why each queued job is not running, for users."""
 
     def __init__(
         self, home: Home, queue: Queue, launcher: Launcher, slots: tuple[str, ...] | None = None
@@ -57,7 +57,7 @@ class Engine:
         queue.change_listeners.append(self._wake.set)
 
     async def run(self) -> None:
-        """Start what may start, until `stop`. Sleeps until something changes."""
+        """Start jobs until `stop` is called. Sleeps until something changes."""
         while not self._stopping:
             self._wake.clear()
             try:
@@ -72,16 +72,16 @@ class Engine:
                 await asyncio.wait_for(self._wake.wait(), pause)
 
     def stop(self) -> None:
-        """Start nothing more; `run` returns once a start that is under way is recorded."""
+        """Start no more jobs; `run` returns when a start in progress is recorded."""
         self._stopping = True
         self._wake.set()
 
     async def _round(self) -> float | None:
-        """Start what may start now. Returns the seconds after which to look again; None: when something changes."""
+        """Start the jobs that can start now. Returns the seconds until the next check; None: when something changes."""
         self.supervisor.read_settings()
         made = self._plan()
         for job, reason in made.hold:
-            hint = f"`queue resume {job_number(job.id)}` runs it all the same"
+            hint = f"`queue resume {job_number(job.id)}` runs it anyway"
             await self._unless_stale(
                 self.queue.transition(job, [State.QUEUED], State.HELD, reason, hint=hint)
             )
@@ -104,7 +104,7 @@ class Engine:
         return max(0.01, min(soon)) if soon else None
 
     def _plan(self) -> Plan:
-        # A thousand jobs of one run ask for its facts once.
+        # Read a run's facts only once, even for a thousand jobs of the run.
         in_use = functools.cache(lambda run: runs.in_use(self.home, run))
         run_facts = functools.cache(self._run_facts)
 
@@ -112,7 +112,7 @@ class Engine:
             if self.supervisor.not_before.get(job.id, 0.0) > time.monotonic():
                 return "starts again in a moment"
             if self._starts_again > time.monotonic():
-                return "the system is short of something: it starts when that is over"
+                return "a system resource is short; it starts when that is over"
             if self.supervisor.has_worker(job):
                 return "its last worker is still ending"
             holder = in_use(job.run) if job.kind == "train" and job.run else None
@@ -124,7 +124,9 @@ class Engine:
         return plan(self.queue.jobs, self.supervisor.slots, self.queue.on_hold, blocked, wanted)
 
     def _run_facts(self, run: str) -> runs.RunFacts | None:
-        """None for a run that is still to be made, or that cannot be read: then its worker says why."""
+        """Return the facts of a run; None for a run that does not exist yet or cannot be read, which its worker then
+        reports.
+        """
         with contextlib.suppress(DamagedError):
             return runs.run_facts(self.home.run(run)) if runs.exists(self.home, run) else None
         return None
@@ -161,9 +163,7 @@ class Engine:
                 lock.release()
         except StaleError:
             return
-        except (
-            Exception
-        ) as error:  # whatever it was, a job that is `starting` without a worker must not stay so
+        except Exception as error:  # whatever the error, no job may stay `starting` without a worker
             await self._not_started(job, error)
             return
         self._short_for = 0.0
@@ -180,7 +180,9 @@ class Engine:
             self.supervisor.watch(job, worker)
 
     async def _not_started(self, job: Job, error: Exception) -> None:
-        """A shortage, and a disk that is full or read-only, are waited for; anything else fails the job."""
+        """Handle a failed start: wait for the end of a shortage or of a full or read-only disk; otherwise the job
+        fails.
+        """
         cause = error if isinstance(error, OSError) else error.__cause__
         passes = self.supervisor.passes(error)
         if not passes and isinstance(cause, OSError) and cause.errno in _DISK:
@@ -191,7 +193,7 @@ class Engine:
             what = f"{error.filename}: {error.strerror}"
         log.error("job %s is not started: %s", job.id, what, exc_info=None if passes else error)
         if passes:
-            # The next job would meet the same: nothing is started for a while, longer each time.
+            # The next job would fail in the same way: start none for a while, longer each time.
             self._short_for = min(max(2 * self._short_for, SOON_S), LONGEST_PAUSE_S)
             self._starts_again = time.monotonic() + self._short_for
             self.supervisor.not_before[job.id] = self._starts_again
@@ -219,9 +221,9 @@ class Engine:
     # Making room.
 
     async def _make_room(self, wishes: dict[str, int]) -> bool:
-        """Stop trainings that stand behind a waiting job with a priority, at their chunk's end or at once.
+        """Stop trainings that are behind a waiting job with a priority, at the end of their chunk or at once.
 
-        Returns whether a border has to be watched for.
+        Returns whether the end of a chunk must be watched for.
         """
         patient = False
         for job_id, priority in wishes.items():
@@ -237,7 +239,7 @@ class Engine:
         return patient
 
     def _crossed_border(self, job: Job) -> bool:
-        """Whether the training has begun another chunk since somebody first waited for it."""
+        """Return whether the training has begun another chunk since a job first waited for it."""
         progress = read_progress(self.home.job(job.id))
         if progress is None or progress.epoch is None or not job.run:
             return False
@@ -247,17 +249,18 @@ class Engine:
         return False
 
     async def _unless_stale(self, work: Awaitable[Job]) -> None:
-        """A transition that somebody else may win."""
+        """Make a transition unless another change came first."""
         with contextlib.suppress(StaleError):
             await work
 
 
 def _unasked_device(job: Job, run_facts: Callable[[str], runs.RunFacts | None]) -> Wish:
-    """The device of a job whose user named none: its profile's, and a run goes on where it began, as far as the kind
-    of device goes, because other kinds give other bits."""
+    """Return the device of a job for which the user named none: its profile's. A run continues on the kind of device
+    on which it began, because other kinds give other bits.
+    """
     match job.args:
         case {"branch": {"checkpoint": str(base), "set": [*changes]}} if run_facts(job.run or "") is None:
-            # Its worker makes the run: of the profile that it will have, the base's is known, and the changes.
+            # The worker creates the run, so its device follows from the base's known profile and the changes.
             asked = [str(c).partition("=")[2] for c in changes if str(c).startswith("training.device=")]
             run, began = base.partition("@")[0], False
         case {"profile": {"training": {"device": str(device)}}}:

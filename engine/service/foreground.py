@@ -1,7 +1,6 @@
-"""A job that a process does for itself, here and now: a job folder, a worker as its child, and how that ended.
+"""Running a job in the foreground: a job folder, a worker as a child process, and its result.
 
-The command line and `engine.api` share it; what is shown meanwhile, and what a signal means, is theirs. Never imports
-torch.
+The command line and `engine.api` share it; display and signals are their part. Never imports torch.
 """
 
 import signal
@@ -16,13 +15,13 @@ from engine.jobs.files import Result, new_job_folder, read_result
 from engine.service.launchers.local import LocalLauncher, LocalWorker
 
 POLL_S = 0.1
-"""Between looks at a worker."""
+"""Seconds between checks of a worker."""
 SHORTAGE_S = 30.0
-"""How long a shortage is waited out for the last word of a worker."""
+"""Seconds to wait for the end of a shortage before reading a worker's result."""
 
 
 class JobFailedError(DdpmError):
-    """The worker ended without doing all that it was asked; says what it said, and exits as it did."""
+    """Raised if the worker did not complete its job; has the worker's message and exit code."""
 
     def __init__(
         self, what: str, hint: str | None = None, exit_code: int = 1, result: Result | None = None
@@ -34,18 +33,21 @@ class JobFailedError(DdpmError):
 def new_foreground_job(
     home: Home, kind: str, run: str | None, args: dict[str, Any], device: str
 ) -> JobFolder:
-    """Make the folder of a job that the queue does not know, and the home if there is none. Raises UserError,
-    UsageError, DiskFullError."""
+    """Create the folder of a job that the queue does not know, and the home if necessary. Raises UserError,
+    UsageError, DiskFullError.
+    """
     return new_job_folder(home.create(), kind, run, args, device, foreground=True)
 
 
 def start_worker(home: Home, folder: JobFolder, device: str) -> LocalWorker:
-    """Start a worker on a job as a child of this process; it holds the job's lock. Raises BusyError, LaunchError."""
+    """Start a worker for a job as a child of this process; it holds the job's lock. Raises BusyError, LaunchError."""
     return LocalLauncher(home).run(folder, device)
 
 
 def last_result(folder: JobFolder) -> Result | None:
-    """What a worker that has ended said; a moment's shortage is waited out. Raises ScarceError if it lasts."""
+    """Return the result of a worker that has ended, waiting for the end of a shortage. Raises ScarceError if it
+    lasts.
+    """
     end = time.monotonic() + SHORTAGE_S
     while True:
         try:
@@ -57,9 +59,9 @@ def last_result(folder: JobFolder) -> Result | None:
 
 
 def death(code: int | None) -> str:
-    """How a worker died that wrote no result, from its exit code (negative for a signal)."""
+    """Describe the end of a worker that wrote no result, from its exit code (negative for a signal)."""
     if code == -signal.SIGKILL:
-        return "was killed by SIGKILL, as the system does when memory runs out"
+        return "was killed by SIGKILL, which the system sends when memory runs out"
     if code is not None and code < 0:
         return f"died of {signal.Signals(-code).name}"
-    return f"ended with code {code} and said nothing"
+    return f"ended with code {code} without a message"

@@ -1,6 +1,7 @@
-"""The states of a job, with everything that depends on one: one table, read by the engine, the commands and the screen.
+"""The states of a job and everything that depends on a state, in one table for the engine, the commands and the
+screen.
 
-To add a state, add a member and its row; what may become it is said in the rows of the others. Pure data.
+To add a state, add a member and its row, and its name to the rows of the states that may change to it. Pure data.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Literal
 
 
 class State(StrEnum):
-    """Where a job is. `starting` and `running` have, or are about to have, a worker."""
+    """The state of a job. `starting` and `running` have, or are about to have, a worker."""
 
     QUEUED = "queued"
     STARTING = "starting"
@@ -24,16 +25,16 @@ class State(StrEnum):
 
 Stage = Literal["over", "live", "waiting"]
 Change = Literal["pause", "resume", "retry", "cancel", "hold"]
-"""What a person may ask of a job. A live one is asked through its worker; see `states.Intent`."""
+"""A change that a user may request. The worker of a live job is asked to make it; see `states.Intent`."""
 
 
 @dataclass(frozen=True)
 class StateFacts:
-    """One row.
+    """One row of the table.
 
-    sign, tone: on the screen · colour: in the lines of a terminal · news: the tone of an event that says the state has
-    come · stage: "live" if a worker has the job's lock, or had it when it died · comes: whether the job comes to an end
-    without anybody's doing · to: the states that may follow · takes: what a person may ask of it.
+    sign, tone: on the screen · colour: in lines on a terminal · news: the tone of the event that announces the state
+    · stage: "live" if a worker holds the job's lock, or held it when it died · comes: whether the job ends without an
+    action of the user · to: the states that may follow · takes: the changes that a user may request.
     """
 
     sign: str
@@ -47,7 +48,7 @@ class StateFacts:
 
     @property
     def rank(self) -> int:
-        """The place in a list: what is over, what works, what waits."""
+        """Return the position in a list: finished, running, waiting."""
         return _RANKS[self.stage]
 
 
@@ -115,15 +116,15 @@ STATES: dict[State, StateFacts] = {
 }  # fmt: skip
 
 ENDED = frozenset(state for state, facts in STATES.items() if facts.stage == "over")
-"""The job is over; `retry` brings back those that are not done."""
+"""The states of finished jobs; `retry` queues those again that are not done."""
 
 LOST = ENDED - {State.DONE}
-"""The job is over and did not do what it was for."""
+"""The states of finished jobs that did not succeed."""
 
 LIVE = frozenset(state for state, facts in STATES.items() if facts.stage == "live")
-"""A worker has the job's lock, or had it when it died."""
+"""The states in which a worker holds the job's lock, or held it when it died."""
 
 
 def states_that_take(change: Change) -> tuple[State, ...]:
-    """The states without a worker in which a person may ask for `change`."""
+    """Return the states without a worker in which a user may request `change`."""
     return tuple(state for state, facts in STATES.items() if change in facts.takes and state not in LIVE)

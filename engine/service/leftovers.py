@@ -1,8 +1,9 @@
-"""What a process that was killed leaves below the home, and taking it away once nobody can be at it any more.
+"""Temporary files and folders of killed processes below the home, and their removal once no process can be using
+them.
 
-`kill -9` leaves a file that was being written (`.NAME.HEX.tmp`, beside the file that it was to replace), a folder that
-was being built (`.NAME.new`), one that was being removed (`.NAME.removed`), and in the trash a place with nothing in
-it. Whatever is made goes under its own name only when it is whole, so no list shows these; they only take room.
+`kill -9` leaves an unfinished file (`.NAME.HEX.tmp`, beside the file that it would replace), an unfinished folder
+(`.NAME.new`), one that was being removed (`.NAME.removed`), and an empty folder in the trash. Files and folders get
+their own names only when they are complete, so these appear in no list; they only use space.
 """
 
 import contextlib
@@ -19,14 +20,18 @@ from engine.base.folders import PackedFolder, RunFolder
 from engine.base.home import Home
 
 ABANDONED_S = 86400.0
-"""Nobody writes one file or builds one folder for so long. A clock that was set does not make it less."""
+"""The age after which no process can still be writing a file or a folder. It is measured so that setting the clock
+does not shorten it.
+"""
 
 _FILE = re.compile(r"\..+\.tmp")
 _FOLDER = re.compile(r"\..+\.(new|removed)|\.new-[0-9a-f]{12}")
 
 
 def sweep(home: Home) -> int:
-    """Remove what was left more than a day ago; returns how many things went. Never raises for what cannot go."""
+    """Remove leftovers that are more than a day old; return their number. Never raises for those that cannot be
+    removed.
+    """
     gone = 0
     for path in _found(home):
         with contextlib.suppress(OSError):
@@ -42,7 +47,7 @@ def sweep(home: Home) -> int:
 
 
 def _found(home: Home) -> Iterator[Path]:
-    """All that looks like a leftover, in the places where something of ours is written."""
+    """Yield everything that looks like a leftover, in the folders that this program writes to."""
     for folder in (
         home.root,
         home.profiles,
@@ -56,13 +61,13 @@ def _found(home: Home) -> Iterator[Path]:
     for job in _folders(home.jobs):
         yield from _in(job)
     for run in map(RunFolder, _folders(home.runs)):
-        if not is_locked(run.lock):  # a worker may take long over its files
+        if not is_locked(run.lock):  # a worker may write its files for a long time
             for folder in (run.path, run.checkpoints, run.previews, run.samples, run.evaluations):
                 yield from _in(folder)
     for packed in map(PackedFolder, _folders(home.data)):
         if not is_locked(packed.lock):
             yield from _in(packed.path)
-            if packed.manifest.exists():  # it is whole: what told how far packing was has no use
+            if packed.manifest.exists():  # it is complete: the journal of packing has no further use
                 yield from packed.path.glob("journal.jsonl")
     for place in _folders(home.trash):
         if not any(name != "trash.json" for name in _names(place)):

@@ -1,5 +1,6 @@
-"""Events for subscribers: changed jobs at once; progress and new files of runs by looking, only while someone
-listens and something runs. An idle service wakes for nothing."""
+"""Events for subscribers: changed jobs at once; progress and new files of runs by polling, only while there are
+subscribers and running jobs. An idle service never wakes up.
+"""
 
 import asyncio
 import contextlib
@@ -19,11 +20,11 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.25
 RUN_EVERY = 4
-"""Looks at progress per look at a run's folders."""
+"""Checks of progress per check of a run's folders."""
 
 
 class Live:
-    """Tells the server's subscribers what changes. `wire` makes of a job what clients see of it."""
+    """Sends changes to the server's subscribers. `wire` converts a job to its form for clients."""
 
     def __init__(
         self, home: Home, queue: Queue, engine: Engine, server: Server, wire: Callable[[Job], dict[str, Any]]
@@ -43,7 +44,7 @@ class Live:
         engine.wait_listeners.append(self._waits_changed)
 
     def look(self) -> None:
-        """Someone subscribed or left."""
+        """Check again after a client subscribed or left."""
         self._wake.set()
 
     def _job_changed(self, job: Job) -> None:
@@ -57,7 +58,7 @@ class Live:
         self.server.broadcast("jobs", "waits", {"event": "waits", "waits": self.engine.waits})
 
     async def run(self) -> None:
-        """Look while there is something to see and someone to tell."""
+        """Poll while there are running jobs and subscribers."""
         count = 0
         while True:
             live = [job for job in self.queue.jobs.values() if job.live]

@@ -1,6 +1,6 @@
-"""Which devices this machine has: the queue's slots where the settings name none, and what torch says of them.
+"""The devices of this machine: the queue's slots if the settings name none, and torch's facts about them.
 
-Nothing here imports torch: it is asked in a process of its own.
+Does not import torch: a separate process asks it.
 """
 
 import importlib.util
@@ -18,7 +18,7 @@ from engine.device.place import Place, visible_cards
 
 
 def device_slots() -> tuple[str, ...]:
-    """("cuda:0", …, "cpu"). GPUs count only where the installed torch can use CUDA."""
+    """Return ("cuda:0", …, "cpu"). GPUs count only if the installed torch supports CUDA."""
     return (*(f"cuda:{index}" for index in range(_gpus())), "cpu")
 
 
@@ -34,7 +34,9 @@ def _gpus() -> int:
 
 
 def _installed_gpus() -> int | None:
-    """The system's word, whatever is visible to us; None: there is no driver, no library or no permission to ask."""
+    """Return the system's number of GPUs, whether they are visible to this process or not; None: no driver, no
+    library or no permission.
+    """
     try:
         import pynvml
 
@@ -50,7 +52,7 @@ def _installed_gpus() -> int | None:
 
 
 def hidden(slots: Iterable[str]) -> list[str]:
-    """Those of `slots` that CUDA_VISIBLE_DEVICES, as it is here, lets no worker see."""
+    """Return the `slots` that CUDA_VISIBLE_DEVICES hides from all workers."""
     cards = visible_cards(os.environ)
     places = ((slot, Place.parse(slot)) for slot in slots)
     return [
@@ -61,7 +63,7 @@ def hidden(slots: Iterable[str]) -> list[str]:
 
 
 def _torch_has_cuda() -> bool:
-    """Read from torch's version file: importing torch would cost the service 200 MB."""
+    """Read torch's version file, because importing torch would cost the service 200 MB."""
     spec = importlib.util.find_spec("torch")
     if spec is None or not spec.origin:
         return False
@@ -93,16 +95,16 @@ def torch_facts() -> dict[str, Any]:
 
 
 def require_device(device: str) -> None:
-    """Raise UserError where a device is not here. torch is asked only of one that the system does not show."""
+    """Raise UserError if a device does not exist. torch is asked only about devices that the system does not show."""
     name = "cuda:0" if device == "cuda" else device
     if name == "auto" or name in device_slots():
         return
     facts = torch_facts()
-    if "error" in facts:  # then the worker cannot work at all, and says why
+    if "error" in facts:  # then no worker can run, and each reports why
         return
     there = [str(found["device"]) for found in facts["devices"]]
     if name not in there:
         raise UserError(
-            f"there is no {name}: torch sees {', '.join(there) or 'no CUDA device'}",
+            f"there is no {name}: torch finds {', '.join(there) or 'no CUDA device'}",
             "see `ddpm-tui doctor`, or use --device cpu",
         )

@@ -1,7 +1,7 @@
-"""Which checkpoints jobs that are not over name: kept from retention, pruning and deleting until those have ended.
+"""The checkpoints that unfinished jobs need: they are not pruned or deleted until the jobs have ended.
 
-Nothing is written for it, so nothing can be left behind: what is needed is read from the queue as last written, and
-from the foreground jobs whose workers hold their locks.
+Nothing is stored for this, so nothing can become stale: the needs are read from the queue's database and from the
+foreground jobs whose workers hold their locks.
 """
 
 import contextlib
@@ -23,16 +23,16 @@ from engine.service.rebuild import jobs_on_disk, new_job
 from engine.service.states import Job, State, job_number
 
 NAMED = 3
-"""Jobs that a refusal describes; of more it says how many."""
+"""The most jobs that a refusal describes; of others it gives only the number."""
 
 
 def open_jobs(home: Home) -> Iterator[Job]:
-    """Every job that is not over: of the queue, whether a service lives or not, and in the foreground."""
+    """Yield every unfinished job: those of the queue, whether a service runs or not, and those in the foreground."""
     queued = jobs_on_disk(home)
     yield from (job for job in queued if not job.over)
     known = {job.id for job in queued}
     for folder in list_job_folders(home):
-        # A folder without a row is a foreground job's, or of one that is being queued at this moment.
+        # A folder without a row belongs to a foreground job, or to one that is being queued now.
         if folder.id in known or (folder.result.exists() and not is_running(folder)):
             continue
         with contextlib.suppress(DdpmError):
@@ -44,7 +44,7 @@ def open_jobs(home: Home) -> Iterator[Job]:
 
 
 def _references(args: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(run, WHICH) of each checkpoint that a job with these args draws from, scores or branches from."""
+    """Yield (run, WHICH) of each checkpoint that a job with these arguments draws from, evaluates or branches from."""
     branch = args.get("branch")
     beginning = branch.get("checkpoint") if isinstance(branch, dict) else None
     for given in (args.get("checkpoint"), args.get("guide"), beginning):
@@ -55,18 +55,18 @@ def _references(args: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 @dataclass
 class Needed:
-    """What jobs name of one run: steps and ends of epochs, each with the jobs that do."""
+    """The checkpoints of one run that jobs need: steps and ends of epochs, each with its jobs."""
 
     steps: dict[int, list[Job]] = field(default_factory=dict)
     epochs: dict[int, list[Job]] = field(default_factory=dict)
 
     def of(self, step: int, whole_epoch: int | None) -> list[Job]:
-        """Jobs that name this checkpoint; `whole_epoch`: the epoch at whose end it is, if it is at one."""
+        """Return the jobs that need this checkpoint; `whole_epoch`: the epoch at whose end it is, if any."""
         found = [*self.steps.get(step, ()), *(self.epochs.get(whole_epoch, ()) if whole_epoch else ())]
         return list({job.id: job for job in found}.values())
 
     def steps_of(self, checkpoints: Iterable[CheckpointInfo]) -> frozenset[int]:
-        """Steps of those that are named."""
+        """Return the steps of the needed checkpoints."""
         found = set()
         for info in checkpoints:
             end = info.manifest.epoch if info.manifest and info.manifest.whole_epoch else None
@@ -76,9 +76,10 @@ class Needed:
 
 
 def needed(home: Home, run: str) -> Needed:
-    """What jobs name of `run`. `latest`, `best` and tags are found at a job's start and are kept anyway.
+    """Return the checkpoints of `run` that jobs need. `latest`, `best` and tags are resolved at a job's start and are
+    kept anyway.
 
-    Raises UnwritableError where the queue's database cannot be read at this moment.
+    Raises UnwritableError if the queue's database cannot be read now.
     """
     found = Needed()
     for job in open_jobs(home):
@@ -93,7 +94,7 @@ def needed(home: Home, run: str) -> Needed:
 
 
 class Watched:
-    """`needed` for one run, read again only where a job was added or has changed since."""
+    """The same for one run, read again only if a job was added or has changed."""
 
     def __init__(self, home: Home, run: str) -> None:
         self._home, self._run = home, run
@@ -101,7 +102,7 @@ class Watched:
         self._found = Needed()
 
     def look(self) -> Needed:
-        """Raises as `needed`."""
+        """Return what `needed` does; raises as it does."""
         now = [_stamp(path) for path in (self._home.queue_db, self._home.jobs)]
         if now != self._seen:
             self._found = needed(self._home, self._run)
@@ -118,7 +119,7 @@ def _stamp(path: os.PathLike[str]) -> tuple[int, int] | None:
 
 
 def jobs_in_words(jobs: list[Job]) -> str:
-    """ "3 (sample r@14, queued), 4 (…)"."""
+    """Return for example "3 (sample r@14, queued), 4 (…)"."""
     said = [
         f"{job_number(job.id)} ({title(job.kind, job.run, job.args)}, {job.state})" for job in jobs[:NAMED]
     ]
@@ -129,8 +130,9 @@ def jobs_in_words(jobs: list[Job]) -> str:
 
 @contextlib.contextmanager
 def kept_meanwhile(home: Home, args: Mapping[str, Any]) -> Iterator[None]:
-    """Inside, nobody removes the checkpoints that a job's args name by step: for the moment until its folder, which
-    keeps them from then on, is there. Raises UserError where one is gone already, BusyError."""
+    """Prevent the removal of the checkpoints that a job's arguments name by step, until the job's folder exists,
+    which then keeps them. Raises UserError if one is already gone, BusyError.
+    """
     with contextlib.ExitStack() as locks:
         for name, which in _references(args):
             if not which.isdecimal():
@@ -138,7 +140,7 @@ def kept_meanwhile(home: Home, args: Mapping[str, Any]) -> Iterator[None]:
             run = home.run(name)
             if not run.path.is_dir():
                 raise UserError(
-                    f"run {name!r}, of which {name}@{which} was to be used, is gone", "see `runs list`"
+                    f"run {name!r}, which the job needs for {name}@{which}, is gone", "see `runs list`"
                 )
             locks.enter_context(FileLock.acquire(run.tags_lock, *thinning(run)))
             if not run.checkpoint(int(which)).path.is_dir():
@@ -147,13 +149,15 @@ def kept_meanwhile(home: Home, args: Mapping[str, Any]) -> Iterator[None]:
 
 
 def discard_checkpoint(home: Home, run: RunFolder, folder: CheckpointFolder) -> Trashed:
-    """As `engine.base.trash.discard_checkpoint`. Raises BusyError where a job that is not over names the checkpoint."""
+    """Discard a checkpoint like `engine.base.trash.discard_checkpoint`. Raises BusyError if an unfinished job needs
+    it.
+    """
     with FileLock.acquire(run.tags_lock, *thinning(run)):
         jobs = needed(home, run.name).of(folder.step, _whole_epoch(folder))
         if jobs:
             numbers = " ".join(job_number(job.id) for job in jobs)
             raise BusyError(
-                f"checkpoint {run.name}@{folder.step} cannot be deleted while it is named by job {jobs_in_words(jobs)}",
+                f"checkpoint {run.name}@{folder.step} cannot be deleted: it is needed by job {jobs_in_words(jobs)}",
                 f"wait for it, or first: ddpm-tui queue cancel {numbers}",
             )
         return discard(home, run, folder)

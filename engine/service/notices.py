@@ -1,7 +1,7 @@
-"""`on_end` of settings.toml: a shell command of the user's that is told of each job that has come to its end.
+"""`on_end` of settings.toml: a shell command of the user that is run for each job that has ended.
 
-Whatever the command does, the engine goes on: one thread of its own starts it, waits a minute and no longer, and
-is not waited for when the engine ends. A notice may be missed where the engine is killed; none is sent twice.
+The engine never depends on it: a separate thread starts the command and waits at most a minute, and the engine does
+not wait for it when it ends. If the engine is killed, a notice may be lost; none is sent twice.
 """
 
 import contextlib
@@ -21,28 +21,28 @@ from engine.service.states import Job, State, job_number
 log = logging.getLogger(__name__)
 
 LIMIT_S = 60.0
-"""Seconds after which a command is killed, with all that it started."""
+"""Seconds after which a command and its child processes are killed."""
 
 MOST_WAITING = 100
-"""Notices that wait behind one that takes long; what comes on top of them is left out."""
+"""The most notices that wait behind a slow one; further ones are dropped."""
 
 _MOST_SAID = 4096
 _MOST_LINES = 20
-"""Bytes and lines from the end of a command's output that are kept."""
+"""The most bytes and lines at the end of a command's output that are kept."""
 
 _MOST_MESSAGE = 2000
-"""Characters of a message; a system refuses to start a program with far longer ones."""
+"""The most characters of a message; systems refuse to start programs with much longer ones."""
 
 
 def is_told(job: Job) -> bool:
-    """Whether a job that has just changed has ended, or stands until somebody does something about it."""
+    """Return whether a job that has just changed has ended, or needs the user's attention."""
     if job.state is State.PAUSED:
         return (job.result or {}).get("outcome") == "disk_full"
     return job.state in (State.DONE, State.FAILED, State.HELD)
 
 
 def facts(home: Home, job: Job) -> dict[str, str]:
-    """What a command finds in its environment. Everything is text; DDPM_RUN is empty for a job without a run."""
+    """Return the variables in a command's environment. All are text; DDPM_RUN is empty for a job without a run."""
     found = {
         "DDPM_HOME": str(home.root),
         "DDPM_JOB": job_number(job.id),
@@ -65,14 +65,14 @@ class Notices:
         self._thread: threading.Thread | None = None
 
     def tell(self, job: Job, command: str) -> None:
-        """Have `command` run for `job`, soon. Returns at once and raises nothing."""
+        """Schedule `command` for `job`. Returns at once and never raises."""
         try:
             self._waiting.put_nowait((job, command))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="on_end", daemon=True)
                 self._thread.start()
         except queue.Full:
-            log.warning("job %s: on_end is left out, %d notices wait already", job.id, MOST_WAITING)
+            log.warning("job %s: on_end is skipped, because %d notices are waiting", job.id, MOST_WAITING)
         except RuntimeError as error:  # no thread can be started
             self._thread = None
             log.warning("job %s: on_end cannot be started (%s)", job.id, error)
@@ -112,15 +112,16 @@ class Notices:
 
 
 def _has_more(descriptor: int, timeout: float) -> bool:
-    """Also of descriptors from 1024 on, which `select` does not take."""
+    """Poll a descriptor; `select` does not support descriptors from 1024 on."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN | select.POLLHUP)
     return bool(poll.poll(timeout * 1000))
 
 
 def _listen(process: "subprocess.Popen[bytes]", end: float) -> bytes:
-    """The last of what a process says until it ends, or until the monotonic time `end`. What it leaves behind may
-    go on holding its output, so the end of that is not waited for."""
+    """Return the last output of a process until it ends, or until the monotonic time `end`. Its child processes may
+    keep the output open, so its end is not waited for.
+    """
     assert process.stdout is not None
     said = b""
     with process.stdout as pipe:

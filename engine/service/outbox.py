@@ -1,7 +1,7 @@
-"""What waits to be sent to one client, bounded: no client, however slow, costs more than this.
+"""A limited queue of lines for one client, so that a slow client costs a limited amount of memory.
 
-Events with the same key replace one another while they wait; when too many wait, all are dropped for one
-`resync`, after which the client asks for everything anew. Replies are bounded by taking no further request.
+Waiting events with the same key replace each other; if too many wait, all are replaced by one `resync`, after which
+the client requests everything again. Replies are limited by reading no further requests.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ RESYNC = b'{"event":"resync"}\n'
 
 
 class Outbox:
-    """Lines for one client. `next` gives them in order: replies first, then events."""
+    """Lines for one client. `next` returns them in order: replies first, then events."""
 
     def __init__(self) -> None:
         self._replies: deque[bytes] = deque()
@@ -33,22 +33,22 @@ class Outbox:
         self._filled.set()
 
     async def room(self) -> None:
-        """Wait until another request may be taken."""
+        """Wait until another request may be read."""
         await self._room.wait()
 
     def post(self, key: str, line: bytes) -> None:
-        """An event. One with the same key that still waits is replaced, and keeps its place."""
+        """Add an event. It replaces a waiting event with the same key, in its place."""
         if key not in self._events and len(self._events) >= MOST_EVENTS:
             self._events = {"resync": RESYNC}
             key = "resync"
             line = RESYNC
         if "resync" in self._events and key != "resync":
-            return  # it will ask for everything anyway
+            return  # the client will request everything anyway
         self._events[key] = line
         self._filled.set()
 
     async def next(self) -> bytes:
-        """The next line to send; waits for one."""
+        """Return the next line to send; waits for one."""
         while not self._replies and not self._events:
             self._filled.clear()
             await self._filled.wait()

@@ -1,7 +1,7 @@
-"""From what a person asks to what a job is: absolute targets, frozen profiles, named checkpoints.
+"""Conversion of requests to jobs: absolute targets, frozen profiles, named checkpoints.
 
-"Two chunks more" becomes "to epoch 50" here, once, so that nothing done twice trains twice. Runs in the queue's
-thread: it reads runs and may make one.
+"Two chunks more" becomes "to epoch 50" here, once, so that a repeated request does not train twice. Runs in the
+queue's thread: it reads runs and may create one.
 """
 
 import contextlib
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """`queue train`: target is a run or a profile; chunks and to_epoch exclude each other. `branch`: what a training
-    job's args have of that name, where target is a branch that its worker is to make (`engine.runs.branch`)."""
+    """The request `queue train`: target is a run or a profile; chunks and to_epoch exclude each other. `branch`: the
+    training job's argument of that name, if target is a branch that its worker creates (`engine.runs.branch`).
+    """
 
     target: str
     run: str | None = None
@@ -40,8 +41,9 @@ class TrainRequest:
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """What a request comes to. `job`: an existing job that already does it · `new_run`: the run is still to be
-    made · `says`: the sentences a person should read, the first one always there · `args`: the job's."""
+    """The result of planning a request. `job`: an existing job that already does it · `new_run`: the run must be
+    created · `says`: sentences for the user, at least one · `args`: the job's.
+    """
 
     run: str
     to_epoch: int
@@ -89,7 +91,7 @@ def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPl
 
     profile, name = profile_for(home, request.target, list(request.overrides))
     same = _same_profile(home, runs.names(home) if request.run is None else [request.run], profile)
-    # Also the run that an engine made before it was killed: the request that is sent again goes on with it.
+    # Includes a run that an engine created before it was killed: the repeated request continues with it.
     unbegun = next((run for run in same if _is_unbegun(home, jobs, run)), None)
     if unbegun is not None:
         return _continue(home, jobs, unbegun, request)
@@ -98,13 +100,13 @@ def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPl
             raise UserError(f"there is already a run named {request.run!r}", "choose another --run name")
         if not same:
             raise UserError(
-                f"run {request.run!r} was made from another profile than {request.target!r} is now",
-                f"`queue train {request.run}` goes on with it as it is; another --run name starts a new one",
+                f"run {request.run!r} was created from another version of profile {request.target!r}",
+                f"`queue train {request.run}` continues it as it is; another --run name starts a new one",
             )
         return _continue(home, jobs, request.run, request)
     if same and not request.new:
         raise _twin(home, jobs, request, same[0])
-    # Not listed: this thread writes the queue, and nobody must wait for a slow disk with many pictures.
+    # The pictures are not listed, because this thread writes the queue and must not wait for a slow disk.
     require_pictures(home, profile.data.model_dump(), batch=profile.training.batch_size, listed=False)
     chunk = profile.training.chunk_epochs
     to_epoch = request.to_epoch or (request.chunks or 1) * chunk
@@ -115,8 +117,9 @@ def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPl
 
 
 def profile_for(home: Home, target: str, overrides: list[str]) -> "tuple[Profile, str]":
-    """The profile that something to train means which is no run, and its name. Raises UserError with the nearest
-    profile or run, ProfileError."""
+    """Return the profile, and its name, for a training target that is not a run. Raises UserError with the nearest
+    profile or run, ProfileError.
+    """
     from engine.config.store import find_profile, list_profiles, load_profile
 
     known = [file.name for file in list_profiles(home)]
@@ -135,34 +138,36 @@ def profile_for(home: Home, target: str, overrides: list[str]) -> "tuple[Profile
 
 
 def _same_profile(home: Home, names: list[str], profile: Any) -> list[str]:
-    """Those of `names` that are runs of exactly this profile."""
+    """Return the `names` of runs with exactly this profile."""
     from engine.runs.record import load_run
 
     found = []
     for run in names:
-        with contextlib.suppress(DdpmError):  # a run that cannot be read is none of this profile
+        with contextlib.suppress(DdpmError):  # a run that cannot be read has another profile
             if load_run(home, run).profile == profile:
                 found.append(run)
     return found
 
 
 def _is_unbegun(home: Home, jobs: list[Job], run: str) -> bool:
-    """Whether a run has no checkpoint and nobody trains it or is to."""
+    """Return whether a run has no checkpoint and no present or queued training."""
     wanted = any(job.run == run and not job.over for job in jobs)
     return not wanted and runs.in_use(home, run) is None and runs.newest(home.run(run)) is None
 
 
 def _twin(home: Home, jobs: list[Job], request: TrainRequest, run: str) -> UserError:
-    """The same profile queued twice is far more often a slip than the wish for a second, equal run."""
+    """Return the error for a profile that is queued twice, which is more often a mistake than a wish for two equal
+    runs.
+    """
     ahead = _continue(home, jobs, run, TrainRequest(run, chunks=request.chunks or 1))
     return UserError(
         f"run {run!r} already trains this profile",
-        f"`queue train {run}` would go on to epoch {ahead.to_epoch}; --new starts another run from the beginning",
+        f"`queue train {run}` would continue to epoch {ahead.to_epoch}; --new starts another run from the beginning",
     )
 
 
 def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> TrainPlan:
-    """The next target of an existing run: after the last one queued, else after its newest checkpoint."""
+    """Plan the next target of an existing run: after the last one queued, or else after its newest checkpoint."""
     folder = runs.find(home, run)
     facts = runs.run_facts(folder)
     reached = runs.newest(folder)
@@ -193,30 +198,30 @@ def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> T
     if last is not None:
         says.append(
             f"{run} was queued to epoch {queued} already (job {job_number(last.id)}, {last.state}); "
-            "this comes on top of it"
+            "this is added to it"
         )
     says += _says_of_rates(home, run, here, [*sorted(job.to_epoch for job in waiting), to_epoch])
     return TrainPlan(run, to_epoch, says=tuple(says), from_epoch=start)
 
 
 def says_of_new(profile: "Profile", to_epoch: int) -> list[str]:
-    """What a person should know of the learning rate before a new run trains to an epoch."""
+    """Return notes on the learning rate for a new run that trains to an epoch."""
     from engine.runs.rate_plan import RatePlan
 
     rates = RatePlan.new(profile, to_epoch).reaching(to_epoch, 0)
     planned, epochs = [], profile.training.epochs
     if to_epoch > epochs and rates.horizon == to_epoch and profile.optim.schedule == "cosine":
         planned = [
-            f"the learning rate is planned for {to_epoch} epochs, instead of the profile's {epochs}, once and for all"
+            f"the learning rate is planned for {to_epoch} epochs, instead of the profile's {epochs}; this is final"
         ]
     return [*planned, *rates.says(0, to_epoch)]
 
 
 def _says_of_rates(home: Home, run: str, here: float, targets: list[int]) -> list[str]:
-    """What to know of the learning rate before the last of `targets`, to which a run is trained in turn."""
+    """Return notes on the learning rate for the last of `targets`, to which a run is trained in turn."""
     from engine.runs.record import load_run
 
-    with contextlib.suppress(DdpmError):  # its worker says what is wrong with it
+    with contextlib.suppress(DdpmError):  # its worker reports the problem
         rates, at = _rates_after(load_run(home, run), here, targets[:-1])
         if rates is None:
             rates = load_run(home, run).rates_to(targets[-1], here)
@@ -225,8 +230,9 @@ def _says_of_rates(home: Home, run: str, here: float, targets: list[int]) -> lis
 
 
 def _rates_after(record: "RunRecord", here: float, targets: list[int]) -> "tuple[RatePlan | None, float]":
-    """A run's learning-rate plan once it is trained to each of `targets` in turn, and its epoch then. None: it has
-    none and is trained no further."""
+    """Return a run's learning-rate plan after training to each of `targets` in turn, and its epoch then. None: it has
+    no plan and is not trained further.
+    """
     rates = record.rates_to(targets[0], here) if targets else record.rates
     for target in targets:
         assert rates is not None
@@ -235,22 +241,24 @@ def _rates_after(record: "RunRecord", here: float, targets: list[int]) -> "tuple
 
 
 def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPlan:
-    """A training of a branch whose base may still have to come so far. Its worker makes the run: the service would
-    have to read and hash a checkpoint, and to remember across its own death which branches it owes."""
+    """Plan the training of a branch whose base may not have reached the checkpoint yet. Its worker creates the run;
+    otherwise the service would have to read and hash a checkpoint, and to remember its planned branches across
+    restarts.
+    """
     from engine.runs.branch import Beginning
     from engine.runs.record import branch_profile, read_record
 
     name = request.target
-    home.run(name)  # a name that cannot be a folder is refused here
+    home.run(name)  # raises for a name that is invalid for a folder
     beginning = Beginning.from_args({"branch": request.branch})
     if beginning is None or request.to_epoch is None:
-        raise UsageError("a branch that is to be made is trained to an epoch", "give to_epoch")
+        raise UsageError("a new branch needs a target epoch", "give to_epoch")
     for job in jobs:
         if job.run == name and job.kind == "train" and not job.over and job.to_epoch >= request.to_epoch:
             return _is_queued(name, job)
     base, checkpoint = _checkpoint(home, jobs, beginning.checkpoint)
     record = read_record(runs.find(home, base))
-    profile, _ = branch_profile(record.profile, list(beginning.changes))  # refuses what cannot be
+    profile, _ = branch_profile(record.profile, list(beginning.changes))  # raises for an impossible branch
     says = [f"{name}: a branch of {beginning.checkpoint}, to epoch {request.to_epoch}"]
     says += _says_of_branch(home, jobs, record, profile, checkpoint, request.to_epoch)
     branch = Beginning(checkpoint, beginning.changes).to_args()
@@ -260,8 +268,9 @@ def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainP
 def _says_of_branch(
     home: Home, jobs: list[Job], base: "RunRecord", profile: "Profile", checkpoint: str, to_epoch: int
 ) -> list[str]:
-    """What to know of the learning rate before a branch of `base` with `profile`, which begins at `checkpoint`, is
-    trained. Nothing if it is known only later where it begins."""
+    """Return notes on the learning rate for training a branch of `base` with `profile` that begins at `checkpoint`.
+    Nothing if its beginning is not known yet.
+    """
     from engine.runs.branch import rates_of_branch
     from engine.runs.checkpoints import resolve
 
@@ -287,11 +296,11 @@ def _says_of_branch(
 
 
 def _is_queued(run: str, job: Job) -> TrainPlan:
-    """Nothing is to be done: a job takes the run as far as was asked, or further."""
+    """Return a plan without a new job, because a job already trains the run at least as far."""
     number = job_number(job.id)
     already = f"{run} is queued to epoch {job.to_epoch} already (job {number}, {job.state}): nothing is added"
     if job.takes("resume"):
-        already += f"; `queue resume {number}` lets it go on"
+        already += f"; `queue resume {number}` continues it"
     return TrainPlan(run, job.to_epoch, job=job.id, says=(already,))
 
 
@@ -303,7 +312,7 @@ def _span(start: float, end: int, chunk: int) -> str:
 
 
 def make_run(home: Home, plan: TrainPlan) -> None:
-    """Make the run that a plan needs: from here its profile is frozen."""
+    """Create the run of a plan, which freezes its profile."""
     if plan.new_run:
         from engine.runs.record import create_run
 
@@ -313,8 +322,9 @@ def make_run(home: Home, plan: TrainPlan) -> None:
 def plan_job(
     home: Home, jobs: Iterable[Job], kind: str, args: dict[str, Any]
 ) -> tuple[str | None, dict[str, Any]]:
-    """The run and the final args of a job that is not a training. A named checkpoint is resolved now; `latest`,
-    `best` and an epoch that the run is queued to, when the job starts. Raises UserError."""
+    """Return the run and the final arguments of a job other than training. A named checkpoint is resolved now;
+    `latest`, `best` and an epoch to which the run is queued, when the job starts. Raises UserError.
+    """
     if kind not in ADDED:
         raise UsageError(f"{kind!r} is not a kind of job", f"there are: train, {', '.join(ADDED)}")
     if kind == "evaluate":
@@ -337,20 +347,20 @@ def plan_job(
 
 
 def _check_asked(home: Home, run: str, args: dict[str, Any]) -> None:
-    """Raise UsageError for labels that the run has not learned, where its record can tell."""
+    """Raise UsageError for labels that the run has not learned, if its record can be read."""
     if not args.get("labels"):
         return
     from engine.config.asked import check_asked
     from engine.runs.record import read_record
 
-    with contextlib.suppress(DamagedError):  # its worker says what is wrong with it
+    with contextlib.suppress(DamagedError):  # its worker reports the problem
         section = read_record(home.run(run)).profile.labels
         for text in args["labels"]:
             check_asked(str(text), section.kind, section.names)
 
 
 def _guide(home: Home, jobs: list[Job], args: dict[str, Any], run: str | None) -> dict[str, Any]:
-    """The args' guide, named like the checkpoint that it is to guide; nothing where there is none."""
+    """Return the guide in the arguments, in the form of a checkpoint reference; empty if there is none."""
     from engine.runs.guides import guide_reference
 
     if not isinstance(args.get("guide"), str):
@@ -360,7 +370,7 @@ def _guide(home: Home, jobs: list[Job], args: dict[str, Any], run: str | None) -
 
 
 def _exported(home: Home, kind: str, folder: str, args: dict[str, Any]) -> str:
-    """The folder of an exported checkpoint, where it is one that the job can be done with."""
+    """Return the folder of an exported checkpoint. Raises UserError if the job cannot use it."""
     from engine.runs.trained import find_trained
 
     trained = find_trained(home, folder)
@@ -371,17 +381,17 @@ def _exported(home: Home, kind: str, folder: str, args: dict[str, Any]) -> str:
 
 
 def _checkpoint(home: Home, jobs: list[Job], reference: str) -> tuple[str, str]:
-    """The run that a reference names, and the reference as a job keeps it: a step, or what is found at its start."""
+    """Return the run of a reference, and the reference to store in a job: a step, or a name to resolve at its start."""
     name, _, which = reference.partition("@")
     which = which or "latest"
     training = [job for job in jobs if job.run == name and job.kind == "train" and not job.over]
-    # A branch whose worker is still to make it is a run already for whoever queues behind it.
+    # A branch that a worker will create counts as a run for the jobs queued after it.
     folder = home.run(name) if training else runs.find(home, name)
     reached = runs.newest(folder)
     if which in ("latest", "best"):
         if reached is None and not training:
             raise UserError(
-                f"run {name!r} has no checkpoint, and none is queued", f"first: queue train {name}"
+                f"run {name!r} has no checkpoint, and none is queued", f"train it first: queue train {name}"
             )
         return name, f"{name}@{which}"
     from engine.runs.checkpoints import resolve
@@ -395,21 +405,21 @@ def _checkpoint(home: Home, jobs: list[Job], reference: str) -> tuple[str, str]:
 
 
 def check_after(jobs: dict[str, Job], after: Iterable[str], find: Any) -> tuple[str, ...]:
-    """The ids that a job waits for. One that has failed would hold it for ever, so it is refused."""
+    """Return the ids for which a job waits. A failed one is refused, because the job would wait for ever."""
     found = []
     for name in after:
         job: Job = find(name)
         if job.state in LOST:
             raise UserError(
                 f"job {job_number(job.id)} {'failed' if job.state is State.FAILED else 'was cancelled'}",
-                f"`queue retry {job_number(job.id)}` first, or leave --after out",
+                f"`queue retry {job_number(job.id)}` first, or omit --after",
             )
         found.append(job.id)
     return tuple(dict.fromkeys(found))
 
 
 def absolute_profile(target: str, folder: str) -> str:
-    """A profile given as a file means one relative to where the person is, not to where the service is."""
+    """Return a profile file's absolute path: it is relative to the user's folder, not to the service's."""
     if is_file_name(target):
         return str((Path(folder) / given_path(target)).absolute())
     return target

@@ -1,7 +1,7 @@
-"""The queue as the service sees it: rows in memory, every change through the database first, one thread.
+"""The queue inside the service: rows in memory, every change written to the database first, by one thread.
 
-Reads never touch the disk, so a listing is quick while a disk is slow or full. Each change is written by one
-thread, noted in the job's folder, and only then told to the listeners.
+Reading never uses the disk, so listings are fast even if a disk is slow or full. Each change is written by the
+thread, noted in the job's folder, and only then announced to the listeners.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ HOLD = "on_hold"
 
 SHORTAGE = "shortage"
 SHORT_S = 10.0
-"""How long a shortage is shown after it was met last."""
+"""Seconds for which a shortage is shown after its last occurrence."""
 
 
 class Queue:
-    """All jobs. `jobs` is the truth as last written; `listeners` hear of every changed row."""
+    """All jobs. `jobs` is the state last written; `listeners` are called for every changed row."""
 
     def __init__(self, home: Home, store: Store) -> None:
         self.home = home
@@ -54,12 +54,12 @@ class Queue:
         self._relief: asyncio.TimerHandle | None = None
         self._unwanted: list[Path] = []
         self._thread = ThreadPoolExecutor(1, "queue")
-        # Started now: later, when the system is short of something, there may be no other to be had.
+        # Start the thread now: during a later shortage of resources it might not be possible.
         self._thread.submit(lambda: None).result()
 
     @classmethod
     def open(cls, home: Home) -> "Queue":
-        """Open the database; where it is new or was damaged, fill it from the job folders."""
+        """Open the database; if it is new or was damaged, fill it from the job folders."""
         store = Store.open(home.queue_db)
         queue = cls(home, store)
         if store.set_aside:
@@ -74,7 +74,7 @@ class Queue:
         for job in jobs_from_folders(home, queue.jobs, complaints.append):
             try:
                 store.insert(job)
-            except BusyError as error:  # another folder made by the same request: a copy
+            except BusyError as error:  # another folder from the same request: a duplicate
                 complaints.append(f"{home.job(job.id).path} is left out of the queue: {error}")
                 continue
             queue.jobs[job.id] = job
@@ -97,16 +97,16 @@ class Queue:
         return in_order(self.jobs.values())
 
     def over(self) -> list[Job]:
-        """Jobs that have ended, the last one last: in the order in which it happened, whatever the clock said."""
+        """Return finished jobs in the order in which they ended, whatever the clock said."""
         found = [job for job in self.jobs.values() if job.over]
         return sorted(found, key=lambda job: (self.change_of(job.id), job.id))
 
     def change_of(self, job_id: str) -> int:
-        """The number of a job's last transition; they count up over all jobs, which no clock does for sure."""
+        """Return the number of a job's last transition; numbers increase over all jobs, unlike clock times."""
         return self._changes.get(job_id, 0)
 
     def find(self, name: str) -> Job:
-        """A job by id as people type it ("12" or "000012"). Raises UserError."""
+        """Find a job by its id as typed ("12" or "000012"). Raises UserError."""
         job_id = name.zfill(6) if name.isdecimal() else name
         if job_id not in self.jobs:
             still = [job_number(job.id) for job in self.ordered() if not job.over]
@@ -114,7 +114,7 @@ class Queue:
         return self.jobs[job_id]
 
     def by_token(self, token: str | None) -> Job | None:
-        """The job that an earlier, identical request made."""
+        """Return the job of an earlier, identical request."""
         if token is None:
             return None
         return next((job for job in self.jobs.values() if job.token == token), None)
@@ -125,12 +125,13 @@ class Queue:
     # Writing.
 
     async def in_thread(self, work: Callable[[], Value]) -> Value:
-        """Run slow or writing work in the queue's one thread, in the order of the calls."""
+        """Run slow or writing work in the queue's thread, in the order of the calls."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def add(self, make: Callable[[], Job]) -> Job:
-        """Make the job's folder (in the thread) and its row, which enters the order by its priority; neither if the row
-        cannot be written."""
+        """Create the job's folder (in the thread) and its row, at the place of its priority; neither if the row
+        cannot be written.
+        """
 
         def work() -> list[Job]:
             self._remove_unwanted()
@@ -139,7 +140,7 @@ class Queue:
             try:
                 return self._mended(lambda: self._store.enter(job))
             except Exception:
-                # Who asked hears that it failed; the next engine would take up a folder without a row.
+                # The client is told of the failure; without this, the next engine would adopt a folder without a row.
                 self._unwanted.append(self.home.job(job.id).path)
                 self._remove_unwanted()
                 raise
@@ -147,7 +148,7 @@ class Queue:
         return await self._change_order(work)
 
     def _remove_unwanted(self) -> None:
-        """Folders of jobs that were not added; what cannot be removed now is at the next turn."""
+        """Remove folders of jobs that were not added; those that cannot be removed now are tried again next time."""
         for path in self._unwanted:
             shutil.rmtree(path, ignore_errors=True)
         self._unwanted = [path for path in self._unwanted if path.exists()]
@@ -155,7 +156,7 @@ class Queue:
     async def transition(
         self, job: Job, before: Iterable[State], to: State, reason: str, **changes: Any
     ) -> Job:
-        """See Store.transition. Listeners hear of it once it is durable."""
+        """Make a transition, see Store.transition. Listeners are called once it is durable."""
         states = list(before)
 
         def work() -> Job:
@@ -167,18 +168,20 @@ class Queue:
         return self._tell(await self._safely(work))
 
     async def update(self, job: Job, states: Iterable[State], **changes: Any) -> Job:
-        """See Store.update."""
+        """Change columns, see Store.update."""
         wanted = list(states)
         return self._tell(
             await self._safely(lambda: self._mended(lambda: self._store.update(job, wanted, **changes)))
         )
 
     async def bring_back(self, job: Job, before: Iterable[State], reason: str, **changes: Any) -> Job:
-        """See Store.bring_back. Raises UserError if a checkpoint that the job names has gone since it ended."""
+        """Queue a finished job again, see Store.bring_back. Raises UserError if a checkpoint that the job needs no
+        longer exists.
+        """
         states = list(before)
 
         def work() -> list[Job]:
-            # A branch that was made is a run of its own and needs its base no more.
+            # A branch that was created is a run, and no longer needs its base.
             made = job.kind == "train" and job.run is not None and runs.exists(self.home, job.run)
             with kept_meanwhile(self.home, {} if made else job.args):
                 return self._store.bring_back(job, states, reason, **changes)
@@ -186,12 +189,12 @@ class Queue:
         return await self._change_order(work)
 
     async def move(self, ids: Sequence[str], before: str | None) -> list[Job]:
-        """See Store.move. Returns the moved jobs."""
+        """Change the order, see Store.move. Returns the moved jobs."""
         await self._change_order(lambda: self._store.move(ids, before))
         return [self.jobs[job_id] for job_id in ids]
 
     async def _change_order(self, work: Callable[[], list[Job]]) -> Job:
-        """Do what may give several jobs another rank; returns the first of them."""
+        """Run a change that may give several jobs new ranks; return the first of them."""
         changed = await self._safely(lambda: self._mended(work))
         for job in changed:
             self._tell(job)
@@ -204,11 +207,11 @@ class Queue:
         self.changed()
 
     async def _safely(self, work: Callable[[], Value]) -> Value:
-        """Run to the end even where the caller is cancelled: memory and disk must not part."""
+        """Run to the end even if the caller is cancelled, so that memory and disk stay consistent."""
         return await asyncio.shield(self.in_thread(work))
 
     def _mended(self, work: Callable[[], Value]) -> Value:
-        """Do `work`; where the file turns out damaged, write a new one from memory and do it again."""
+        """Run `work`; if the file is found damaged, write a new one from memory and run it again."""
         try:
             return work()
         except DamagedError as error:
@@ -229,13 +232,13 @@ class Queue:
         for listener in self.listeners:
             try:
                 listener(job)
-            except Exception as error:  # who only wants to hear of it must not undo it
+            except Exception as error:  # an observer must not undo the change
                 self.trouble("listeners", f"telling of job {job_number(job.id)}", error)
         self.changed()
         return job
 
     def trouble(self, key: str, doing: str, error: BaseException) -> None:
-        """Let everyone who asks see that a part of the engine failed; `engine.log` has the rest."""
+        """Show to all clients that a part of the engine failed; `engine.log` has the details."""
         if is_scarce(error):
             self.say_shortage(error)
             return
@@ -245,19 +248,19 @@ class Queue:
         )
 
     def say_shortage(self, error: BaseException) -> None:
-        """The system is short of something, for some seconds if nobody meets it again."""
+        """Show a shortage for some seconds after its last occurrence."""
         said = scarce(error)
-        text = f"{said.what}; jobs wait and are tried again — {said.hint}"
+        text = f"{said.what}; jobs wait and are retried — {said.hint}"
         if self.problems.get(SHORTAGE) != text:
             log.warning("%s", text)
             self.say_problem(SHORTAGE, text)
         if self._relief is not None:
             self._relief.cancel()
-        with contextlib.suppress(RuntimeError):  # no loop is running: before the engine's begins
+        with contextlib.suppress(RuntimeError):  # no event loop is running yet
             self._relief = asyncio.get_running_loop().call_later(SHORT_S, self.say_problem, SHORTAGE, None)
 
     def say_problem(self, key: str, text: str | None) -> None:
-        """What is wrong at the moment, by its cause; None: nothing any more."""
+        """Set the current problem of a cause; None: solved."""
         before = self.problems.get(key)
         if text is None:
             self.problems.pop(key, None)
@@ -268,12 +271,12 @@ class Queue:
                 listener()
 
     def changed(self) -> None:
-        """Something that decides what may start has changed."""
+        """Mark that something has changed that affects which jobs may start."""
         for listener in self.change_listeners:
             listener()
 
     def _note(self, job: Job) -> None:
-        """Leave the row in the job's folder too, for the day the database is lost. Not worth an fsync."""
+        """Store the row in the job's folder too, in case the database is lost. This does not need an fsync."""
 
         def work() -> None:
             folder = self.home.job(job.id)

@@ -1,7 +1,7 @@
-"""The queue from the job folders: what a lost database held, as far as the folders tell.
+"""Rebuilding the queue from the job folders, after the database was lost.
 
-A folder has its spec, the queue's last note, the worker's result and its lock; the lock is believed first, then
-the result, then the note. Nothing here starts, stops or deletes anything.
+A folder has its spec, the queue's last note, the worker's result and its lock; the lock takes precedence, then the
+result, then the note. Nothing here starts, stops or deletes anything.
 """
 
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Note:
-    """What is taken from queue.json, the queue's last note of a job."""
+    """The used parts of queue.json, the queue's last note of a job."""
 
     state: State | None = None
     rank: float | None = None
@@ -45,7 +45,9 @@ def _ignore(text: str) -> None:
 
 
 def jobs_on_disk(home: Home) -> list[Job]:
-    """The queue as last written, whether a service lives or not; of a damaged database, what the job folders tell."""
+    """Return the queue as last written, whether a service runs or not; from the job folders if the database is
+    damaged.
+    """
     try:
         return read_jobs(home.queue_db)
     except (FileNotFoundError, DamagedError):
@@ -55,8 +57,9 @@ def jobs_on_disk(home: Home) -> list[Job]:
 def jobs_from_folders(
     home: Home, known: Container[str], complain: Callable[[str], None] = _ignore
 ) -> Iterator[Job]:
-    """A row for every queued job's folder that has none. Foreground jobs are nobody's business here; `complain` hears
-    of each folder that holds no job that can be read."""
+    """Yield a row for every queued job's folder that has none. Foreground jobs are skipped; `complain` is called for
+    each folder without a readable job.
+    """
     for number, folder in enumerate(list_job_folders(home), 1):
         if folder.id in known:
             continue
@@ -71,7 +74,7 @@ def jobs_from_folders(
 
 
 def new_job(spec: JobSpec, rank: float = 0.0) -> Job:
-    """The first row of a job, from its spec."""
+    """Return the first row of a job, from its spec."""
     wishes = typed(QueueWishes, spec.queue, f"the specification of job {spec.id}")
     try:
         priority = Priority.parse(wishes.priority)
@@ -94,8 +97,9 @@ def new_job(spec: JobSpec, rank: float = 0.0) -> Job:
 def job_from_folder(
     folder: JobFolder, spec: JobSpec, rank: float, complain: Callable[[str], None] = _ignore
 ) -> Job:
-    """What is known of one job. A state that had a worker which is gone becomes `running`: recovery then
-    judges it like any other worker that died unwatched."""
+    """Return the known facts of one job. A state with a worker that is gone becomes `running`, so that recovery
+    judges it like any other worker that died unwatched.
+    """
     note = _job_note(folder, complain)
     changes: dict[str, Any] = {"rank": note.rank or rank, "reason": "found in its folder"}
     for key in ("attempt", "crashes", "mark", "started", "ended", "slot", "handle"):
@@ -119,7 +123,7 @@ def job_from_folder(
 
 
 def was_on_hold(home: Home) -> bool:
-    """Whether the queue was on hold when its database was lost."""
+    """Return whether the queue was on hold when its database was lost."""
     try:
         return read_object(home.queue_note, "the queue's note").get("on_hold") is True
     except DamagedError:
@@ -127,13 +131,13 @@ def was_on_hold(home: Home) -> bool:
 
 
 def _job_note(folder: JobFolder, complain: Callable[[str], None]) -> _Note:
-    """The queue's note of a job; an empty one where it cannot be read, which `complain` hears of."""
+    """Return the queue's note of a job; an empty one if it cannot be read, for which `complain` is called."""
     what = f"the queue's note of job {job_number(folder.id)}"
     try:
         return typed(_Note, read_object(folder.queue_note, what), what, folder.queue_note)
     except MissingError:
         return _Note()
     except DamagedError as error:
-        log.warning("%s; the job is as its specification says", error)
-        complain(f"{error}; the job is taken as it was queued")
+        log.warning("%s; the job is restored from its specification", error)
+        complain(f"{error}; the job is restored as it was queued")
         return _Note()

@@ -1,7 +1,7 @@
-"""What the queue needs to know of runs: plain facts from their files, read without torch and without pydantic.
+"""The queue's facts about runs, read from their files without torch and without pydantic.
 
-Making a run and checking a checkpoint's bytes need more; those are imported where they happen, so that an idle
-service stays small.
+Creating a run and checking a checkpoint's bytes need more imports; those are local, so that an idle service stays
+small.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,9 @@ from engine.device.place import Kind, began_on
 
 @dataclass(frozen=True)
 class RunFacts:
-    """chunk_epochs: epochs of one chunk · device: what its profile asks for ("auto", "cpu", "cuda", "cuda:1") · began:
-    the kind of device that its training began on, None before it has."""
+    """Facts about a run. chunk_epochs: epochs of one chunk · device: the profile's device ("auto", "cpu", "cuda",
+    "cuda:1") · began: the kind of device on which its training began, None before that.
+    """
 
     chunk_epochs: int
     device: str
@@ -28,7 +29,7 @@ class RunFacts:
 
 
 def run_facts(folder: RunFolder) -> RunFacts:
-    """Raises DamagedError where run.json cannot be read."""
+    """Read a run's facts. Raises DamagedError if run.json cannot be read."""
     what = f"the record of run {folder.name!r}"
     try:
         record = read_sealed(folder.record, what)
@@ -39,11 +40,11 @@ def run_facts(folder: RunFolder) -> RunFacts:
     except DamagedError as error:
         raise damaged_run(folder.name, error.what, error.hint) from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise damaged_run(folder.name, f"{what} is not a run record: {folder.record}") from None
+        raise damaged_run(folder.name, f"{what} is not a run's record: {folder.record}") from None
 
 
 def exists(home: Home, name: str) -> bool:
-    """Whether there is a run of this name; a name that cannot be a run's is no run."""
+    """Return whether there is a run of this name; False for invalid names."""
     try:
         return home.run(name).record.is_file()
     except UserError:
@@ -60,7 +61,7 @@ def names(home: Home) -> list[str]:
 
 
 def find(home: Home, name: str) -> RunFolder:
-    """Raises UserError with the nearest name."""
+    """Return a run's folder. Raises UserError with the nearest name."""
     if not exists(home, name):
         raise unknown("run", name, names(home), "see `runs list`")
     return home.run(name)
@@ -68,7 +69,7 @@ def find(home: Home, name: str) -> RunFolder:
 
 @dataclass(frozen=True)
 class Reached:
-    """The newest checkpoint by its manifest: step, whole epochs, and epochs with the fraction."""
+    """The newest checkpoint according to its manifest: step, complete epochs, and epochs with the fraction."""
 
     step: int
     epoch: int
@@ -77,7 +78,7 @@ class Reached:
 
 @dataclass(frozen=True)
 class _Plain:
-    """What is read here of a checkpoint's manifest."""
+    """The used parts of a checkpoint's manifest."""
 
     step: Count
     epoch: Count
@@ -86,14 +87,14 @@ class _Plain:
 
 
 def newest(folder: RunFolder) -> Reached | None:
-    """The newest checkpoint whose manifest reads; its bytes are not checked. Raises ScarceError."""
+    """Return the newest checkpoint with a readable manifest; its bytes are not checked. Raises ScarceError."""
     for path in _steps(folder):
         try:
             manifest = read_sealed(folder.checkpoint(path).manifest, "a manifest")
             plain = typed(_Plain, manifest, "a manifest")
         except DamagedError:
             continue
-        if plain.step != path:  # another's
+        if plain.step != path:  # it belongs to another step
             continue
         per_epoch, seen = plain.steps_per_epoch, plain.epochs
         if seen is None:
@@ -109,21 +110,23 @@ def _steps(folder: RunFolder) -> list[int]:
 
 
 def target_reached(home: Home, run: str, to_epoch: int) -> bool:
-    """Whether a checkpoint whose every byte is right is at or past the end of `to_epoch`."""
+    """Return whether an intact checkpoint is at or past the end of `to_epoch`."""
     if not exists(home, run):
         return False
     folder = home.run(run)
     near = newest(folder)
     if near is None or near.epoch < to_epoch:
         return False
-    from engine.runs.checkpoints import newest_whole  # brings pydantic: only after a worker's silent death
+    from engine.runs.checkpoints import (
+        newest_whole,
+    )  # imports pydantic; needed only after a worker died without a result
 
     info = newest_whole(folder)
     return info is not None and info.whole().epoch >= to_epoch
 
 
 def in_use(home: Home, run: str) -> str | None:
-    """Who trains the run outside the queue's knowledge, or None."""
+    """Return who trains the run without the queue's knowledge, or None."""
     if not exists(home, run):
         return None
     lock = home.run(run).lock

@@ -1,8 +1,8 @@
-"""Which waiting job starts on which device, and which running one makes room. Pure: nothing is touched here.
+"""Scheduling: which waiting job starts on which device, and which running one makes room. Pure functions.
 
-Order is rank alone; a priority decides where a job enters the order and whether a training makes room for it.
-Training makes room only between its chunks (or, for priority `now`, at its next step): the caller watches for
-the border, this module only says who waits for whom.
+The order depends on rank alone; a priority decides where a job enters the order and whether a training makes room for
+it. Training makes room only between its chunks (for priority `now`, at its next step): the caller watches for that;
+this module only decides which job waits for which.
 """
 
 import itertools
@@ -14,7 +14,9 @@ from engine.service.states import Job, Priority, State, job_number
 
 
 class Wish(NamedTuple):
-    """The device that a job needs: "cpu", "cuda:1", "cuda" (any) or "auto"; `why`, if it does not say so itself."""
+    """The device that a job needs: "cpu", "cuda:1", "cuda" (any) or "auto"; `why`: the reason, if the job does not
+    name it itself.
+    """
 
     device: str
     why: str = ""
@@ -22,8 +24,9 @@ class Wish(NamedTuple):
 
 @dataclass
 class Plan:
-    """starts: (job, slot) in order · room: running job → the priority that wants its place ·
-    waits: why each queued job is not started · hold: (job, reason) whose predecessor did not end well."""
+    """The decisions. starts: (job, slot) in order · room: running job → the priority that needs its place · waits:
+    why each queued job is not started · hold: (job, reason) whose predecessor failed.
+    """
 
     starts: list[tuple[Job, str]] = field(default_factory=list)
     room: dict[str, int] = field(default_factory=dict)
@@ -42,10 +45,10 @@ def plan(
     blocked: Callable[[Job], str | None],
     wanted: Callable[[Job], Wish],
 ) -> Plan:
-    """Decide over all jobs.
+    """Decide for all jobs.
 
-    `blocked(job)` says why a job cannot start now (its run is in use elsewhere, it is too early again);
-    `wanted(job)` is the device it needs.
+    `blocked(job)` returns why a job cannot start now (its run is in use elsewhere, it must wait before a new
+    attempt); `wanted(job)` returns the device it needs.
     """
     result = Plan()
     live = [job for job in jobs.values() if job.live]
@@ -68,7 +71,9 @@ def plan(
             result.waits[job.id] = "the queue is on hold"
             continue
         if not free and job.priority is Priority.NORMAL:
-            result.waits[job.id] = "waits for a free device"  # the common case of a long queue: no more looks
+            result.waits[job.id] = (
+                "waits for a free device"  # the common case in a long queue: no further checks
+            )
             continue
         if job.kind == "train" and job.run in training:
             result.waits[job.id] = f"job {job_number(training[job.run].id)} is training {job.run}"
@@ -98,8 +103,9 @@ def plan(
 
 
 def _ask_for_room(job: Job, fitting: Sequence[str], live: Sequence[Job], result: Plan) -> Job | None:
-    """A waiting job with a priority asks one training that stands behind it to make room; returns the one whose
-    place it will have, which may have been asked by an earlier job already."""
+    """Let a waiting job with a priority ask one training behind it to make room; return that training, which an
+    earlier job may already have asked.
+    """
     if job.priority <= Priority.NORMAL:
         return None
     behind = [
@@ -117,7 +123,7 @@ def _ask_for_room(job: Job, fitting: Sequence[str], live: Sequence[Job], result:
 
 
 def _no_slot(job: Job, wish: Wish, slots: Sequence[str]) -> str:
-    """Why a job waits until the settings or the machine change, and what its user can do about it."""
+    """Return why a job waits until the settings or the machine change, and the user's remedy."""
     there = f"(slots: {', '.join(slots) or 'none'})"
     if not wish.why:
         return f"this machine has no {'device' if wish.device == 'auto' else wish.device} {there}"
@@ -126,7 +132,7 @@ def _no_slot(job: Job, wish: Wish, slots: Sequence[str]) -> str:
 
 
 def _turn(job: Job, other: Job | None) -> str:
-    """When a job starts for which a training makes room."""
+    """Return when a job starts for which a training makes room."""
     if other is None:
         return ""
     when = "has written a checkpoint" if job.priority >= Priority.NOW else "ends its chunk"
@@ -134,7 +140,7 @@ def _turn(job: Job, other: Job | None) -> str:
 
 
 def _paused_before(job: Job, jobs: Iterable[Job]) -> Job | None:
-    """A paused training of the same run to an earlier epoch. Training past it would make pausing it mean nothing."""
+    """Return a paused training of the same run to an earlier epoch. Training past it would make its pause useless."""
     if job.kind != "train":
         return None
     for other in jobs:
@@ -149,7 +155,7 @@ def _ended(state: State) -> str:
 
 
 def fits(slot: str, wanted: str, slots: Sequence[str]) -> bool:
-    """Whether a job that wants `wanted` may run on `slot`. "auto" takes a GPU where the machine has any."""
+    """Return whether a job that needs `wanted` may run on `slot`. "auto" uses a GPU if the machine has any."""
     if wanted == "auto":
         return slot.startswith("cuda") or not any(s.startswith("cuda") for s in slots)
     if wanted == "cuda":
@@ -158,14 +164,14 @@ def fits(slot: str, wanted: str, slots: Sequence[str]) -> bool:
 
 
 GAP = 1 << 20
-"""Between the ranks of two neighbours, so that most moves change one row only."""
+"""The distance between the ranks of two neighbours, so that most moves change only one row."""
 
 EXACT = 1 << 52
-"""Whole numbers up to here are themselves as floats, and so are those between two of them."""
+"""The largest whole number up to which floats are exact, including those between two numbers."""
 
 
 class Place(NamedTuple):
-    """Where a job that is not over stands in the order."""
+    """The place of an unfinished job in the order."""
 
     id: str
     rank: float
@@ -173,15 +179,16 @@ class Place(NamedTuple):
 
 
 def entry_before(line: Sequence[Place], priority: int) -> str | None:
-    """The job before which a new one enters: the first that has less priority; None: it enters last."""
+    """Return the job before which a new one enters: the first with a lower priority; None: at the end."""
     return next((place.id for place in line if place.priority < priority), None)
 
 
 def new_ranks(line: Sequence[Place], moved: Sequence[str], before: str | None) -> dict[str, float]:
-    """Ranks that put `moved`, in this order, just before job `before` (None: last); `line` is in order.
+    """Return ranks that put `moved`, in this order, directly before job `before` (None: at the end); `line` is in
+    order.
 
-    Ranks are whole numbers, so that the order is exact however often jobs are moved: if there is no whole number left
-    between two neighbours, or `line` has ranks from job folders of an older version, everybody gets a new one.
+    Ranks are whole numbers, so that the order stays exact after any number of moves: if no whole number is left
+    between two neighbours, or `line` has ranks from job folders of an older version, all jobs get new ones.
     """
     others = [place for place in line if place.id not in moved]
     at = next((i for i, place in enumerate(others) if place.id == before), len(others))

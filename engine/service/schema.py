@@ -1,7 +1,7 @@
-"""The tables of queue.db, and the way to them from each older schema.
+"""The tables of queue.db, and the migrations from each older schema.
 
-Literal SQL: what a program of last year wrote has to be read by what is written here, not by what today's classes say.
-A new column is a new `SCHEMA`, one entry in `MIGRATIONS` and a line in `TABLES`; a test compares the two ways.
+Literal SQL, because it must read the databases of older programs, whatever the classes are today. A new column needs
+a new `SCHEMA`, an entry in `MIGRATIONS` and a line in `TABLES`; a test compares the two.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ SCHEMA = 3
 """`user_version` of a database that this program writes."""
 
 APPLICATION = 0x44445054
-"""Written into the file's header, so that another program's database is not taken for ours."""
+"""The application id in the file's header, which distinguishes our database from others."""
 
 TABLES = (
     """CREATE TABLE jobs (
@@ -31,7 +31,8 @@ TABLES = (
 )
 
 MIGRATIONS: dict[int, tuple[str, ...]] = {
-    # Ranks were fractions, and halving them between two neighbours ran out of digits: whole numbers, far apart.
+    # Ranks were fractions, and halving the distance of two neighbours ran out of digits; now they are whole numbers,
+    # far apart.
     1: (
         """CREATE TABLE jobs_2 (
             id TEXT PRIMARY KEY, token TEXT UNIQUE, kind TEXT, run TEXT, device TEXT, priority INTEGER, rank INTEGER,
@@ -61,11 +62,11 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE jobs_3 RENAME TO jobs",
     ),
 }
-"""From each schema to the next one."""
+"""The SQL from each schema to the next."""
 
 
 def create(connection: sqlite3.Connection) -> None:
-    """Make the tables. Inside a transaction of the caller."""
+    """Create the tables. Inside a transaction of the caller."""
     for statement in TABLES:
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
@@ -77,8 +78,9 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring older tables up to `SCHEMA`, all of the way or not at all. Raises sqlite3.Error, LookupError for a schema
-    that never was."""
+    """Migrate older tables to `SCHEMA`, completely or not at all. Raises sqlite3.Error, LookupError for a schema that
+    never existed.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
         for version in range(version_of(connection), SCHEMA):
@@ -93,7 +95,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def keep_copy(connection: sqlite3.Connection, target: Path) -> None:
-    """Write the whole database into `target`, which is there whole or not at all."""
+    """Write the whole database to `target`, atomically."""
     building = target.with_name(f"{target.name}.new")
     building.unlink(missing_ok=True)
     os.close(os.open(building, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -1,4 +1,4 @@
-"""The socket: who may connect, lines in, lines out. Knows the protocol, not what the requests mean."""
+"""The socket: access control, reading and writing lines. Knows the protocol, but not the meaning of requests."""
 
 import asyncio
 import contextlib
@@ -27,14 +27,14 @@ from engine.service.protocol import (
 log = logging.getLogger(__name__)
 
 STALL_S = 60.0
-"""A client that takes nothing for so long, while something waits for it, is disconnected."""
+"""Seconds after which a client that reads nothing, while data waits for it, is disconnected."""
 
 HELLO_S = 30.0
-"""A client that connects and says nothing for so long is disconnected."""
+"""Seconds after which a client that sends nothing after connecting is disconnected."""
 
 
 class Client:
-    """One connection. `topics`: what it subscribed to."""
+    """One connection. `topics`: its subscriptions."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -64,7 +64,7 @@ class Server:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Bind and listen. The caller holds the engine's lock, so whatever is at `path` is left over."""
+        """Bind and listen. The caller holds the engine's lock, so an existing socket at `path` is stale."""
         self.path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
@@ -77,11 +77,11 @@ class Server:
         self._server = await asyncio.start_unix_server(self._connected, sock=listener, limit=LINE_LIMIT)
 
     def is_reachable(self) -> bool:
-        """Whether the socket's name is still there: cleaners of temporary folders take such names away."""
+        """Return whether the socket's name still exists: cleaners of temporary folders may delete it."""
         return self.path.is_socket()
 
     async def restart(self) -> None:
-        """Bind again; clients that are connected stay."""
+        """Bind again; connected clients stay connected."""
         if self._server is not None:
             self._server.close()
         await self.start()
@@ -95,7 +95,7 @@ class Server:
         self.path.unlink(missing_ok=True)
 
     def broadcast(self, topic: str, key: str, message: dict[str, Any]) -> None:
-        """Post an event to everyone who wants `topic`. Never waits."""
+        """Send an event to all subscribers of `topic`. Never waits."""
         wanted = [client for client in self.clients if topic in client.topics]
         if wanted:
             line = encode(message)
@@ -176,14 +176,16 @@ class Server:
 
 
 def _failed(number: Any, do: Any, error: Exception) -> bytes:
-    """The answer to a request that cannot be granted, that met a shortage, or a bug of ours."""
+    """Return the reply to a request that failed: because it was refused, of a shortage, or of a bug."""
     if is_scarce(error):
         failure: DdpmError = scarce(error)
     elif isinstance(error, DdpmError):
         failure = error
     else:
         log.error("request %r failed", do, exc_info=error)
-        failure = DdpmError(f"the engine failed at {str(do)[:100]!r}: {error}", "see `ddpm-tui engine logs`")
+        failure = DdpmError(
+            f"the engine failed during {str(do)[:100]!r}: {error}", "see `ddpm-tui engine logs`"
+        )
     return encode({"id": number, "ok": False, "error": error_to_wire(failure)})
 
 
@@ -192,7 +194,7 @@ def _refuse(client: Client, error: DdpmError) -> None:
 
 
 async def _send(client: Client) -> None:
-    """Outbox to socket. Ends with the connection, or when the client takes nothing for too long."""
+    """Send the outbox to the socket. Ends with the connection, or if the client reads nothing for too long."""
     transport = client.writer.transport
     transport.set_write_buffer_limits(high=65536)
     try:
@@ -207,12 +209,12 @@ async def _send(client: Client) -> None:
 
 
 async def _last_words(client: Client, sender: "asyncio.Task[None]") -> None:
-    """Let a refused client read why, but not for long."""
+    """Wait a short time for a refused client to read the reason."""
     for _ in range(20):
         if sender.done() or not len(client.outbox):
             break
         await asyncio.sleep(0.01)
-    # More than once: `wait_for` may swallow a cancellation that comes as its inner wait ends.
+    # In a loop, because `wait_for` may swallow a cancellation that arrives as its inner wait ends.
     while not sender.done():
         sender.cancel()
         await asyncio.wait([sender], timeout=0.1)
@@ -221,7 +223,7 @@ async def _last_words(client: Client, sender: "asyncio.Task[None]") -> None:
 
 
 def _same_user(connection: Any) -> bool:
-    """Whether the peer is this user (or root). Where the system cannot say, the socket's mode has to do."""
+    """Return whether the peer is this user (or root). If the system cannot tell, the socket's mode must suffice."""
     if not sys.platform.startswith("linux"):
         return True
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))

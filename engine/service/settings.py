@@ -1,5 +1,5 @@
-"""settings.toml: `format` and the tables [queue] and [logs]. Every key has a default; a wrong one is reported and
-passed over.
+"""settings.toml: `format` and the tables [queue] and [logs]. Every key has a default; invalid ones are reported and
+ignored.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -12,14 +12,14 @@ from engine.base.trust import distrust
 from engine.service.launchers import LAUNCHERS
 
 FORMAT = 1
-"""Of settings.toml. A file that says none has this one."""
+"""The format of settings.toml, and the default for a file without one."""
 
 Choice = Literal["requeue", "hold"]
 
 
 @dataclass(frozen=True)
 class QueueSettings:
-    """How the queue behaves.
+    """The queue's settings.
 
     on_crash: what becomes of a job whose worker crashed · crash_limit: crashes in a row (without a new
     checkpoint between) that hold it · devices: the slots, one job each; repeat a name for two jobs on one
@@ -39,8 +39,9 @@ class QueueSettings:
 
 
 def read_settings(path: Path) -> tuple[QueueSettings, list[str]]:
-    """The settings and what is wrong with the file, in words. A missing file is no problem; one that another user can
-    have written is not obeyed."""
+    """Return the settings and the problems of the file. A missing file is not a problem; one that another user can
+    have written is not used.
+    """
     content, problems = _content(path)
     table = content.get("queue", {})
     if not isinstance(table, dict):
@@ -69,7 +70,7 @@ def _log_targets(path: Path, content: dict[str, Any]) -> tuple[tuple[str, ...], 
     table = content.get("logs", {})
     if not isinstance(table, dict):
         return (), [f"{path}: logs is not a table"]
-    problems = [f"{path}: logs.{key} is unknown; there is: to" for key in table if key != "to"]
+    problems = [f"{path}: logs.{key} is unknown; the only key is to" for key in table if key != "to"]
     to = table.get("to", [])
     if not isinstance(to, list) or not all(isinstance(one, str) and "\0" not in one for one in to):
         return (), [*problems, f'{path}: logs.to = {to!r}: must be a list of "tensorboard:DIR", "wandb", …']
@@ -79,24 +80,24 @@ def _log_targets(path: Path, content: dict[str, Any]) -> tuple[tuple[str, ...], 
 def _content(path: Path) -> tuple[dict[str, Any], list[str]]:
     """Return what is in the file, and why it cannot be used: then it is empty."""
     if why := distrust(path):
-        return {}, [f"{path} is not obeyed: {why}; all settings are the usual ones until then"]
+        return {}, [f"{path} is not used: {why}; until then the defaults apply"]
     try:
         content = read_toml(path, "the settings file")
     except FileNotFoundError:
         return {}, []
     except TomlError as error:
-        return {}, [f"{error}; all settings are the usual ones until it is mended"]
+        return {}, [f"{error}; the defaults apply until it is fixed"]
     version = content.get("format", FORMAT)
     if type(version) is not int or version < 1:
-        return {}, [f"{path}: format = {version!r}: must be {FORMAT}; all settings are the usual ones"]
+        return {}, [f"{path}: format = {version!r}: must be {FORMAT}; the defaults apply"]
     if version > FORMAT:
         why = f"is of a newer ddpm-tui (format {version}, this one reads {FORMAT})"
-        return {}, [f"{path} {why}; update ddpm-tui; all settings are the usual ones until then"]
+        return {}, [f"{path} {why}; update ddpm-tui; until then the defaults apply"]
     return content, []
 
 
 def _check(key: str, value: Any) -> tuple[str, Any]:
-    """(what is wrong or "", the value as it is kept)."""
+    """Return (problem or "", the value to use)."""
     if key == "on_crash":
         return ("" if value in ("requeue", "hold") else 'must be "requeue" or "hold"'), value
     if key == "crash_limit":
@@ -119,6 +120,6 @@ def _check(key: str, value: Any) -> tuple[str, Any]:
 
 
 def is_slot(name: str) -> bool:
-    """Whether `name` can be a slot: "cpu" or "cuda:N"."""
+    """Return whether `name` can be a slot: "cpu" or "cuda:N"."""
     kind, colon, number = name.partition(":")
     return name == "cpu" or (kind == "cuda" and colon == ":" and number.isdecimal())

@@ -1,6 +1,6 @@
-"""Starting the service from a client: once, whoever asks, in a way that outlives the client's login.
+"""Starting the service from a client: only one, whoever asks, and so that it survives the client's logout.
 
-Standard library only, and of the service only its protocol: the command line loads this.
+Imports only the standard library and the service's protocol, because every command loads it.
 """
 
 import hashlib
@@ -32,12 +32,12 @@ PASSED_ON_PREFIXES = (
     "LC_",
     "XDG_DATA",
 )
-"""systemd starts a service with the user manager's environment; these are handed over from ours."""
+"""Prefixes of variables that are passed on, because systemd starts a service with the user manager's environment."""
 
 
 def start_engine(home: Home) -> None:
-    """Start the service and return when it answers, or when another one has the lock. Raises DdpmError."""
-    # Made by the client already, so that a folder nobody can write to is said here and plainly.
+    """Start the service and return when it answers, or when another one holds the lock. Raises DdpmError."""
+    # Create the home in the client, so that a folder without write permission is reported clearly.
     home.create()
     if uses_systemd() and _start_with_systemd(home):
         return
@@ -66,7 +66,7 @@ def start_engine(home: Home) -> None:
 
 
 def python_path(environment: Mapping[str, str] = os.environ) -> str:
-    """PYTHONPATH with the place this package was imported from, for a checkout that is not installed."""
+    """Return PYTHONPATH with the place from which this package was imported, for a checkout that is not installed."""
     here = str(Path(__file__).resolve().parents[2])
     parts = [part for part in environment.get("PYTHONPATH", "").split(os.pathsep) if part]
     if here in parts or Path(here).name in ("site-packages", "dist-packages"):
@@ -75,7 +75,7 @@ def python_path(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def uses_systemd() -> bool:
-    """Whether a user manager is here that stays after the last logout. DDPM_KEEPER=itself says no."""
+    """Return whether a user manager stays after the last logout. DDPM_KEEPER=itself disables this."""
     if os.environ.get("DDPM_KEEPER") == "itself" or not shutil.which("systemd-run"):
         return False
     runtime = os.environ.get("XDG_RUNTIME_DIR")
@@ -93,7 +93,9 @@ def _start_with_systemd(home: Home) -> bool:
 
 
 def systemd_command(root: Path, environment: Mapping[str, str]) -> list[str]:
-    """A transient user service, one a home. KillMode=process: workers are its children and must outlive its end."""
+    """Return the command for a transient user service, one per home. KillMode=process: workers are its children and
+    must survive it.
+    """
     passed_on = {
         name: value
         for name, value in environment.items()

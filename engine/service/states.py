@@ -1,4 +1,4 @@
-"""What a queued job is; `job_states` has its states. Pure data: no files, no processes, no database."""
+"""The queued job; `job_states` has its states. Pure data: no files, no processes, no database."""
 
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum, StrEnum
@@ -16,22 +16,22 @@ from engine.service.job_states import State as State
 
 
 class Intent(StrEnum):
-    """What was asked of a living worker; stored before the signal, so that a new service still knows."""
+    """A request to a living worker; stored before the signal, so that a new service still knows it."""
 
     PAUSE = "pause"
     CANCEL = "cancel"
     KILL = "kill"
     """Cancel without waiting for a checkpoint."""
     MAKE_ROOM = "make_room"
-    """Checkpoint and go back to the queue: a job with a higher priority wants the device."""
+    """Checkpoint and go back to the queue, because a job with a higher priority needs the device."""
     STOP = "stop"
-    """Checkpoint and go back to the queue: the engine is being stopped with its jobs."""
+    """Checkpoint and go back to the queue, because the engine is being stopped with its jobs."""
     RESUME = "resume"
-    """Go back to the queue after a checkpoint that was asked for to pause: resumed before it was paused."""
+    """Go back to the queue after the checkpoint, because the job was resumed before its pause took effect."""
 
 
 class Priority(IntEnum):
-    """A larger one goes first."""
+    """The priority of a job; larger values start first."""
 
     NORMAL = 0
     HIGH = 1
@@ -41,7 +41,7 @@ class Priority(IntEnum):
 
     @classmethod
     def parse(cls, name: str) -> "Priority":
-        """From the word people type. Raises UserError."""
+        """Parse the priority that the user typed. Raises UserError."""
         try:
             return cls[name.upper()]
         except KeyError:
@@ -92,30 +92,30 @@ class Job:
         return self.state in LIVE
 
     def takes(self, change: Change) -> bool:
-        """Whether a person may ask for `change` in the state that the job is in."""
+        """Return whether a user may request `change` in the job's state."""
         return change in STATES[self.state].takes
 
     def to_wire(self) -> dict[str, Any]:
-        """Plain JSON for clients and for the note in the job's folder."""
+        """Return plain JSON for clients and for the note in the job's folder."""
         return {**asdict(self), "after": list(self.after), "priority": self.priority.name.lower()}
 
     @classmethod
     def from_wire(cls, wire: dict[str, Any], what: str, path: Path | None = None) -> "Job":
-        """What `to_wire` gave. Raises DamagedError naming `what`."""
+        """Return the job from the output of `to_wire`. Raises DamagedError that names `what`."""
         name = wire.get("priority", "normal")
         priority = Priority.__members__.get(name.upper()) if isinstance(name, str) else None
         return typed(cls, wire | {"priority": name if priority is None else priority}, what, path)
 
     @property
     def to_epoch(self) -> int:
-        """A training's target."""
+        """Return a training's target."""
         target = self.args.get("to_epoch")
         return target if isinstance(target, int) else 0
 
 
 @dataclass(frozen=True)
 class Event:
-    """One transition of one job, as the history keeps it."""
+    """One transition of one job in the history."""
 
     job: str
     attempt: int
@@ -126,5 +126,5 @@ class Event:
 
 
 def job_number(job_id: str) -> str:
-    """000012 → 12: ids as people type them."""
+    """Return an id as users type it: 000012 → 12."""
     return job_id.lstrip("0") or job_id

@@ -1,8 +1,8 @@
-"""The queue's database: rows of jobs, their history, and transitions that only one writer can win.
+"""The queue's database: rows of jobs, their history, and transitions of which only one of several writers succeeds.
 
-Synchronous and used from one thread. A rollback journal rather than WAL: there is one connection, so WAL
-would gain nothing, and its reset bug (SQLite 3.7.0 to 3.51.2) and its shared memory on network disks cannot
-be met. Knows nothing of processes, clients or job folders.
+Synchronous, used from one thread. It uses a rollback journal instead of WAL: there is only one connection, so WAL
+would gain nothing, and its reset bug (SQLite 3.7.0 to 3.51.2) and its shared memory on network disks are avoided.
+Knows nothing about processes, clients or job folders.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from engine.service.scheduling import Place, entry_before, new_ranks
 from engine.service.states import ENDED, Event, Intent, Job, Priority, State
 
 PATH_LIMIT = 511 - len("-journal")
-"""Bytes of the longest path that SQLite opens on Unix, with its journal beside it."""
+"""The most bytes of a path that SQLite opens on Unix, with its journal beside it."""
 
 _JSON = ("after", "args", "result")
 _COLUMNS = tuple(f.name for f in fields(Job))
@@ -38,7 +38,7 @@ _UNWRITABLE = (
 
 
 class StaleError(DdpmError):
-    """A transition lost: the job no longer has the state, the attempt or the intent that the writer believed."""
+    """A failed transition: the job no longer has the expected state, attempt or intent."""
 
 
 class UnwritableError(DdpmError):
@@ -46,7 +46,7 @@ class UnwritableError(DdpmError):
 
 
 class Store:
-    """One open database. `fresh`: it was made just now; `set_aside`: where the damaged one before it went."""
+    """One open database. `fresh`: it was just created; `set_aside`: the new path of a damaged one."""
 
     def __init__(
         self, path: Path, connection: sqlite3.Connection, fresh: bool, set_aside: Path | None
@@ -58,10 +58,10 @@ class Store:
 
     @classmethod
     def open(cls, path: Path) -> "Store":
-        """Open or create. What is not a whole database of ours is set aside, under a name that says so.
+        """Open or create the database. A file that is not an intact database of ours is renamed.
 
-        A database of an older schema is migrated, and a copy of it is kept. Raises UnwritableError where the disk is
-        full or read-only, UserError for a newer schema or a path too long.
+        A database of an older schema is migrated, and a copy of it is kept. Raises UnwritableError if the disk is
+        full or read-only, UserError for a newer schema or a path that is too long.
         """
         set_aside = None
         fresh = not path.exists() or path.stat().st_size == 0
@@ -86,7 +86,7 @@ class Store:
         self._connection.close()
 
     def start_again(self, jobs: Iterable[Job]) -> Path | None:
-        """The file was found damaged while open: set it aside and write what memory knows into a new one."""
+        """Rename a file that was found damaged while open, and write the jobs in memory to a new one."""
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()
         self.set_aside = _set_aside(self.path)
@@ -102,12 +102,12 @@ class Store:
             return _rows(self._connection, self.path)
 
     def last_changes(self) -> dict[str, int]:
-        """Job id → the number of its last transition; they count up over all jobs."""
+        """Return job id → the number of its last transition; numbers increase over all jobs."""
         with _errors(self.path):
             return dict(self._connection.execute("SELECT job, MAX(seq) FROM events GROUP BY job").fetchall())
 
     def history(self, job_id: str) -> list[Event]:
-        """Every transition of a job, oldest first."""
+        """Return every transition of a job, oldest first."""
         with _errors(self.path):
             rows = self._connection.execute(
                 "SELECT job, attempt, before, after, reason, time FROM events WHERE job = ? ORDER BY seq",
@@ -125,7 +125,7 @@ class Store:
             self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def insert(self, job: Job) -> Job:
-        """Add a row. Raises BusyError where the id or the token is already there."""
+        """Add a row. Raises BusyError if the id or the token already exists."""
         with self._transaction():
             self._insert_new(job)
         return job
@@ -140,41 +140,44 @@ class Store:
         same_intent: bool = False,
         **changes: Any,
     ) -> Job:
-        """Compare-and-set: `job` moves to `to` if the row still has its attempt and one of `before`.
+        """Move `job` to the state `to`, if the row still has its attempt and one of the states `before`
+        (compare-and-set).
 
-        `same_intent`: and its intent, for a writer who decided by that. Returns the new row. Raises StaleError where
-        another writer was first, UnwritableError where nothing could be written, ValueError for a transition that
-        does not exist.
+        `same_intent`: also require its intent, for a writer that decided by it. Returns the new row. Raises
+        StaleError if another writer was first, UnwritableError if nothing could be written, ValueError for a
+        transition that does not exist.
         """
         with self._transaction():
             return self._change_state(job, before, to, reason, same_intent=same_intent, **changes)
 
     def update(self, job: Job, states: Iterable[State], **changes: Any) -> Job:
-        """Change columns without changing the state, under the same comparison."""
+        """Change columns without changing the state, with the same comparison."""
         with self._transaction():
             new = replace(self._current(job, list(states)), **changes)
             self._write(new)
         return new
 
     def enter(self, job: Job) -> list[Job]:
-        """Add a row where its priority puts it in the order: `job`, then those that got another rank for it. Raises
-        BusyError as `insert` does."""
+        """Add a row at the place of its priority: return `job`, then those whose rank changed. Raises BusyError as
+        `insert` does.
+        """
         with self._transaction():
             self._insert_new(job)
             return self._enter(job)
 
     def bring_back(self, job: Job, before: Iterable[State], reason: str, **changes: Any) -> list[Job]:
-        """A job that is over goes back to the queue and enters the order anew. As `transition` and `enter`."""
+        """Put a finished job back into the queue at the place of its priority. Raises as `transition` and `enter`."""
         with self._transaction():
             return self._enter(self._change_state(job, before, State.QUEUED, reason, **changes))
 
     def move(self, ids: Sequence[str], before: str | None) -> list[Job]:
-        """Put jobs just before another one, or last; returns them, then those that got another rank for it. Raises
-        StaleError if the other one is over by now."""
+        """Put jobs directly before another one, or at the end; return them, then those whose rank changed. Raises
+        StaleError if the other one has ended.
+        """
         with self._transaction():
             line = self._line()
             if before is not None and all(place.id != before for place in line):
-                raise StaleError(f"job {before} is over by now")
+                raise StaleError(f"job {before} has already ended")
             return self._place(line, ids, before)
 
     # Inside a transaction.
@@ -183,7 +186,7 @@ class Store:
         try:
             self._insert(job)
         except sqlite3.IntegrityError as error:
-            what = "its request made another job already" if "token" in str(error) else "its id is taken"
+            what = "its request has already added another job" if "token" in str(error) else "its id is taken"
             raise BusyError(f"job {job.id} is already in the queue: {what}") from None
 
     def _insert(self, job: Job) -> None:
@@ -207,7 +210,7 @@ class Store:
             raise ValueError(f"no transition from {[str(s) for s in before]} to {to}")
         current = self._current(job, allowed)
         if same_intent and current.intent is not job.intent:
-            raise StaleError(f"something else is wanted of job {job.id} in the meantime")
+            raise StaleError(f"job {job.id} has received another request in the meantime")
         new = replace(current, state=to, reason=reason, **changes)
         self._write(new)
         self._event(new, current.state, reason)
@@ -218,7 +221,7 @@ class Store:
         return self._place(line, [job.id], entry_before(line, job.priority))
 
     def _line(self) -> list[Place]:
-        """Every job that is not over, in order."""
+        """Return every unfinished job, in order."""
         marks = ",".join("?" * len(ENDED))
         rows = self._connection.execute(
             f"SELECT id, rank, priority FROM jobs WHERE state NOT IN ({marks}) ORDER BY rank, id",
@@ -227,7 +230,7 @@ class Store:
         return [Place(*row) for row in rows]
 
     def _place(self, line: Sequence[Place], ids: Sequence[str], before: str | None) -> list[Job]:
-        """Write the new ranks; returns the rows that changed, those of `ids` first and in their order."""
+        """Write the new ranks; return the changed rows, those of `ids` first and in their order."""
         ranks = new_ranks(line, ids, before)
         self._connection.executemany(
             "UPDATE jobs SET rank = ? WHERE id = ?", [(rank, job_id) for job_id, rank in ranks.items()]
@@ -273,10 +276,10 @@ class Store:
 
 
 def read_jobs(path: Path) -> list[Job]:
-    """All rows as last committed, for who is not the writer. Where the database cannot be written, as it is; a writer
-    that was killed half-way through a transition may then have left it damaged for us.
+    """Return all rows as last committed, for readers. A database that cannot be written to is read as it is; a writer
+    that was killed during a transition may have left it damaged for readers.
 
-    Raises FileNotFoundError where there is no database, DamagedError, UnwritableError.
+    Raises FileNotFoundError if there is no database, DamagedError, UnwritableError.
     """
     path.stat()
     with (
@@ -298,8 +301,8 @@ def _writable(path: Path) -> bool:
 
 
 def _look_at(path: Path) -> sqlite3.Connection:
-    """A connection that neither writes nor locks, for a home on a read-only disk or of another user's."""
-    # Without immutable, SQLite would want to make a journal of its own to look whether there is one.
+    """Return a connection that neither writes nor locks, for a home on a read-only disk or of another user."""
+    # Without immutable, SQLite would create a journal to find out whether there is one.
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
     connection.row_factory = sqlite3.Row
     return connection
@@ -327,8 +330,9 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _open_tables(connection: sqlite3.Connection, path: Path) -> bool:
-    """Bring the tables up to date and look whether every row can be read; True if there are none yet. An older
-    database is kept beside it, under a name that says its schema. Raises as `_check`."""
+    """Migrate the tables and check that every row can be read; return True if there are none yet. A copy of an older
+    database is kept, named after its schema. Raises as `_check`.
+    """
     version = _check(connection, path)
     if version is None:
         return True
@@ -341,8 +345,9 @@ def _open_tables(connection: sqlite3.Connection, path: Path) -> bool:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> int | None:
-    """The schema of the database; None if it is empty. Raises DamagedError if it is not whole or not ours, UserError if
-    it is a newer program's."""
+    """Return the schema of the database; None if it is empty. Raises DamagedError if it is damaged or not ours,
+    UserError if a newer program wrote it.
+    """
     with _errors(path):
         problem = connection.execute("PRAGMA quick_check(1)").fetchone()
         if problem is None or problem[0] != "ok":
@@ -367,7 +372,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _set_aside(path: Path) -> Path | None:
-    """Rename a damaged database (and its journal) out of the way; nothing is deleted."""
+    """Rename a damaged database (and its journal); nothing is deleted."""
     number = 1
     while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
@@ -384,7 +389,7 @@ def _set_aside(path: Path) -> Path | None:
 
 @contextlib.contextmanager
 def _errors(path: Path) -> Iterator[None]:
-    """sqlite3's and the system's errors as ours."""
+    """Turn errors of sqlite3 and of the system into ours."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -405,8 +410,9 @@ def _errors(path: Path) -> Iterator[None]:
 
 
 def _look_for_shortage(path: Path, name: str) -> None:
-    """Raise ScarceError if it is a shortage that SQLite, which does not say, may have met. It opens files at each turn,
-    and one that it cannot open makes no database damaged."""
+    """Raise ScarceError if SQLite may have failed because of a shortage, which its error does not show. SQLite opens
+    files at each operation, and a file that cannot be opened is not damaged.
+    """
     if name.startswith("SQLITE_CORRUPT") or name == "SQLITE_NOTADB":
         return
     with unless_scarce():
@@ -414,7 +420,11 @@ def _look_for_shortage(path: Path, name: str) -> None:
 
 
 def _unwritable(path: Path, why: str, full: bool) -> UnwritableError:
-    hint = "free some space" if full else "is it another user's, or its disk read-only? see `ddpm-tui doctor`"
+    hint = (
+        "free some space"
+        if full
+        else "it may be another user's, or its disk read-only; see `ddpm-tui doctor`"
+    )
     error = UnwritableError(f"{path} cannot be written ({why})", hint)
     if full:
         error.exit_code = DiskFullError.exit_code
@@ -424,7 +434,7 @@ def _unwritable(path: Path, why: str, full: bool) -> UnwritableError:
 def _rows(connection: sqlite3.Connection, path: Path) -> list[Job]:
     try:
         return [_job(row) for row in connection.execute("SELECT * FROM jobs ORDER BY rank, id")]
-    except (ValueError, LookupError) as error:  # no JSON in a column, a column that is not there
+    except (ValueError, LookupError) as error:  # invalid JSON in a column, or a missing column
         raise DamagedError(f"{path} holds a job that cannot be read ({error})") from None
 
 
@@ -441,7 +451,7 @@ def _row(job: Job) -> tuple[Any, ...]:
 
 
 def _job(row: sqlite3.Row) -> Job:
-    """Raises DamagedError, ValueError or IndexError for a row that holds no job."""
+    """Return the job of a row. Raises DamagedError, ValueError or IndexError for an invalid row."""
     values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
     for name in _JSON:
         if isinstance(values[name], str):

@@ -1,7 +1,7 @@
-"""Workers under watch: finding them again, asking them to stop, and judging how each one ended.
+"""Supervision of workers: finding them after a restart, asking them to stop, and judging how each one ended.
 
-Everything here may be killed at any instant; what the next service needs is in the database, the job folders
-and the locks before anything is done about it.
+The service may be killed at any instant; everything that the next one needs is in the database, the job folders and
+the locks before any action.
 """
 
 import asyncio
@@ -35,16 +35,17 @@ log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 SOON_S = 0.1
-"""Before the first new try of what met a shortage; then twice as long each time, up to PATIENCE_S."""
+"""The pause before the first retry after a shortage; it doubles each time, up to PATIENCE_S."""
 
 PATIENCE_S = 2.0
-"""Between looks at something that tells nobody when it changes: a run's lock, a full disk, a chunk's border."""
+"""Seconds between checks of things that send no event: a run's lock, a full disk, the end of a chunk."""
 
 
 @dataclass(frozen=True)
 class _End:
-    """A worker's end. exit_code: negative for a signal, None where nobody knows · result: what it wrote, if anything ·
-    target_reached: a whole checkpoint is at a training's target · step: of the run's newest checkpoint."""
+    """A worker's end. exit_code: negative for a signal, None if unknown · result: the one it wrote, if any ·
+    target_reached: an intact checkpoint is at a training's target · step: that of the run's newest checkpoint.
+    """
 
     exit_code: int | None
     result: Result | None
@@ -53,8 +54,9 @@ class _End:
 
 
 class Supervisor:
-    """Every living worker of the queue. `not_before`: monotonic times before which a job must not start again;
-    `slots`: the devices, one entry a job."""
+    """All living workers of the queue. `not_before`: monotonic times before which a job must not start again;
+    `slots`: the devices, one entry per job.
+    """
 
     def __init__(self, home: Home, queue: Queue, launcher: Launcher, found_slots: tuple[str, ...]) -> None:
         self.home = home
@@ -76,13 +78,13 @@ class Supervisor:
         return len(self._workers)
 
     async def close(self) -> None:
-        """Stop watching; workers go on and are found again."""
+        """Stop watching; workers continue and can be adopted again."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def read_settings(self) -> None:
-        """Take up settings.toml as it is now. Raises ScarceError, and then they are as they were."""
+        """Read the current settings.toml. Raises ScarceError, which leaves the settings unchanged."""
         self.settings, problems = read_settings(self.home.settings)
         self.queue.say_problem("settings", "; ".join(problems) or None)
         named = self.settings.devices
@@ -94,10 +96,10 @@ class Supervisor:
         self.queue.say_problem("devices", text if hidden else None)
         self.slots = tuple(slot for slot in named if slot not in hidden) if named else self._found_slots
 
-    # Finding workers again.
+    # Recovery.
 
     async def recover(self) -> None:
-        """Before anything else: find living workers again, judge the dead ones."""
+        """Adopt living workers and judge dead ones, before anything else."""
         await self.persist(self._read_settings_here)
         for job in self.queue.ordered():
             try:
@@ -106,7 +108,7 @@ class Supervisor:
                 elif job.live:
                     await self._recover(job)
             except Exception as error:
-                # One job that nobody can judge must not keep all others from running.
+                # One job that cannot be judged must not block all others.
                 log.exception("job %s could not be taken up again", job.id)
                 self.queue.problems[f"job {job.id}"] = (
                     f"job {job_number(job.id)} could not be taken up again ({error}); `engine logs` has more, "
@@ -126,7 +128,7 @@ class Supervisor:
         await self.adopt(job, worker)
 
     async def adopt(self, job: Job, worker: Worker) -> None:
-        """Take over a living worker of a job that is `starting` or `running`."""
+        """Adopt the living worker of a job that is `starting` or `running`."""
         slot = job.slot or next((s for s in self.slots if fits(s, job.device, self.slots)), None)
         facts = {"handle": worker.handle, "slot": slot}
         if job.state is State.STARTING:
@@ -140,7 +142,7 @@ class Supervisor:
     # Watching and judging.
 
     def watch(self, job: Job, worker: Worker) -> None:
-        """Judge the worker when it ends. What was asked of it before it was watched is passed on now."""
+        """Judge the worker when it ends. An earlier request to it is passed on now."""
         self._workers[job.id] = worker
         self._spawn(self._until_end(job.id, worker))
         if self.queue.jobs[job.id].intent is not None:
@@ -152,7 +154,7 @@ class Supervisor:
             reach("service.worker_ended")
             await self._finish(self.queue.jobs[job_id], exit_code)
         except Exception as error:
-            # Nothing more is known of it here; the next engine looks at it anew.
+            # No more is known here; the next engine judges it again.
             log.exception("job %s: its worker's end could not be judged", job_id)
             self.queue.say_problem(
                 f"job {job_id}",
@@ -164,7 +166,7 @@ class Supervisor:
             self.queue.changed()
 
     async def _finish(self, job: Job, exit_code: int | None) -> None:
-        """Judge a worker's end and record it, however long the disk refuses."""
+        """Judge a worker's end and record it, however long the disk is full."""
         end = await self.persist(lambda: self.queue.in_thread(lambda: self._look(job, exit_code)))
         if end.result is not None and end.result.outcome == "busy":
             self.not_before[job.id] = time.monotonic() + PATIENCE_S
@@ -175,13 +177,15 @@ class Supervisor:
             await self._after_interruption(done)
 
     async def _judge(self, job_id: str, end: _End) -> Job:
-        """Record what becomes of a job whose worker has ended; a wish that was being written meanwhile counts."""
+        """Record the next state of a job whose worker has ended; a request that was being written in the meantime
+        counts.
+        """
         while True:
             job = self.queue.jobs[job_id]
             verdict = judge(job, end.result, end.exit_code, end.target_reached)
             crashes = 0
             if verdict.crashed:
-                # A crash after which the run is further than at the last one does not add up with it.
+                # Crashes between which the run has progressed are not added up.
                 progressed = job.crashes > 0 and end.step is not None and end.step > (job.mark or 0)
                 crashes = 1 if progressed else job.crashes + 1
             try:
@@ -205,7 +209,7 @@ class Supervisor:
                     raise
 
     def _look(self, job: Job, exit_code: int | None) -> _End:
-        """What is on disk at a worker's end."""
+        """Return the files at a worker's end."""
         result = read_result(self.home.job(job.id))
         if not job.run or not runs.exists(self.home, job.run):
             return _End(exit_code, result)
@@ -216,7 +220,7 @@ class Supervisor:
         return _End(exit_code, result, reached, near.step if near else None)
 
     async def _after_interruption(self, job: Job) -> None:
-        """Back to the queue, or held; nothing where somebody has decided otherwise meanwhile."""
+        """Queue or hold an interrupted job, unless another decision was made in the meantime."""
         lines = await self.queue.in_thread(lambda: tail(self.home.job(job.id), 1))
         state, reason, hint = after_interruption(
             job, self.settings.on_crash, self.settings.crash_limit, lines[0][:200] if lines else ""
@@ -230,25 +234,26 @@ class Supervisor:
             )
 
     def tell(self, job: Job) -> None:
-        """Let the user's command know of a job that has come to its end, now that this is recorded."""
+        """Run the user's command for a job that has ended, after this is recorded."""
         if is_told(job):
             with contextlib.suppress(ScarceError):
-                self.read_settings()  # it may have been set while the job worked
+                self.read_settings()  # the command may have been set during the job
             if self.settings.on_end:
                 self._notices.tell(job, self.settings.on_end)
 
-    # Asking workers.
+    # Requests to workers.
 
     async def ask(self, job: Job, intent: Intent) -> Job:
-        """Store what is wanted of a living worker, then tell it. A later wish replaces an earlier one."""
+        """Store a request to a living worker, then send it. A later request replaces an earlier one."""
         job = await self.queue.update(job, LIVE, intent=intent)
         reach("service.after_intent")
         self._signal(job)
         return job
 
     async def take_back(self, job: Job) -> Job:
-        """A pause is no longer wanted. What was not told to the worker yet never is; one that was told checkpoints, and
-        its job goes back to the queue."""
+        """Cancel a pause. If the worker was not told yet, it never is; otherwise it checkpoints, and its job goes
+        back to the queue.
+        """
         told = self.has_worker(job)
         return await self.queue.update(job, LIVE, intent=Intent.RESUME if told else None)
 
@@ -259,7 +264,9 @@ class Supervisor:
         self._spawn(self._pass_on(job, worker))
 
     async def _pass_on(self, job: Job, worker: Worker) -> None:
-        """Tell a worker what is wanted of it; one that does not end when asked would hold its device for ever."""
+        """Send a request to a worker; one that does not end afterwards is killed, because it would keep its device
+        for ever.
+        """
         if self.queue.jobs[job.id].intent is Intent.KILL:
             await self._send(worker, worker.kill)
             return
@@ -273,7 +280,9 @@ class Supervisor:
         await self._send(worker, worker.kill)
 
     async def _send(self, worker: Worker, signal: Callable[[], None]) -> None:
-        """A signal to a worker of an earlier engine takes a look at it first, which may have to be waited for."""
+        """Send a signal. A worker of an earlier engine is identified first, for which a shortage may have to be
+        waited for.
+        """
 
         async def send() -> None:
             if worker in self._workers.values():
@@ -281,10 +290,10 @@ class Supervisor:
 
         await self.persist(send)
 
-    # Small things.
+    # Helpers.
 
     async def persist(self, write: Callable[[], Awaitable[Value]]) -> Value:
-        """Do it until it is done: neither a full disk nor a shortage may make the queue forget what happened."""
+        """Repeat `write` until it succeeds: neither a full disk nor a shortage may lose a change."""
         pause = SOON_S
         while True:
             try:
@@ -299,7 +308,7 @@ class Supervisor:
                 return done
 
     def passes(self, error: BaseException) -> bool:
-        """Whether an error is one to be waited out; then it is said, once, and to whoever asks."""
+        """Return whether an error is temporary; if it is, it is logged once and shown to clients."""
         if is_scarce(error):
             self.queue.say_shortage(error)
         elif isinstance(error, UnwritableError):
@@ -325,7 +334,7 @@ class Supervisor:
 
 
 def tail(folder: JobFolder, count: int) -> list[str]:
-    """The last lines of a worker's log that say anything."""
+    """Return the last non-empty lines of a worker's log."""
     try:
         lines = read_tail(folder.log, 65536)[0].decode(errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""From what `train` is told to a run and an absolute target epoch. Makes the run where there is none yet."""
+"""Conversion of the arguments of `train` to a run and an absolute target epoch. Creates the run if necessary."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,10 +19,10 @@ from engine.service.runs import newest
 
 @dataclass(frozen=True)
 class Target:
-    """Train `run` from `here` epochs to `to_epoch`.
+    """A training of `run` from `here` epochs to `to_epoch`.
 
-    new: the run was made for it, or would be · next_epoch: what one chunk more trains to · says: what to know of the
-    learning rate before that, or before the next chunk where it is reached.
+    new: the run was created for it, or would be · next_epoch: the target with one more chunk · says: notes on the
+    learning rate before the target, or before the next chunk if the target is reached.
     """
 
     run: str
@@ -38,13 +38,13 @@ class Target:
 
     @property
     def args(self) -> dict[str, Any]:
-        """The training's."""
+        """Return the training's arguments."""
         return {"to_epoch": self.to_epoch, "from_epoch": self.here}
 
 
 @dataclass(frozen=True)
 class _Run:
-    """The run that is meant. `unmade`: its profile and the profile's name where there is no such run yet."""
+    """The selected run. `unmade`: its profile and the profile's name if the run does not exist yet."""
 
     name: str
     unmade: tuple[Profile, str] | None = None
@@ -62,12 +62,11 @@ def find_target(
     device: str = "auto",
     dry_run: bool = False,
 ) -> Target:
-    """Decide the run and how far it goes. `what` is a run, a profile or a profile's file; None: `run` alone. A run is
-    made only where it can be trained on `device`, and never by a `dry_run`.
+    """Decide the run and its target. `what` is a run, a profile or a profile's file; None: only `run` is given. A run
+    is created only if it can be trained on `device`, and never with `dry_run`.
 
-    Raises UsageError for options that exclude each other, UserError for names, pictures and devices that are not there
-    and for names in the way, ProfileError for a profile that cannot be used, BusyError for a run that another process
-    trains.
+    Raises UsageError for options that exclude each other, UserError for unknown names, pictures and devices and for
+    names that are taken, ProfileError for an invalid profile, BusyError for a run that another process trains.
     """
     if to_epoch is not None and chunks is not None:
         raise UsageError("--to-epoch and --chunks exclude each other", "give one of them")
@@ -101,7 +100,7 @@ def find_target(
 
 
 def _goals(profile: Profile, here: float, to_epoch: int | None, chunks: int | None) -> tuple[int, int]:
-    """The epoch to train to, and the one that one chunk more would train to."""
+    """Return the epoch to train to, and the one that one more chunk would train to."""
     chunk = profile.training.chunk_epochs
     if to_epoch is None:
         to_epoch = profile.training.epochs if chunks is None else int(here) + chunks * chunk
@@ -117,7 +116,7 @@ def _run_for(
     device: str,
 ) -> _Run:
     runs = run_names(home)
-    # A name may be a profile's and a run's: then it is the run's, unless --set says that it cannot be.
+    # If a name is both a profile's and a run's, it means the run, unless --set excludes that.
     is_profile = bool(overrides) and what in {file.name for file in list_profiles(home)}
     if not is_file_name(what) and not is_profile and what in runs and run in (None, what):
         if resume == "never":
@@ -141,7 +140,7 @@ def _run_for(
         unfinished = _unfinished(home, runs, profile)
         if unfinished:
             return _Run(unfinished)
-    # What the worker could only say after the run was made is said now.
+    # Report now what the worker could report only after the run was created.
     require_pictures(home, profile.data.model_dump(), batch=profile.training.batch_size)
     require_device(profile.training.device if device == "auto" else device)
     return _Run(run or free_run_name(home, profile_name), (profile, profile_name))
@@ -153,13 +152,13 @@ def _same_profile(home: Home, run: str, profile: Profile, what: str) -> None:
         key, *values = different[0]
         before, after = (value_text(value, "none") for value in values)
         raise UserError(
-            f"run {run!r} was made from another profile than {what!r} is now ({key}: {before}, now {after})",
-            f"`ddpm-tui train {run}` goes on with it as it is; another --run name starts a new one",
+            f"run {run!r} was created from another version of profile {what!r} ({key}: {before}, now {after})",
+            f"`ddpm-tui train {run}` continues it as it is; another --run name starts a new one",
         )
 
 
 def _unfinished(home: Home, runs: list[str], profile: Profile) -> str | None:
-    """The newest run of exactly this profile that is short of the profile's epochs."""
+    """Return the newest run of exactly this profile that has not reached the profile's epochs."""
     for name in reversed(runs):
         try:
             record = load_run(home, name)

@@ -1,4 +1,4 @@
-"""What becomes of a job whose worker has ended. Pure: facts in, the next state out."""
+"""The next state of a job whose worker has ended. Pure functions."""
 
 import signal
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from engine.service.states import Intent, Job, State, job_number
 
 @dataclass(frozen=True)
 class Verdict:
-    """The next state and why. `crashed`: the worker ended without a word, and it counts against the job."""
+    """The next state and the reason. `crashed`: the worker ended without a result, which counts against the job."""
 
     state: State
     reason: str
@@ -42,26 +42,28 @@ OUTCOMES: dict[str, Verdict] = {
 
 
 def judge(job: Job, result: Result | None, exit_code: int | None, target_reached: bool) -> Verdict:
-    """The state after a worker's end.
+    """Return the state after a worker's end.
 
-    `result` is what the worker wrote last; None: nothing, because it crashed, was killed or found no room to write in:
-    then the exit code counts. `exit_code` is the process's (negative: a signal; None: its parent died before it, so
-    nobody knows); `target_reached`: a whole checkpoint of the run is at or past a training's target.
+    `result` is the one that the worker wrote; None: it crashed, was killed or the disk was full, and the exit code
+    counts. `exit_code` is the process's (negative: a signal; None: unknown, because its parent died before it);
+    `target_reached`: an intact checkpoint of the run is at or past a training's target.
     """
     intended = _INTENDED.get(job.intent) if job.intent else None
     if result is None:
         if target_reached:
-            return Verdict(State.DONE, "the checkpoint at its target is whole (the worker died after it)")
+            return Verdict(
+                State.DONE, "the checkpoint at its target is complete (the worker died afterwards)"
+            )
         if exit_code == EXIT_DISK_FULL and job.intent not in (Intent.CANCEL, Intent.KILL):
             return Verdict(State.PAUSED, "no room on the disk", "free some space, then `queue resume`")
         if intended:
             return intended
         if exit_code == EXIT_STOPPED:
             return Verdict(State.INTERRUPTED, "stopped from outside, after a checkpoint")
-        if exit_code == EXIT_DONE and job.kind != "train":  # of a training its checkpoint tells
-            return Verdict(State.DONE, "done, though there was no room to say so")
+        if exit_code == EXIT_DONE and job.kind != "train":  # for a training, the checkpoint decides
+            return Verdict(State.DONE, "done, but the disk was too full to write the result")
         if job.state is State.STARTING:
-            return Verdict(State.INTERRUPTED, "the engine died before the worker was under way")
+            return Verdict(State.INTERRUPTED, "the engine died before the worker had started")
         return Verdict(State.INTERRUPTED, how_it_died(exit_code), crashed=True)
     usual = OUTCOMES.get(result.outcome, OUTCOMES["failed"])  # a newer worker may say another
     if result.outcome == "done":
@@ -74,7 +76,7 @@ def judge(job: Job, result: Result | None, exit_code: int | None, target_reached
 
 
 def how_it_died(exit_code: int | None) -> str:
-    """The end of a worker that said nothing, in words."""
+    """Describe the end of a worker that wrote no result."""
     if exit_code is None:
         return "the worker died while no engine was watching"
     if exit_code < 0:
@@ -88,7 +90,7 @@ def how_it_died(exit_code: int | None) -> str:
 
 
 def after_interruption(job: Job, on_crash: str, crash_limit: int, log_tail: str) -> tuple[State, str, str]:
-    """Where an interrupted job goes: (state, reason, hint). `job.crashes` counts the crash just seen."""
+    """Return the next state of an interrupted job: (state, reason, hint). `job.crashes` includes the present crash."""
     if job.crashes >= crash_limit:
         tail = f": {log_tail}" if log_tail else ""
         return (

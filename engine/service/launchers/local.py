@@ -24,10 +24,11 @@ from engine.service.launchers.base import LaunchError
 from engine.service.spawn import python_path
 
 POLL_S = 0.5
-"""Between looks at a worker that the system cannot watch for us."""
+"""Seconds between checks of a worker that the system cannot watch."""
 
 COMMAND_VARIABLE = "DDPM_WORKER_COMMAND"
-"""A JSON list that replaces `python -m engine.worker`: containers and tests wrap the worker with it."""
+"""A variable with a JSON list that replaces `python -m engine.worker`: containers and tests wrap the worker with it.
+"""
 
 
 class LocalWorker:
@@ -57,7 +58,7 @@ class LocalWorker:
         self._signal(signal.SIGTERM)
 
     def interrupt(self) -> None:
-        """What Ctrl-C means to a foreground worker."""
+        """Send what Ctrl-C means for a foreground worker."""
         self._signal(signal.SIGINT)
 
     def kill(self) -> None:
@@ -74,11 +75,11 @@ class LocalWorker:
 
     @property
     def exit_code(self) -> int | None:
-        """After the end; None for a worker that is not our child."""
+        """Return the exit code after the end; None for a worker that is not a child of this process."""
         return None if self._process is None else self._process.returncode
 
     def wait_here(self, timeout: float) -> bool:
-        """Wait without asyncio, at most `timeout` seconds; whether it has ended. For foreground workers."""
+        """Wait without asyncio, at most `timeout` seconds; return whether it has ended. For foreground workers."""
         if self._process is not None:
             try:
                 self._process.wait(timeout)
@@ -105,7 +106,7 @@ class LocalWorker:
         return self.exit_code
 
     def sweep(self) -> None:
-        """Kill what the worker left behind: a child of its would keep the device and the lock."""
+        """Kill the processes that the worker left behind, which would keep the device and the lock."""
         if self.pid is not None:
             processes.kill_session(self.pid, self.started)
 
@@ -169,11 +170,11 @@ class LocalLauncher:
         try:
             started = processes.start_time(process.pid)
         except ScarceError:
-            started = None  # it is our child: its pid stays its own until we have waited for it
+            started = None  # it is our child: its pid is not reused before we wait for it
         return LocalWorker(folder, process.pid, started, process)
 
     def run(self, folder: JobFolder, device: str) -> LocalWorker:
-        """Take the job's lock and start: what a foreground command does. Raises BusyError, LaunchError."""
+        """Take the job's lock and start a worker, for foreground commands. Raises BusyError, LaunchError."""
         lock = FileLock.acquire(folder.lock, f"job {folder.id}")
         try:
             return self.start(folder, device, lock)
@@ -191,7 +192,7 @@ class LocalLauncher:
         found = processes.holders(folder.lock)
         leaders = [pid for pid in found if processes.leads_session(pid)]
         if found and not leaders:
-            # The worker is dead; what it had started must not keep its lock and its device.
+            # The worker is dead; its child processes must not keep its lock and its device.
             for orphan in found:
                 with contextlib.suppress(OSError):
                     os.kill(orphan, signal.SIGKILL)
@@ -209,7 +210,7 @@ def process_of(handle: str | None) -> tuple[int | None, str | None]:
 
 
 def _freed(lock: Path, patience: float = 2.0) -> bool:
-    """Whether the lock becomes free soon: killed processes take a moment to go."""
+    """Return whether the lock becomes free soon, because killed processes take a moment to end."""
     end = time.monotonic() + patience
     while is_locked(lock):
         if time.monotonic() > end:
@@ -219,7 +220,7 @@ def _freed(lock: Path, patience: float = 2.0) -> bool:
 
 
 def worker_environment(surroundings: Mapping[str, str], device: str) -> dict[str, str]:
-    """`surroundings` for a worker that is given `device`. Raises UserError."""
+    """Return `surroundings` for a worker with `device`. Raises UserError."""
     place = Place.parse(device)
     if place is not None:
         return place.environment(surroundings)
@@ -227,7 +228,7 @@ def worker_environment(surroundings: Mapping[str, str], device: str) -> dict[str
 
 
 def worker_command() -> list[str]:
-    """What starts a worker, before the job's folder."""
+    """Return the command that starts a worker, without the job's folder."""
     given = os.environ.get(COMMAND_VARIABLE)
     if given:
         return [str(part) for part in loads_json(given.encode())]

@@ -1,7 +1,7 @@
-"""Facts about other processes: when one started, who holds a lock, who belongs to a session.
+"""Facts about other processes: start times, holders of locks, members of sessions.
 
-A pid alone names nobody for long; a pid with its start time does. Linux answers from /proc, other systems
-through psutil. When the system is short of descriptors there is no answer: ScarceError. Knows nothing of jobs.
+A pid is reused after a while; a pid with its start time is unique. Linux provides this in /proc, other systems
+through psutil. Without free descriptors the facts cannot be read: ScarceError. Knows nothing about jobs.
 """
 
 import contextlib
@@ -15,11 +15,11 @@ PROC = Path("/proc/self/stat").exists()
 
 
 def start_time(pid: int) -> str | None:
-    """When `pid` started, as a text that only compares equal for the same process; None: no such process."""
+    """Return the start time of `pid`, as text that is equal only for the same process; None: no such process."""
     if PROC:
         fields = _stat(pid)
         return fields[19] if fields else None
-    import psutil  # only where there is no /proc
+    import psutil  # only needed without /proc
 
     try:
         return repr(psutil.Process(pid).create_time())
@@ -28,20 +28,22 @@ def start_time(pid: int) -> str | None:
 
 
 def is_zombie(pid: int) -> bool:
-    """Whether the process has ended and waits only for its parent to notice."""
+    """Return whether the process has ended and waits for its parent."""
     fields = _stat(pid) if PROC else None
     return fields is not None and fields[:1] == ["Z"]
 
 
 def _stat(pid: int) -> list[str] | None:
-    """/proc/PID/stat from the state on (field 3): the name before it may hold anything, so cut after its ')'."""
+    """Return the fields of /proc/PID/stat from the state (field 3) on: the name before it may contain any character,
+    so split after its ')'.
+    """
     with unless_scarce():
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     return None
 
 
 def holders(lock: Path) -> list[int]:
-    """Pids of this user's processes that have `lock` open, session leaders first."""
+    """Return pids of this user's processes that have `lock` open, session leaders first."""
     found: list[int] = []
     if PROC:
         with unless_scarce():
@@ -74,7 +76,7 @@ def _has_open(pid: int, wanted: os.stat_result) -> bool:
 
 
 def leads_session(pid: int) -> bool:
-    """Workers lead a session of their own; what they start does not."""
+    """Return whether a process leads a session; workers do, their child processes do not."""
     try:
         return os.getsid(pid) == pid
     except OSError:
@@ -82,8 +84,9 @@ def leads_session(pid: int) -> bool:
 
 
 def session_members(leader: int) -> list[int]:
-    """Living processes of the session that `leader` made, without it. The kernel keeps a session's number from
-    being a new pid while anyone is in it, so these are the leader's own children and theirs."""
+    """Return the living processes of the session that `leader` created, without the leader. The kernel does not reuse
+    a session's number as a pid while it has members, so these are descendants of the leader.
+    """
     if not PROC:
         return []
     found = []
@@ -95,8 +98,9 @@ def session_members(leader: int) -> list[int]:
 
 
 def kill_session(leader: int, started: str | None) -> int:
-    """SIGKILL what a worker left behind. `started` is the worker's start time: a living leader with another
-    one is somebody else's session. Returns how many were killed."""
+    """Kill the processes that a worker left behind. `started` is the worker's start time: a living leader with
+    another one has a different session. Returns the number of killed processes.
+    """
     now = start_time(leader)
     if now is not None and now != started:
         return 0
@@ -108,8 +112,9 @@ def kill_session(leader: int, started: str | None) -> int:
 
 
 def pidfd(pid: int, started: str | None) -> int | None:
-    """A descriptor that becomes readable when exactly this process ends; None where the system has none, or the
-    process is already gone or another one."""
+    """Return a descriptor that becomes readable when exactly this process ends; None if the system has none, or if
+    the process is already gone or another one.
+    """
     if not hasattr(os, "pidfd_open"):
         return None
     try:

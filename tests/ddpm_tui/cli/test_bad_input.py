@@ -116,7 +116,7 @@ CASES: list[tuple[str, int, str]] = [
     ("sample later", 1, "was written by a newer ddpm-tui"),
     ("train celeba32-1 --set optim.lr=1", 1, "is frozen, so --set cannot change it — branch it"),
     ("train celeba32-1 --resume never", 2, "is a run, and --resume never starts a new one"),
-    ("train fine --run celeba32-1", 1, "was made from another profile than 'fine'"),
+    ("train fine --run celeba32-1", 1, "was created from another version of profile 'fine'"),
     ("train demo --run a/b", 2, "'a/b' cannot name a run"),
     ("runs rename celeba32-1 fresh", 1, "already a run named 'fresh'"),
     ("runs rename celeba32-1 ../x", 2, "cannot name a run"),

@@ -98,14 +98,14 @@ def test_a_killed_worker_shows_its_last_words_and_how_to_go_on(run_home: Home) -
     code, _, err = ended(start(run_home, "crash"))
     assert code == 1
     assert "  Traceback: the last words" in err.splitlines()
-    assert "was killed by SIGKILL, as the system does when memory runs out" in err
+    assert "was killed by SIGKILL, which the system sends when memory runs out" in err
     assert err.splitlines()[-1].endswith("ddpm-tui train r --to-epoch 9")
 
 
 def test_a_worker_that_says_nothing(run_home: Home) -> None:
     code, _, err = ended(start(run_home, "silent"))
     assert code == 1
-    assert "ended with code 3 and said nothing" in err
+    assert "ended with code 3 without a message" in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

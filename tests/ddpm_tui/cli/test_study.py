@@ -72,7 +72,7 @@ def test_what_it_refuses(cli: Cli, tried: Home, monkeypatch: pytest.MonkeyPatch)
         assert "fid needs torch-fidelity" in cli("study", "run", "tried").error
     (tried.studies / "tried.toml").write_text(TRIED)
     create_run(tried, "tried.l1.s0", load_profile(tried, "tiny", ["training.seed=9"]))
-    assert "'tried.l1.s0' was made with other settings" in cli("study", "run", "tried").error
+    assert "'tried.l1.s0' was created with other settings" in cli("study", "run", "tried").error
 
 
 @pytest.fixture

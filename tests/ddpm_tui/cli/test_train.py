@@ -20,9 +20,7 @@ def there(home: Home, pictures: Path) -> Home:
 def test_a_dry_run_says_what_would_be_and_makes_nothing(there: Home, cli: Cli) -> None:
     new = cli("train", "tiny", "--to-epoch", "6", "--dry-run")
     assert (new.code, new.out) == (0, "a new run 'tiny-1': epochs 0 → 6\n")
-    assert (
-        new.err == "the learning rate is planned for 6 epochs, instead of the profile's 4, once and for all\n"
-    )
+    assert new.err == "the learning rate is planned for 6 epochs, instead of the profile's 4; this is final\n"
     assert run_names(there) == []
     find_target(there, "tiny")
     extend(there.run("tiny-1"), range(1, 5))

@@ -346,7 +346,7 @@ async def test_an_older_engine_is_shown_and_a_key_restarts_it(
         app.store.set(replace(snapshot, engine=Engine("connected", version="0.0.9", old=True)))  # type: ignore[attr-defined]
         await pilot.pause()
         assert "engine is older" in screen_text(app)
-        assert "is of ddpm-tui 0.0.9: ^r renews it; its jobs go on" in screen_text(app)
+        assert "is of ddpm-tui 0.0.9: ^r replaces it; its jobs continue" in screen_text(app)
         await pilot.press("ctrl+r")
         await app.workers.wait_for_complete()
         await pilot.pause()

@@ -43,8 +43,8 @@ def test_a_folder_that_everybody_can_write_to(home: Home, mode: int) -> None:
     assert not obeyed(home)
     (problem,) = read_settings(home.settings)[1]
     assert problem == (
-        f"{home.settings} is not obeyed: everybody can write to {home.root} (chmod go-w {home.root} ends that); "
-        "all settings are the usual ones until then"
+        f"{home.settings} is not used: everybody can write to {home.root} (chmod go-w {home.root} ends that); "
+        "until then the defaults apply"
     )
 
 

@@ -65,8 +65,8 @@ def ddpm(*words: str) -> "subprocess.CompletedProcess[str]":
 
 
 LINE = (
-    f"note: the engine that runs is of ddpm-tui 0.0.9, and this is {VERSION} — `ddpm-tui engine restart` renews it; "
-    "its jobs go on"
+    f"note: the running engine is of ddpm-tui 0.0.9, but this is {VERSION} — `ddpm-tui engine restart` replaces it; "
+    "its jobs continue"
 )
 
 

@@ -41,7 +41,7 @@ def test_a_folder_that_others_can_enter_is_not_used(tmp_path: Path, monkeypatch:
         folder = Path(short) / "ddpm-tui-54321"
         folder.mkdir(mode=0o755)
         long = Home(tmp_path / ("x" * 100)).create()
-        with pytest.raises(UserError, match="short private place"):
+        with pytest.raises(UserError, match="short private folder"):
             place_socket(long)
 
 
@@ -54,7 +54,7 @@ def test_a_folder_that_somebody_planted_is_refused_and_said(
         monkeypatch.setattr(tempfile, "tempdir", short)
         monkeypatch.setattr(address.os, "getuid", lambda: 54321)
         folder = Path(short) / f"ddpm-tui-{address.os.getuid()}"
-        words = {"link": "is a link", "file": "is no folder", "another user's": "belongs to another user"}
+        words = {"link": "is a link", "file": "is not a folder", "another user's": "belongs to another user"}
         if planted == "link":
             (Path(short) / "elsewhere").mkdir(mode=0o700)
             folder.symlink_to(Path(short) / "elsewhere")
@@ -62,7 +62,7 @@ def test_a_folder_that_somebody_planted_is_refused_and_said(
             folder.write_bytes(b"")
         else:
             folder.mkdir(mode=0o700)
-        with pytest.raises(UserError, match=rf"no short private place .*{folder.name} {words[planted]}"):
+        with pytest.raises(UserError, match=rf"no short private folder .*{folder.name} {words[planted]}"):
             place_socket(Home(tmp_path / ("x" * 100)).create())
 
 

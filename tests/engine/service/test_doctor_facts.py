@@ -48,9 +48,9 @@ def test_sessions(facts: SessionFacts, levels: list[str], words: str) -> None:
         ("nfs4", "warning", "a network disk"),
         ("fuse.sshfs", "warning", "a network disk"),
         ("fuse.anything", "warning", "a network disk"),
-        ("tmpfs", "warning", "in memory: a reboot empties it"),
-        ("overlay", "note", "goes when the container is removed"),
-        ("fuse.fuse-overlayfs", "note", "goes when the container is removed"),
+        ("tmpfs", "warning", "in memory (tmpfs): a reboot empties it"),
+        ("overlay", "note", "is deleted with the container"),
+        ("fuse.fuse-overlayfs", "note", "is deleted with the container"),
     ],
 )
 def test_disks(filesystem: str, level: str, words: str) -> None:

@@ -28,13 +28,13 @@ def test_what_the_system_shows_is_believed(monkeypatch: pytest.MonkeyPatch, devi
 def test_torch_may_see_more_than_the_system_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     here(monkeypatch, ("cpu",), {"devices": [{"device": "cuda:0"}]})
     machine.require_device("cuda")
-    with pytest.raises(UserError, match="there is no cuda:1: torch sees cuda:0 — see `ddpm-tui doctor`"):
+    with pytest.raises(UserError, match="there is no cuda:1: torch finds cuda:0 — see `ddpm-tui doctor`"):
         machine.require_device("cuda:1")
 
 
 def test_a_machine_without_any(monkeypatch: pytest.MonkeyPatch) -> None:
     here(monkeypatch, ("cpu",), {"devices": []})
-    with pytest.raises(UserError, match="there is no cuda:0: torch sees no CUDA device"):
+    with pytest.raises(UserError, match="there is no cuda:0: torch finds no CUDA device"):
         machine.require_device("cuda")
 
 

@@ -181,4 +181,4 @@ def test_too_many_are_left_out_and_a_thread_that_cannot_start_is_said(
     for _ in range(MOST_WAITING + 1):
         notices.tell(JOB, "true")
     assert "on_end cannot be started (can't start new thread)" in lines(caplog)[0]
-    assert lines(caplog)[-1] == f"job 000012: on_end is left out, {MOST_WAITING} notices wait already"
+    assert lines(caplog)[-1] == f"job 000012: on_end is skipped, because {MOST_WAITING} notices are waiting"

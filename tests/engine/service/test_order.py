@@ -124,7 +124,7 @@ def test_a_queue_whose_ranks_are_halves_of_halves_opens_and_its_order_stays(
 def test_a_job_cannot_be_moved_before_one_that_is_over(store: Store) -> None:
     first, second = (store.insert(Job(f"{n:06d}", "sample", rank=float(n))) for n in (1, 2))
     store.transition(first, [State.QUEUED], State.CANCELLED, "")
-    with pytest.raises(StaleError, match="is over by now"):
+    with pytest.raises(StaleError, match="has already ended"):
         store.move([second.id], first.id)
 
 

@@ -104,7 +104,7 @@ def test_the_same_target_twice_adds_nothing(home: Home) -> None:
     assert "nothing is added" in planned.says[0]
     assert "resume" not in planned.says[0]
     paused = train(1, 4, State.PAUSED)
-    assert plan(home, "small-1", paused, to_epoch=4).says[0].endswith("`queue resume 1` lets it go on")
+    assert plan(home, "small-1", paused, to_epoch=4).says[0].endswith("`queue resume 1` continues it")
     assert plan(home, "small-1", train(1, 4), to_epoch=3).job == "000001"
     assert plan(home, "small-1", train(1, 4), to_epoch=5).job is None
 
@@ -120,7 +120,7 @@ def test_the_same_profile_twice_says_what_it_would_do(home: Home) -> None:
     made(home)
     with pytest.raises(UserError, match="already trains this profile") as error:
         plan(home, "small", train(1, 4), chunks=2)
-    assert "go on to epoch 8" in str(error.value)
+    assert "continue to epoch 8" in str(error.value)
     assert plan(home, "small", train(1, 4), new=True).run == "small-2"
     assert plan(home, "small", overrides=("training.seed=1",)).run == "small-2"
     assert plan(home, "small", run="other").run == "other"
@@ -152,7 +152,7 @@ def test_a_run_with_a_checkpoint_or_a_worker_has_been_begun(home: Home) -> None:
 def test_a_name_that_is_taken_by_another_profile(home: Home) -> None:
     made(home, run="mine")
     assert plan(home, "small", run="mine", chunks=1).new_run is False
-    with pytest.raises(UserError, match="another profile"):
+    with pytest.raises(UserError, match="another version of profile"):
         plan(home, "small", run="mine", overrides=("optim.lr=0.5",))
     with pytest.raises(UserError, match="frozen"):
         plan(home, "mine", overrides=("optim.lr=0.5",))
@@ -235,7 +235,7 @@ def test_a_branch_of_a_run_that_is_still_to_be_trained(home: Home) -> None:
     paused = replace(train(2, 6, run="later"), state=State.PAUSED)
     again = plan(home, "later", train(1, 4), paused, to_epoch=6, branch=begins)
     assert again.job == "000002"
-    assert again.says[0].endswith("`queue resume 2` lets it go on")
+    assert again.says[0].endswith("`queue resume 2` continues it")
     # Its samples can be queued behind it, before anything of it is there.
     args = {"checkpoint": "later@e6"}
     assert plan_job(home, [train(2, 6, run="later")], "sample", args) == ("later", args)
@@ -282,7 +282,7 @@ def test_a_new_runs_first_target_beyond_the_profile_is_said(home: Home) -> None:
         "small-1: a new run from profile small, epochs 0 → 8 (4 chunks of 2)",
     )
     said = plan(home, "small", to_epoch=12).says[1]
-    assert said == "the learning rate is planned for 12 epochs, instead of the profile's 8, once and for all"
+    assert said == "the learning rate is planned for 12 epochs, instead of the profile's 8; this is final"
     assert len(plan(home, "small", to_epoch=12, overrides=("optim.schedule=constant",)).says) == 1
 
 

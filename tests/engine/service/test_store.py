@@ -223,7 +223,7 @@ def test_what_an_intent_decided_loses_where_there_is_another_by_now(path: Path) 
     store = Store.open(path)
     job = store.insert(Job("000001", "train", state=State.RUNNING))
     wanted = store.update(job, [State.RUNNING], intent=Intent.CANCEL)
-    with pytest.raises(StaleError, match="something else is wanted"):
+    with pytest.raises(StaleError, match="has received another request"):
         store.transition(job, [State.RUNNING], State.QUEUED, "it died", same_intent=True)
     assert (
         store.transition(wanted, [State.RUNNING], State.CANCELLED, "", same_intent=True).state

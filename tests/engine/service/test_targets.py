@@ -183,7 +183,7 @@ def test_a_device_that_is_not_there(
     how: dict[str, Any] = (
         {"device": "cuda:3"} if asked == "option" else {"overrides": ["training.device=cuda:3"]}
     )
-    with pytest.raises(UserError, match="there is no cuda:3: torch sees cuda:0"):
+    with pytest.raises(UserError, match="there is no cuda:3: torch finds cuda:0"):
         find_target(home, "tiny", **how)
     assert run_names(home) == []
     assert find_target(home, "tiny", **{**how, "device": "cuda"}).new
