@@ -169,7 +169,7 @@ class Engine:
         self._short_for = 0.0
         log.info("job %s: attempt %d on %s, worker %s", job.id, job.attempt, slot, worker.handle)
         facts = {"handle": worker.handle}
-        # From here a worker lives: that is recorded, however long the disk refuses.
+        # From here on a worker lives, which must be recorded, however long the disk is full.
         try:
             job = await self.supervisor.persist(
                 lambda: self.queue.transition(
@@ -208,9 +208,9 @@ class Engine:
             )
 
     async def _find_worker(self, job: Job, folder: JobFolder) -> None:
-        """A queued job's lock is taken: a worker lives that the database does not know of."""
+        """Adopt the worker that holds a queued job's lock and that the database does not know."""
         worker = await self.queue.in_thread(lambda: self.launcher.adopt(folder, None))
-        if worker is None:  # it has ended meanwhile, or somebody only looked: nothing else would wake us
+        if worker is None:  # it has ended, or the lock was only checked: no other event would wake this loop
             self._wake.set()
             return
         job = await self.queue.transition(

@@ -75,8 +75,8 @@ def _torch_has_cuda() -> bool:
 
 
 def torch_facts() -> dict[str, Any]:
-    """What torch says of this machine (`engine.device.facts`), asked in a process of its own, which takes seconds;
-    {"error": why} where it cannot be asked."""
+    """Return torch's facts about this machine (`engine.device.facts`), from a separate process that takes seconds;
+    {"error": why} if it fails."""
     from engine.service.launchers.local import worker_command
     from engine.service.spawn import python_path
 

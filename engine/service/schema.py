@@ -12,7 +12,7 @@ from pathlib import Path
 from engine.base.files import fsync_folder
 
 SCHEMA = 3
-"""`user_version` of a database that this program writes."""
+"""The `user_version` of databases that this program writes."""
 
 APPLICATION = 0x44445054
 """The application id in the file's header, which distinguishes our database from others."""

@@ -21,11 +21,11 @@ Choice = Literal["requeue", "hold"]
 class QueueSettings:
     """The queue's settings.
 
-    on_crash: what becomes of a job whose worker crashed · crash_limit: crashes in a row (without a new
-    checkpoint between) that hold it · devices: the slots, one job each; repeat a name for two jobs on one
-    device; empty: what the machine has · stop_grace_s: seconds a worker has to checkpoint before it is
+    on_crash: the next state of a job whose worker crashed · crash_limit: consecutive crashes (without a new
+    checkpoint between) after which it is held · devices: the slots, one job each; repeat a name for two jobs on one
+    device; empty: the machine's devices · stop_grace_s: seconds a worker has to checkpoint before it is
     killed · retry_delay_s: seconds before an interrupted job starts again · on_end: a shell command for each job
-    that has ended, see `engine.service.notices`; empty: none · launcher: how workers are started, a name of
+    that has ended, see `engine.service.notices`; empty: none · launcher: the way of starting workers, a name in
     `engine.service.launchers.LAUNCHERS`; read when the service starts.
     """
 

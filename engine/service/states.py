@@ -52,12 +52,11 @@ class Priority(IntEnum):
 class Job:
     """One row of the queue.
 
-    rank: position, a whole number; smaller goes first · attempt: workers started so far · slot: the device that
-    it was given ·
-    handle: what its launcher finds the worker by · crashes: in a row, without
-    progress between · mark: the run's newest step when it last crashed · after: ids it waits for · token:
-    the request that made it, so that a repeated request makes no second one · reason, hint: why it is in
-    its state, for people · result: the last result.json · times are wall clock seconds, for people only.
+    rank: position, a whole number; smaller starts first · attempt: workers started so far · slot: its device ·
+    handle: the launcher's identifier of the worker · crashes: consecutive ones without progress · mark: the run's
+    newest step at the last crash · after: ids for which it waits · token: the token of its request, so that a
+    repeated request adds no second job · reason, hint: why it is in its state, for users · result: the last
+    result.json · times are wall-clock seconds, for display only.
     """
 
     id: Annotated[str, Fits(is_number, "a job's number")]
