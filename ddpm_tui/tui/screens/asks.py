@@ -107,7 +107,7 @@ def _said_of(ids: Sequence[str], words: str) -> str:
     """ "job 3 is cancelled", "4 jobs are cancelled"."""
     if len(ids) == 1:
         return f"job {job_number(ids[0])} {words.replace('are ', 'is ').replace('(s)', 's')}"
-    return f"{len(ids)} jobs {words.replace('(s)', '')}"
+    return f"{len(ids)} jobs {words.replace('(s)', '').replace('its ', 'a ')}"
 
 
 async def pause_or_resume(app: "DdpmApp", views: Sequence[JobView]) -> None:
@@ -125,7 +125,7 @@ async def pause_or_resume(app: "DdpmApp", views: Sequence[JobView]) -> None:
             f"job {job_number(over.id)} is {over.state}", f"{app.key('queue.retry')} brings it back"
         )
     else:
-        live = " after a checkpoint" if any(v.job.live for v in going) else ""
+        live = " after its checkpoint" if any(v.job.live for v in going) else ""
         says = f"pause(s){live}"
         await _act(app, [v.id for v in going], "pause", says, "resume", "are resumed")
 

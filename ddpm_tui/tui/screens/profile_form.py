@@ -45,7 +45,7 @@ class ProfileForm(Dialog[str]):
     """Saves the TOML text with the changes, comments kept, and closes once that is done."""
 
     BINDINGS = bindings("form")
-    AUTO_FOCUS = "Input"
+    AUTO_FOCUS = "#value"
     CSS_PATH = "profiles.tcss"
 
     def __init__(self, entry: "Entry", naming: "Callable[[str], Ask] | None" = None) -> None:
@@ -61,6 +61,7 @@ class ProfileForm(Dialog[str]):
         self._figures: list[tuple[str, str]] = []
         """What the last count found, as lines."""
         self._stop = threading.Event()
+        self._only_changed = False
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box wide tall", id="form"):
@@ -68,12 +69,15 @@ class ProfileForm(Dialog[str]):
             with Horizontal(id="form-middle"):
                 yield Table(COLUMNS, header=False)
                 yield Costs()
+            yield TextLine(id="find", placeholder="a part of its name")
             yield Static("", id="about-setting", classes="hint", markup=False)
             yield TextLine(id="value")
             yield Static("", id="says", classes="hint", markup=False)
             keys = self.keys_line(
                 ("↑↓", "choose"),
                 ("form.next_choice", "next choice"),
+                ("form.find", "find"),
+                ("form.changed", "changed only"),
                 ("form.save", "save"),
                 ("form.estimate", "measure"),
                 ("form.leave", "leave"),
@@ -85,6 +89,7 @@ class ProfileForm(Dialog[str]):
 
         self._settings = settings()
         self.query_one(Table).can_focus = False
+        self.query_one("#find").display = False
         self._show()
         self._go()
         self._count()
@@ -108,6 +113,8 @@ class ProfileForm(Dialog[str]):
         rows = []
         for setting in self._settings:
             changed = setting.key in self._typed
+            if self._only_changed and not changed and setting.key != self._key:
+                continue
             bad = self._problem[0] == setting.key
             tone = "bad" if bad else "accent bold" if changed else ""
             mark = "* " if changed else "  "
@@ -115,14 +122,15 @@ class ProfileForm(Dialog[str]):
             rows.append(Row(setting.key, ((mark + setting.key, "bold" if changed else "dim"), (value, tone))))
         self.query_one(Table).show(rows)
 
-    def _setting(self) -> "Setting":
+    def _setting(self) -> "Setting | None":
+        """Under the cursor; None if no setting has the words that are looked for."""
         key = self.query_one(Table).key
-        return next(s for s in self._settings if s.key == key)
+        return next((s for s in self._settings if s.key == key), None)
 
     def _go(self) -> None:
         """The line below shows the setting under the cursor."""
         setting = self._setting()
-        if setting.key == self._key:
+        if setting is None or setting.key == self._key:
             return
         self._key = setting.key
         field = self.query_one("#value", Input)
@@ -144,8 +152,9 @@ class ProfileForm(Dialog[str]):
 
     def action_choice(self, by: int) -> None:
         """The next allowed value; where there is no list of them, nothing."""
-        choices = self._setting().choices
-        if not choices:
+        setting = self._setting()
+        choices = setting.choices if setting else ()
+        if not choices or not self.query_one("#value").has_focus:
             return
         field = self.query_one("#value", Input)
         at = choices.index(field.value) if field.value in choices else -by if by > 0 else 0
@@ -154,13 +163,51 @@ class ProfileForm(Dialog[str]):
 
     def action_back(self) -> None:
         """This setting as the file has it."""
-        key = self._setting().key
-        self._typed.pop(key, None)
-        self.query_one("#value", Input).value = self._now(key)
+        setting = self._setting()
+        if setting is not None:
+            self._typed.pop(setting.key, None)
+            self.query_one("#value", Input).value = self._now(setting.key)
 
     # Checking.
 
+    # Finding.
+
+    def action_find(self) -> None:
+        """Show only the settings with the words that are typed; after enter, all of them with the cursor on the one."""
+        line = self.query_one("#find", TextLine)
+        if line.has_focus:
+            self._found()
+        else:
+            line.display = True
+            line.value = ""
+            line.focus()
+
+    def _found(self) -> None:
+        table, line = self.query_one(Table), self.query_one("#find", TextLine)
+        key = table.key
+        line.display = False
+        table.filter("")
+        table.move_to(key)
+        self.query_one("#value", Input).focus()
+        self._go()
+
+    def action_enter(self) -> None:
+        """To the setting that was found, else to the next one."""
+        if self.query_one("#find").has_focus:
+            self._found()
+        else:
+            self.action_cursor(1)
+
+    def action_changed(self) -> None:
+        """Only the settings that were changed, or all of them."""
+        self._only_changed = not self._only_changed
+        self._show()
+        self._go()
+
     def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "find":
+            self.query_one(Table).filter(event.value)
+            return
         from ddpm_tui.tui.state.profile_facts import get
         from engine.config.store import value_text
 
@@ -274,6 +321,9 @@ class ProfileForm(Dialog[str]):
         says.add_class("bad")
 
     def action_leave(self) -> None:
+        if self.query_one("#find").has_focus:
+            self._found()
+            return
         if not self._typed:
             self.dismiss(None)
             return

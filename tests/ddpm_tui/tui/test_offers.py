@@ -68,7 +68,7 @@ async def test_undo_and_redo_say_what_they_do_and_go_both_ways(tmp_path: Path) -
         assert "u undo: job 12 is resumed" in await it.press("space", "1", "2")
         text = await it.press("u", "y")
         assert "U does it again" in text
-        assert "U redo: job 12 pauses after a checkpoint" in await it.press("1", "2")
+        assert "U redo: job 12 pauses after its checkpoint" in await it.press("1", "2")
         await it.press("U")
         assert [len(it.link.asked(do)) for do in ("pause", "resume")] == [2, 1]
         assert "u undo: job 12 is resumed" in await it.press("1", "2"), "done again is one thing to take back"

@@ -97,7 +97,7 @@ async def test_space_pauses_the_shown_job_and_undo_resumes_it(tmp_path: Path) ->
         await pilot.press("space")
         await pilot.pause()
         assert link.asked("pause") == [{"ids": ["000012"]}]
-        assert "job 12 pauses after a checkpoint" in screen_text(app)
+        assert "job 12 pauses after its checkpoint" in screen_text(app)
         await pilot.press("u")
         await pilot.pause()
         assert link.asked("resume") == [{"ids": ["000012"]}]

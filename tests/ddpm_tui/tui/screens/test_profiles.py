@@ -290,3 +290,27 @@ async def test_what_is_measured_is_in_sight_at_80_by_24(home, monkeypatch):
         may_end.set()
         await until(pilot, lambda: "131 images/s" in text(app) and "2 h 00 min" in text(app))
         assert "measuring" not in text(app)
+
+
+async def test_the_form_finds_a_setting_and_shows_what_was_changed(home):
+    app, run = opened(home)
+    async with run as pilot:
+        await show(app, pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: "Profile aa-mine" in text(app))
+        table = app.screen.query_one("Table")
+        await pilot.press("ctrl+f", *"final")
+        await until(pilot, lambda: table.keys == ["optim.final_lr"])
+        await pilot.press("enter")
+        await until(pilot, lambda: len(table.keys) > 20 and table.key == "optim.final_lr")
+        assert app.screen.query_one("#value").has_focus
+        await pilot.press(*"1e-5", "ctrl+o")
+        await until(pilot, lambda: table.keys == ["optim.final_lr"])
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: len(table.keys) > 20)
+        await pilot.press("ctrl+f", *"nothing", "escape")
+        await until(pilot, lambda: len(table.keys) > 20)
+        assert app.screen.query_one("#value").has_focus
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: "* optim" not in text(app))
+        assert not app.faults
