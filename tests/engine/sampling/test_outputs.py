@@ -160,5 +160,7 @@ def test_what_lies_on_one_disk_counts_together(
     files = {"npy": str(tmp_path / "a.npy"), "grid": str(tmp_path / "a.png")}
     outputs.check_disks(home.runs, amounts, {**files, "scale": 4})
     plain, more = asked
-    assert plain == 100 * 768 + 2 * 10 * 5 * 768 + 3 * (10 * 18) ** 2, "each frame with what was predicted at it"
+    assert plain == 100 * 768 + 2 * 10 * 5 * 768 + 3 * (10 * 18) ** 2, (
+        "each frame with what was predicted at it"
+    )
     assert more == plain + 100 * 768 + 3 * (10 * 18 * 4) ** 2
