@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from tests.ddpm_tui.packets import EVERY_KEY, click, key, make_home, outcome, packets, paste
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 5
 MANY = int(os.environ.get("DDPM_SOAK", "0"))
 """Of other ones each time; `make soak` only."""
@@ -87,7 +89,6 @@ def test_any_sequence(home: Path, drawn: list, cuts: list[bool]) -> None:
     compare(home, [token for piece in drawn for token in piece], cuts)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not MANY, reason="make soak")
 @pytest.mark.timeout(60 * MANY)
 @settings(patient, max_examples=MANY or 1)

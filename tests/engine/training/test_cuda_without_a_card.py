@@ -127,6 +127,7 @@ def test_a_mixture_of_devices_and_a_read_are_seen(monkeypatch: pytest.MonkeyPatc
         assert waits.count == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
 @pytest.mark.parametrize(
     "model",

@@ -21,6 +21,8 @@ from engine.training.loop import Trainer
 from engine.training.session import open_session
 from tests.tiny import bits, job, make_run, metrics_without_clocks, work
 
+pytestmark = pytest.mark.slow
+
 STEPS = 7
 """An epoch's, of the tiny profile."""
 
@@ -56,7 +58,6 @@ def as_an_older_program_left_it(run: RunFolder) -> None:
         info.folder.manifest.write_text(json.dumps(manifest))
 
 
-@pytest.mark.slow
 def test_a_chunk_past_the_plan_learns_and_is_exact(home: Home) -> None:
     short = {"training": {"epochs": 2}}
     straight, broken = (make_run(home, name, **short) for name in ("straight", "broken"))
