@@ -28,6 +28,10 @@ CELL_BYTES, FACES_BYTES = 20, 1000
 """What a painting of faces costs for each cell and all together, about; what it really cost is counted."""
 
 
+WALL = 76
+"""Columns from which on the same seeds through the epochs are shown at first."""
+
+
 class RunFaces(Container):
     """`show` with every Snapshot. `at`: which preview is shown, None for the newest, also when another comes."""
 
@@ -41,7 +45,8 @@ class RunFaces(Container):
     def __init__(self) -> None:
         super().__init__(id="faces", classes="rule")
         self.at: int | None = None
-        self.filming = False
+        self._filming: bool | None = None
+        """What somebody chose; None where it goes by the room."""
         self._run: RunView | None = None
         self._grid: FaceGrid | None = None
         self._film: Filmstrip | None = None
@@ -64,6 +69,14 @@ class RunFaces(Container):
     @property
     def _curves(self) -> "RunCurves | None":
         return self._screen.snapshot.curves.get(self._run.name) if self._run else None
+
+    @property
+    def filming(self) -> bool:
+        """Whether all moments are shown: as chosen, else where there is room for a wall of them."""
+        if self._filming is not None:
+            return self._filming
+        curves = self._curves
+        return self.content_size.width >= WALL and curves is not None and len(curves.previews) >= 3
 
     @property
     def scrubs(self) -> bool:
@@ -202,7 +215,7 @@ class RunFaces(Container):
 
     def film(self) -> None:
         """All moments, or one again."""
-        self.filming = not self.filming
+        self._filming = not self.filming
         self._draw()
 
     def scrub(self, by: int) -> None:

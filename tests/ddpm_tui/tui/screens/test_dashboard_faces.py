@@ -160,3 +160,15 @@ async def test_chart_and_faces_share_one_cursor_in_the_epochs(tmp_path: Path) ->
         await until(pilot, lambda: chart.view.cursor is None)
         assert "faces after epoch 13" in screen_text(app)
     assert not app.faults
+
+
+async def test_where_there_is_room_the_seeds_are_shown_through_the_epochs(tmp_path: Path) -> None:
+    app = make_app(tmp_path, filled(tmp_path))
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settled(pilot, LossChart, Filmstrip)
+        film = app.screen.query_one(Filmstrip)
+        await until(pilot, lambda: film.display and len(film.frames) == 12)
+        assert film.selected == 11
+        await pilot.press("f")
+        await until(pilot, lambda: app.screen.query_one(FaceGrid).display and not film.display)
+    assert not app.faults
