@@ -16,6 +16,7 @@ import pytest
 from engine.base.home import Home
 from engine.client.sync import Client, ensure_engine
 from engine.runs.checkpoints import list_checkpoints
+from engine.service.launchers.local import process_of
 from tests.e2e.tui_home import make_home, stop_engine
 from tests.e2e.tui_terminal import PROGRAM, PtyApp
 from tests.engine.service.support import wait_for
@@ -151,7 +152,9 @@ def test_the_story_by_keyboard_at_80_by_24(brief: Home) -> None:
 def standing_still(home: Home) -> Iterator[None]:
     """The running worker does nothing inside: what is done to it meanwhile need not be quick."""
     with Client(home) as client:
-        (pid,) = (job["pid"] for job in client.request("list")["jobs"] if job["state"] == "running")
+        (handle,) = (job["handle"] for job in client.request("list")["jobs"] if job["state"] == "running")
+    pid, _ = process_of(handle)
+    assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
