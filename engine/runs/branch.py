@@ -112,7 +112,7 @@ def branch_run(
         write_sealed(target.manifest, facts)
 
     if _other_pictures(before.profile, profile):
-        require_pictures(home, profile.data.model_dump(), batch=profile.training.batch_size)
+        require_pictures(home, profile)
     frozen = _inherited(before, profile, manifest)
     return create_run(
         home, name or free_run_name(home, parent.name), profile, before.profile_name, lineage, fill, frozen
@@ -151,7 +151,7 @@ def _inherited(parent: RunRecord, profile: Profile, manifest: Manifest) -> dict[
     if "data" in parent.frozen and not _other_pictures(parent.profile, profile):
         frozen["data"] = parent.frozen["data"]
         if isinstance(pictures := frozen["data"].get("train"), int):
-            require_batch(profile.data.dataset, pictures, profile.training.batch_size)
+            require_batch(profile, pictures)
         if "labels" in parent.frozen:
             frozen["labels"] = parent.frozen["labels"]
     own = _begins_with_labels(parent.profile, profile)

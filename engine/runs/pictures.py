@@ -7,7 +7,7 @@ nothing.
 import contextlib
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.base.errors import DdpmError, UserError
 from engine.base.folders import PackedFolder
@@ -24,6 +24,9 @@ from engine.data.catalog import (
 )
 from engine.data.manifest import is_whole, load_manifest
 from engine.runs.record import RunRecord, load_run, run_names
+
+if TYPE_CHECKING:
+    from engine.config.profile import Profile
 
 
 def pictures_of(home: Home, record: RunRecord) -> PackedFolder:
@@ -61,39 +64,50 @@ def packed_for(home: Home, data: Mapping[str, Any], frozen: Mapping[str, Any], r
     )
 
 
-def require_pictures(home: Home, data: Mapping[str, Any], *, batch: int = 1, listed: bool = True) -> None:
-    """Before a run is made of a profile whose section is `data`: raise UserError where it could not be packed, or gives
-    fewer pictures to learn from than a batch has.
+def require_pictures(home: Home, profile: "Profile", *, listed: bool = True) -> None:
+    """Raise UserError if the pictures of a new run of `profile` cannot be packed, or are fewer than a batch.
 
-    `listed`: see also whether they are those that were added, which lists a folder of 200,000 anew. What is packed
+    `listed`: check also that they are those that were added, which lists a folder of 200,000 again. What is packed
     already needs no pictures. Pictures that turn out to be broken are not known yet.
     """
+    data = profile.data.model_dump()
     folder = packed_for(home, data, {})
     if is_whole(folder):
-        require_batch(str(data["dataset"]), load_manifest(folder).train, batch)
+        require_batch(profile, load_manifest(folder).train)
         return
-    source = load_source(home, str(data["dataset"]))
+    source = load_source(home, profile.data.dataset)
     listing = None
     if source.kind != "built-in":
         if listed:
             listing = open_source(home, source)
         else:
             place_of(source)
-    require_batch(source.name, trains_at_most(source, data.get("limit"), listing), batch)
+    require_batch(profile, trains_at_most(source, profile.data.limit, listing))
 
 
-def require_batch(dataset: str, train: int, batch: int, run: str | None = None) -> None:
-    """Raise UserError where `train` pictures are fewer than a batch of so many; `run`: which was made for it already,
+def require_batch(profile: "Profile", train: int, run: str | None = None) -> None:
+    """Raise UserError if `train` pictures are fewer than a batch of `profile`; `run`: which was made for it already,
     and whose profile is frozen."""
+    batch, data = profile.training.batch_size, profile.data
     if train >= batch:
         return
-    smaller = f"train with --set training.batch_size={train}" if train else "add pictures"
+    more = "add pictures" if data.limit is None else "raise data.limit"
+    smaller = f"train with {_smaller_batch(profile, train)}" if train else more
+    way_out = smaller if smaller == more else f"{more}, or {smaller}"
     raise UserError(
-        f"data set {dataset!r} has {plural(train, 'picture')} to learn from and a batch has {batch:,}",
-        f"add pictures, or {smaller}"
+        f"data set {data.dataset!r} has {plural(train, 'picture')} to learn from and a batch has {batch:,}",
+        way_out
         if run is None
         else f"run {run!r} can never train: `ddpm-tui runs delete {run}`, then {smaller}",
     )
+
+
+def _smaller_batch(profile: "Profile", train: int) -> str:
+    """The settings of the largest batch that `train` pictures fill, and that the profile's micro-batch divides."""
+    micro = profile.micro_batch or 1
+    if train >= micro:
+        return f"--set training.batch_size={train // micro * micro}"
+    return f"--set training.batch_size={train} --set training.micro_batch={train}"
 
 
 def runs_on(home: Home, dataset: str) -> list[str]:

@@ -107,7 +107,7 @@ def _from_profile(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPl
     if same and not request.new:
         raise _twin(home, jobs, request, same[0])
     # The pictures are not listed, because this thread writes the queue and must not wait for a slow disk.
-    require_pictures(home, profile.data.model_dump(), batch=profile.training.batch_size, listed=False)
+    require_pictures(home, profile, listed=False)
     chunk = profile.training.chunk_epochs
     to_epoch = request.to_epoch or (request.chunks or 1) * chunk
     run = request.run or free_run_name(home, name)

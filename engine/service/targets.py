@@ -141,7 +141,7 @@ def _run_for(
         if unfinished:
             return _Run(unfinished)
     # Report now what the worker could report only after the run was created.
-    require_pictures(home, profile.data.model_dump(), batch=profile.training.batch_size)
+    require_pictures(home, profile)
     require_device(profile.training.device if device == "auto" else device)
     return _Run(run or free_run_name(home, profile_name), (profile, profile_name))
 

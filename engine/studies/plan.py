@@ -126,7 +126,7 @@ def prepare(home: Home, study: Study, small: bool, step: Step) -> None:
         return
     variant = None if step.variant == BASE else step.variant
     profile = study.profile(home, small, variant, seed_of(step.run))
-    require_pictures(home, profile.data.model_dump(), batch=profile.training.batch_size)
+    require_pictures(home, profile)
     create_run(home, step.run, profile, study.plan(small).base)
 
 

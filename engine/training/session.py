@@ -82,7 +82,7 @@ def open_session(work: Work, run: RunFolder) -> Session:
     device = precision.apply(plan)
     _check_data(record, packed.manifest.identity, len(packed.train))
 
-    require_batch(data.dataset, len(packed.train), profile.training.batch_size, run.name)
+    require_batch(profile, len(packed.train), run.name)
     feeder = Feeder(
         packed.pictures,
         packed.train,

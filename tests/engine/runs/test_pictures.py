@@ -1,5 +1,6 @@
 """A run stays with the pictures it began with when its data set is added again with others."""
 
+import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -10,12 +11,13 @@ from PIL import Image
 from engine.base.errors import UserError
 from engine.base.home import Home
 from engine.base.trash import find_trashed, restore
+from engine.config.store import override_profile
 from engine.data.catalog import add_source, remove_source
 from engine.data.manifest import load_manifest
 from engine.data.packing import pack
 from engine.runs.branch import branch_run
 from engine.runs.checkpoints import resolve
-from engine.runs.pictures import packed_for, pictures_of, runs_on
+from engine.runs.pictures import packed_for, pictures_of, require_pictures, runs_on
 from engine.runs.record import freeze, load_run
 from tests.torchless import trained_run
 
@@ -114,3 +116,22 @@ def test_a_run_that_has_not_begun_takes_the_newest(home: Home, cats: Path) -> No
     record = load_run(home, "r")
     assert asdict(record)["frozen"]["data"]["train"] > 0
     assert packed_for(home, record.profile.data.model_dump(), {}) != pictures_of(home, record)
+
+
+@pytest.mark.parametrize("change", ["data.limit=1", "data.limit=2", "data.limit=5", "training.batch_size=32"])
+@pytest.mark.parametrize("micro", ["auto", "1", "2", "4"])
+def test_the_advice_for_too_few_pictures_works(home: Home, cats: Path, change: str, micro: str) -> None:
+    """Whatever `--set` it names, the profile is taken with it."""
+    profile = load_run(home, "r").profile
+    too_few = override_profile(
+        profile, [change, f"training.micro_batch={micro}", "training.validation_pictures=0"]
+    )
+    with pytest.raises(UserError, match="to learn from and a batch has") as caught:
+        require_pictures(home, too_few)
+    hint = str(caught.value.hint)
+    limited = too_few.data.limit is not None
+    assert hint.startswith("raise data.limit" if limited else "add pictures, or train with")
+    if advised := re.findall(r"--set (\S+)", hint):
+        require_pictures(home, override_profile(too_few, advised))
+    else:
+        assert (hint, change) == ("raise data.limit", "data.limit=1")
