@@ -198,7 +198,8 @@ def test_every_measure_has_a_function_words_and_a_place_in_the_form(name: str) -
     assert measure.meaning
     assert measure.better in get_args(Direction)
     assert measure.extractor in get_args(Features)
-    assert (name in FEATURE_MEASURES) is not (name in PLAIN_MEASURES)
+    assert not (name in FEATURE_MEASURES and name in PLAIN_MEASURES)
+    assert measure.usual is (name in FEATURE_MEASURES or name in PLAIN_MEASURES)
     assert (name in OFFERED) is (measure.extractor != "file")
     (option,) = (one for one in evaluate_command.params if one.name == "measures")
     assert name in str(option.help)  # type: ignore[attr-defined]

@@ -51,8 +51,9 @@ def run_evaluation(work: Work) -> Result:
     if not is_whole(folder):
         data = trained.profile.data
         folder = pack_for(work, data.dataset, data.size, data.recipe, data.limit)
-    packed = open_pictures(work.home, folder, trained.profile, trained.frozen).packed
-    wanted = Wanted(measures, count, settings, extractor, inception, part, args.get("batch"))
+    opened = open_pictures(work.home, folder, trained.profile, trained.frozen)
+    packed = opened.packed
+    wanted = Wanted(measures, count, settings, extractor, inception, part, args.get("batch"), opened.labels)
     work.say(
         f"scoring {trained.name} ({settings.weights} weights) by {', '.join(measures)} "
         f"on {loaded.plan.summary(work.device_name(loaded.plan.device))}"
@@ -121,7 +122,9 @@ def _identity(trained: Trained, loaded: Loaded, pictures: str, wanted: Wanted) -
     files = {path: (Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in
              (wanted.extractor, wanted.inception_weights) if path is not None}  # fmt: skip
     asked = {
-        key: value for key, value in dataclasses.asdict(wanted).items() if key not in ("measures", "batch")
+        key: value
+        for key, value in dataclasses.asdict(wanted).items()
+        if key not in ("measures", "batch", "labels")
     }
     return {
         "checkpoint": trained.step,
@@ -129,6 +132,7 @@ def _identity(trained: Trained, loaded: Loaded, pictures: str, wanted: Wanted) -
         "pictures": pictures,
         "plan": loaded.plan.to_json(),
         "files": files,
+        "labels": None if wanted.labels is None else wanted.labels.digest(),
         **asked,
     }
 

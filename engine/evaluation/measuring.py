@@ -14,6 +14,7 @@ from torch import Tensor
 
 from engine.base.errors import UserError
 from engine.config.sampling_settings import Settings
+from engine.data.labels import Labels
 from engine.data.packed import Packed
 from engine.device.plan import autocast
 from engine.evaluation.bootstrap import Interval
@@ -40,6 +41,8 @@ class Wanted:
     inception_weights: str | None = None
     reference: Part = "held_out"
     batch: int | None = None
+    labels: Labels | None = None
+    """of all packed pictures, those that the run is told of"""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,10 @@ class Measuring:
         """Begin the next measure."""
         self._finite.fill_(True)
         self._clock = time.monotonic()
+
+    def saw(self, output: Tensor) -> None:
+        """Look at what the network gave: whether it is finite is asked at the end."""
+        self._finite &= torch.isfinite(output).all()
 
     @property
     def finite(self) -> bool:

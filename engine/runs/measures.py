@@ -28,6 +28,8 @@ class Measure:
     better: Direction = "lower"
     sampled: bool = False
     extractor: Features = "none"
+    usual: bool = True
+    """taken when none are named, if it needs no weights"""
 
 
 MEASURES = {
@@ -59,6 +61,15 @@ MEASURES = {
         "indicates copying",
         better="higher",
         sampled=True,
+    ),
+    "labels": Measure(
+        "engine.evaluation.measures.labels:take",
+        "is what is asked for drawn?",
+        "balanced accuracy of a classifier, trained on the packed labels, on samples of each label; beside it the same "
+        "on held-out pictures, and how much else changes with one attribute",
+        better="higher",
+        sampled=True,
+        usual=False,
     ),
     "fid": Measure(
         "engine.evaluation.measures.fid:take",
@@ -99,7 +110,7 @@ MEASURES = {
     ),
 }
 
-PLAIN_MEASURES = tuple(name for name, measure in MEASURES.items() if measure.extractor == "none")
+PLAIN_MEASURES = tuple(name for name, m in MEASURES.items() if m.extractor == "none" and m.usual)
 """What needs nothing but the run and its pictures: the measures that are taken when none are named."""
 
 FEATURE_MEASURES = tuple(name for name, measure in MEASURES.items() if measure.extractor != "none")
