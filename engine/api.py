@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from engine.config.profile import Profile
 from engine.config.sampling_settings import Settings
 from engine.diffusion.schedule import Schedule
 from engine.jobs.files import Progress, Result, read_progress
-from engine.runs.evaluations import Evaluation, Score, check_measures, read_evaluation
+from engine.runs.evaluations import Evaluation, Part, Score, check_measures, read_evaluation
 from engine.runs.guides import find_guided
 from engine.runs.trained import Trained, find_trained
 from engine.sampling.drawing import batch_that_fits, draw
@@ -37,7 +37,7 @@ from engine.service.foreground import (
     new_foreground_job,
     start_worker,
 )
-from engine.service.targets import find_target
+from engine.service.targets import Resume, find_target
 
 __all__ = [
     "DdpmError",
@@ -199,7 +199,7 @@ def train(
     to_epoch: int | None = None,
     chunks: int | None = None,
     changes: Sequence[str] = (),
-    resume: Literal["auto", "never"] = "auto",
+    resume: Resume = "auto",
     device: str = "auto",
     home: Home | Path | str | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
@@ -238,7 +238,7 @@ def evaluate(
     spacing: str | None = None,
     seed: int | None = None,
     weights: Weights | None = None,
-    part: Literal["held_out", "train"] | None = None,
+    part: Part | None = None,
     extractor: Path | str | None = None,
     inception_weights: Path | str | None = None,
     batch: int | None = None,

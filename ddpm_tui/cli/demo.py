@@ -8,7 +8,7 @@ from typing import Any, TextIO
 import click
 
 from ddpm_tui.cli.common import device_option, home, note, say, set_option
-from ddpm_tui.cli.views import View
+from ddpm_tui.cli.views import ProgressView
 from engine.base.home import Home
 
 RUN = "demo"
@@ -71,7 +71,7 @@ class _Previews:
         self._folder = where.run(run).previews
         self._seen = set(self._folder.glob("*.png"))
 
-    def __call__(self, view: View) -> None:
+    def __call__(self, view: ProgressView) -> None:
         for path in sorted(set(self._folder.glob("*.png")) - self._seen):
             self._seen.add(path)
             view.aside(lambda stream, path=path: _show(path, self._size, stream))  # type: ignore[misc]

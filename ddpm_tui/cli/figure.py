@@ -18,7 +18,7 @@ from engine.base.text import shell_line, shell_word
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from engine.figures.grid import SampleSet
+    from engine.figures.grid import StoredSamples
 
 
 @click.group(cls=NounGroup)
@@ -148,7 +148,7 @@ def curves(runs: tuple[str, ...], measure: str, linear: bool, dpi: int, out: str
     import numpy as np
 
     from engine.base.errors import UserError
-    from engine.figures.curves import Series, loss_curves
+    from engine.figures.curves import FigureCurve, loss_curves
     from engine.runs.metrics import read_metrics
     from engine.runs.record import find_run
 
@@ -165,7 +165,7 @@ def curves(runs: tuple[str, ...], measure: str, linear: bool, dpi: int, out: str
             raise UserError(
                 f"run {run!r} has no {words[measure]} yet", "it is measured at the end of each epoch"
             )
-        series.append(Series(run, epochs["epoch"][known], epochs[measure][known]))
+        series.append(FigureCurve(run, epochs["epoch"][known], epochs[measure][known]))
     _save(
         loss_curves(series, x_label="epoch", y_label=words[measure], log=not linear, dpi=dpi),
         out,
@@ -176,7 +176,7 @@ def curves(runs: tuple[str, ...], measure: str, linear: bool, dpi: int, out: str
 
 def _chosen(
     reference: str, wanted: str | None, pictures: int, device: str, frames: bool = False
-) -> "SampleSet":
+) -> "StoredSamples":
     """Return the sample set of a checkpoint, of an exported folder, or of a whole RUN. If there is none, `pictures`
     samples are drawn as by `sample`, and stored.
     """

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from ddpm_tui.cli.common import drop_output, note, print_json_line
-from ddpm_tui.cli.views import Quiet, View, choose
+from ddpm_tui.cli.views import ProgressView, Quiet, choose
 from engine.base.files import MAKE_ROOM
 from engine.base.folders import JobFolder
 from engine.base.home import Home
@@ -123,7 +123,7 @@ def run_job(
     quiet: bool = False,
     json_lines: bool = False,
     go_on: str | None = None,
-    on_look: Callable[[View], None] = lambda view: None,
+    on_look: Callable[[ProgressView], None] = lambda view: None,
 ) -> Result:
     """Run one job in a worker, showing its progress, and return its result.
 
@@ -160,9 +160,9 @@ def run_job(
 def _watch(
     folder: JobFolder,
     worker: LocalWorker,
-    view: View,
+    view: ProgressView,
     signals: _Signals,
-    on_look: Callable[[View], None],
+    on_look: Callable[[ProgressView], None],
 ) -> None:
     """Show progress and messages until the worker has ended. Nothing is written to a terminal that has gone."""
     words = _Words(folder.log)
@@ -175,7 +175,7 @@ def _watch(
             patience -= POLL_S
             if patience <= 0:
                 worker.kill()
-        shown: View = Quiet() if signals.hung_up else view
+        shown: ProgressView = Quiet() if signals.hung_up else view
         said, signals.unsaid = signals.unsaid, []
         # Each line is held back until the next look, so that the last one can be left out: the command reports it in
         # its own words.

@@ -13,7 +13,7 @@ def log_to(run: str, texts: tuple[str, ...], once: bool, as_json: bool) -> None:
     """Log a run to each target and say how many steps each got. Raises UsageError, UserError, DamagedError; of several
     targets the first error, when the others are done."""
     from engine.loggers.following import log_run
-    from engine.loggers.targets import Target, parse_target
+    from engine.loggers.targets import LogTarget, parse_target
     from engine.runs.record import find_run
 
     folder = find_run(home(), run)
@@ -22,7 +22,7 @@ def log_to(run: str, texts: tuple[str, ...], once: bool, as_json: bool) -> None:
         target.check()
     stopping, done, errors = Event(), {}, []
 
-    def log(target: Target) -> None:
+    def log(target: LogTarget) -> None:
         try:
             done[str(target)] = log_run(folder, target, not once, note, stopping.is_set)
         except DdpmError as error:

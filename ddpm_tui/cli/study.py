@@ -27,7 +27,7 @@ from engine.base.text import shell_line
 
 if TYPE_CHECKING:
     from engine.base.files import FileLock
-    from engine.studies.plan import Step
+    from engine.studies.plan import StudyStep
     from engine.studies.spec import Study
 
 
@@ -73,7 +73,7 @@ def list_(as_json: bool) -> None:
         note(f"{name}: {why}")
 
 
-def _done(all_steps: "list[Step]") -> str:
+def _done(all_steps: "list[StudyStep]") -> str:
     return f"{sum(s.done for s in all_steps)}/{len(all_steps)}"
 
 
@@ -107,7 +107,7 @@ def show(name: str, small: bool, as_json: bool) -> None:
     )
 
 
-def _what(step: "Step") -> str:
+def _what(step: "StudyStep") -> str:
     if step.kind == "train":
         branch = f", branched at {step.branch_epoch}" if step.branch_of else ""
         return f"to epoch {step.epoch}{branch}"
@@ -217,7 +217,7 @@ def _queue(one: "Study", small: bool, device: str) -> None:
     note(f"{plural(added, 'job')} added; `ddpm-tui queue list` shows them")
 
 
-def _token(one: "Study", small: bool, step: "Step", jobs: list[dict[str, Any]]) -> str:
+def _token(one: "Study", small: bool, step: "StudyStep", jobs: list[dict[str, Any]]) -> str:
     """Return a token for a job. The same job has the same token, so that a request that was under way when the
     command was killed adds it only once. If its job has ended without success, the token changes.
     """
@@ -234,7 +234,7 @@ def _without_place(args: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in args.items() if key != "checkpoint"}
 
 
-def _same(job: dict[str, Any], step: "Step") -> bool:
+def _same(job: dict[str, Any], step: "StudyStep") -> bool:
     wanted = {"to_epoch": step.epoch} if step.kind == "train" else _without_place(step.args)
     found = job.get("args", {})
     return (job.get("kind"), job.get("run")) == (step.kind, step.run) and all(

@@ -1,7 +1,7 @@
 """`ddpm-tui train`: train a run in the foreground, from a profile or continuing a run."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,7 +10,7 @@ from ddpm_tui.cli.common import device_option, home, json_option, note, print_js
 from ddpm_tui.cli.numbers import CHUNKS, EPOCH
 
 if TYPE_CHECKING:
-    from engine.service.targets import Target
+    from engine.service.targets import Resume, TrainingTarget
 
 
 @click.command()
@@ -35,7 +35,7 @@ def train(
     to_epoch: int | None,
     chunks: int | None,
     overrides: tuple[str, ...],
-    resume: Literal["auto", "never"],
+    resume: "Resume",
     dry_run: bool,
     device: str,
     as_json: bool,
@@ -102,6 +102,6 @@ def train(
         note(f"{result.message}; draw from it: ddpm-tui sample {target.run}@latest --show")
 
 
-def _say_rates(target: "Target") -> None:
+def _say_rates(target: "TrainingTarget") -> None:
     for line in target.says:
         note(line)

@@ -21,7 +21,7 @@ PLAIN_INTERVAL_S = 15.0
 JSON_INTERVAL_S = 1.0
 
 
-class View(Protocol):
+class ProgressView(Protocol):
     """A display of a job's progress."""
 
     def update(self, progress: Progress) -> None:
@@ -93,7 +93,7 @@ class Plain(Quiet):
         draw(sys.stdout)
 
 
-class Terminal:
+class ProgressBar:
     """Shows a progress bar at the bottom, and the worker's messages above it."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -151,7 +151,7 @@ class Terminal:
             self._bars = None
 
 
-def choose(*, quiet: bool = False, json_lines: bool = False) -> View:
+def choose(*, quiet: bool = False, json_lines: bool = False) -> ProgressView:
     """Return the view that suits the output."""
     if json_lines:
         return JsonLines()
@@ -160,7 +160,7 @@ def choose(*, quiet: bool = False, json_lines: bool = False) -> View:
     if os.environ.get("TERM") != "dumb":
         for stream in (sys.stdout, sys.stderr):
             if stream.isatty():
-                return Terminal(stream)
+                return ProgressBar(stream)
     return Plain()
 
 

@@ -14,7 +14,7 @@ _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  #
 _ASCII = np.array([ord(c) for c in " '-'.:.|"])
 
 
-class Canvas:
+class BrailleCanvas:
     """Cells (rows, columns) of dots. What is painted later covers what was there, a whole cell at a time:
 
     a cell has one colour, so two curves in it could not be told apart anyhow.

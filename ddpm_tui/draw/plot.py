@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from ddpm_tui.draw.axis import Tick, linear_ticks, log_ticks
-from ddpm_tui.draw.braille import Canvas
+from ddpm_tui.draw.braille import BrailleCanvas
 from ddpm_tui.draw.caption import Look, legend_line, letter_of, readout_line, validation_style
 from ddpm_tui.draw.palettes import blend, curve_style, text_style
 from ddpm_tui.draw.series import Points, Reals, Series, columns
@@ -23,7 +23,7 @@ _ROW_OF_TICKS, _COLUMN_OF_TICKS = 3, 12  # about so many cells a tick
 
 
 @dataclass(frozen=True)
-class Frame:
+class PlotArea:
     """Where the plot area lies in the widget, in cells: for the inspect cursor and the mouse."""
 
     x: int
@@ -32,12 +32,12 @@ class Frame:
     rows: int
 
 
-def frame_of(width: int, height: int, label_width: int = 6) -> Frame:
+def frame_of(width: int, height: int, label_width: int = 6) -> PlotArea:
     """The plot area of a chart that size: legend above, labels left and below, each only where there is room."""
     left = label_width + 1 if width >= 18 else 0
     top = 1 if height >= 4 else 0
     bottom = 1 if height >= 6 else 0
-    return Frame(left, top, max(1, width - left), max(1, height - top - bottom))
+    return PlotArea(left, top, max(1, width - left), max(1, height - top - bottom))
 
 
 def chart_rows(
@@ -47,7 +47,7 @@ def chart_rows(
     look = look or Look()
     left, right = view.range(plot)
     frame = frame_of(width, height)
-    canvas = Canvas(frame.columns, frame.rows, look.braille and look.unicode)
+    canvas = BrailleCanvas(frame.columns, frame.rows, look.braille and look.unicode)
     curves = _curves(plot, view, left, right, canvas.width)
     bottom, top = y_range([c.low for c in curves if c.scales], [c.high for c in curves if c.scales], view.log)
     scale = _Scale(bottom, top, view.log, canvas.height)
@@ -134,7 +134,7 @@ class _Scale:
 
 
 def _dots(
-    canvas: Canvas, curve: _Curve, points: Points, view: View, left: float, right: float, scale: _Scale
+    canvas: BrailleCanvas, curve: _Curve, points: Points, view: View, left: float, right: float, scale: _Scale
 ) -> None:
     """A point of two dots for each value, where the values are few enough to be told apart."""
     x, y = points.x(view.unit), points.y
@@ -154,7 +154,7 @@ def _dots(
     canvas.dots(mask, curve.ink)
 
 
-def _marks(canvas: Canvas, plot: Plot, view: View, left: float, right: float, look: Look) -> None:
+def _marks(canvas: BrailleCanvas, plot: Plot, view: View, left: float, right: float, look: Look) -> None:
     places = []
     for mark in sorted(plot.marks, key=lambda m: m.x(view.unit)):
         x = mark.x(view.unit)
@@ -173,7 +173,7 @@ def _marks(canvas: Canvas, plot: Plot, view: View, left: float, right: float, lo
                 break
 
 
-def _end_letters(canvas: Canvas, curves: list[_Curve], scale: _Scale) -> None:
+def _end_letters(canvas: BrailleCanvas, curves: list[_Curve], scale: _Scale) -> None:
     """Without colours, each run's letter where its line ends."""
     for curve in curves:
         drawn = np.flatnonzero(np.isfinite(curve.low))
@@ -193,7 +193,7 @@ def _y_ticks(bottom: float, top: float, log: bool, rows: int) -> list[Tick]:
 
 
 def _with_y_labels(
-    body: list[list[Segment]], ticks: list[Tick], scale: _Scale, frame: Frame, look: Look
+    body: list[list[Segment]], ticks: list[Tick], scale: _Scale, frame: PlotArea, look: Look
 ) -> list[list[Segment]]:
     if not frame.x:
         return body
@@ -211,7 +211,9 @@ def _with_y_labels(
     ]
 
 
-def _x_labels(left: float, right: float, view: View, frame: Frame, width: int, look: Look) -> list[Segment]:
+def _x_labels(
+    left: float, right: float, view: View, frame: PlotArea, width: int, look: Look
+) -> list[Segment]:
     most = max(1, frame.columns // _COLUMN_OF_TICKS)
     whole = view.unit != "epochs" or right - left >= 4
     ticks = linear_ticks(left, right, most, whole)

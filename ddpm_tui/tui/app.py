@@ -46,7 +46,7 @@ from engine.base.home import Home
 if TYPE_CHECKING:
     from ddpm_tui.tui.screens.base import BaseScreen
     from ddpm_tui.tui.state.estimator import Estimating
-    from ddpm_tui.tui.state.store import Store
+    from ddpm_tui.tui.state.store import SnapshotStore
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class DdpmApp(Undoing, TerminalApp):
     def __init__(
         self,
         home: Home,
-        store: "Store",
+        store: "SnapshotStore",
         *,
         terminal: Terminal | None = None,
         low_bandwidth: bool = False,
@@ -267,9 +267,9 @@ class DdpmApp(Undoing, TerminalApp):
         self.push_screen(Help(self.screen))
 
     def action_commands(self) -> None:
-        from ddpm_tui.tui.screens.commands import Commands
+        from ddpm_tui.tui.screens.commands import CommandLog
 
-        self.push_screen(Commands())
+        self.push_screen(CommandLog())
 
     def action_go_to(self) -> None:
         from ddpm_tui.tui.screens.go_to import SUBJECTS, GoTo

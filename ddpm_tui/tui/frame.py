@@ -182,7 +182,7 @@ def _code(color: Color | None, system: ColorSystem, foreground: bool) -> str:
     return ";".join(color.downgrade(system).get_ansi_codes(foreground))
 
 
-class Written(CompositorUpdate):
+class WrittenUpdate(CompositorUpdate):
     """An update that is bytes already, in the shape in which Textual takes one."""
 
     def __init__(self, text: str) -> None:

@@ -12,7 +12,7 @@ from ddpm_tui.draw.glyphs import NoControl
 from ddpm_tui.draw.terminal import Depth, Terminal
 from ddpm_tui.tui import themes
 from ddpm_tui.tui.conversation import Conversation
-from ddpm_tui.tui.frame import Frame, Written
+from ddpm_tui.tui.frame import Frame, WrittenUpdate
 from ddpm_tui.tui.textual_private import CompositorUpdate, LayoutUpdate, OpenApp, TerminalAnswer, Update
 from ddpm_tui.tui.widgets.lines import LinesWidget
 from engine.base.home import Home
@@ -66,7 +66,7 @@ class TerminalApp(OpenApp):
                     if chop is not None and x < end and stop > start:
                         self._frame.update(x, y, chop, stop)
         text = self._frame.flush()
-        return Written(text) if text else None
+        return WrittenUpdate(text) if text else None
 
     def on_resize(self) -> None:
         self._frame.forget()

@@ -32,7 +32,7 @@ ORDERED = (events.InputEvent, events.Paste, events.Resize, events.AppFocus, even
 """What keeps its order."""
 
 
-class Work(Protocol):
+class PacedWork(Protocol):
     """A worker that goes on beside the app."""
 
     @property
@@ -53,7 +53,7 @@ class Turns:
     ) -> None:
         self._hand_on, self._at_rest, self._quit = hand_on, at_rest, quit
         self._waiting: deque[tuple[float, events.Event]] = deque()
-        self._work: list[Work] = []
+        self._work: list[PacedWork] = []
         self._task: asyncio.Task[None] | None = None
         self.limit = LIMIT_S
         self._tired = False
@@ -73,7 +73,7 @@ class Turns:
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def wait_for(self, work: Work) -> None:
+    def wait_for(self, work: PacedWork) -> None:
         """It belongs to what was pressed last: those behind wait for it."""
         self._work.append(work)
 

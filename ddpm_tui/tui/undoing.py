@@ -7,14 +7,14 @@ from ddpm_tui.tui.state.undo import Change, Undo
 from engine.base.errors import DdpmError
 
 if TYPE_CHECKING:
-    from ddpm_tui.tui.state.store import Store
+    from ddpm_tui.tui.state.store import SnapshotStore
 
 
 class Undoing:
     """Comes before App in a class."""
 
     undo: Undo
-    store: "Store"
+    store: "SnapshotStore"
 
     if TYPE_CHECKING:
 

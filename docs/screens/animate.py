@@ -20,7 +20,7 @@ from ddpm_tui.draw.terminal import Depth, Terminal
 from ddpm_tui.tui.app import DdpmApp
 from ddpm_tui.tui.state.curves import RunCurves, RunFollower
 from ddpm_tui.tui.state.reading import RunReader
-from ddpm_tui.tui.state.snapshot import Engine, JobView, Snapshot
+from ddpm_tui.tui.state.snapshot import EngineStatus, JobView, Snapshot
 from engine.base.home import Home
 from engine.client.asynchronous import AsyncClient
 from engine.jobs.files import Progress
@@ -92,7 +92,7 @@ async def main(run: str) -> None:
     to_epoch = round(float(curves.train["epoch"][-1]))
     store: Any = Replay(home)
     app = DdpmApp(home, store, terminal=Terminal(Depth.TRUECOLOR, unicode=True, braille=True, tty=True))
-    engine = Engine("connected", slots=("cpu",))
+    engine = EngineStatus("connected", slots=("cpu",))
     frames: list[tuple[Image.Image, int]] = []
 
     def shoot(milliseconds: int) -> None:

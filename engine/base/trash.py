@@ -37,7 +37,7 @@ class Trashed:
 
 
 @dataclass(frozen=True)
-class _Note:
+class _TrashNote:
     """trash.json. `origin` is relative to the home."""
 
     kind: Kind
@@ -186,7 +186,7 @@ def size_of(path: Path) -> int:
 
 def _read(home: Home, place: Path) -> Trashed:
     what = "a note in the trash"
-    note = typed(_Note, read_json(place / NOTE, what), what, place / NOTE)
+    note = typed(_TrashNote, read_json(place / NOTE, what), what, place / NOTE)
     parts = Path(note.origin).parts
     if not parts or Path(note.origin).is_absolute() or ".." in parts:
         raise DamagedError(f"{what} names a place outside {home.root}: {place / NOTE}")

@@ -24,7 +24,7 @@ from PIL import Image
 
 from engine.base.home import Home
 from engine.bench.options import Options
-from engine.bench.timing import Series
+from engine.bench.timing import Timings
 from engine.data.catalog import add_source
 from engine.data.packing import pack
 from engine.data.pool import available_cores
@@ -53,7 +53,7 @@ def measure_packing(work: Work, scratch: Path, size: int, recipe: str, options: 
     work.report("packing", text="bench: writing JPEGs")
     mean = write_jpegs(folder, count)
     cores = available_cores()
-    times = {what: Series() for what in ("packed", *WAYS)}
+    times = {what: Timings() for what in ("packed", *WAYS)}
     with _memory() as few_peak:  # not while it is timed: looking at memory takes time of its own
         _pack(work, scratch / "packing-few", folder, size, recipe)
     for number in range(1 if options.quick else 3):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from engine.bench.timing import Series
+from engine.bench.timing import Timings
 
 DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -43,7 +43,7 @@ def peak_cases(device: torch.device, precisions: list[str]) -> list[Peak]:
     return found
 
 
-def rates(peaks: list[Peak], times: dict[str, Series]) -> list[dict[str, Any]]:
+def rates(peaks: list[Peak], times: dict[str, Timings]) -> list[dict[str, Any]]:
     """GFLOP/s of each peak by its times, which are keyed by `key(peak)`."""
     return [
         {

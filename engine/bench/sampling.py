@@ -13,7 +13,7 @@ from engine.bench.timing import in_turns
 from engine.config.profile import Profile
 from engine.config.sampling_settings import Settings
 from engine.device import plan as precision
-from engine.device.plan import Plan
+from engine.device.plan import DevicePlan
 from engine.diffusion.samplers import SAMPLERS
 from engine.diffusion.schedule import Schedule
 from engine.jobs.context import Work
@@ -70,7 +70,7 @@ def measure_sampling(
 
 
 def _draw(
-    model: UNet, schedule: Schedule, profile: Profile, plan: Plan, settings: Settings, count: int
+    model: UNet, schedule: Schedule, profile: Profile, plan: DevicePlan, settings: Settings, count: int
 ) -> None:
     for _ in draw(model, schedule, profile, plan, settings, count, count):
         pass

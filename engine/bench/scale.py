@@ -23,7 +23,7 @@ from engine.jobs.context import Work
 from engine.runs.checkpoints import Manifest, list_checkpoints, prunable
 from engine.runs.metrics import Metrics, MetricsWriter
 from engine.service.states import Job, State
-from engine.service.store import Store
+from engine.service.store import QueueStore
 from engine.training.batches import Feeder
 
 
@@ -134,7 +134,7 @@ def _jobs(folder: Path, shrink: int) -> list[dict[str, Any]]:
     amounts = (10, 1_000 // shrink)
     stores, flips = [], []
     for amount in amounts:
-        store = Store.open(Home(folder / str(amount)).create().queue_db)
+        store = QueueStore.open(Home(folder / str(amount)).create().queue_db)
         for number in range(amount):
             store.insert(Job(id=f"job{number:05d}", kind="train", rank=number))
         stores.append(store)
@@ -146,7 +146,7 @@ def _jobs(folder: Path, shrink: int) -> list[dict[str, Any]]:
     return [moved, listed]
 
 
-def _flip(store: Store) -> Callable[[], object]:
+def _flip(store: QueueStore) -> Callable[[], object]:
     """Hold and release the first job in turn."""
     job = store.jobs()[0]
 

@@ -11,7 +11,7 @@ import torch
 from engine.bench.options import Options, timed
 from engine.bench.peaks import best, key, peak_cases, rates
 from engine.bench.subject import Subject, make_subject, waiter
-from engine.bench.timing import Series, in_turns, ratio
+from engine.bench.timing import Timings, in_turns, ratio
 from engine.config.profile import Profile
 from engine.config.store import override_profile
 from engine.device import plan as precision
@@ -73,7 +73,7 @@ def _case(subject: Subject) -> str:
     return f"{subject.name} {subject.plan.precision}"
 
 
-def step_row(subject: Subject, series: Series, ceilings: list[dict[str, Any]]) -> dict[str, Any]:
+def step_row(subject: Subject, series: Timings, ceilings: list[dict[str, Any]]) -> dict[str, Any]:
     """The figures of one subject, given the ceilings of the same rounds."""
     done = subject.flop * subject.pictures / 1e9
     top = best(ceilings, subject.plan.precision)

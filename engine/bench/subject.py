@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from engine.config.profile import Profile
 from engine.device import plan as precision
-from engine.device.plan import Plan
+from engine.device.plan import DevicePlan
 from engine.models.build import make_schedule, unet_config
 from engine.models.unet import UNet
 from engine.training.batches import Batch
@@ -30,7 +30,7 @@ class Subject:
 
     name: str
     profile: Profile
-    plan: Plan
+    plan: DevicePlan
     pictures: int
     micro_batch: int
     parameters: int

@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass
-class Series:
+class Timings:
     """Seconds of one thing, a value a round: `wall` and, over all threads of the process, `cpu`."""
 
     wall: list[float] = field(default_factory=list)
@@ -65,13 +65,13 @@ def in_turns(
     between: Callable[[str], None] = lambda name: None,
     clock: Callable[[], float] = time.perf_counter,
     cpu_clock: Callable[[], float] = time.process_time,
-) -> dict[str, Series]:
+) -> dict[str, Timings]:
     """Call every case once a round, `rounds` times after `warm_up` untimed rounds; each case's times.
 
     wait: called before each clock is read (a GPU has to finish) · between: called before each case with its
     name; may raise to stop.
     """
-    found = {name: Series() for name in cases}
+    found = {name: Timings() for name in cases}
     for number in range(warm_up + rounds):
         for name, case in cases.items():
             between(name)
@@ -84,7 +84,7 @@ def in_turns(
     return found
 
 
-def ratio(first: Series, second: Series, *, cpu: bool = False) -> float:
+def ratio(first: Timings, second: Timings, *, cpu: bool = False) -> float:
     """How many times longer `first` takes than `second`: the median of the rounds' own ratios."""
     pairs = zip(first.cpu, second.cpu, strict=True) if cpu else zip(first.wall, second.wall, strict=True)
     return statistics.median(a / b for a, b in pairs if b > 0)

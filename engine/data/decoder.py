@@ -42,7 +42,7 @@ class Block:
 
 
 @dataclass
-class Result:
+class DecodedBlock:
     """The pixels of a block without its broken pictures."""
 
     index: int
@@ -70,11 +70,11 @@ class Decoder:
         self.task = task
         self._zip = os.open(task.path, os.O_RDONLY | os.O_CLOEXEC) if task.kind == "zip" else -1
 
-    def work(self, block: Block) -> Result:
+    def work(self, block: Block) -> DecodedBlock:
         """Decode one block. Broken pictures are listed in the result; they do not raise."""
         if self.task.kind == "faces":
             return self._faces(block)
-        result = Result(block.index)
+        result = DecodedBlock(block.index)
         size = self.task.size
         pixels = np.empty((len(block.items), 3, size, size), np.uint8)
         for place, item in enumerate(block.items):
@@ -127,13 +127,13 @@ class Decoder:
         finally:
             os.close(file)
 
-    def _faces(self, block: Block) -> Result:
+    def _faces(self, block: Block) -> DecodedBlock:
         from engine.data.faces import faces
 
         numbers = [int(str(item[0])) for item in block.items]
         drawn = faces(self.task.seed, numbers[0], numbers[-1] + 1, self.task.size)
         pixels = np.ascontiguousarray(drawn.transpose(0, 3, 1, 2))
-        return Result(block.index, pixels.tobytes(), len(numbers))
+        return DecodedBlock(block.index, pixels.tobytes(), len(numbers))
 
     def close(self) -> None:
         if self._zip >= 0:

@@ -21,7 +21,7 @@ LARGEST: Final = 256 << 20
 """Files with more bytes than this are never pictures; they are not read."""
 
 
-class Known(Protocol):
+class KnownPictures(Protocol):
     """The state of the pictures when a data set was added."""
 
     @property
@@ -32,7 +32,7 @@ class Known(Protocol):
     def stamp(self) -> str: ...
 
 
-def fingerprint_now(listing: Listing, before: Known | None, packed: Sequence[PackedManifest]) -> str:
+def fingerprint_now(listing: Listing, before: KnownPictures | None, packed: Sequence[PackedManifest]) -> str:
     """Return the current fingerprint of the pictures.
 
     It is that of names and lengths, unless checksums differ; that of a packed state with the same checksums; or a new

@@ -17,11 +17,11 @@ from typing import IO, Any, Self
 from engine.base import failpoints, files
 from engine.base.folders import PackedFolder
 from engine.base.records import loads_json
-from engine.data.decoder import Result
+from engine.data.decoder import DecodedBlock
 
 
 @dataclass
-class Progress:
+class PackedTotals:
     """The totals of the finished blocks."""
 
     blocks: int = 0
@@ -46,7 +46,7 @@ class Journal:
         self, folder: PackedFolder, identity: dict[str, object], picture_bytes: int, per_block: int
     ) -> None:
         self.folder = folder
-        self.progress = Progress()
+        self.progress = PackedTotals()
         self._header = {"identity": identity, "per_block": per_block, "checksums": True}
         self._picture_bytes = picture_bytes
         self._per_block = per_block
@@ -67,7 +67,7 @@ class Journal:
                 file.close()
         self._part = self._journal = None
 
-    def resume(self) -> Progress:
+    def resume(self) -> PackedTotals:
         """Open the files, accept the valid blocks of an earlier attempt, and return the progress, which is kept up to
         date.
         """
@@ -112,7 +112,7 @@ class Journal:
         self._digest.update(pixels)
         return True
 
-    def append(self, result: Result) -> None:
+    def append(self, result: DecodedBlock) -> None:
         """Append a block: first its pixels, then its line. Raises DiskFullError."""
         assert self._part is not None
         with files.disk_errors(self._part_path):

@@ -134,7 +134,7 @@ def _candidates(listing: Listing) -> list[tuple[str, Callable[[], bytes]]]:
     return found
 
 
-def _from_zip(path: Path, entry: zips.Entry) -> bytes:
+def _from_zip(path: Path, entry: zips.ZipEntry) -> bytes:
     with open(path, "rb") as file:
         try:
             return zips.read_entry(file.fileno(), *entry[1:])

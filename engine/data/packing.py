@@ -25,9 +25,9 @@ from engine.base.home import Home
 from engine.base.text import plural
 from engine.data import catalog
 from engine.data.catalog import Source
-from engine.data.decoder import Block, Decoder, Result, Task
+from engine.data.decoder import Block, DecodedBlock, Decoder, Task
 from engine.data.freshness import digest
-from engine.data.journal import Journal, Progress
+from engine.data.journal import Journal, PackedTotals
 from engine.data.listing_checks import may_be_broken
 from engine.data.manifest import PackedManifest, is_whole
 from engine.data.partition import Partition
@@ -47,7 +47,7 @@ class PackingStoppedError(DdpmError):
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _PackingPlan:
     """The pictures to pack, in order."""
 
     task: Task
@@ -158,27 +158,27 @@ def _try_lock(folder: PackedFolder) -> FileLock | None:
     return None
 
 
-def _plan(home: Home, source: Source, size: int, recipe: str, limit: int | None) -> _Plan:
+def _plan(home: Home, source: Source, size: int, recipe: str, limit: int | None) -> _PackingPlan:
     identity = catalog.packed_identity(source, size, recipe, limit)
     limit = identity["limit"] if isinstance(identity["limit"], int) else None
     per_block = max(1, min(BLOCK_PICTURES, BLOCK_BYTES // (3 * size * size)))
     if source.kind == "built-in":
         task = Task("faces", "", "drawn", size, catalog.FACES_SEED)
-        return _Plan(task, source, identity, None, None, limit or catalog.FACES_COUNT, per_block)
+        return _PackingPlan(task, source, identity, None, None, limit or catalog.FACES_COUNT, per_block)
     listing = catalog.open_source(home, source)
     chosen = choose(listing.names, limit) if limit is not None else None
     task = Task(listing.kind, str(listing.path), recipe, size)
     total = len(chosen) if chosen is not None else len(listing.names)
-    return _Plan(task, source, identity, listing, chosen, total, per_block)
+    return _PackingPlan(task, source, identity, listing, chosen, total, per_block)
 
 
 def _decode_all(
-    plan: _Plan,
+    plan: _PackingPlan,
     journal: Journal,
     report: Report,
     should_stop: Callable[[], bool],
     processes: int | None,
-) -> Progress:
+) -> PackedTotals:
     """Decode the blocks that the journal does not have yet."""
     progress = journal.resume()
     files.require_free(
@@ -202,8 +202,8 @@ def _decode_all(
 
 
 def _results(
-    plan: _Plan, first: int, should_stop: Callable[[], bool], processes: int | None
-) -> Iterator[Result]:
+    plan: _PackingPlan, first: int, should_stop: Callable[[], bool], processes: int | None
+) -> Iterator[DecodedBlock]:
     left = -(-plan.total // plan.per_block) - first
     if left <= 1 and processes is None:  # starting processes would take longer than the work
         decoder = Decoder(plan.task)
@@ -219,7 +219,7 @@ def _results(
         yield from pool.results(plan.blocks(first), should_stop)
 
 
-def _check_broken(plan: _Plan, journal: Journal, progress: Progress) -> None:
+def _check_broken(plan: _PackingPlan, journal: Journal, progress: PackedTotals) -> None:
     """Raise an error as soon as it is certain that more than 1 % are broken. The report stays, the pixels are
     deleted.
     """
@@ -237,7 +237,7 @@ def _check_broken(plan: _Plan, journal: Journal, progress: Progress) -> None:
     )
 
 
-def _write_report(plan: _Plan, folder: PackedFolder, progress: Progress) -> None:
+def _write_report(plan: _PackingPlan, folder: PackedFolder, progress: PackedTotals) -> None:
     lines = []
     for place, reason in progress.broken:
         name = plan.name(place).encode("utf-8", "backslashreplace").decode()
@@ -245,7 +245,7 @@ def _write_report(plan: _Plan, folder: PackedFolder, progress: Progress) -> None
     files.write_text(folder.report, "".join(lines))
 
 
-def _publish(plan: _Plan, folder: PackedFolder, journal: Journal, progress: Progress) -> None:
+def _publish(plan: _PackingPlan, folder: PackedFolder, journal: Journal, progress: PackedTotals) -> None:
     """Write split and report, rename the files, and write the manifest last."""
     broken = {place for place, _ in progress.broken}
     names = [plan.name(place) for place in range(plan.total) if place not in broken]

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from engine.base.errors import DdpmError
-from engine.data.decoder import Block, Result, Task
+from engine.data.decoder import Block, DecodedBlock, Task
 
 WINDOW: Final = 3
 """Blocks per process that may be in progress or finished early; limits the memory."""
@@ -52,14 +52,14 @@ class DecoderPool:
     ) -> None:
         self.close()
 
-    def results(self, blocks: Iterable[Block], should_stop: Callable[[], bool]) -> Iterator[Result]:
+    def results(self, blocks: Iterable[Block], should_stop: Callable[[], bool]) -> Iterator[DecodedBlock]:
         """Yield the result of every block in the order of the blocks; end early if `should_stop` returns True.
 
         Raises DdpmError if a decoder dies.
         """
         waiting = iter(blocks)
         order: list[int] = []  # indices in progress or finished early, in order
-        early: dict[int, Result] = {}
+        early: dict[int, DecodedBlock] = {}
         window = WINDOW * len(self._children)
         while not should_stop():
             for block in islice(waiting, window - len(order)):
@@ -82,12 +82,12 @@ class DecoderPool:
             raise self._died(connection) from None
         self._busy[connection] += 1
 
-    def _receive(self, connection: Connection) -> Result:
+    def _receive(self, connection: Connection) -> DecodedBlock:
         try:
             result = connection.recv()
         except (EOFError, OSError, pickle.UnpicklingError):
             raise self._died(connection) from None
-        assert isinstance(result, Result)
+        assert isinstance(result, DecodedBlock)
         self._busy[connection] -= 1
         return result
 

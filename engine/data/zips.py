@@ -29,7 +29,7 @@ _LARGEST: Final = (1 << 63) - 2
 """The most unpacked bytes that the system's own numbers hold, with one more to detect excess."""
 
 
-class Entry(NamedTuple):
+class ZipEntry(NamedTuple):
     """The position of one file in the archive."""
 
     name: str
@@ -48,7 +48,7 @@ class UnreadableEntryError(Exception):
     """One file of the archive that cannot be read; the message is the reason."""
 
 
-def entries(path: Path) -> Iterator[Entry]:
+def entries(path: Path) -> Iterator[ZipEntry]:
     """Yield the files of a zip (no folders) in the order of its central directory.
 
     Raises UserError if the file is not a zip, is truncated, is one part of a split zip, or is a web page saved in its
@@ -63,7 +63,7 @@ def entries(path: Path) -> Iterator[Entry]:
         ) from error
 
 
-def _walk(path: Path, file: IO[bytes]) -> Iterator[Entry]:
+def _walk(path: Path, file: IO[bytes]) -> Iterator[ZipEntry]:
     """Read by the length of the central directory, because macOS writes the number of entries modulo 65,536."""
     length = file.seek(0, os.SEEK_END)
     if not length:
@@ -87,7 +87,7 @@ def _walk(path: Path, file: IO[bytes]) -> Iterator[Entry]:
             yield entry._replace(offset=place) if place != entry.offset else entry
 
 
-def _entry(file: IO[bytes], header: bytes) -> tuple[Entry, bytes, int]:
+def _entry(file: IO[bytes], header: bytes) -> tuple[ZipEntry, bytes, int]:
     """Return the entry of one header of the central directory, its raw name, and the length of the fields after the
     header.
     """
@@ -107,7 +107,7 @@ def _entry(file: IO[bytes], header: bytes) -> tuple[Entry, bytes, int]:
         method = unpack.LINK
     elif flags & _ENCRYPTED:
         method = unpack.ENCRYPTED
-    return Entry(name, offset, stored, size, method, crc), raw, tail_length
+    return ZipEntry(name, offset, stored, size, method, crc), raw, tail_length
 
 
 def _unwrapped(path: Path, descriptor: int, offset: int, raw: bytes, last: int, wraps: int) -> int:

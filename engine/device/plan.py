@@ -67,7 +67,7 @@ class DeviceFacts:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DevicePlan:
     """All decisions for one run on one device, with the reasons. Stored in run.json."""
 
     device: str
@@ -95,7 +95,7 @@ class Plan:
         return {**asdict(self), "reasons": list(self.reasons)}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Plan":
+    def from_json(cls, data: dict[str, Any]) -> "DevicePlan":
         """Return the plan from to_json's output; fields of a newer version are ignored. Raises DamagedError for
         anything else.
         """
@@ -187,7 +187,9 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def decide(facts: DeviceFacts, profile: Profile, data_bytes: int = 0, pictures: int | None = None) -> Plan:
+def decide(
+    facts: DeviceFacts, profile: Profile, data_bytes: int = 0, pictures: int | None = None
+) -> DevicePlan:
     """Return the plan for a device and a profile. `pictures`: the number of training pictures, if known. Pure. Forced
     values take precedence and are checked.
 
@@ -195,7 +197,7 @@ def decide(facts: DeviceFacts, profile: Profile, data_bytes: int = 0, pictures: 
     """
     training = profile.training
     reasons: list[str] = []
-    return Plan(
+    return DevicePlan(
         device=facts.device,
         device_name=facts.name,
         precision=_precision(facts, training.precision, reasons),
@@ -265,7 +267,7 @@ def _compile(facts: DeviceFacts, training: TrainingSection, pictures: int | None
     return False
 
 
-def apply(plan: Plan) -> torch.device:
+def apply(plan: DevicePlan) -> torch.device:
     """Set up the process as planned, and return the torch device."""
     torch.set_num_threads(plan.threads)
     torch.backends.cudnn.benchmark = plan.cudnn_benchmark
@@ -285,6 +287,6 @@ def apply(plan: Plan) -> torch.device:
     return torch.device(plan.device)
 
 
-def autocast(plan: Plan) -> torch.autocast:
+def autocast(plan: DevicePlan) -> torch.autocast:
     """Return the context for a forward pass; it does nothing in fp32."""
     return torch.autocast(plan.kind, dtype=plan.autocast_dtype, enabled=plan.autocast_dtype is not None)

@@ -11,7 +11,7 @@ from engine.diffusion.names import Prediction
 from engine.diffusion.noise import NoiseSource
 from engine.diffusion.reverse import Denoiser
 from engine.diffusion.samplers.ddpm import Ddpm
-from engine.diffusion.samplers.step import CLEAN, Level, SamplerOptions, step_beta
+from engine.diffusion.samplers.step import CLEAN, NoiseLevel, SamplerOptions, step_beta
 from engine.diffusion.schedule import Schedule
 
 Visits = Callable[[int], object]
@@ -56,7 +56,7 @@ def invert(
     2023), because the network is asked there. `visit` may raise to stop.
     """
     x, calls = x_0, 0
-    levels = [CLEAN, *(Level(schedule.log_alpha_bars[t]) for t in reversed(chosen))]
+    levels = [CLEAN, *(NoiseLevel(schedule.log_alpha_bars[t]) for t in reversed(chosen))]
     for t, there, here in zip(reversed(chosen), levels, levels[1:], strict=False):
         ratio = here.alpha / there.alpha
         steps = torch.full((len(x),), t, dtype=torch.int64, device=x.device)
@@ -91,7 +91,7 @@ def inpaint(
     fit together. Outside of the mask the result is x_0.
     """
     step = Ddpm(SamplerOptions(noise))
-    levels = [*(Level(schedule.log_alpha_bars[t]) for t in chosen), CLEAN]
+    levels = [*(NoiseLevel(schedule.log_alpha_bars[t]) for t in chosen), CLEAN]
     x, calls = noise.initial().to(x_0), 0
     for index, t in enumerate(chosen):
         here, there = levels[index], levels[index + 1]

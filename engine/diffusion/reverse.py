@@ -14,7 +14,7 @@ from engine.diffusion.forward import check_prediction, eps_from, x_0_from
 from engine.diffusion.names import Prediction, Variance
 from engine.diffusion.noise import NoiseSource
 from engine.diffusion.samplers import SamplerName, sampler_named
-from engine.diffusion.samplers.step import CLEAN, Level, SamplerOptions, SamplerStep
+from engine.diffusion.samplers.step import CLEAN, NoiseLevel, SamplerOptions, SamplerStep
 from engine.diffusion.schedule import Schedule
 from engine.diffusion.spacing import Spacing, timesteps
 
@@ -65,7 +65,7 @@ def sample(
         raise ValueError(f"unknown variance {variance!r}; there are {', '.join(get_args(Variance))}")
     step: SamplerStep = load(sampler_named(sampler).step)(SamplerOptions(noise, eta, variance))
     chosen = timesteps(schedule.steps, steps, spacing, schedule.log_alpha_bars)
-    levels = [*(Level(schedule.log_alpha_bars[t]) for t in chosen), CLEAN]
+    levels = [*(NoiseLevel(schedule.log_alpha_bars[t]) for t in chosen), CLEAN]
 
     x = _start(shape_or_noise, noise)
     for index, t in enumerate(chosen[begin:], begin):

@@ -16,7 +16,7 @@ from engine.base.text import plural
 from engine.data.job import pack_for
 from engine.data.labelled import open_pictures
 from engine.data.manifest import is_whole
-from engine.evaluation.kept import Kept
+from engine.evaluation.kept import KeptEvaluation
 from engine.evaluation.measuring import Wanted
 from engine.evaluation.score import score
 from engine.jobs.context import Work
@@ -66,7 +66,7 @@ def run_evaluation(work: Work) -> Result:
     identity = _identity(trained, loaded, packed.manifest.identity, wanted)
     if guide is not None:
         identity["guide_sha256"] = guide.sha256(str(settings.guide_weights))
-    kept = Kept.open(trained.place.evaluations, identity, packed.size)
+    kept = KeptEvaluation.open(trained.place.evaluations, identity, packed.size)
     if kept.scores or len(kept.samples):
         measured = ", ".join(kept.scores) or "no measure"
         work.say(

@@ -22,7 +22,7 @@ from engine.base.records import read_json
 from engine.runs.evaluations import KEPT, Score, score_from_wire, score_to_wire
 
 
-class Kept:
+class KeptEvaluation:
     """scores: by measure · pairs: uint8 (H, W, 3), the picture of memorisation · samples: uint8 (n, size, size, 3),
     the first n that are to be drawn · seconds: what drawing them took."""
 
@@ -37,7 +37,7 @@ class Kept:
             self._read(folder)
 
     @classmethod
-    def open(cls, evaluations: Path, identity: Mapping[str, Any], size: int) -> "Kept":
+    def open(cls, evaluations: Path, identity: Mapping[str, Any], size: int) -> "KeptEvaluation":
         """What there is of this wish; where another process is at it at this moment, nothing."""
         text = json.dumps(identity, sort_keys=True, default=str)
         folder = evaluations / f"{KEPT}{hashlib.sha256(text.encode()).hexdigest()[:16]}"

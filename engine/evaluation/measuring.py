@@ -20,7 +20,7 @@ from engine.device.plan import autocast
 from engine.evaluation.bootstrap import Interval
 from engine.evaluation.distances import Distance, Distances, Report
 from engine.evaluation.extractors import Extractor, open_extractor
-from engine.evaluation.kept import Kept
+from engine.evaluation.kept import KeptEvaluation
 from engine.evaluation.reference import ReferencePictures, choose
 from engine.runs.evaluations import Part, Reference
 from engine.sampling.drawing import batch_that_fits, draw
@@ -71,7 +71,9 @@ class Measuring:
     done, total, unit), and may raise to stop.
     """
 
-    def __init__(self, loaded: Loaded, packed: Packed, wanted: Wanted, report: Report, kept: Kept) -> None:
+    def __init__(
+        self, loaded: Loaded, packed: Packed, wanted: Wanted, report: Report, kept: KeptEvaluation
+    ) -> None:
         """Raises UserError for fewer than 2 pictures."""
         if wanted.n < 2:
             raise UserError(f"-n {wanted.n}: scoring needs at least 2 pictures")

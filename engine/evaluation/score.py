@@ -14,7 +14,7 @@ from engine.base.named import load, pick
 from engine.data.packed import Packed
 from engine.device.out_of_memory import is_out_of_memory
 from engine.evaluation.distances import Report
-from engine.evaluation.kept import Kept
+from engine.evaluation.kept import KeptEvaluation
 from engine.evaluation.measuring import NOISE_SEED, Figure, Measuring, Wanted
 from engine.jobs.context import Stopped
 from engine.runs.evaluations import Score
@@ -39,7 +39,7 @@ def score(
     wanted: Wanted,
     report: Report = lambda measure, done, total, unit: None,
     scored: Callable[[Score], None] = lambda score: None,
-    kept: Kept | None = None,
+    kept: KeptEvaluation | None = None,
     missed: Callable[[str, DdpmError], None] = lambda measure, error: None,
 ) -> Scored:
     """Take the measures; `scored` hears of each figure as it is had; what is in `kept` is not made again, and what is
@@ -48,7 +48,7 @@ def score(
 
     Raises UserError for fewer than 2 samples, and what kept the first measure from being taken where none could be.
     """
-    return _Scoring(loaded, packed, wanted, report, scored, kept or Kept(packed.size), missed).run()
+    return _Scoring(loaded, packed, wanted, report, scored, kept or KeptEvaluation(packed.size), missed).run()
 
 
 class _Scoring:
@@ -61,7 +61,7 @@ class _Scoring:
         wanted: Wanted,
         report: Report,
         scored: Callable[[Score], None],
-        kept: Kept,
+        kept: KeptEvaluation,
         missed: Callable[[str, DdpmError], None],
     ) -> None:
         self.wanted, self.scored, self.kept, self.missed = wanted, scored, kept, missed

@@ -38,7 +38,7 @@ WEB_FILES = ("index.html", "page.js", "draw.js")
 
 
 @dataclass(frozen=True)
-class Source:
+class Exported:
     """What is exported: the checkpoint, its network on the CPU in float32, and how pictures are drawn from it."""
 
     home: Home
@@ -83,7 +83,7 @@ class Source:
 
 def open_source(
     home: Home, trained: Trained, weights: Weights | None, half: bool, runtime: Path | None
-) -> Source:
+) -> Exported:
     """Load a checkpoint for exporting: on the CPU, in float32, so that machines agree on its pictures.
 
     Raises DamagedError for one that is not whole.
@@ -93,14 +93,14 @@ def open_source(
     )
     plain = replace(trained, profile=trained.profile.model_copy(update={"training": training}))
     settings = trained.settings({"weights": weights})
-    return Source(home, trained, load(plain, settings, "cpu"), settings, half, runtime)
+    return Exported(home, trained, load(plain, settings, "cpu"), settings, half, runtime)
 
 
 Draw = Callable[[int, Callable[[], None]], np.ndarray]
 """Pictures 0 … n−1 of seed 0, uint8 (n, size, size, 3), from the written files; the second is called now and then."""
 
 
-def write_folder(source: Source, folder: Path) -> Draw:
+def write_folder(source: Exported, folder: Path) -> Draw:
     """Weights, profile and record, as this program reads them."""
     run, of = source.trained.place, source.trained.of
     if not isinstance(of, CheckpointInfo) or source.trained.run is None:
@@ -114,7 +114,7 @@ def write_folder(source: Source, folder: Path) -> Draw:
     return pictures
 
 
-def write_safetensors(source: Source, folder: Path) -> Draw:
+def write_safetensors(source: Exported, folder: Path) -> Draw:
     """One file of tensors, which says in its metadata what they are of."""
     path = folder / "model.safetensors"
     metadata = {
@@ -134,7 +134,7 @@ def write_safetensors(source: Source, folder: Path) -> Draw:
     return pictures
 
 
-def write_diffusers(source: Source, folder: Path) -> Draw:
+def write_diffusers(source: Exported, folder: Path) -> Draw:
     """A pipeline folder of diffusers with its own network, scheduler and pipeline code."""
     note = f"Part of a model exported by ddpm-tui {VERSION}; MIT licence."
     for part, module in (
@@ -184,7 +184,7 @@ def _by_diffusers(folder: Path, count: int, on_step: Callable[[], None]) -> np.n
     return pictures
 
 
-def write_onnx(source: Source, folder: Path) -> Draw:
+def write_onnx(source: Exported, folder: Path) -> Draw:
     """The network, and a script that draws from it with NumPy and ONNX Runtime."""
     _write_network(source, folder)
     note = f"Part of a model exported by ddpm-tui {VERSION}; MIT licence."
@@ -193,7 +193,7 @@ def write_onnx(source: Source, folder: Path) -> Draw:
     return lambda count, on_step: _by_numpy(folder, count, on_step)
 
 
-def write_web(source: Source, folder: Path) -> Draw:
+def write_web(source: Exported, folder: Path) -> Draw:
     """A page that draws from the network in the browser, with ONNX Runtime's files if they were given."""
     _write_network(source, folder)
     for name in WEB_FILES:
@@ -203,7 +203,7 @@ def write_web(source: Source, folder: Path) -> Draw:
     return lambda count, on_step: _by_numpy(folder, count, on_step)
 
 
-def _write_network(source: Source, folder: Path) -> None:
+def _write_network(source: Exported, folder: Path) -> None:
     """model.onnx and model.json. Another format's network is copied: tracing one takes many seconds."""
     from engine.export import onnx_file
 
@@ -233,7 +233,7 @@ def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-WRITERS: dict[str, tuple[Callable[[Source, Path], Draw], str]] = {
+WRITERS: dict[str, tuple[Callable[[Exported, Path], Draw], str]] = {
     "folder": (write_folder, "ddpm-tui"),
     "safetensors": (write_safetensors, "ddpm-tui"),
     "diffusers": (write_diffusers, "diffusers"),

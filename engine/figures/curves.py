@@ -14,7 +14,7 @@ DASHES = ("-", "--", ":", "-.")
 
 
 @dataclass(frozen=True)
-class Series:
+class FigureCurve:
     """One curve: x and y (n,); several seeds are one series with low and high around it."""
 
     name: str
@@ -25,7 +25,13 @@ class Series:
 
 
 def loss_curves(
-    series: Sequence[Series], *, x_label: str, y_label: str, title: str = "", log: bool = True, dpi: int = 150
+    series: Sequence[FigureCurve],
+    *,
+    x_label: str,
+    y_label: str,
+    title: str = "",
+    log: bool = True,
+    dpi: int = 150,
 ) -> Image.Image:
     """Return the curves, with the legend beside them so that it hides nothing.
 

@@ -19,7 +19,7 @@ from engine.runs.sample_record import read_sample
 
 
 @dataclass(frozen=True)
-class SampleSet:
+class StoredSamples:
     """A stored set of samples with its record."""
 
     folder: SampleFolder
@@ -50,13 +50,13 @@ class SampleSet:
         return int(shape[1 if frames else 0])
 
 
-def read_set(path: Path) -> SampleSet:
+def read_set(path: Path) -> StoredSamples:
     """Read the set in a folder below samples/. Raises DamagedError."""
     folder = SampleFolder(path)
-    return SampleSet(folder, read_sample(folder))
+    return StoredSamples(folder, read_sample(folder))
 
 
-def sample_sets(samples: Path) -> list[SampleSet]:
+def sample_sets(samples: Path) -> list[StoredSamples]:
     """Return the readable sets of a samples/ folder, oldest first."""
     found = []
     for path in sorted(samples.glob("[0-9]*")) if samples.is_dir() else []:
@@ -66,13 +66,13 @@ def sample_sets(samples: Path) -> list[SampleSet]:
 
 
 def choose_set(
-    sets: Sequence[SampleSet],
+    sets: Sequence[StoredSamples],
     of: str,
     wanted: str | None,
     *,
     step: int | None = None,
     frames: bool = False,
-) -> SampleSet | None:
+) -> StoredSamples | None:
     """Return the newest of `sets`, or the one with an id; optionally only sets of one checkpoint, or with a stored
     denoising. None if there is no such set yet.
 
@@ -100,14 +100,16 @@ def choose_set(
     return sets[-1] if sets else None
 
 
-def samples(chosen: SampleSet, *, pictures: int, columns: int, scale: int, caption: bool) -> Image.Image:
+def samples(chosen: StoredSamples, *, pictures: int, columns: int, scale: int, caption: bool) -> Image.Image:
     """Draw the first `pictures` of a set in rows of `columns`."""
     drawn = _load(chosen.folder.pictures)[:pictures]
     rows: list[list[Picture | None]] = [list(drawn[i : i + columns]) for i in range(0, len(drawn), columns)]
     return labelled_sheet(rows, scale=scale, caption=chosen.words if caption else "", margin=MARGIN)
 
 
-def denoising(chosen: SampleSet, *, pictures: int, columns: int, scale: int, caption: bool) -> Image.Image:
+def denoising(
+    chosen: StoredSamples, *, pictures: int, columns: int, scale: int, caption: bool
+) -> Image.Image:
     """Draw samples as rows, from noise at the left to the face at the right, with `columns` evenly chosen frames."""
     frames = _load(chosen.folder.trajectory)
     at = np.unique(np.linspace(0, len(frames) - 1, min(columns, len(frames))).round().astype(int))

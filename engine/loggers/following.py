@@ -17,7 +17,7 @@ from engine.base.records import read_json
 from engine.base.typed import Count, typed
 from engine.config.profile import Profile
 from engine.config.store import to_toml
-from engine.loggers.targets import Opening, Sink, Target, first_line
+from engine.loggers.targets import LogTarget, Opening, Sink, first_line
 from engine.runs.evaluations import read_evaluations
 from engine.runs.metrics import RowsReader
 from engine.runs.record import read_record
@@ -43,7 +43,7 @@ class Written:
 
 def log_run(
     run: RunFolder,
-    target: Target,
+    target: LogTarget,
     follow: bool = True,
     say: Callable[[str], None] = lambda text: None,
     stopping: Callable[[], bool] = lambda: False,
@@ -161,7 +161,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _read_state(path: Path, target: Target) -> Written:
+def _read_state(path: Path, target: LogTarget) -> Written:
     if not path.exists():
         return Written(str(target))
     try:

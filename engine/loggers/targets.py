@@ -64,7 +64,7 @@ PLACES = "tensorboard:DIR, wandb, wandb:PROJECT, trackio, trackio:PROJECT, mlflo
 
 
 @dataclass(frozen=True)
-class Target:
+class LogTarget:
     """One logger with its place: a folder's absolute path, a project, or ""."""
 
     logger: str
@@ -95,7 +95,7 @@ class Target:
             )
 
 
-def parse_target(text: str, below: Path) -> Target:
+def parse_target(text: str, below: Path) -> LogTarget:
     """A target from its text; a relative folder is one in `below`. Raises UsageError for what is none."""
     name, _, place = text.partition(":")
     if name not in LOGGERS:
@@ -104,7 +104,7 @@ def parse_target(text: str, below: Path) -> Target:
         if not place:
             raise UsageError(f"{name} needs a folder", f"{name}:DIR")
         place = str(below / Path(place).expanduser())
-    return Target(name, place)
+    return LogTarget(name, place)
 
 
 def first_line(error: BaseException) -> str:

@@ -299,7 +299,7 @@ def read_evaluation(path: Path) -> Evaluation:
     newer format."""
     what = f"the evaluation {path.name}"
     data = read_json(path, what)
-    stored = typed(_Stored, check_format(data, FORMAT, what, path), what, path)
+    stored = typed(_StoredEvaluation, check_format(data, FORMAT, what, path), what, path)
     try:
         scores = {name: score_from_wire(name, entry) for name, entry in stored.scores.items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -314,7 +314,7 @@ def read_evaluation(path: Path) -> Evaluation:
 
 
 @dataclass(frozen=True)
-class _Stored:
+class _StoredEvaluation:
     """An evaluation's file."""
 
     id: str

@@ -113,7 +113,7 @@ def _halve(source: Path, target: Path) -> None:
 
 
 @dataclass(frozen=True)
-class _Stored:
+class _StoredExport:
     """export.json."""
 
     run: str
@@ -136,7 +136,7 @@ def read_export(path: Path) -> Export:
     facts = read_json(folder.record, "the record of the export")
     try:
         what = "the record of the export"
-        stored = typed(_Stored, check_format(facts, FORMAT, what, folder.record), what)
+        stored = typed(_StoredExport, check_format(facts, FORMAT, what, folder.record), what)
     except DamagedError as error:
         raise DamagedError(
             f"the record of the export is not whole: {folder.record} ({error.what})", "export it again"

@@ -85,7 +85,7 @@ class _Labels:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _ShownPlan:
     """What is shown of a worker's plan; the rest of it is the worker's affair."""
 
     device: str = ""
@@ -97,7 +97,7 @@ class _Plan:
 class _Frozen:
     """What run.json's `frozen` may hold under these names. All of it is missing before the run has begun."""
 
-    plan: _Plan | None = None
+    plan: _ShownPlan | None = None
     device_kind: str | None = None
     data: _Pictures | None = None
     micro_batches: Annotated[list[list[Count]], Fits(_is_history, "pairs of a step and a size")] | None = None
@@ -108,7 +108,7 @@ class _Frozen:
 
 
 @dataclass(frozen=True)
-class _Stored:
+class _StoredRun:
     """run.json."""
 
     profile: dict[str, Any]
@@ -308,7 +308,7 @@ def _record(folder: RunFolder) -> RunRecord:
     data = check_format(read_json(folder.record, what), FORMAT, what, folder.record)
     check_seal(data, what, folder.record)
     data = migrated(data, MIGRATIONS, FORMAT, what)
-    stored = typed(_Stored, data, what, folder.record)
+    stored = typed(_StoredRun, data, what, folder.record)
     typed(_Frozen, stored.frozen, f"{what}, in frozen,", folder.record)
     record = RunRecord(
         folder.name,
@@ -328,7 +328,7 @@ def _record(folder: RunFolder) -> RunRecord:
 
 
 def _others(data: dict[str, Any]) -> dict[str, Any]:
-    found = unknown_fields(data, _Stored, "format", "name", seals.KEY)
+    found = unknown_fields(data, _StoredRun, "format", "name", seals.KEY)
     if data["lineage"] and (in_lineage := unknown_fields(data["lineage"], Lineage)):
         found["lineage"] = in_lineage
     return found

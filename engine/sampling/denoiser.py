@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from engine.config.asked import asked_values
 from engine.config.profile import LabelsSection
 from engine.config.sampling_settings import Settings
-from engine.device.plan import Plan, autocast
+from engine.device.plan import DevicePlan, autocast
 from engine.diffusion.guidance import guided
 from engine.diffusion.reverse import Denoiser
 from engine.diffusion.schedule import Schedule
@@ -21,7 +21,7 @@ def denoiser_for(
     model: nn.Module,
     guide: nn.Module | None,
     schedule: Schedule,
-    plan: Plan,
+    plan: DevicePlan,
     settings: Settings,
     y: Tensor | None,
     saw: Saw = lambda output: None,

@@ -11,7 +11,7 @@ from engine.base.errors import DdpmError
 from engine.base.text import plural
 from engine.config.profile import Profile
 from engine.config.sampling_settings import Settings
-from engine.device.plan import Plan
+from engine.device.plan import DevicePlan
 from engine.diffusion.noise import PictureNoise
 from engine.diffusion.reverse import sample, to_uint8
 from engine.diffusion.schedule import Schedule
@@ -43,7 +43,7 @@ def draw(
     model: nn.Module,
     schedule: Schedule,
     profile: Profile,
-    plan: Plan,
+    plan: DevicePlan,
     settings: Settings,
     count: int,
     batch: int,
@@ -143,7 +143,7 @@ def frame_steps(steps: int) -> frozenset[int]:
     return frozenset(round((i + 1) * steps / count) for i in range(count))
 
 
-def batch_that_fits(profile: Profile, plan: Plan, free_bytes: int, guided: bool = False) -> int:
+def batch_that_fits(profile: Profile, plan: DevicePlan, free_bytes: int, guided: bool = False) -> int:
     """Return the pictures per batch for sampling that fit into free memory, from the activations of the widest level
     without gradients; half as many if they are guided."""
     size, width = profile.data.size, profile.model.width

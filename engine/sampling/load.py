@@ -27,7 +27,7 @@ class Loaded:
     model: nn.Module
     schedule: Schedule
     profile: Profile
-    plan: precision.Plan
+    plan: precision.DevicePlan
     device: torch.device
     guide: nn.Module | None = None
     """a worse network of the same kind, on the same device, if one guides it"""

@@ -13,13 +13,13 @@ from engine.base.home import Home
 from engine.base.typed import typed
 from engine.jobs.files import QueueWishes, new_job_folder, read_progress, read_spec
 from engine.jobs.kinds import ADDED, title
-from engine.service.engine import Engine
+from engine.service.dispatcher import Dispatcher
 from engine.service.job_states import LOST, Change, states_that_take
 from engine.service.needed import kept_meanwhile
 from engine.service.planning import TrainRequest, check_after, make_run, plan_job, plan_training
 from engine.service.queue import Queue
 from engine.service.rebuild import new_job
-from engine.service.server import Client
+from engine.service.server import Peer
 from engine.service.settings import is_slot
 from engine.service.states import Intent, Job, Priority, State, job_number
 from engine.service.store import StaleError
@@ -37,7 +37,7 @@ STALE_TRIES = 5
 class Commands:
     """Handles requests to one engine. `stop`: called when the service should end."""
 
-    def __init__(self, home: Home, queue: Queue, engine: Engine, stop: Callable[[], None]) -> None:
+    def __init__(self, home: Home, queue: Queue, engine: Dispatcher, stop: Callable[[], None]) -> None:
         self.home = home
         self.queue = queue
         self.engine = engine
@@ -50,8 +50,8 @@ class Commands:
         )  # a target depends on the last one queued, so only one request at a time may add jobs
         self._started = time.time()
 
-    async def handle(self, client: Client, do: str, args: dict[str, Any]) -> Any:
-        method: Callable[[Client, Arguments], Awaitable[Any]] | None = getattr(self, f"do_{do}", None)
+    async def handle(self, client: Peer, do: str, args: dict[str, Any]) -> Any:
+        method: Callable[[Peer, Arguments], Awaitable[Any]] | None = getattr(self, f"do_{do}", None)
         if method is None:
             known = [name[3:] for name in dir(self) if name.startswith("do_")]
             close = nearest(do, known)
@@ -65,7 +65,7 @@ class Commands:
 
     # Reading.
 
-    async def do_status(self, _: Client, __: "Arguments") -> dict[str, Any]:
+    async def do_status(self, _: Peer, __: "Arguments") -> dict[str, Any]:
         return self.status()
 
     def status(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Commands:
             "jobs": counts,
         }
 
-    async def do_list(self, _: Client, args: "Arguments") -> dict[str, Any]:
+    async def do_list(self, _: Peer, args: "Arguments") -> dict[str, Any]:
         everything = args.flag("all")
         over = self.queue.over()
         shown = over if everything else over[-RECENT:]
@@ -109,7 +109,7 @@ class Commands:
             wire["progress"] = asdict(progress)
         return wire
 
-    async def do_show(self, _: Client, args: "Arguments") -> dict[str, Any]:
+    async def do_show(self, _: Peer, args: "Arguments") -> dict[str, Any]:
         job = self.queue.find(args.text("id"))
         folder = self.home.job(job.id)
         return {
@@ -120,7 +120,7 @@ class Commands:
             "history": [asdict(event) for event in await self.queue.history(job.id)],
         }
 
-    async def do_subscribe(self, client: Client, args: "Arguments") -> dict[str, Any]:
+    async def do_subscribe(self, client: Peer, args: "Arguments") -> dict[str, Any]:
         topics = args.texts("topics") or sorted(TOPICS)
         if unknown := set(topics) - TOPICS:
             raise UsageError(f"no topic {sorted(unknown)[0]!r}", f"there are: {', '.join(sorted(TOPICS))}")
@@ -128,13 +128,13 @@ class Commands:
         self.subscribed()
         return {"status": self.status(), "jobs": [self.wire(job) for job in self.queue.ordered()]}
 
-    async def do_unsubscribe(self, client: Client, _: "Arguments") -> None:
+    async def do_unsubscribe(self, client: Peer, _: "Arguments") -> None:
         client.topics = frozenset()
         self.subscribed()
 
     # Adding.
 
-    async def do_train(self, _: Client, args: "Arguments") -> dict[str, Any]:
+    async def do_train(self, _: Peer, args: "Arguments") -> dict[str, Any]:
         async with self._adding:
             return await self._train(args)
 
@@ -165,7 +165,7 @@ class Commands:
         job = await self.queue.add(make)
         return {"job": self.wire(job), "says": list(plan.says), "added": True}
 
-    async def do_add(self, _: Client, args: "Arguments") -> dict[str, Any]:
+    async def do_add(self, _: Peer, args: "Arguments") -> dict[str, Any]:
         async with self._adding:
             return await self._add(args)
 
@@ -217,7 +217,7 @@ class Commands:
 
     # Changing.
 
-    async def do_pause(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
+    async def do_pause(self, _: Peer, args: "Arguments") -> list[dict[str, Any]]:
         return await self._each(args, self._pause)
 
     async def _pause(self, job: Job) -> Job:
@@ -228,7 +228,7 @@ class Commands:
             job, states, State.PAUSED, "paused", hint="`queue resume` puts it back"
         )
 
-    async def do_resume(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
+    async def do_resume(self, _: Peer, args: "Arguments") -> list[dict[str, Any]]:
         return await self._each(args, self._resume)
 
     async def _resume(self, job: Job) -> Job:
@@ -236,7 +236,7 @@ class Commands:
             return await self.engine.supervisor.take_back(job)
         return await self._back(job, self._allowed(job, "resume", "resumed"), "resumed")
 
-    async def do_retry(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
+    async def do_retry(self, _: Peer, args: "Arguments") -> list[dict[str, Any]]:
         return await self._each(args, self._retry)
 
     async def _retry(self, job: Job) -> Job:
@@ -251,7 +251,7 @@ class Commands:
             return await self.queue.bring_back(job, states, reason, **changes)
         return await self.queue.transition(job, states, State.QUEUED, reason, **changes)
 
-    async def do_cancel(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
+    async def do_cancel(self, _: Peer, args: "Arguments") -> list[dict[str, Any]]:
         intent = Intent.KILL if args.flag("now") else Intent.CANCEL
 
         async def cancel(job: Job) -> Job:
@@ -268,7 +268,7 @@ class Commands:
 
         return await self._each(args, cancel)
 
-    async def do_hold(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
+    async def do_hold(self, _: Peer, args: "Arguments") -> list[dict[str, Any]]:
         async def hold(job: Job) -> Job:
             states = self._allowed(job, "hold", "held")
             return await self.queue.transition(
@@ -277,11 +277,11 @@ class Commands:
 
         return await self._each(args, hold)
 
-    async def do_hold_queue(self, _: Client, args: "Arguments") -> dict[str, Any]:
+    async def do_hold_queue(self, _: Peer, args: "Arguments") -> dict[str, Any]:
         await self.queue.set_on_hold(args.flag("on"))
         return self.status()
 
-    async def do_move(self, _: Client, args: "Arguments") -> list[dict[str, Any]]:
+    async def do_move(self, _: Peer, args: "Arguments") -> list[dict[str, Any]]:
         refused: list[dict[str, Any]] = []
         ids: list[str] = []
         for name in args.texts("ids"):
@@ -318,7 +318,7 @@ class Commands:
         moved = await self.queue.move(ids, before)
         return [*({"job": self.wire(job), "error": None} for job in moved), *refused]
 
-    async def do_stop(self, _: Client, args: "Arguments") -> dict[str, Any]:
+    async def do_stop(self, _: Peer, args: "Arguments") -> dict[str, Any]:
         """End the service. With `jobs`, workers first write a checkpoint and their jobs go back to the queue;
         otherwise they continue and the next service adopts them.
         """

@@ -26,7 +26,7 @@ from engine.base.version import VERSION
 from engine.jobs.files import AHEAD
 from engine.service.address import place_socket
 from engine.service.commands import Commands
-from engine.service.engine import Engine
+from engine.service.dispatcher import Dispatcher
 from engine.service.launchers import launcher_named
 from engine.service.leftovers import sweep
 from engine.service.live import Live
@@ -71,7 +71,7 @@ class Daemon:
         self.lock = lock
         self.queue = Queue.open(home)
         launcher = launcher_named(read_settings(home.settings)[0].launcher, home)
-        self.engine = Engine(home, self.queue, launcher)
+        self.engine = Dispatcher(home, self.queue, launcher)
         self._stop = asyncio.Event()
         self.commands = Commands(home, self.queue, self.engine, self._stop.set)
         self.server = Server(place_socket(home), self.commands.handle, VERSION, self._facts)

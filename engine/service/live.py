@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.base.home import Home
 from engine.jobs.files import read_progress
-from engine.service.engine import Engine
+from engine.service.dispatcher import Dispatcher
 from engine.service.queue import Queue
 from engine.service.server import Server
 from engine.service.states import Job
@@ -27,7 +27,12 @@ class Live:
     """Sends changes to the server's subscribers. `wire` converts a job to its form for clients."""
 
     def __init__(
-        self, home: Home, queue: Queue, engine: Engine, server: Server, wire: Callable[[Job], dict[str, Any]]
+        self,
+        home: Home,
+        queue: Queue,
+        engine: Dispatcher,
+        server: Server,
+        wire: Callable[[Job], dict[str, Any]],
     ) -> None:
         self.home = home
         self.queue = queue

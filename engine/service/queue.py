@@ -22,8 +22,8 @@ from engine.service import runs
 from engine.service.needed import kept_meanwhile
 from engine.service.rebuild import jobs_from_folders, was_on_hold
 from engine.service.scheduling import in_order
-from engine.service.states import Event, Job, State, job_number
-from engine.service.store import Store
+from engine.service.states import Job, State, Transition, job_number
+from engine.service.store import QueueStore
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ SHORT_S = 10.0
 class Queue:
     """All jobs. `jobs` is the state last written; `listeners` are called for every changed row."""
 
-    def __init__(self, home: Home, store: Store) -> None:
+    def __init__(self, home: Home, store: QueueStore) -> None:
         self.home = home
         self.jobs: dict[str, Job] = {job.id: job for job in store.jobs()}
         self.listeners: list[Listener] = []
@@ -60,7 +60,7 @@ class Queue:
     @classmethod
     def open(cls, home: Home) -> "Queue":
         """Open the database; if it is new or was damaged, fill it from the job folders."""
-        store = Store.open(home.queue_db)
+        store = QueueStore.open(home.queue_db)
         queue = cls(home, store)
         if store.set_aside:
             queue.problems["database"] = (
@@ -119,7 +119,7 @@ class Queue:
             return None
         return next((job for job in self.jobs.values() if job.token == token), None)
 
-    async def history(self, job_id: str) -> list[Event]:
+    async def history(self, job_id: str) -> list[Transition]:
         return await self.in_thread(lambda: self._store.history(job_id))
 
     # Writing.

@@ -23,7 +23,7 @@ class Wish(NamedTuple):
 
 
 @dataclass
-class Plan:
+class NextStarts:
     """The decisions. starts: (job, slot) in order · room: running job → the priority that needs its place · waits:
     why each queued job is not started · hold: (job, reason) whose predecessor failed.
     """
@@ -44,13 +44,13 @@ def plan(
     on_hold: bool,
     blocked: Callable[[Job], str | None],
     wanted: Callable[[Job], Wish],
-) -> Plan:
+) -> NextStarts:
     """Decide for all jobs.
 
     `blocked(job)` returns why a job cannot start now (its run is in use elsewhere, it must wait before a new
     attempt); `wanted(job)` returns the device it needs.
     """
-    result = Plan()
+    result = NextStarts()
     live = [job for job in jobs.values() if job.live]
     free = list(slots)
     for job in live:
@@ -102,7 +102,7 @@ def plan(
     return result
 
 
-def _ask_for_room(job: Job, fitting: Sequence[str], live: Sequence[Job], result: Plan) -> Job | None:
+def _ask_for_room(job: Job, fitting: Sequence[str], live: Sequence[Job], result: NextStarts) -> Job | None:
     """Let a waiting job with a priority ask one training behind it to make room; return that training, which an
     earlier job may already have asked.
     """
@@ -170,7 +170,7 @@ EXACT = 1 << 52
 """The largest whole number up to which floats are exact, including those between two numbers."""
 
 
-class Place(NamedTuple):
+class QueuePlace(NamedTuple):
     """The place of an unfinished job in the order."""
 
     id: str
@@ -178,12 +178,12 @@ class Place(NamedTuple):
     priority: int
 
 
-def entry_before(line: Sequence[Place], priority: int) -> str | None:
+def entry_before(line: Sequence[QueuePlace], priority: int) -> str | None:
     """Return the job before which a new one enters: the first with a lower priority; None: at the end."""
     return next((place.id for place in line if place.priority < priority), None)
 
 
-def new_ranks(line: Sequence[Place], moved: Sequence[str], before: str | None) -> dict[str, float]:
+def new_ranks(line: Sequence[QueuePlace], moved: Sequence[str], before: str | None) -> dict[str, float]:
     """Return ranks that put `moved`, in this order, directly before job `before` (None: at the end); `line` is in
     order.
 

@@ -33,7 +33,7 @@ HELLO_S = 30.0
 """Seconds after which a client that sends nothing after connecting is disconnected."""
 
 
-class Client:
+class Peer:
     """One connection. `topics`: its subscriptions."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -44,7 +44,7 @@ class Client:
         self.name = "?"
 
 
-Handler = Callable[[Client, str, dict[str, Any]], Awaitable[Any]]
+Handler = Callable[[Peer, str, dict[str, Any]], Awaitable[Any]]
 
 
 class Server:
@@ -54,7 +54,7 @@ class Server:
         self, path: Path, handle: Handler, version: str, facts: Callable[[], dict[str, Any]]
     ) -> None:
         self.path = path
-        self.clients: set[Client] = set()
+        self.clients: set[Peer] = set()
         self.subscribed: Callable[[], None] = lambda: None
         self.was_short: Callable[[Exception], None] = lambda error: None
         self._handle = handle
@@ -110,7 +110,7 @@ class Server:
             log.warning("refused a connection from another user")
             writer.close()
             return
-        client = Client(reader, writer)
+        client = Peer(reader, writer)
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -131,7 +131,7 @@ class Server:
                 await _last_words(client, sender)
             self._tasks.discard(task)
 
-    async def _converse(self, client: Client) -> None:
+    async def _converse(self, client: Peer) -> None:
         greeted = False
         while True:
             try:
@@ -155,7 +155,7 @@ class Server:
             client.outbox.reply(await self._answer(client, message))
             await client.outbox.room()
 
-    async def _answer(self, client: Client, message: dict[str, Any]) -> bytes:
+    async def _answer(self, client: Peer, message: dict[str, Any]) -> bytes:
         number, do, args = message.get("id"), message.get("do"), message.get("args", {})
         try:
             if not isinstance(do, str) or not isinstance(args, dict):
@@ -189,11 +189,11 @@ def _failed(number: Any, do: Any, error: Exception) -> bytes:
     return encode({"id": number, "ok": False, "error": error_to_wire(failure)})
 
 
-def _refuse(client: Client, error: DdpmError) -> None:
+def _refuse(client: Peer, error: DdpmError) -> None:
     client.outbox.reply(encode({"id": None, "ok": False, "error": error_to_wire(error)}))
 
 
-async def _send(client: Client) -> None:
+async def _send(client: Peer) -> None:
     """Send the outbox to the socket. Ends with the connection, or if the client reads nothing for too long."""
     transport = client.writer.transport
     transport.set_write_buffer_limits(high=65536)
@@ -208,7 +208,7 @@ async def _send(client: Client) -> None:
     transport.abort()
 
 
-async def _last_words(client: Client, sender: "asyncio.Task[None]") -> None:
+async def _last_words(client: Peer, sender: "asyncio.Task[None]") -> None:
     """Wait a short time for a refused client to read the reason."""
     for _ in range(20):
         if sender.done() or not len(client.outbox):

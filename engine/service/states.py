@@ -113,7 +113,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Event:
+class Transition:
     """One transition of one job in the history."""
 
     job: str

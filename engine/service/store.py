@@ -23,8 +23,8 @@ from engine.base.scarcity import is_scarce, scarce, unless_scarce
 from engine.base.typed import typed
 from engine.service import schema
 from engine.service.job_states import STATES
-from engine.service.scheduling import Place, entry_before, new_ranks
-from engine.service.states import ENDED, Event, Intent, Job, Priority, State
+from engine.service.scheduling import QueuePlace, entry_before, new_ranks
+from engine.service.states import ENDED, Intent, Job, Priority, State, Transition
 
 PATH_LIMIT = 511 - len("-journal")
 """The most bytes of a path that SQLite opens on Unix, with its journal beside it."""
@@ -45,7 +45,7 @@ class UnwritableError(DdpmError):
     """The database cannot be written now: the disk is full (exit code 73) or read-only. Nothing was changed."""
 
 
-class Store:
+class QueueStore:
     """One open database. `fresh`: it was just created; `set_aside`: the new path of a damaged one."""
 
     def __init__(
@@ -57,7 +57,7 @@ class Store:
         self._connection = connection
 
     @classmethod
-    def open(cls, path: Path) -> "Store":
+    def open(cls, path: Path) -> "QueueStore":
         """Open or create the database. A file that is not an intact database of ours is renamed.
 
         A database of an older schema is migrated, and a copy of it is kept. Raises UnwritableError if the disk is
@@ -106,14 +106,14 @@ class Store:
         with _errors(self.path):
             return dict(self._connection.execute("SELECT job, MAX(seq) FROM events GROUP BY job").fetchall())
 
-    def history(self, job_id: str) -> list[Event]:
+    def history(self, job_id: str) -> list[Transition]:
         """Return every transition of a job, oldest first."""
         with _errors(self.path):
             rows = self._connection.execute(
                 "SELECT job, attempt, before, after, reason, time FROM events WHERE job = ? ORDER BY seq",
                 (job_id,),
             )
-            return [Event(*row) for row in rows]
+            return [Transition(*row) for row in rows]
 
     def meta(self, key: str) -> str | None:
         with _errors(self.path):
@@ -220,16 +220,16 @@ class Store:
         line = [place for place in self._line() if place.id != job.id]
         return self._place(line, [job.id], entry_before(line, job.priority))
 
-    def _line(self) -> list[Place]:
+    def _line(self) -> list[QueuePlace]:
         """Return every unfinished job, in order."""
         marks = ",".join("?" * len(ENDED))
         rows = self._connection.execute(
             f"SELECT id, rank, priority FROM jobs WHERE state NOT IN ({marks}) ORDER BY rank, id",
             tuple(ENDED),
         )
-        return [Place(*row) for row in rows]
+        return [QueuePlace(*row) for row in rows]
 
-    def _place(self, line: Sequence[Place], ids: Sequence[str], before: str | None) -> list[Job]:
+    def _place(self, line: Sequence[QueuePlace], ids: Sequence[str], before: str | None) -> list[Job]:
         """Write the new ranks; return the changed rows, those of `ids` first and in their order."""
         ranks = new_ranks(line, ids, before)
         self._connection.executemany(

@@ -16,9 +16,12 @@ from engine.service.machine import require_device
 from engine.service.planning import profile_for, says_of_new
 from engine.service.runs import newest
 
+Resume = Literal["auto", "never"]
+"""Whether a training goes on with the run that is there, or begins a new one."""
+
 
 @dataclass(frozen=True)
-class Target:
+class TrainingTarget:
     """A training of `run` from `here` epochs to `to_epoch`.
 
     new: the run was created for it, or would be · next_epoch: the target with one more chunk · says: notes on the
@@ -58,10 +61,10 @@ def find_target(
     to_epoch: int | None = None,
     chunks: int | None = None,
     overrides: list[str] | None = None,
-    resume: Literal["auto", "never"] = "auto",
+    resume: Resume = "auto",
     device: str = "auto",
     dry_run: bool = False,
-) -> Target:
+) -> TrainingTarget:
     """Decide the run and its target. `what` is a run, a profile or a profile's file; None: only `run` is given. A run
     is created only if it can be trained on `device`, and never with `dry_run`.
 
@@ -84,7 +87,7 @@ def find_target(
     if found.unmade:
         profile = found.unmade[0]
         goal, after = _goals(profile, 0.0, to_epoch, chunks)
-        return Target(name, 0.0, goal, True, after, tuple(says_of_new(profile, goal)))
+        return TrainingTarget(name, 0.0, goal, True, after, tuple(says_of_new(profile, goal)))
     record, folder = load_run(home, name), find_run(home, name)
     if is_locked(folder.lock):
         raise BusyError(
@@ -96,7 +99,9 @@ def find_target(
     here = reached.epochs_seen if reached else 0.0
     goal, after = _goals(record.profile, here, to_epoch, chunks)
     trained = goal if here < goal else after
-    return Target(name, here, goal, False, after, tuple(record.rates_to(trained, here).says(here, trained)))
+    return TrainingTarget(
+        name, here, goal, False, after, tuple(record.rates_to(trained, here).says(here, trained))
+    )
 
 
 def _goals(profile: Profile, here: float, to_epoch: int | None, chunks: int | None) -> tuple[int, int]:
@@ -112,7 +117,7 @@ def _run_for(
     what: str,
     run: str | None,
     overrides: list[str],
-    resume: Literal["auto", "never"],
+    resume: Resume,
     device: str,
 ) -> _Run:
     runs = run_names(home)

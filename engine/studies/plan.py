@@ -24,7 +24,7 @@ from engine.studies.spec import Study
 
 
 @dataclass(frozen=True)
-class Step:
+class StudyStep:
     """One job. `epoch`: the epoch to reach, or the one to draw or evaluate; `done`: nothing remains to do."""
 
     kind: Literal["train", "sample", "evaluate"]
@@ -46,14 +46,14 @@ SHOWN: Mapping[str, int] = MappingProxyType({"n": 12, "seed": 0})
 """The number of pictures of each variant of a sampling study, with the same noise in all variants."""
 
 
-def steps(home: Home, study: Study, small: bool) -> list[Step]:
+def steps(home: Home, study: Study, small: bool) -> list[StudyStep]:
     """Return all steps of the study in an order that can be executed: training first, so that curves and faces are
     available early.
     """
     return sorted(_steps(home, study, small), key=lambda step: step.kind != "train")
 
 
-def _steps(home: Home, study: Study, small: bool) -> Iterator[Step]:
+def _steps(home: Home, study: Study, small: bool) -> Iterator[StudyStep]:
     plan = study.plan(small)
     there = set(run_names(home)) - other_settings(home, study, small).keys()
     how = study.drawing(home, small)
@@ -118,7 +118,7 @@ def check_settings(home: Home, study: Study, small: bool) -> None:
         )
 
 
-def prepare(home: Home, study: Study, small: bool, step: Step) -> None:
+def prepare(home: Home, study: Study, small: bool, step: StudyStep) -> None:
     """Create the run that the step trains, unless it exists. A branch is created by the job that trains it, because
     its base is trained by then. Raises UserError if there are no pictures for it.
     """
@@ -139,17 +139,19 @@ def at_epoch(run: RunFolder, epoch: int) -> CheckpointInfo | None:
     return next((c for c in list_checkpoints(run) if c.manifest and c.manifest.epochs_seen == epoch), None)
 
 
-def _train(home: Home, there: set[str], run: str, variant: str, epochs: int) -> Step:
+def _train(home: Home, there: set[str], run: str, variant: str, epochs: int) -> StudyStep:
     done = run in there and at_epoch(home.run(run), epochs) is not None
-    return Step("train", run, variant, {"to_epoch": epochs}, epochs, done)
+    return StudyStep("train", run, variant, {"to_epoch": epochs}, epochs, done)
 
 
-def _sample(home: Home, there: set[str], run: str, variant: str, epochs: int, how: dict[str, Any]) -> Step:
+def _sample(
+    home: Home, there: set[str], run: str, variant: str, epochs: int, how: dict[str, Any]
+) -> StudyStep:
     """Return the step that draws the pictures of this variant for the report."""
     point = at_epoch(home.run(run), epochs) if run in there else None
     done = point is not None and any(shown_sets(home.run(run), point.step, how))
     args = {"checkpoint": f"{run}@e{epochs}", **SHOWN, **how}
-    return Step("sample", run, variant, args, epochs, done)
+    return StudyStep("sample", run, variant, args, epochs, done)
 
 
 def shown_sets(run: RunFolder, checkpoint: int, how: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -170,13 +172,13 @@ def sample_records(run: RunFolder) -> Iterator[dict[str, Any]]:
 def _evaluate(
     home: Home, there: set[str], run: str, variant: str, epochs: int, n: int, measures: tuple[str, ...],
     how: Settings,
-) -> Step:  # fmt: skip
+) -> StudyStep:  # fmt: skip
     args: dict[str, Any] = {"n": n, "measures": list(measures), **dataclasses.asdict(how)}
     point = at_epoch(home.run(run), epochs) if run in there else None
     if point is None:
-        return Step("evaluate", run, variant, {"checkpoint": f"{run}@e{epochs}", **args}, epochs)
+        return StudyStep("evaluate", run, variant, {"checkpoint": f"{run}@e{epochs}", **args}, epochs)
     done = any(_fits(e.scores, args) for e in read_evaluations(home.run(run), point.step))
-    return Step("evaluate", run, variant, {"checkpoint": f"{run}@{point.step}", **args}, epochs, done)
+    return StudyStep("evaluate", run, variant, {"checkpoint": f"{run}@{point.step}", **args}, epochs, done)
 
 
 def _fits(scores: Mapping[str, Score], args: Mapping[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from engine.base.errors import DamagedError, UserError
 from engine.base.files import disk_errors, without_nan, write_text
 from engine.base.folders import RunFolder
 from engine.base.home import Home
-from engine.figures.curves import Series, loss_curves
+from engine.figures.curves import FigureCurve, loss_curves
 from engine.figures.saving import save_figure
 from engine.figures.sheet import Picture, labelled_sheet
 from engine.figures.stages import preview_paths, read_preview
@@ -282,7 +282,7 @@ def _curves(home: Home, study: Study, small: bool) -> Image.Image | None:
         if each:
             count = min(len(x) for x, _ in each)
             values = np.stack([y[:count] for _, y in each])
-            found.append(Series(name, each[0][0][:count], values.mean(0), values.min(0), values.max(0)))
+            found.append(FigureCurve(name, each[0][0][:count], values.mean(0), values.min(0), values.max(0)))
     if not found:
         return None
     return loss_curves(found, x_label="epoch", y_label="eps error on held-out pictures", title=study.title)

@@ -41,7 +41,7 @@ class SampleVariant(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
-class Plan(BaseModel):
+class StudyPlan(BaseModel):
     """The settings of the full study, or the differences of its small version."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,7 +64,7 @@ class Study(BaseModel):
     title: str
     question: str = ""
     kind: Kind = "train"
-    full: Plan
+    full: StudyPlan
     small: dict[str, Any] = Field(default_factory=dict)
     variants: Annotated[dict[str, tuple[str, ...]], Field(default_factory=dict)]
     samplers: Annotated[dict[str, SampleVariant], Field(default_factory=dict)]
@@ -89,9 +89,9 @@ class Study(BaseModel):
     def names(self) -> tuple[str, ...]:
         return tuple(self.samplers if self.kind == "sample" else self.variants)
 
-    def plan(self, small: bool) -> Plan:
+    def plan(self, small: bool) -> StudyPlan:
         """Return the full study, or the small one: `full` with the changes of [small]."""
-        return Plan.model_validate({**self.full.model_dump(), **self.small}) if small else self.full
+        return StudyPlan.model_validate({**self.full.model_dump(), **self.small}) if small else self.full
 
     def profile(self, home: Home, small: bool, variant: str | None = None, seed: int = 0) -> Profile:
         """Return the profile of one run: of a variant, or the base's. Raises ProfileError or UserError."""
@@ -180,8 +180,8 @@ def _explained(error: ValidationError) -> str:
     where = [str(part) for part in first["loc"]]
     key = ".".join(where)
     if first["type"] == "extra_forbidden":
-        known = {"full": Plan.model_fields, "samplers": SampleVariant.model_fields}.get(where[0])
-        close = nearest(where[-1], known or {**Study.model_fields, **Plan.model_fields})
+        known = {"full": StudyPlan.model_fields, "samplers": SampleVariant.model_fields}.get(where[0])
+        close = nearest(where[-1], known or {**Study.model_fields, **StudyPlan.model_fields})
         return f"{key}: unknown key" + (f" (did you mean {close!r}?)" if close else "")
     message = str(first.get("ctx", {}).get("error", first["msg"]))
     return f"{key}: {message}" if key else message

@@ -15,7 +15,7 @@ from engine.base.errors import DdpmError, DiskFullError, UserError
 from engine.base.files import MAKE_ROOM, is_disk_full
 from engine.base.scarcity import is_scarce, scarce
 from engine.device.out_of_memory import is_out_of_memory
-from engine.device.plan import Plan, autocast
+from engine.device.plan import DevicePlan, autocast
 from engine.jobs.context import Work
 from engine.runs.record import freeze
 from engine.training.session import Session
@@ -60,7 +60,7 @@ def forward_of(work: Work, session: Session) -> Forward:
         return model
 
 
-def compiled(model: nn.Module, plan: Plan, shape: Sequence[int]) -> Forward:
+def compiled(model: nn.Module, plan: DevicePlan, shape: Sequence[int]) -> Forward:
     """Return the compiled `model`, after one forward and backward pass over zeros (N, C, H, W); no gradient is left.
 
     Raises CannotCompile, except for lack of memory, which the first step handles.

@@ -50,7 +50,7 @@ def estimate(work: Work, profile: Profile, measure: bool) -> dict[str, Any]:
     return figures
 
 
-def count(home: Home, profile: Profile, plan: precision.Plan) -> dict[str, Any]:
+def count(home: Home, profile: Profile, plan: precision.DevicePlan) -> dict[str, Any]:
     """Return the figures that need no training: parameters, MACs, bytes. They are counted on the CPU; the device is
     not used.
     """
@@ -87,7 +87,7 @@ def _train_pictures(home: Home, profile: Profile) -> int | None:
 
 
 def _measure(
-    work: Work, profile: Profile, plan: precision.Plan, device: torch.device, activations: int
+    work: Work, profile: Profile, plan: precision.DevicePlan, device: torch.device, activations: int
 ) -> dict[str, Any]:
     """Run real optimizer steps on noise for a few seconds, each variant in turn, after one warm-up step each."""
     import psutil
@@ -128,7 +128,7 @@ def _measure(
     }
 
 
-def _ways(profile: Profile, plan: precision.Plan, micro: int, activations: int) -> list[dict[str, Any]]:
+def _ways(profile: Profile, plan: precision.DevicePlan, micro: int, activations: int) -> list[dict[str, Any]]:
     """Return the profile's own variant first, then variants that need less memory: micro_batch,
     activation_checkpointing, bytes of saved activations.
     """
@@ -147,6 +147,6 @@ def _ways(profile: Profile, plan: precision.Plan, micro: int, activations: int) 
     ]
 
 
-def _wait(plan: precision.Plan) -> None:
+def _wait(plan: precision.DevicePlan) -> None:
     if plan.kind == "cuda":
         torch.cuda.synchronize()

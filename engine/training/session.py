@@ -35,7 +35,7 @@ class Session:
 
     run: RunFolder
     record: RunRecord
-    plan: precision.Plan
+    plan: precision.DevicePlan
     device: torch.device
     schedule: Schedule
     state: TrainState
@@ -142,12 +142,12 @@ def _check_pictures(work: Work, folder: PackedFolder) -> None:
         raise DamagedError(problems[0], f"delete {folder.path}; the next training packs it again")
 
 
-def _plan(work: Work, record: RunRecord, packed: Packed) -> precision.Plan:
+def _plan(work: Work, record: RunRecord, packed: Packed) -> precision.DevicePlan:
     """The frozen plan where it fits the device that is here; otherwise a new one, said so."""
     facts = _facts(work, record)
     frozen = record.frozen.get("plan")
     if frozen:
-        plan = precision.Plan.from_json(frozen)
+        plan = precision.DevicePlan.from_json(frozen)
         if facts.name == plan.device_name:
             return replace(plan, device=facts.device)
         work.say(
@@ -197,7 +197,7 @@ def _origin(run: RunFolder, record: RunRecord) -> Origin:
     return origin_of(first.whole()) if first else Origin()
 
 
-def _micro_batch(profile: Profile, plan: precision.Plan) -> int:
+def _micro_batch(profile: Profile, plan: precision.DevicePlan) -> int:
     """Pictures per forward pass: the profile's, else the largest divisor of the batch that fits in memory."""
     batch = profile.training.batch_size
     if profile.micro_batch:

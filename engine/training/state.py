@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from engine.base.folders import CheckpointFolder
 from engine.config.profile import OptimSection, Profile
-from engine.device.plan import Plan
+from engine.device.plan import DevicePlan
 from engine.models.build import check_fits, read_weights, unet_config
 from engine.models.ema import Ema
 from engine.models.unet import UNet
@@ -89,7 +89,7 @@ class TrainState:
         return next(micro for first, micro in reversed(self.micro_batches) if first <= self.step)
 
     @classmethod
-    def create(cls, profile: Profile, plan: Plan, device: torch.device) -> "TrainState":
+    def create(cls, profile: Profile, plan: DevicePlan, device: torch.device) -> "TrainState":
         """A fresh state; the initial weights are a function of the seed alone."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(profile.training.seed)
@@ -157,7 +157,7 @@ class TrainState:
             self.optimizer.state[parameter][key] = value
 
 
-def optimizer_of(model: nn.Module, optim: OptimSection, plan: Plan) -> torch.optim.Optimizer:
+def optimizer_of(model: nn.Module, optim: OptimSection, plan: DevicePlan) -> torch.optim.Optimizer:
     """Each of them can skip a step on the device when told to, as torch's fused kernels do."""
     optimizer = make_optimizer(
         optim.optimizer, model, lr=optim.lr, betas=optim.betas, eps=optim.eps,

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from engine.base.failpoints import reach, spoiled
 from engine.config.profile import Profile
-from engine.device.plan import Plan, autocast
+from engine.device.plan import DevicePlan, autocast
 from engine.diffusion.forward import add_noise, target
 from engine.diffusion.loss import loss_per_picture, weights
 from engine.diffusion.randomness import seed_for
@@ -24,7 +24,7 @@ class Stepper:
         state: TrainState,
         schedule: Schedule,
         profile: Profile,
-        plan: Plan,
+        plan: DevicePlan,
         forward: Callable[..., Tensor],
         images: Callable[[int], int] | None = None,
     ) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.config.profile import ObjectiveSection
-from engine.device.plan import Plan, autocast
+from engine.device.plan import DevicePlan, autocast
 from engine.diffusion.bands import BANDS, timesteps
 from engine.diffusion.forward import add_noise, target
 from engine.diffusion.loss import eps_error, loss_per_picture, weights
@@ -42,7 +42,7 @@ class Validator:
         limit: int,
         schedule: Schedule,
         objective: ObjectiveSection,
-        plan: Plan,
+        plan: DevicePlan,
         device: torch.device,
         batch: int = 64,
         labels: LabelFeed | None = None,

@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from ddpm_tui.draw.terminal import Depth, Terminal
 from ddpm_tui.tui.app import DdpmApp
 from ddpm_tui.tui.state.curves import RunCurves
-from ddpm_tui.tui.state.snapshot import Device, Engine, Event, JobView, Meters, RunView, Snapshot
+from ddpm_tui.tui.state.snapshot import Device, EngineStatus, Event, JobView, Meters, RunView, Snapshot
 from engine.base.home import Home
 from engine.jobs.files import Progress
 from engine.service.states import Job, Priority, State
@@ -214,7 +214,7 @@ def filled(home: Path) -> Snapshot:
     machine = Device("2 CPU cores", 0.37, 3_100_000_000, 8_300_000_000)
     return Snapshot(
         NOW,
-        Engine("connected", slots=("cuda:0", "cpu"), version="0.1.0"),
+        EngineStatus("connected", slots=("cuda:0", "cpu"), version="0.1.0"),
         (
             job(10, State.DONE, args={"to_epoch": 10}, ended=NOW - 900, started=NOW - 3000),
             job(12, State.RUNNING, started=NOW - 700, slot="cuda:0", progress=training()),
@@ -250,4 +250,4 @@ def filled(home: Path) -> Snapshot:
 
 def empty() -> Snapshot:
     """A fresh machine."""
-    return Snapshot(NOW, Engine("connected", slots=("cpu",), version="0.1.0"), loaded=True)
+    return Snapshot(NOW, EngineStatus("connected", slots=("cpu",), version="0.1.0"), loaded=True)

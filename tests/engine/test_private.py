@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.base.home import ExportPlace, Home
-from engine.evaluation.kept import Kept
+from engine.evaluation.kept import KeptEvaluation
 from engine.sampling.drawing import Drawn
 from engine.sampling.job import _store
 
@@ -23,7 +23,7 @@ def test_what_is_made_of_an_export_is_private(tmp_path: Path) -> None:
         place = ExportPlace(home, "r", "0" * 64)
         pictures = np.zeros((1, 8, 8, 3), np.uint8)
         _store(place.samples, "000001", [Drawn(range(1), pictures, None)], {"run": "r", "checkpoint": 1})
-        Kept.open(place.evaluations, {"a": 1}, 8)
+        KeptEvaluation.open(place.evaluations, {"a": 1}, 8)
     finally:
         os.umask(before)
     assert [path.name for path in home.root.iterdir() if path.is_dir() and mode(path) != 0o700] == []

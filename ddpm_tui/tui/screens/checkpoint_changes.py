@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from engine.runs.checkpoints import CheckpointInfo
 
 
-class Changes:
+class CheckpointChanges:
     """`changed` is called after every change and after every undo."""
 
     def __init__(self, app: "DdpmApp", changed: Callable[[], None]) -> None:

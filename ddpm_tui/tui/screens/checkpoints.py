@@ -11,7 +11,7 @@ from textual.widget import Widget
 from ddpm_tui.tui.keymap import bindings
 from ddpm_tui.tui.screens import asks
 from ddpm_tui.tui.screens.base import BaseScreen
-from ddpm_tui.tui.screens.checkpoint_changes import Changes
+from ddpm_tui.tui.screens.checkpoint_changes import CheckpointChanges
 from ddpm_tui.tui.screens.checkpoint_dialogs import (
     BranchForm,
     Details,
@@ -256,8 +256,8 @@ class CheckpointsScreen(BaseScreen):
         self._look()
 
     @property
-    def _changes(self) -> Changes:
-        return Changes(self.ddpm, self._changed)
+    def _changes(self) -> CheckpointChanges:
+        return CheckpointChanges(self.ddpm, self._changed)
 
     # Keys.
 

@@ -12,7 +12,7 @@ from ddpm_tui.tui.widgets.table import Column, Row, Table
 from ddpm_tui.words import clock
 
 
-class Commands(Dialog[None]):
+class CommandLog(Dialog[None]):
     """Newest first. Enter copies the line under the cursor by OSC 52, which ssh and tmux pass on."""
 
     BINDINGS = [*bindings("dialog", only=["dialog.close"]), *bindings("commands")]

@@ -24,7 +24,7 @@ from engine.base.errors import UserError
 if TYPE_CHECKING:
     from ddpm_tui.tui.screens.compare_base import CompareView
     from ddpm_tui.tui.screens.compare_views import CurvesView, FacesView
-    from ddpm_tui.tui.state.comparing import Subject
+    from ddpm_tui.tui.state.comparing import Compared
 
 VIEWS = ("curves", "profiles", "faces", "samples", "figures")
 SAMPLES = 16
@@ -72,7 +72,7 @@ class CompareScreen(BaseScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._subjects: list[Subject] = []
+        self._subjects: list[Compared] = []
         self._view = VIEWS[0]
         self._views: dict[str, CompareView] = {}
         self._curves: CurvesView | None = None
@@ -123,16 +123,16 @@ class CompareScreen(BaseScreen):
         """What another screen marked; at the first time without any, the two newest runs."""
         if self._faces is None:
             return
-        from ddpm_tui.tui.state.comparing import Subject
+        from ddpm_tui.tui.state.comparing import Compared
 
         marked, self.ddpm.marked = self.ddpm.marked, ()
         if marked:
-            self._subjects = [Subject.parse(text) for text in marked][:MOST]
+            self._subjects = [Compared.parse(text) for text in marked][:MOST]
             if any(s.step is not None for s in self._subjects):
                 self._view = "faces"
         elif not self._started and self.snapshot.loaded:
             runs = [r.name for r in self.snapshot.runs if not r.problem and r.latest_step is not None]
-            self._subjects = [Subject(name) for name in runs[-2:]]
+            self._subjects = [Compared(name) for name in runs[-2:]]
         self._started = self._started or self.snapshot.loaded
         self._faces.rewind()
         self.refresh_bindings()
@@ -165,7 +165,7 @@ class CompareScreen(BaseScreen):
             note.update(f"{self.ddpm.key('compare.mark')} puts the run under the cursor in")
         self.query_one(ViewLine).show(self._view, shown.remark if self._subjects else "")
 
-    def _colour(self, subject: "Subject") -> str:
+    def _colour(self, subject: "Compared") -> str:
         return self._curves.colour(subject) if self._curves else ""
 
     def _paint_subjects(self, snapshot: Snapshot) -> None:
@@ -194,7 +194,7 @@ class CompareScreen(BaseScreen):
     # Keys.
 
     def action_mark(self) -> None:
-        from ddpm_tui.tui.state.comparing import Subject
+        from ddpm_tui.tui.state.comparing import Compared
 
         key = self.subjects.key
         if key is None:
@@ -202,7 +202,7 @@ class CompareScreen(BaseScreen):
         if is_study(key):
             self.action_fold()
             return
-        subject = Subject.parse(key)
+        subject = Compared.parse(key)
         run = self.snapshot.run(subject.run)
         if subject in self._subjects:
             self._subjects.remove(subject)

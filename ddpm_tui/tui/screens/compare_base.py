@@ -11,7 +11,7 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Static
 
-from ddpm_tui.tui.state.comparing import Subject
+from ddpm_tui.tui.state.comparing import Compared
 from ddpm_tui.tui.state.snapshot import Snapshot
 from ddpm_tui.tui.widgets.abstract import Abstract
 from engine.base.errors import DdpmError
@@ -47,7 +47,7 @@ class CompareView(Container, Abstract):
         return cast("DdpmApp", self.app)
 
     @abstractmethod
-    def paint(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
+    def paint(self, subjects: Sequence[Compared], snapshot: Snapshot) -> None:
         """Show these. Called with every Snapshot while the view is the shown one; there is at least one subject."""
 
     def forget(self) -> None:

@@ -12,12 +12,12 @@ from textual.containers import VerticalScroll
 
 from ddpm_tui.tui.screens.compare_base import CompareView
 from ddpm_tui.tui.state import comparing
-from ddpm_tui.tui.state.comparing import Cell, Subject
+from ddpm_tui.tui.state.comparing import Cell, Compared
 from ddpm_tui.tui.state.snapshot import Snapshot
 from ddpm_tui.tui.widgets.rows import Line, cut
 from ddpm_tui.tui.widgets.sheet import Sheet, paragraph
 
-Ink = Callable[[Subject], str]
+Ink = Callable[[Compared], str]
 
 GAP = 2
 SHORTEST = 12
@@ -30,7 +30,11 @@ class TableView(CompareView):
     """One row a setting or measure, one column a subject; the words get shorter where there is less room."""
 
     def __init__(
-        self, name: str, make: Callable[..., comparing.Table], stamp: Callable[..., object], ink: Ink
+        self,
+        name: str,
+        make: Callable[..., comparing.ComparisonTable],
+        stamp: Callable[..., object],
+        ink: Ink,
     ) -> None:
         """make: (home, subjects, snapshot) → the table, in a thread · stamp: what it is made from, cheaply."""
         self._sheet = Sheet()
@@ -38,13 +42,13 @@ class TableView(CompareView):
         self.target = self._content[0]
         self._make, self._stamp, self._ink = make, stamp, ink
 
-    def paint(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
+    def paint(self, subjects: Sequence[Compared], snapshot: Snapshot) -> None:
         state = (tuple(s.name for s in subjects), self._stamp(subjects, snapshot))
         if state != self._made:
             self._made = state
             self.beside(self._read, tuple(subjects), snapshot)
 
-    async def _read(self, subjects: tuple[Subject, ...], snapshot: Snapshot) -> None:
+    async def _read(self, subjects: tuple[Compared, ...], snapshot: Snapshot) -> None:
         found = await asyncio.to_thread(self._make, self.ddpm.home, subjects, snapshot)
         if found.rows:
             inks = [self._ink(subject) for subject in subjects]
@@ -54,7 +58,9 @@ class TableView(CompareView):
             self.say(found.note)
 
 
-def table_lines(found: comparing.Table, titles: Sequence[str], inks: Sequence[str], width: int) -> list[Line]:
+def table_lines(
+    found: comparing.ComparisonTable, titles: Sequence[str], inks: Sequence[str], width: int
+) -> list[Line]:
     """The table in `width` cells: words get shorter where there is less room, names lose their middle."""
     labels = [line.label for line in found.rows]
     label = min(max(map(cell_len, labels)), max(SHORTEST, width - len(titles) * (NARROWEST + GAP)))
@@ -93,7 +99,7 @@ def _middle(text: str, room: int) -> str:
     return f"{text[: room - 1 - end]}…{text[-end:]}"
 
 
-def _below(found: comparing.Table) -> list[tuple[str, str]]:
+def _below(found: comparing.ComparisonTable) -> list[tuple[str, str]]:
     """Paragraphs below the table, with their inks."""
     said = [(f"≠ {text}", "warn") for text in found.differing]
     said += [(text, "dim") for text in found.terms]
@@ -116,7 +122,7 @@ def settings_view(ink: Ink) -> TableView:
 def figures_view(ink: Ink) -> TableView:
     """Figures of training, and the scores."""
 
-    def stamp(subjects: Sequence[Subject], snapshot: Snapshot) -> Any:
+    def stamp(subjects: Sequence[Compared], snapshot: Snapshot) -> Any:
         curves = [snapshot.curves.get(s.run) for s in subjects]
         ended = tuple(j.id for j in snapshot.jobs if j.job.kind == "evaluate" and j.job.over)
         return ended, tuple(len(c.epochs.get("step", ())) if c else 0 for c in curves)

@@ -12,7 +12,7 @@ import numpy as np
 from ddpm_tui.draw.series import Series
 from ddpm_tui.tui.screens.compare_base import CompareView
 from ddpm_tui.tui.screens.compare_tables import figures_view, settings_view
-from ddpm_tui.tui.state.comparing import Subject, alike, preview_of, sample_sets, sheet
+from ddpm_tui.tui.state.comparing import Compared, alike, preview_of, sample_sets, sheet
 from ddpm_tui.tui.state.plotting import Plotter, mark_at, marks
 from ddpm_tui.tui.state.previews import load_faces
 from ddpm_tui.tui.state.snapshot import Snapshot
@@ -51,18 +51,18 @@ class CurvesView(CompareView):
         self.chart = chart
         self.plotter = Plotter()
 
-    def colour(self, subject: Subject) -> str:
+    def colour(self, subject: Compared) -> str:
         """The ink of a subject."""
         red, green, blue = self.chart.look().ink.bright(self.plotter.slot(subject.name))
         return f"#{red:02x}{green:02x}{blue:02x}"
 
-    def keep_only(self, subjects: Sequence[Subject]) -> None:
+    def keep_only(self, subjects: Sequence[Compared]) -> None:
         """Colours of others are free again."""
         self.plotter.forget(set(self.plotter.known) - {s.name for s in subjects})
 
-    def paint(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
+    def paint(self, subjects: Sequence[Compared], snapshot: Snapshot) -> None:
         known = [s for s in subjects if s.run in snapshot.curves and snapshot.curves[s.run].points]
-        first: dict[str, Subject] = {}
+        first: dict[str, Compared] = {}
         for subject in known:
             first.setdefault(subject.run, subject)
         found = [(subject, snapshot.curves[run]) for run, subject in first.items()]
@@ -103,7 +103,7 @@ class CurvesView(CompareView):
     def on_resize(self) -> None:
         cast("BaseScreen", self.screen).repaint()
 
-    def _paint_faces(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
+    def _paint_faces(self, subjects: Sequence[Compared], snapshot: Snapshot) -> None:
         if self.size.height < ROOM_FOR_FACES:
             self.film.display = False
             return
@@ -123,7 +123,7 @@ class CurvesView(CompareView):
             partial(self._show_faces, frames, run.setting("data", "size") if run else None), "compared faces"
         )
 
-    def _step_at(self, subject: Subject, curves: Any) -> int | None:
+    def _step_at(self, subject: Compared, curves: Any) -> int | None:
         if self._epoch is None or not curves.points:
             return subject.step
         return round(float(np.interp(self._epoch, curves.train["epoch"], curves.train["step"])))
@@ -150,12 +150,12 @@ class FacesView(CompareView):
         """Every subject at its own moment again."""
         self._back = None
 
-    def scrub(self, by: int, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
+    def scrub(self, by: int, subjects: Sequence[Compared], snapshot: Snapshot) -> None:
         known = [snapshot.curves[s.run] for s in subjects if s.run in snapshot.curves]
         longest = max((len(curves.previews) for curves in known), default=1)
         self._back = max(0, min(longest - 1, (self._back or 0) - by))
 
-    def paint(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
+    def paint(self, subjects: Sequence[Compared], snapshot: Snapshot) -> None:
         self.remark = (
             f"{self.ddpm.key('compare.earlier')} {self.ddpm.key('compare.later')} through the epochs"
         )
@@ -182,7 +182,7 @@ class FacesView(CompareView):
         run = snapshot.run(subjects[0].run)
         self.beside(self._show, frames, run.setting("data", "size") if run else None)
 
-    def _step_for(self, subject: Subject, curves: Any) -> int | None:
+    def _step_for(self, subject: Compared, curves: Any) -> int | None:
         """Scrubbed: the step of that many epochs before the newest they all have; else the subject's own."""
         if self._back is None or not curves.previews:
             return subject.step
@@ -202,13 +202,13 @@ class SamplesView(CompareView):
         super().__init__("samples", film)
         self.film = film
 
-    def paint(self, subjects: Sequence[Subject], snapshot: Snapshot) -> None:
+    def paint(self, subjects: Sequence[Compared], snapshot: Snapshot) -> None:
         state = (tuple(s.name for s in subjects), tuple(j.state for j in snapshot.jobs))
         if state != self._made:
             self._made = state
             self.beside(self._show, list(subjects))
 
-    async def _show(self, subjects: Sequence[Subject]) -> None:
+    async def _show(self, subjects: Sequence[Compared]) -> None:
         home = self.ddpm.home
         sets = await asyncio.gather(
             *(asyncio.to_thread(sample_sets, home.run(s.run), s.step) for s in subjects)

@@ -16,7 +16,7 @@ from engine.runs.measures import MEASURES, PLAIN_MEASURES, SAMPLED
 from engine.service.states import Priority
 
 if TYPE_CHECKING:
-    from ddpm_tui.tui.state.scoring import Known
+    from ddpm_tui.tui.state.scoring import KnownTimes
 
 OFFERED = {name: measure for name, measure in MEASURES.items() if measure.extractor != "file"}
 """A form asks for no file."""
@@ -45,7 +45,7 @@ class EvaluateForm(Form):
         )
         self._run = run
         self._wanted = set(PLAIN_MEASURES)
-        self._known: Known | None = None
+        self._known: KnownTimes | None = None
 
     async def on_mount(self) -> None:
         self.query_one(Table).columns = COLUMNS

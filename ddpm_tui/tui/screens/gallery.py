@@ -23,7 +23,7 @@ from engine.base.errors import UserError
 from engine.base.home import ExportPlace
 
 if TYPE_CHECKING:
-    from ddpm_tui.tui.state.samples import Entry, GalleryReader
+    from ddpm_tui.tui.state.samples import GalleryEntry, GalleryReader
     from engine.runs.evaluations import Score
 
 
@@ -42,7 +42,7 @@ class GalleryScreen(BaseScreen):
     def __init__(self) -> None:
         super().__init__()
         self._reader: GalleryReader | None = None
-        self._entries: tuple[Entry, ...] = ()
+        self._entries: tuple[GalleryEntry, ...] = ()
         self._loaded = False
         self._reading = False
         self._shown: str | None = None
@@ -148,7 +148,7 @@ class GalleryScreen(BaseScreen):
         self.sets.show(rows, sample if self.snapshot.runs else train)
         self._look()
 
-    def _entry(self) -> "Entry | None":
+    def _entry(self) -> "GalleryEntry | None":
         return next((e for e in self._entries if e.key == self.sets.key), None)
 
     def on_table_moved(self) -> None:
@@ -171,7 +171,7 @@ class GalleryScreen(BaseScreen):
         elif is_study(key):
             self.view.say(f"{self.ddpm.key('gallery.open')} shows the sets of this study's runs")
 
-    async def _load_scores(self, entry: "Entry") -> None:
+    async def _load_scores(self, entry: "GalleryEntry") -> None:
         def load() -> "dict[str, Score]":
             from ddpm_tui.tui.state.scores import scores_of_set
 
@@ -182,7 +182,7 @@ class GalleryScreen(BaseScreen):
         await asyncio.sleep(0.05)  # while one goes through the list, nothing is read
         self._say_facts(entry, await asyncio.to_thread(load))
 
-    def _say_facts(self, entry: "Entry | None", scores: "dict[str, Score]") -> None:
+    def _say_facts(self, entry: "GalleryEntry | None", scores: "dict[str, Score]") -> None:
         self.query_one(Sheet).show(lambda width: fact_lines(entry, scores, width) if entry else [])
 
     # Keys.
@@ -283,7 +283,7 @@ class GalleryScreen(BaseScreen):
             )
         self.attempt(self._delete(entry))
 
-    async def _delete(self, entry: "Entry") -> None:
+    async def _delete(self, entry: "GalleryEntry") -> None:
         from engine.base.trash import discard, restore
 
         home = self.ddpm.home

@@ -10,7 +10,7 @@ from ddpm_tui.tui.widgets.table import Column, Row
 from engine.base.home import short_reference
 
 if TYPE_CHECKING:
-    from ddpm_tui.tui.state.samples import Entry
+    from ddpm_tui.tui.state.samples import GalleryEntry
     from engine.runs.evaluations import Score
 
 _SHORT = {"trailing": "trail", "leading": "lead", "linspace": "lin"}
@@ -19,16 +19,16 @@ FIGURES = 3
 """Scores said beside a set; the checkpoint's details have all."""
 
 
-def columns(entries: Sequence["Entry"]) -> tuple[Column, ...]:
+def columns(entries: Sequence["GalleryEntry"]) -> tuple[Column, ...]:
     """Of the list: wider where some sets must be told apart by their spacing too."""
     how = 15 if any(entry.spacing for entry in entries) else 9
     return Column("set", 13, grow=1), Column("n", 4, right=True), Column("how", how, drop=1)
 
 
-def set_rows(entries: Sequence["Entry"], opened: Collection[str], everything: bool) -> list[Row]:
+def set_rows(entries: Sequence["GalleryEntry"], opened: Collection[str], everything: bool) -> list[Row]:
     """The list, those of a study's runs folded below its name unless its key is among `opened`, or with
     `everything`."""
-    of: dict[str, list[Entry]] = {}
+    of: dict[str, list[GalleryEntry]] = {}
     for entry in entries:
         of.setdefault(entry.run, []).append(entry)
     rows: list[Row] = []
@@ -48,7 +48,7 @@ def set_rows(entries: Sequence["Entry"], opened: Collection[str], everything: bo
     return rows
 
 
-def _row(entry: "Entry", study: str) -> Row:
+def _row(entry: "GalleryEntry", study: str) -> Row:
     facts = entry.facts
     indent, run = " " * bool(study), within(study, entry.run)
     if entry.previews:
@@ -66,7 +66,7 @@ def _row(entry: "Entry", study: str) -> Row:
     return Row(entry.key, (indent + name, str(facts.get("n", "?")), (how, "dim")), search)
 
 
-def fact_lines(entry: "Entry", scores: Mapping[str, "Score"], width: int) -> list[Line]:
+def fact_lines(entry: "GalleryEntry", scores: Mapping[str, "Score"], width: int) -> list[Line]:
     """How a set was made, and the scores that its checkpoint has, never without their terms."""
     if entry.problem:
         return paragraph(entry.problem, width, "bad", "")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ddpm_tui.tui.app import DdpmApp
     from ddpm_tui.tui.screens.base import BaseScreen
     from ddpm_tui.tui.state.nearest import Neighbours
-    from ddpm_tui.tui.state.samples import Entry
+    from ddpm_tui.tui.state.samples import GalleryEntry
 
 NEIGHBOURS = 8
 
@@ -33,7 +33,7 @@ class GalleryView(GalleryPage):
 
     def __init__(self) -> None:
         super().__init__()
-        self._entry: Entry | None = None
+        self._entry: GalleryEntry | None = None
         self._loading = True
         self._then: Callable[[], None] | None = None
         """What was asked for while the pictures were still to come."""
@@ -79,7 +79,7 @@ class GalleryView(GalleryPage):
 
     # What is shown.
 
-    def look_at(self, entry: "Entry | None") -> None:
+    def look_at(self, entry: "GalleryEntry | None") -> None:
         """A set, from its beginning; None: nothing."""
         if self._entry is not None or entry is None:
             self._then = None  # it was asked of another set
@@ -95,7 +95,7 @@ class GalleryView(GalleryPage):
         else:
             self._screen.read(partial(self._load, entry), group="load")
 
-    def grown(self, entry: "Entry") -> None:
+    def grown(self, entry: "GalleryEntry") -> None:
         """The shown set as it is now: a film of a run that trains gets longer."""
         before, self._entry = self._entry, entry
         if before is not None and len(before.previews) != len(entry.previews) and self.mode == "film":
@@ -106,11 +106,11 @@ class GalleryView(GalleryPage):
         self.query_one("#note", Static).update(text)
         self._show("note")
 
-    def _face_size(self, entry: "Entry") -> int | None:
+    def _face_size(self, entry: "GalleryEntry") -> int | None:
         run = self._ddpm.snapshot.run(entry.run)
         return run.setting("data", "size") if run else None
 
-    async def _load(self, entry: "Entry") -> None:
+    async def _load(self, entry: "GalleryEntry") -> None:
         from ddpm_tui.tui.state.samples import load_pictures
 
         await asyncio.sleep(0.05)  # while one goes through the list, nothing is read
@@ -132,7 +132,7 @@ class GalleryView(GalleryPage):
         if then is not None:
             then()
 
-    async def _load_film(self, entry: "Entry") -> None:
+    async def _load_film(self, entry: "GalleryEntry") -> None:
         from ddpm_tui.tui.state.previews import epoch_of, load_faces, moment
         from ddpm_tui.tui.widgets.face_grid import FilmFrame
 
@@ -148,7 +148,7 @@ class GalleryView(GalleryPage):
         self._filmed = entry.key
         self._show("film")
 
-    async def _load_moment(self, entry: "Entry", path: Path) -> None:
+    async def _load_moment(self, entry: "GalleryEntry", path: Path) -> None:
         """The faces of one preview as a page."""
         import numpy as np
 
@@ -305,7 +305,7 @@ class GalleryView(GalleryPage):
                 [f"distance {number(n.distance, 2)}" for n in found[:count]],
             )
 
-    def _neighbours_of(self, entry: "Entry", picture: Any, stop: threading.Event) -> Any:
+    def _neighbours_of(self, entry: "GalleryEntry", picture: Any, stop: threading.Event) -> Any:
         from ddpm_tui.tui.state.nearest import Neighbours, training_data
 
         of = entry.run or entry.reference

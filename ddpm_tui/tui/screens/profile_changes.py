@@ -12,10 +12,10 @@ from engine.base.errors import UserError
 
 if TYPE_CHECKING:
     from ddpm_tui.tui.app import DdpmApp
-    from ddpm_tui.tui.state.profile_facts import Entry
+    from ddpm_tui.tui.state.profile_facts import ProfileEntry
 
 
-class Changes:
+class ProfileChanges:
     """`changed` is called after every change and after every undo, with the profile it was about."""
 
     def __init__(self, app: "DdpmApp", changed: Callable[[str], None]) -> None:
@@ -48,7 +48,7 @@ class Changes:
         self.app.undo.push(f"{name} is as it was", back, does=f"{name} is saved", again=again)
         self.changed(name)
 
-    async def delete(self, entry: "Entry") -> None:
+    async def delete(self, entry: "ProfileEntry") -> None:
         from engine.base.trash import discard, restore
 
         trashed = await asyncio.to_thread(discard, self.app.home, "profile", entry.name, entry.path)
@@ -64,7 +64,7 @@ class Changes:
         self.app.undo.push(f"profile {entry.name} is back", back, does=does, again=again)
         self.changed(entry.name)
 
-    def edit(self, entry: "Entry") -> str | None:
+    def edit(self, entry: "ProfileEntry") -> str | None:
         """A copy of it in the user's editor, which has the terminal meanwhile. Returns a text that can be saved, None
         where nothing was changed. Raises UserError; what was typed wrongly is kept as a draft."""
         from engine.config.store import ProfileError, parse_profile, profile_text

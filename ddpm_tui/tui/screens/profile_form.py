@@ -20,7 +20,7 @@ from engine.base.errors import DdpmError
 
 if TYPE_CHECKING:
     from ddpm_tui.tui.screens.dialogs import Ask
-    from ddpm_tui.tui.state.profile_facts import Entry, Setting
+    from ddpm_tui.tui.state.profile_facts import ProfileEntry, Setting
     from engine.config.profile import Profile
 
 COLUMNS = (Column("setting", 24, grow=1), Column("value", 18, grow=1))
@@ -48,7 +48,7 @@ class ProfileForm(Dialog[str]):
     AUTO_FOCUS = "#value"
     CSS_PATH = "profiles.tcss"
 
-    def __init__(self, entry: "Entry", naming: "Callable[[str], Ask] | None" = None) -> None:
+    def __init__(self, entry: "ProfileEntry", naming: "Callable[[str], Ask] | None" = None) -> None:
         """naming: makes the dialog that saves a text under another name, where this one is not the user's."""
         super().__init__()
         self.entry = entry

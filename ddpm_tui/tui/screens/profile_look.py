@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from ddpm_tui.tui.screens.base import BaseScreen
-    from ddpm_tui.tui.state.profile_facts import Entry
+    from ddpm_tui.tui.state.profile_facts import ProfileEntry
 
 MOST_RUNS = 8
 
@@ -24,7 +24,7 @@ class ProfileLook(Vertical):
 
     def __init__(self) -> None:
         super().__init__(id="look")
-        self._entry: Entry | None = None
+        self._entry: ProfileEntry | None = None
         self._drawn: str | None = None
         self._parts: dict[str, Any] = {}
 
@@ -61,7 +61,7 @@ class ProfileLook(Vertical):
         self._parts = {"signal": signal, "rate": rate, "faces": faces, "drawings": drawings}
         self._look()
 
-    def show(self, entry: "Entry | None", snapshot: Snapshot) -> None:
+    def show(self, entry: "ProfileEntry | None", snapshot: Snapshot) -> None:
         """With every Snapshot, and when the cursor moves."""
         self._entry = entry
         if not self.display:
@@ -83,7 +83,7 @@ class ProfileLook(Vertical):
             self._drawn = entry.text
             self._screen.beside(partial(self._draw, entry), "look")
 
-    async def _draw(self, entry: "Entry") -> None:
+    async def _draw(self, entry: "ProfileEntry") -> None:
         from ddpm_tui.tui.state.previews import worth_showing
 
         await asyncio.sleep(0.1)  # while one goes through the list, nothing is drawn

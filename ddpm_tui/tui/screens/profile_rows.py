@@ -7,7 +7,7 @@ from ddpm_tui.tui.widgets.table import Column, Row
 from ddpm_tui.words import plural
 
 if TYPE_CHECKING:
-    from ddpm_tui.tui.state.profile_facts import Entry
+    from ddpm_tui.tui.state.profile_facts import ProfileEntry
     from engine.config.profile import Profile
 
 COLUMNS = (Column("", 1), Column("profile", 18, grow=1), Column("", 7, drop=1))
@@ -49,7 +49,7 @@ class AboutProfile(Rows):
         return found
 
 
-def profile_row(entry: "Entry", marked: bool) -> Row:
+def profile_row(entry: "ProfileEntry", marked: bool) -> Row:
     """One profile, and whose it is."""
     mark = ("●", "accent") if marked else ""
     whose = ("broken", "bad") if entry.problems else ("yours", "good") if entry.own else ("shipped", "dim")
@@ -70,7 +70,7 @@ def facts_of(p: "Profile") -> list[tuple[str, str]]:
     ]
 
 
-def diff_rows(a: "Entry", b: "Entry") -> list[tuple[str, str, str]]:
+def diff_rows(a: "ProfileEntry", b: "ProfileEntry") -> list[tuple[str, str, str]]:
     """The two names, then (key, value in a, value in b) for what differs. Both are usable."""
     from engine.config.store import diff_profiles, value_text
 

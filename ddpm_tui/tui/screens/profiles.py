@@ -14,7 +14,7 @@ from ddpm_tui.tui.screens import asks
 from ddpm_tui.tui.screens.base import BaseScreen
 from ddpm_tui.tui.screens.dialogs import Ask
 from ddpm_tui.tui.screens.forms import NEW, TrainForm, wish
-from ddpm_tui.tui.screens.profile_changes import Changes
+from ddpm_tui.tui.screens.profile_changes import ProfileChanges
 from ddpm_tui.tui.screens.profile_form import ProfileForm
 from ddpm_tui.tui.screens.profile_look import ProfileLook
 from ddpm_tui.tui.screens.profile_rows import COLUMNS, AboutProfile, diff_rows, facts_of, profile_row
@@ -23,7 +23,7 @@ from ddpm_tui.tui.widgets.table import Table
 from engine.base.errors import DdpmError, UserError
 
 if TYPE_CHECKING:
-    from ddpm_tui.tui.state.profile_facts import Entry, ProfileReader
+    from ddpm_tui.tui.state.profile_facts import ProfileEntry, ProfileReader
 
 REST_S = 0.3
 """How long the cursor rests on a profile before its network is counted."""
@@ -44,7 +44,7 @@ class ProfilesScreen(BaseScreen):
     def __init__(self) -> None:
         super().__init__()
         self._reader: ProfileReader | None = None
-        self._entries: tuple[Entry, ...] = ()
+        self._entries: tuple[ProfileEntry, ...] = ()
         self._reading = False
         self._marked: str | None = None
         self._figures: dict[str, list[tuple[str, str]]] = {}
@@ -127,17 +127,17 @@ class ProfilesScreen(BaseScreen):
         self.table.show(rows, [[("No profile.", "bold")], [(key, "accent bold"), " makes one"]])
         self._about()
 
-    def _entry(self, name: str | None = None) -> "Entry | None":
+    def _entry(self, name: str | None = None) -> "ProfileEntry | None":
         name = name or self.table.key
         return next((e for e in self._entries if e.name == name), None)
 
-    def _chosen(self) -> "Entry":
+    def _chosen(self) -> "ProfileEntry":
         entry = self._entry()
         if entry is None:
             raise UserError("no profile is chosen")
         return entry
 
-    def _usable(self) -> "Entry":
+    def _usable(self) -> "ProfileEntry":
         entry = self._chosen()
         if entry.profile is None:
             raise UserError(entry.problems[0], f"{self.ddpm.key('profiles.editor')} opens it in your editor")
@@ -172,7 +172,7 @@ class ProfilesScreen(BaseScreen):
             self.beside(partial(self._count, entry), "count")
         about.show(self._facts(entry))
 
-    def _facts(self, entry: "Entry") -> "list[tuple[str, str]]":
+    def _facts(self, entry: "ProfileEntry") -> "list[tuple[str, str]]":
         profile = entry.profile
         assert profile is not None
         facts = [
@@ -194,7 +194,7 @@ class ProfilesScreen(BaseScreen):
             facts.append(("", f"{self.ddpm.key('profiles.estimate')} measures the speed here"))
         return facts
 
-    async def _count(self, entry: "Entry") -> None:
+    async def _count(self, entry: "ProfileEntry") -> None:
         """What can be told without training, for the profile that the cursor rests on."""
         from ddpm_tui.tui.state.profile_facts import costs, counted
 
@@ -259,7 +259,7 @@ class ProfilesScreen(BaseScreen):
         self.ddpm.say(f"nothing is being changed: {self.ddpm.key('profiles.edit')} opens the form", "dim")
 
     def _naming(
-        self, entry: "Entry", text: str, question: str = "Name of your profile", hint: str = ""
+        self, entry: "ProfileEntry", text: str, question: str = "Name of your profile", hint: str = ""
     ) -> Ask:
         """Asks under which name of the user's `text` is to be saved, and saves it."""
         hint = hint or "shipped ones stay as they are"
@@ -268,8 +268,8 @@ class ProfilesScreen(BaseScreen):
         return ask
 
     @property
-    def _changes(self) -> Changes:
-        return Changes(self.ddpm, self.open)
+    def _changes(self) -> ProfileChanges:
+        return ProfileChanges(self.ddpm, self.open)
 
     def action_new(self) -> None:
         entry = self._usable()
@@ -300,7 +300,7 @@ class ProfilesScreen(BaseScreen):
         self._stop = threading.Event()
         self.beside(partial(self._estimate, entry, self._stop), "estimate")
 
-    async def _estimate(self, entry: "Entry", stop: threading.Event) -> None:
+    async def _estimate(self, entry: "ProfileEntry", stop: threading.Event) -> None:
         from ddpm_tui.tui.state.profile_facts import costs, estimate
 
         assert entry.profile is not None
@@ -316,7 +316,7 @@ class ProfilesScreen(BaseScreen):
             self._measured[entry.text] = costs(entry.profile, figures)
         self._note(entry, "")
 
-    def _note(self, entry: "Entry", text: str) -> None:
+    def _note(self, entry: "ProfileEntry", text: str) -> None:
         self._notes.pop(entry.text, None)
         if text:
             self._notes[entry.text] = text

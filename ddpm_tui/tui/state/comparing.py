@@ -22,7 +22,7 @@ from engine.runs.sample_record import read_sample
 
 
 @dataclass(frozen=True)
-class Subject:
+class Compared:
     """A run, or one of its checkpoints."""
 
     run: str
@@ -33,13 +33,13 @@ class Subject:
         return self.run if self.step is None else f"{self.run}@{self.step}"
 
     @classmethod
-    def parse(cls, text: str) -> "Subject":
+    def parse(cls, text: str) -> "Compared":
         """ "run" or "run@1200"."""
         run, _, step = text.partition("@")
         return cls(run, int(step) if step.isdecimal() else None)
 
 
-def titles(subjects: Sequence[Subject]) -> list[str]:
+def titles(subjects: Sequence[Compared]) -> list[str]:
     """Names as short as tells them apart: of one run, the steps alone; of one study, without its name."""
     if (
         len(subjects) > 1
@@ -73,7 +73,7 @@ NOTHING = Cell(("–",))
 
 
 @dataclass(frozen=True)
-class Table:
+class ComparisonTable:
     """note: what there is to say where there are no rows · terms: what the figures depend on · differing: in which of
     these the subjects differ · problems: what could not be read."""
 
@@ -84,7 +84,7 @@ class Table:
     problems: tuple[str, ...] = ()
 
 
-def settings(home: Home, subjects: Sequence[Subject]) -> Table:
+def settings(home: Home, subjects: Sequence[Compared]) -> ComparisonTable:
     """Every setting in which the runs differ, one column a subject. Raises DdpmError for a run that cannot be read."""
     from engine.config.store import diff_profiles, value_text
     from engine.runs.record import load_run
@@ -97,11 +97,11 @@ def settings(home: Home, subjects: Sequence[Subject]) -> Table:
             row[place] = value_text(right, "–")
     rows = tuple(Line(key, tuple(Cell((v,)) for v in values)) for key, values in sorted(keys.items()))
     if len(subjects) < 2:
-        return Table(note="put two runs in to see how their profiles differ")
-    return Table(rows, "" if rows else "their profiles are the same")
+        return ComparisonTable(note="put two runs in to see how their profiles differ")
+    return ComparisonTable(rows, "" if rows else "their profiles are the same")
 
 
-def figures(home: Home, subjects: Sequence[Subject], curves: Mapping[str, RunCurves]) -> Table:
+def figures(home: Home, subjects: Sequence[Compared], curves: Mapping[str, RunCurves]) -> ComparisonTable:
     """Figures of each subject (the whole run's best, or the checkpoint's own), then the scores that were measured: of
     a run, those of its checkpoint that was scored last."""
     columns = [_figures(subject, curves.get(subject.run)) for subject in subjects]
@@ -126,10 +126,10 @@ def figures(home: Home, subjects: Sequence[Subject], curves: Mapping[str, RunCur
     terms, differing = scores.terms_of(names, [each.by_name for each in found], titles(subjects))
     problems = tuple(problem for each in found for problem in each.problems)
     note = "" if rows else "nothing has been measured yet"
-    return Table(tuple(rows), note, tuple(terms), tuple(differing), problems)
+    return ComparisonTable(tuple(rows), note, tuple(terms), tuple(differing), problems)
 
 
-def _figures(subject: Subject, curves: RunCurves | None) -> dict[str, Cell]:
+def _figures(subject: Compared, curves: RunCurves | None) -> dict[str, Cell]:
     if curves is None or not curves.points:
         return {}
     epochs, train = curves.epochs, curves.train
@@ -166,7 +166,7 @@ def _figures(subject: Subject, curves: RunCurves | None) -> dict[str, Cell]:
 
 
 @dataclass(frozen=True, eq=False)
-class SampleSet:
+class ShownSamples:
     """The first pictures of a sample set, uint8 (n, H, W, 3), and how it was drawn."""
 
     pictures: NDArray[np.uint8]
@@ -175,7 +175,7 @@ class SampleSet:
     step: int
 
 
-def sample_sets(run: RunFolder, step: int | None, most: int = 16) -> list[SampleSet]:
+def sample_sets(run: RunFolder, step: int | None, most: int = 16) -> list[ShownSamples]:
     """The sample sets of a run (of one checkpoint, if given), newest first; damaged ones are left out."""
     try:
         folders = sorted(run.samples.iterdir(), reverse=True)
@@ -190,13 +190,13 @@ def sample_sets(run: RunFolder, step: int | None, most: int = 16) -> list[Sample
                 continue
             pictures = np.load(folder.pictures, mmap_mode="r")[:most].copy()
             how = f"seed {record.get('seed')}, {record.get('sampler')} {record.get('steps')} steps"
-            found.append(SampleSet(pictures, how, int(record["checkpoint"])))
+            found.append(ShownSamples(pictures, how, int(record["checkpoint"])))
         except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, DamagedError):
             continue
     return found
 
 
-def alike(sets: Sequence[Sequence[SampleSet]]) -> list[SampleSet | None]:
+def alike(sets: Sequence[Sequence[ShownSamples]]) -> list[ShownSamples | None]:
     """One set a subject, all drawn in the same way where there is such a way for most of them; else the newest."""
     ways = [how for group in sets for how in dict.fromkeys(s.how for s in group)]
     best = max(dict.fromkeys(ways), key=ways.count, default="")

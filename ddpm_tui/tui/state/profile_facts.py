@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ProfileEntry:
     """One profile file. problems: why it cannot be used, each with file and line; `profile` is None then."""
 
     name: str
@@ -36,10 +36,10 @@ class ProfileReader:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        self._known: dict[Path, tuple[tuple[int, int], Entry]] = {}
-        self._all: tuple[Entry, ...] = ()
+        self._known: dict[Path, tuple[tuple[int, int], ProfileEntry]] = {}
+        self._all: tuple[ProfileEntry, ...] = ()
 
-    def read(self) -> tuple[Entry, ...]:
+    def read(self) -> tuple[ProfileEntry, ...]:
         """By name. The same object where nothing changed."""
         known, self._known = self._known, {}
         for file in list_profiles(self.home):
@@ -58,13 +58,13 @@ class ProfileReader:
         return self._all
 
 
-def _read(name: str, path: Path, own: bool) -> Entry:
+def _read(name: str, path: Path, own: bool) -> ProfileEntry:
     text = ""
     try:
         text = profile_text(path)
-        return Entry(name, path, own, text, parse_profile(text, str(path)))
+        return ProfileEntry(name, path, own, text, parse_profile(text, str(path)))
     except ProfileError as error:
-        return Entry(name, path, own, text, problems=tuple(p.text(path.name) for p in error.problems))
+        return ProfileEntry(name, path, own, text, problems=tuple(p.text(path.name) for p in error.problems))
 
 
 @dataclass(frozen=True)

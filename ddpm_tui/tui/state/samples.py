@@ -19,7 +19,7 @@ from engine.runs.sample_record import read_sample
 
 
 @dataclass(frozen=True)
-class Entry:
+class GalleryEntry:
     """One line of the gallery: a sample set, or (sample "") a run's previews over its epochs.
 
     run: "" where the set was drawn from an exported checkpoint · path: the set's folder, None for previews ·
@@ -82,10 +82,10 @@ class GalleryReader:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        self._known: dict[str, tuple[tuple[int, ...], tuple[Entry, ...]]] = {}
-        self._all: tuple[Entry, ...] = ()
+        self._known: dict[str, tuple[tuple[int, ...], tuple[GalleryEntry, ...]]] = {}
+        self._all: tuple[GalleryEntry, ...] = ()
 
-    def read(self, runs: Sequence[str]) -> tuple[Entry, ...]:
+    def read(self, runs: Sequence[str]) -> tuple[GalleryEntry, ...]:
         """Of these runs, newest run first, each one's newest set first; then of exported checkpoints. The same object
         where nothing changed."""
         known, self._known = self._known, {}
@@ -105,8 +105,8 @@ class GalleryReader:
         return (folder.samples, folder.previews) if run else (self.home.samples,)
 
 
-def _entries(run: str, samples: Path, previews: Path | None = None) -> tuple[Entry, ...]:
-    found: list[Entry] = []
+def _entries(run: str, samples: Path, previews: Path | None = None) -> tuple[GalleryEntry, ...]:
+    found: list[GalleryEntry] = []
     for path in sorted(_inside(samples), reverse=True):
         if not path.is_dir() or path.name.startswith("."):
             continue
@@ -115,14 +115,14 @@ def _entries(run: str, samples: Path, previews: Path | None = None) -> tuple[Ent
             facts = read_sample(folder)
         except DamagedError as error:
             problem = f"{folder.record.name} cannot be read ({error.reason})"
-            found.append(Entry(run, path.name, path, problem=problem))
+            found.append(GalleryEntry(run, path.name, path, problem=problem))
             continue
         problem = "" if folder.pictures.is_file() else f"{folder.pictures.name} is missing"
-        found.append(Entry(run, path.name, path, facts, _own_spacing(facts), problem))
+        found.append(GalleryEntry(run, path.name, path, facts, _own_spacing(facts), problem))
     inside = _inside(previews) if previews else ()
     sheets = sorted((int(p.stem), p) for p in inside if p.suffix == ".png" and p.stem.isdecimal())
     if sheets:
-        found.append(Entry(run, previews=tuple(sheets)))
+        found.append(GalleryEntry(run, previews=tuple(sheets)))
     return tuple(found)
 
 

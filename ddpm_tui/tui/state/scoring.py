@@ -14,14 +14,14 @@ from engine.runs.sample_record import read_sample
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownTimes:
     """drawing: seconds for one picture and one step · measuring: by measure, seconds for one picture."""
 
     drawing: float | None = None
     measuring: dict[str, float] = field(default_factory=dict)
 
 
-def known_times(run: RunFolder) -> Known:
+def known_times(run: RunFolder) -> KnownTimes:
     """Of the largest sample set, where starting up weighs least, and of the newest score of each measure; what cannot
     be read is passed over."""
     drawing, most = None, 0
@@ -41,10 +41,10 @@ def known_times(run: RunFolder) -> Known:
     for evaluation in sorted(read_evaluations(run), key=lambda e: e.order):
         for name, score in evaluation.scores.items():
             measuring[name] = score.seconds / max(1, score.n)
-    return Known(drawing, measuring)
+    return KnownTimes(drawing, measuring)
 
 
-def estimate(known: Known, measures: Sequence[str], n: int, steps: int) -> str:
+def estimate(known: KnownTimes, measures: Sequence[str], n: int, steps: int) -> str:
     """In words, with what is not known said as such."""
     draws = any(name in SAMPLED for name in measures)
     seconds = sum(known.measuring.get(name, 0.0) * n for name in measures)

@@ -20,7 +20,7 @@ LinkState = Literal["starting", "connected", "disconnected", "stopped"]
 
 
 @dataclass(frozen=True)
-class Engine:
+class EngineStatus:
     """The service as seen from here. problem: why it is not reached, or what it says is wrong (a full disk) · old:
     whether it is an older program's, which a restart renews."""
 
@@ -153,7 +153,7 @@ class Snapshot:
     """
 
     time: float = 0.0
-    engine: Engine = Engine()
+    engine: EngineStatus = EngineStatus()
     jobs: tuple[JobView, ...] = ()
     runs: tuple[RunView, ...] = ()
     events: tuple[Event, ...] = ()

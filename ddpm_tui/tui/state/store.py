@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ddpm_tui.tui.state.reading import RunReader, job_from_wire, jobs_on_disk
-from ddpm_tui.tui.state.snapshot import Engine, Event, JobView, LinkState, Meters, RunView, Snapshot
+from ddpm_tui.tui.state.snapshot import EngineStatus, Event, JobView, LinkState, Meters, RunView, Snapshot
 from engine.base.errors import DdpmError
 from engine.base.home import Home
 from engine.jobs.files import Progress, read_progress
@@ -55,7 +55,7 @@ class Link(Protocol):
     async def close(self) -> None: ...
 
 
-class Store(Protocol):
+class SnapshotStore(Protocol):
     """Where the app's Snapshots come from."""
 
     link: Link
@@ -79,7 +79,7 @@ class Store(Protocol):
 class _Known:
     """What was heard of the service."""
 
-    engine: Engine
+    engine: EngineStatus
     jobs: tuple[Job, ...]
     waits: Mapping[str, str]
     events: tuple[Event, ...]
@@ -97,7 +97,7 @@ class LiveStore:
         self._jobs: dict[str, Job] = {}
         self._waits: dict[str, str] = {}
         self._changes: dict[str, int] = {}
-        self._engine = Engine()
+        self._engine = EngineStatus()
         self._events: list[Event] = []
         self._runs = RunReader(home)
         self._wanted: dict[str, frozenset[str]] = {}
@@ -251,7 +251,7 @@ class LiveStore:
             for job in fresh.values():
                 self._note_change(self._jobs.get(job.id), job)
             self._jobs = fresh
-            self._engine = Engine(
+            self._engine = EngineStatus(
                 "connected",
                 "; ".join(status.get("problems", ())),
                 bool(status.get("on_hold")),

@@ -3,7 +3,7 @@
 import numpy as np
 from rich.segment import Segment
 
-from ddpm_tui.draw.braille import Canvas
+from ddpm_tui.draw.braille import BrailleCanvas
 from ddpm_tui.draw.palettes import text_style
 from ddpm_tui.draw.series import Reals
 from ddpm_tui.draw.terminal import Terminal
@@ -38,7 +38,7 @@ class SmallCurve(LinesWidget):
         title = centred(self.title, width, text_style(ink.muted, depth, dim=True))
         if not len(self.values) or height < 2:
             return [title]
-        canvas = Canvas(width, height - 1, self._terminal.braille and self._terminal.unicode)
+        canvas = BrailleCanvas(width, height - 1, self._terminal.braille and self._terminal.unicode)
         places = np.linspace(0, len(self.values) - 1, canvas.width)
         y = np.interp(places, np.arange(len(self.values)), self.values)
         low, high = min(0.0, float(y.min())), float(y.max())

@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor
 
-from engine.diffusion.samplers.step import Level, SamplerOptions, step_beta
+from engine.diffusion.samplers.step import NoiseLevel, SamplerOptions, step_beta
 
 
 class Ddim:
@@ -14,7 +14,7 @@ class Ddim:
         self._noise = options.noise
         self._eta = options.eta
 
-    def __call__(self, here: Level, there: Level, x: Tensor, x_0: Tensor, eps: Tensor) -> Tensor:
+    def __call__(self, here: NoiseLevel, there: NoiseLevel, x: Tensor, x_0: Tensor, eps: Tensor) -> Tensor:
         # σ² = η² (1 − ᾱ_s)/(1 − ᾱ_t)·(1 − ᾱ_t/ᾱ_s); what it takes, the direction to x_t gives up.
         share = self._eta**2 * step_beta(here, there) / here.variance
         moved = there.alpha * x_0 + (there.sigma * math.sqrt(max(0.0, 1 - share))) * eps

@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor
 
-from engine.diffusion.samplers.step import Level, SamplerOptions, step_beta
+from engine.diffusion.samplers.step import NoiseLevel, SamplerOptions, step_beta
 
 
 class Ddpm:
@@ -14,7 +14,7 @@ class Ddpm:
         self._noise = options.noise
         self._variance = options.variance
 
-    def __call__(self, here: Level, there: Level, x: Tensor, x_0: Tensor, eps: Tensor) -> Tensor:
+    def __call__(self, here: NoiseLevel, there: NoiseLevel, x: Tensor, x_0: Tensor, eps: Tensor) -> Tensor:
         beta = step_beta(here, there)
         kept = there.variance / here.variance
         mean = (there.alpha * beta / here.variance) * x_0 + (math.sqrt(1 - beta) * kept) * x

@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor
 
-from engine.diffusion.samplers.step import Level, SamplerOptions
+from engine.diffusion.samplers.step import NoiseLevel, SamplerOptions
 
 
 class Dpmpp:
@@ -15,9 +15,9 @@ class Dpmpp:
     """
 
     def __init__(self, options: SamplerOptions) -> None:
-        self._before: tuple[Level, Tensor] | None = None
+        self._before: tuple[NoiseLevel, Tensor] | None = None
 
-    def __call__(self, here: Level, there: Level, x: Tensor, x_0: Tensor, eps: Tensor) -> Tensor:
+    def __call__(self, here: NoiseLevel, there: NoiseLevel, x: Tensor, x_0: Tensor, eps: Tensor) -> Tensor:
         h = there.lambda_ - here.lambda_
         direction = x_0
         if self._before is not None:

@@ -15,7 +15,7 @@ from engine.diffusion.noise import NoiseSource
 
 
 @dataclass(frozen=True)
-class Level:
+class NoiseLevel:
     """How noisy x is at one moment of sampling: x = √ᾱ x_0 + √(1 − ᾱ) ε."""
 
     log_alpha_bar: float
@@ -41,7 +41,7 @@ class Level:
         return 0.5 * (self.log_alpha_bar - math.log(self.variance)) if self.variance > 0 else math.inf
 
 
-CLEAN = Level(0.0)
+CLEAN = NoiseLevel(0.0)
 """A picture without noise, to which the last step of every sampler leads."""
 
 
@@ -60,7 +60,7 @@ class SamplerOptions:
 class SamplerStep(Protocol):
     """What a sampler is: made anew of `SamplerOptions` for each batch, it may remember the steps before."""
 
-    def __call__(self, here: Level, there: Level, x: Tensor, x_0: Tensor, eps: Tensor) -> Tensor:
+    def __call__(self, here: NoiseLevel, there: NoiseLevel, x: Tensor, x_0: Tensor, eps: Tensor) -> Tensor:
         """x (N, C, H, W) at the level `there` from x at the noisier level `here`.
 
         x_0, eps: (N, C, H, W), estimated from the output of the network at `here`, and consistent with x.
@@ -69,6 +69,6 @@ class SamplerStep(Protocol):
         ...
 
 
-def step_beta(here: Level, there: Level) -> float:
+def step_beta(here: NoiseLevel, there: NoiseLevel) -> float:
     """1 − ᾱ_here/ᾱ_there: the β of the one step that these two levels are apart."""
     return -math.expm1(here.log_alpha_bar - there.log_alpha_bar)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from engine.diffusion.spacing import Spacing, timesteps
 
 
-class Step(NamedTuple):
+class SamplingStep(NamedTuple):
     """One step: the timestep that the network is told, and the six factors."""
 
     t: int
@@ -33,7 +33,7 @@ def coefficients(
     spacing: Spacing,
     eta: float = 0.0,
     variance: str = "fixed_small",
-) -> list[Step]:
+) -> list[SamplingStep]:
     """The steps of a sampler, the noisiest first.
 
     log_alpha_bars: log ᾱ_t for each timestep, None for −inf · prediction: "eps", "x0" or "v" · sampler: "ddpm" (Ho et
@@ -48,13 +48,13 @@ def coefficients(
         here, there = levels[index], levels[index + 1]
         read = _reading(prediction, here)
         if index + 1 == len(chosen):  # the last step leads to the estimated picture itself
-            table.append(Step(t, *read, 0.0, 1.0, 0.0, 0.0))
+            table.append(SamplingStep(t, *read, 0.0, 1.0, 0.0, 0.0))
         elif sampler == "ddpm":
-            table.append(Step(t, *read, *_ddpm(here, there, variance)))
+            table.append(SamplingStep(t, *read, *_ddpm(here, there, variance)))
         elif sampler == "ddim":
-            table.append(Step(t, *read, *_ddim(here, there, eta)))
+            table.append(SamplingStep(t, *read, *_ddim(here, there, eta)))
         elif sampler == "dpmpp":
-            table.append(Step(t, *read, *_dpmpp(levels[index - 1] if index else None, here, there)))
+            table.append(SamplingStep(t, *read, *_dpmpp(levels[index - 1] if index else None, here, there)))
         else:
             raise ValueError(f"unknown sampler {sampler!r}; there are ddpm, ddim, dpmpp")
     return table

@@ -9,7 +9,7 @@ from diffusers.utils import BaseOutput
 from torch import Tensor
 
 from engine.diffusion.spacing import Spacing
-from engine.export.standalone.coefficients import Step, coefficients
+from engine.export.standalone.coefficients import SamplingStep, coefficients
 
 
 @dataclass
@@ -65,7 +65,7 @@ class DdpmTuiScheduler(SchedulerMixin, ConfigMixin):
         self._before: Tensor | None = None
 
     @property
-    def table(self) -> list[Step]:
+    def table(self) -> list[SamplingStep]:
         """The factors of each step."""
         return self._table
 

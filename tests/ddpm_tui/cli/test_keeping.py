@@ -4,7 +4,7 @@ from engine.base.home import Home
 from engine.runs.branch import branch_run, require_beginning
 from engine.runs.checkpoints import checkpoint_folders, list_checkpoints, resolve
 from engine.service.states import Job
-from engine.service.store import Store
+from engine.service.store import QueueStore
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.torchless import publish_at, trained_run
 
@@ -15,7 +15,7 @@ def test_pruning_leaves_what_a_job_names_and_says_what_would_go(home: Home, cli:
     trained_run(home, "r", 4, training=ROLLING)
     for step in (16, 18, 30):
         publish_at(home.run("r"), step)
-    store = Store.open(home.queue_db)
+    store = QueueStore.open(home.queue_db)
     store.insert(Job("000003", "sample", "r", args={"checkpoint": "r@16"}))
     store.close()
     dry = cli("checkpoints", "prune", "r", "--dry-run", "--json").json

@@ -9,7 +9,7 @@ from engine.base.home import Home
 from engine.runs.checkpoints import list_checkpoints, read_tags
 from engine.runs.record import load_run, run_names
 from engine.service.states import Job
-from engine.service.store import Store
+from engine.service.store import QueueStore
 from tests.ddpm_tui.cli.conftest import Cli
 from tests.tiny import make_run
 from tests.torchless import extend, publish_at, trained_run
@@ -142,7 +142,7 @@ def test_renaming_deleting_restoring(there: Home, cli: Cli) -> None:
 
 
 def test_a_run_that_the_queue_needs_is_neither_renamed_nor_deleted(there: Home, cli: Cli) -> None:
-    store = Store.open(there.queue_db)
+    store = QueueStore.open(there.queue_db)
     store.insert(Job("000012", "train", "r", args={"to_epoch": 50}))
     store.close()
     for arguments in (("rename", "r", "s"), ("delete", "r")):

@@ -12,7 +12,7 @@ import pytest
 from engine.base.home import Home
 from engine.jobs.files import new_job_folder
 from engine.service.states import Job, State
-from engine.service.store import Store
+from engine.service.store import QueueStore
 from tests.torchless import trained_run
 
 # Root may write anywhere: it gives that up first.
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(bool(PLAIN) and not shutil.which("setpriv"), rea
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     home = Home(tmp_path_factory.mktemp("ro") / "home").create()
     trained_run(home, "r", 4)
-    store = Store.open(home.queue_db)
+    store = QueueStore.open(home.queue_db)
     for number, state in enumerate((State.DONE, State.RUNNING, State.QUEUED), 1):
         folder = new_job_folder(home, "sample", "r", {"checkpoint": "r@7", "n": number})
         folder.log.write_text("it began\n")

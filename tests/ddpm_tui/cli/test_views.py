@@ -11,8 +11,8 @@ from ddpm_tui.cli.views import (
     PLAIN_INTERVAL_S,
     JsonLines,
     Plain,
+    ProgressBar,
     Quiet,
-    Terminal,
     choose,
     describe,
     facts,
@@ -73,7 +73,7 @@ def test_json_lines_come_at_intervals_and_at_new_phases(capsys: pytest.CaptureFi
 @pytest.mark.parametrize("progress", [TRAINING, PACKING, Progress("compiling", text="compiling the network")])
 def test_the_bar_fits_80_columns(progress: Progress) -> None:
     stream = io.StringIO()
-    view = Terminal(stream)
+    view = ProgressBar(stream)
     view._console = Console(file=stream, force_terminal=True, width=80, highlight=False, color_system=None)
     view.update(progress)
     bars = view._bars
@@ -102,6 +102,6 @@ def test_what_is_shown_depends_on_where_it_goes(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("sys.stdout", Screen())
     monkeypatch.setenv("TERM", "xterm")
-    assert isinstance(choose(), Terminal)
+    assert isinstance(choose(), ProgressBar)
     monkeypatch.setenv("TERM", "dumb")
     assert isinstance(choose(), Plain)

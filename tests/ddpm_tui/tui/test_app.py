@@ -13,7 +13,7 @@ from textual.geometry import Size
 from ddpm_tui.draw.terminal import Depth, Terminal
 from ddpm_tui.tui.keymap import BY_ID, SCREENS
 from ddpm_tui.tui.screens.help import Help, key_groups
-from ddpm_tui.tui.state.snapshot import Engine
+from ddpm_tui.tui.state.snapshot import EngineStatus
 from ddpm_tui.tui.widgets.bars import FootBar, live_keys
 from engine.base.errors import DdpmError, UserError
 from engine.base.home import Home
@@ -313,7 +313,7 @@ async def test_the_engine_going_away_and_coming_back_is_shown(tmp_path: Path) ->
     async with app.run_test(size=(120, 30)) as pilot:
         await pilot.pause()
         assert "1 running, 3 waiting" in screen_text(app)
-        app.store.set(replace(snapshot, engine=Engine("disconnected", "the engine went away")))  # type: ignore[attr-defined]
+        app.store.set(replace(snapshot, engine=EngineStatus("disconnected", "the engine went away")))  # type: ignore[attr-defined]
         await pilot.pause()
         assert "engine away, retrying" in screen_text(app)
         assert "train celeba32-1" in screen_text(app)
@@ -343,7 +343,7 @@ async def test_an_older_engine_is_shown_and_a_key_restarts_it(
         await pilot.pause()
         assert "the engine is no older than this program" in screen_text(app)
         assert restarted == []
-        app.store.set(replace(snapshot, engine=Engine("connected", version="0.0.9", old=True)))  # type: ignore[attr-defined]
+        app.store.set(replace(snapshot, engine=EngineStatus("connected", version="0.0.9", old=True)))  # type: ignore[attr-defined]
         await pilot.pause()
         assert "engine is older" in screen_text(app)
         assert "is of ddpm-tui 0.0.9: ^r replaces it; its jobs continue" in screen_text(app)
@@ -361,7 +361,7 @@ async def test_why_the_engine_is_away_or_in_trouble_is_said(tmp_path: Path) -> N
     async with app.run_test(size=(120, 30)) as pilot:
         await pilot.pause()
         for link in ("disconnected", "connected"):
-            engine = Engine(link, f"{link}: no room on the disk")  # type: ignore[arg-type]
+            engine = EngineStatus(link, f"{link}: no room on the disk")  # type: ignore[arg-type]
             app.store.set(replace(snapshot, engine=engine))  # type: ignore[attr-defined]
             await pilot.pause()
             assert f"{link}: no room on the disk" in screen_text(app)
@@ -432,15 +432,15 @@ async def test_at_80_columns_all_screens_have_their_names_whatever_the_engine_do
             await pilot.press(number)
             await pilot.pause()
             for engine in (
-                Engine("connected"),
-                Engine("connected", on_hold=True),
-                Engine("disconnected", "x"),
+                EngineStatus("connected"),
+                EngineStatus("connected", on_hold=True),
+                EngineStatus("disconnected", "x"),
             ):
                 app.store.set(replace(app.snapshot, engine=engine))  # type: ignore[attr-defined]
                 await pilot.pause()
                 bar = app.screen.query_one("#top").render_line(0).text
                 assert all(name in bar for name in ("Dashboard", "Queue", "Ckpts", "Gallery", "Compare")), bar
-        app.store.set(replace(app.snapshot, engine=Engine("connected")))  # type: ignore[attr-defined]
+        app.store.set(replace(app.snapshot, engine=EngineStatus("connected")))  # type: ignore[attr-defined]
         await pilot.pause()
         assert "● 1 ○ 3" in app.screen.query_one("#top").render_line(0).text
 

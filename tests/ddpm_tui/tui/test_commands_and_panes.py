@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ddpm_tui.tui.screens.commands import Commands
+from ddpm_tui.tui.screens.commands import CommandLog
 from ddpm_tui.tui.screens.go_to import GoTo
 from ddpm_tui.tui.widgets.chart import LossChart
 from ddpm_tui.tui.widgets.face_grid import FaceGrid
@@ -26,14 +26,14 @@ async def test_what_was_done_is_listed_as_commands_and_copied(tmp_path: Path) ->
         it.link.answers["cancel"] = UserError("the queue is locked", "wait for it")
         await it.press("x")
         text = await it.press("at")
-        assert isinstance(it.app.screen, Commands)
+        assert isinstance(it.app.screen, CommandLog)
         assert "$ ddpm-tui queue pause 12" in text
         assert "$ ddpm-tui queue cancel 13" in text
         assert "the queue is locked — wait for it" in text or "the queue is locked" in text
         assert "u job 13 is queued again" in text
         await it.press("G", "enter")
         assert copied == ["ddpm-tui queue pause 12"]
-        assert not isinstance(it.app.screen, Commands)
+        assert not isinstance(it.app.screen, CommandLog)
 
 
 async def test_changes_on_the_disk_have_their_commands_too(tmp_path: Path) -> None:

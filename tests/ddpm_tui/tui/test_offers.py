@@ -8,7 +8,7 @@ from textual.events import MouseScrollUp
 
 from ddpm_tui.draw.terminal import Depth, Terminal
 from ddpm_tui.tui.screens.help import key_groups
-from ddpm_tui.tui.state.snapshot import Device, Engine, Event, Meters
+from ddpm_tui.tui.state.snapshot import Device, EngineStatus, Event, Meters
 from ddpm_tui.tui.widgets.banner import Banner
 from ddpm_tui.tui.widgets.bars import live_keys
 from ddpm_tui.tui.widgets.chart import LossChart
@@ -177,7 +177,7 @@ async def test_a_list_without_the_focus_is_not_underlined(tmp_path: Path) -> Non
 
 
 async def test_a_banner_says_what_is_missing_and_the_key_that_mends_it(tmp_path: Path) -> None:
-    stopped = replace(empty(), engine=Engine("stopped"))
+    stopped = replace(empty(), engine=EngineStatus("stopped"))
     app = make_app(tmp_path, stopped)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(
@@ -186,7 +186,7 @@ async def test_a_banner_says_what_is_missing_and_the_key_that_mends_it(tmp_path:
         assert "^r" in {key for keys in key_groups(app.screen).values() for key, _ in keys}
         app.store.set(replace(empty(), meters=Meters(disk_free=900_000_000)))  # type: ignore[attr-defined]
         await until(pilot, lambda: "the disk is nearly full: 900 MB free" in screen_text(app))
-        app.store.set(replace(empty(), engine=Engine("connected", on_hold=True)))  # type: ignore[attr-defined]
+        app.store.set(replace(empty(), engine=EngineStatus("connected", on_hold=True)))  # type: ignore[attr-defined]
         await until(
             pilot, lambda: "the queue is on hold, so no job starts: 2 H lets it go on" in screen_text(app)
         )

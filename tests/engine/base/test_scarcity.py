@@ -22,7 +22,7 @@ from engine.jobs.files import Result, read_progress, read_result, write_result
 from engine.service.launchers import processes
 from engine.service.runs import newest
 from engine.service.settings import read_settings
-from engine.service.store import Store
+from engine.service.store import QueueStore
 
 
 @contextmanager
@@ -108,7 +108,7 @@ DECIDES: dict[str, Callable[[Path], Callable[[], Any]]] = {
     "whether a process is the same": lambda p: partial(processes.start_time, os.getpid()),
     "who holds a lock": lambda p: partial(processes.holders, _held(p)),
     "the newest checkpoint": lambda p: partial(newest, _run(p)),
-    "the queue": lambda p: partial(Store.open, p / "queue.db"),
+    "the queue": lambda p: partial(QueueStore.open, p / "queue.db"),
 }
 
 
@@ -147,7 +147,7 @@ def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytes
 
 def test_a_database_that_cannot_be_opened_now_is_not_damaged(tmp_path: Path) -> None:
     """SQLite opens its journal at each write and says of a shortage only that it cannot open a file."""
-    store = Store.open(tmp_path / "queue.db")
+    store = QueueStore.open(tmp_path / "queue.db")
     with no_descriptors(), pytest.raises(ScarceError, match=r"queue.db: too many open files"):
         store.set_meta("key", "value")
     store.set_meta("key", "value")

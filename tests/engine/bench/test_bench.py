@@ -7,7 +7,7 @@ import pytest
 from engine.base.errors import UsageError
 from engine.bench.options import PARTS, Options, chosen_parts, timed
 from engine.bench.report import markdown, table
-from engine.bench.timing import Series, in_turns, ratio, spread
+from engine.bench.timing import Timings, in_turns, ratio, spread
 
 
 def test_cases_take_turns_and_warm_up_is_not_timed() -> None:
@@ -26,7 +26,7 @@ def test_cases_take_turns_and_warm_up_is_not_timed() -> None:
 
 
 def test_medians_spreads_and_ratios_of_the_same_round() -> None:
-    slow, fast = Series([4.0, 40.0, 4.2]), Series([2.0, 20.0, 2.0])
+    slow, fast = Timings([4.0, 40.0, 4.2]), Timings([2.0, 20.0, 2.0])
     assert slow.seconds == 4.2
     assert ratio(slow, fast) == 2.0, "a round that was slow for both is no difference"
     assert spread([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(1 / 3)

@@ -10,7 +10,7 @@ from engine.base.home import Home, shipped_profiles
 from engine.bench.memory import counted
 from engine.config.profile import ModelSection, Profile, TrainingSection
 from engine.config.store import load_profile
-from engine.device.plan import DeviceFacts, Plan, apply, decide, gather
+from engine.device.plan import DeviceFacts, DevicePlan, apply, decide, gather
 from engine.models.build import unet_config
 from engine.models.count import parameters
 from engine.models.unet import UNet
@@ -99,7 +99,7 @@ def test_data_goes_to_the_card_only_where_it_fits() -> None:
 
 def test_a_plan_survives_json() -> None:
     plan = decide(card("Tesla T4", (7, 5)), Profile())
-    assert Plan.from_json(plan.to_json()) == plan
+    assert DevicePlan.from_json(plan.to_json()) == plan
 
 
 def test_devices_that_are_not_there() -> None:

@@ -163,9 +163,9 @@ def test_what_cannot_be_exported_leaves_nothing(
     (tmp_path / "full" / "a").write_text("mine")
     with pytest.raises(UserError, match="full is not empty — name a new folder"):
         export(exported.home, tmp_path / "full", "safetensors")
-    blind = writers.Source.weights
+    blind = writers.Exported.weights
     monkeypatch.setattr(
-        writers.Source, "weights", lambda self: {name: -value for name, value in blind(self).items()}
+        writers.Exported, "weights", lambda self: {name: -value for name, value in blind(self).items()}
     )
     with pytest.raises(DdpmError, match="draws other pictures than the checkpoint"):
         export(exported.home, tmp_path / "wrong", "safetensors")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from engine.base.errors import UserError
-from engine.figures.curves import Series, loss_curves
+from engine.figures.curves import FigureCurve, loss_curves
 from engine.figures.saving import save_figure
 from engine.figures.sheet import GAP, labelled_sheet
 
@@ -53,7 +53,10 @@ def test_a_sheet_without_pictures_is_refused() -> None:
 
 def test_curves_have_each_series_in_its_colour() -> None:
     x = np.arange(5.0)
-    series = [Series("a", x, 10.0**-x), Series("b", x, 0.5 * 10.0**-x, 0.4 * 10.0**-x, 0.6 * 10.0**-x)]
+    series = [
+        FigureCurve("a", x, 10.0**-x),
+        FigureCurve("b", x, 0.5 * 10.0**-x, 0.4 * 10.0**-x, 0.6 * 10.0**-x),
+    ]
     drawn = np.asarray(loss_curves(series, x_label="epoch", y_label="loss"))
     for colour in ((0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)):
         assert (drawn == colour).all(axis=2).sum() > 200

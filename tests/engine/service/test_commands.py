@@ -12,12 +12,12 @@ import pytest
 from engine.base.errors import UsageError
 from engine.jobs.files import list_job_folders
 from engine.service.commands import Commands
-from engine.service.engine import Engine
+from engine.service.dispatcher import Dispatcher
 from engine.service.launchers.local import LocalLauncher
 from engine.service.queue import Queue
-from engine.service.server import Client
+from engine.service.server import Peer
 from engine.service.states import Intent, Job, State
-from engine.service.store import Store, UnwritableError
+from engine.service.store import QueueStore, UnwritableError
 
 from .support import make_home
 
@@ -31,7 +31,7 @@ class Desk:
 
     async def ask(self, do: str, **args: Any) -> Any:
         reader = asyncio.StreamReader()
-        return await self.commands.handle(Client(reader, None), do, args)  # type: ignore[arg-type]
+        return await self.commands.handle(Peer(reader, None), do, args)  # type: ignore[arg-type]
 
     async def job(self) -> Job:
         added = await self.ask("add", kind="sample", args={})
@@ -52,7 +52,9 @@ def full(*_: Any, **__: Any) -> Job:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     home = make_home(tmp_path / "home")
     queue = Queue.open(home)
-    yield Desk(queue, Commands(home, queue, Engine(home, queue, LocalLauncher(home), ("cpu",)), lambda: None))
+    yield Desk(
+        queue, Commands(home, queue, Dispatcher(home, queue, LocalLauncher(home), ("cpu",)), lambda: None)
+    )
     queue.close()
 
 
@@ -87,13 +89,13 @@ async def test_a_wish_that_is_being_written_while_the_worker_dies_is_granted(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, do: str, state: State
 ) -> None:
     """The death is judged from memory, which hears of the wish only when it is written."""
-    update = Store.update
+    update = QueueStore.update
 
     def slowly(*args: Any, **changes: Any) -> Job:
         time.sleep(0.2)
         return update(*args, **changes)
 
-    monkeypatch.setattr(Store, "update", slowly)
+    monkeypatch.setattr(QueueStore, "update", slowly)
     job = await desk.start(await desk.job())
     job = await desk.queue.transition(job, [State.STARTING], State.RUNNING, "running on cpu")
     finished = asyncio.ensure_future(desk.commands.engine.supervisor._finish(job, -9))
@@ -124,7 +126,7 @@ async def test_a_stop_that_cannot_be_written_waits_for_no_worker(
     stopped: list[bool] = []
     monkeypatch.setattr(desk.commands, "_stop", lambda: stopped.append(True))
     await desk.start(await desk.job())
-    monkeypatch.setattr(Store, "update", full)
+    monkeypatch.setattr(QueueStore, "update", full)
     with pytest.raises(UnwritableError):
         await desk.ask("stop", jobs=True)
     assert stopped
@@ -136,7 +138,7 @@ async def test_a_job_that_could_not_be_written_does_not_come_up_later(
 ) -> None:
     """The next engine takes up every job's folder that has no row; of this one the client heard that it failed."""
     with monkeypatch.context() as patched:
-        patched.setattr(Store, "enter", full)
+        patched.setattr(QueueStore, "enter", full)
         with pytest.raises(UnwritableError):
             await desk.job()
     assert list_job_folders(desk.queue.home) == []

@@ -11,7 +11,7 @@ from engine.base.home import Home
 from engine.jobs.files import Result, new_job_folder, write_result
 from engine.service.needed import Watched, discard_checkpoint, kept_meanwhile, needed
 from engine.service.states import Job, State
-from engine.service.store import Store
+from engine.service.store import QueueStore
 from tests.torchless import trained_run
 
 
@@ -23,7 +23,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def queue(home: Home, *jobs: Job) -> None:
-    store = Store.open(home.queue_db)
+    store = QueueStore.open(home.queue_db)
     for job in jobs:
         store.insert(job)
     store.close()

@@ -13,7 +13,7 @@ from engine.base.home import Home
 from engine.service import schema
 from engine.service.queue import Queue
 from engine.service.states import Job, Priority, State
-from engine.service.store import StaleError, Store
+from engine.service.store import QueueStore, StaleError
 
 from .support import Service, add
 
@@ -27,7 +27,7 @@ class Order(RuleBasedStateMachine):
     def open(self) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         self.connection.row_factory = sqlite3.Row
-        self.store = Store(Path("none"), self.connection, True, None)
+        self.store = QueueStore(Path("none"), self.connection, True, None)
         schema.create(self.connection)
         self.jobs: dict[str, Job] = {}
         self.line: list[tuple[str, Priority]] = []
@@ -92,18 +92,18 @@ TestOrder.settings = settings(max_examples=40, stateful_step_count=25, deadline=
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store.open(tmp_path / "queue.db")
+def store(tmp_path: Path) -> Iterator[QueueStore]:
+    store = QueueStore.open(tmp_path / "queue.db")
     yield store
     store.close()
 
 
-def ids(store: Store) -> list[str]:
+def ids(store: QueueStore) -> list[str]:
     return [job.id for job in store.jobs()]
 
 
 def test_a_queue_whose_ranks_are_halves_of_halves_opens_and_its_order_stays(
-    tmp_path: Path, store: Store
+    tmp_path: Path, store: QueueStore
 ) -> None:
     """As versions before this one wrote it: from the 55th job with a priority on, ranks are equal."""
     low = 0.0
@@ -113,7 +113,7 @@ def test_a_queue_whose_ranks_are_halves_of_halves_opens_and_its_order_stays(
     store.insert(Job("000099", "train", rank=1.0))
     before = ids(store)
     store.close()
-    again = Store.open(tmp_path / "queue.db")
+    again = QueueStore.open(tmp_path / "queue.db")
     assert ids(again) == before, "opened as it was"
     again.enter(Job("000100", "sample", priority=Priority.HIGH))
     again.move(["000003"], "000001")
@@ -121,7 +121,7 @@ def test_a_queue_whose_ranks_are_halves_of_halves_opens_and_its_order_stays(
     again.close()
 
 
-def test_a_job_cannot_be_moved_before_one_that_is_over(store: Store) -> None:
+def test_a_job_cannot_be_moved_before_one_that_is_over(store: QueueStore) -> None:
     first, second = (store.insert(Job(f"{n:06d}", "sample", rank=float(n))) for n in (1, 2))
     store.transition(first, [State.QUEUED], State.CANCELLED, "")
     with pytest.raises(StaleError, match="has already ended"):

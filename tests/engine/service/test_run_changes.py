@@ -12,7 +12,7 @@ from engine.jobs.files import new_job_folder
 from engine.runs.record import run_names
 from engine.service import run_changes
 from engine.service.states import Job, State
-from engine.service.store import Store
+from engine.service.store import QueueStore
 from tests.engine.service.support import make_run
 
 
@@ -23,8 +23,8 @@ def home(tmp_path: Path) -> Home:
     return home
 
 
-def queue(home: Home, *jobs: Job) -> Store:
-    store = Store.open(home.queue_db)
+def queue(home: Home, *jobs: Job) -> QueueStore:
+    store = QueueStore.open(home.queue_db)
     for job in jobs:
         store.insert(job)
     return store

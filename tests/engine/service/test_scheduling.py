@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.service.scheduling import GAP, Place, Plan, Wish, entry_before, fits, in_order, new_ranks, plan
+from engine.service.scheduling import (
+    GAP,
+    NextStarts,
+    QueuePlace,
+    Wish,
+    entry_before,
+    fits,
+    in_order,
+    new_ranks,
+    plan,
+)
 from engine.service.states import Job, Priority, State
 
 
@@ -21,11 +31,11 @@ def decide(
     hold: bool = False,
     blocked: Callable[[Job], str | None] = lambda _: None,
     wanted: Callable[[Job], Wish] = lambda j: Wish(j.device),
-) -> Plan:
+) -> NextStarts:
     return plan({j.id: j for j in jobs}, slots, hold, blocked, wanted)
 
 
-def started(made: Plan) -> list[tuple[str, str]]:
+def started(made: NextStarts) -> list[tuple[str, str]]:
     return [(j.id[-1], slot) for j, slot in made.starts]
 
 
@@ -147,8 +157,8 @@ def test_a_job_says_when_the_training_makes_room_for_it() -> None:
     assert decide(running(1), now).waits == {"000005": "starts when job 1 has written a checkpoint"}
 
 
-def line(*jobs: Job) -> list[Place]:
-    return [Place(j.id, j.rank, j.priority) for j in in_order(jobs)]
+def line(*jobs: Job) -> list[QueuePlace]:
+    return [QueuePlace(j.id, j.rank, j.priority) for j in in_order(jobs)]
 
 
 def test_a_priority_enters_before_normal_jobs_and_after_its_equals() -> None:
@@ -180,7 +190,7 @@ def test_moving_keeps_the_order_of_everyone_else(moved: list[int], before: int |
     "ranks", [(0.1, 0.2, 0.3), (1.0, 1.0, 1.0), (math.nan, 1.0, math.inf), (1e300, 2e300, 3e300)]
 )
 def test_ranks_that_are_no_whole_numbers_are_made_anew(ranks: tuple[float, ...]) -> None:
-    old = [Place(name, rank, Priority.NORMAL) for name, rank in zip("abc", ranks, strict=True)]
+    old = [QueuePlace(name, rank, Priority.NORMAL) for name, rank in zip("abc", ranks, strict=True)]
     made = new_ranks(old, ["d"], "b")
     assert sorted(made, key=made.__getitem__) == ["a", "d", "b", "c"]
     assert all(rank.is_integer() for rank in made.values())

@@ -9,8 +9,8 @@ import pytest
 
 from engine.service import schema
 from engine.service.launchers.local import process_of
-from engine.service.states import Event, Job, State
-from engine.service.store import Store, read_jobs
+from engine.service.states import Job, State, Transition
+from engine.service.store import QueueStore, read_jobs
 
 OLD = """
 CREATE TABLE jobs (id TEXT PRIMARY KEY, token TEXT UNIQUE, "kind" TEXT, "run" TEXT, "device" TEXT,
@@ -59,7 +59,7 @@ def _version(path: Path) -> int:
 
 
 def test_an_old_queue_keeps_its_jobs_their_order_and_their_history(path: Path) -> None:
-    store = Store.open(path)
+    store = QueueStore.open(path)
     jobs = store.jobs()
     assert [(job.id, job.rank) for job in jobs] == [
         ("000003", 1048576.0),
@@ -73,20 +73,20 @@ def test_an_old_queue_keeps_its_jobs_their_order_and_their_history(path: Path) -
     assert jobs[2].state is State.PAUSED
     assert (store.fresh, store.set_aside) == (False, None)
     assert store.meta("on_hold") == "1"
-    assert store.history("000001") == [Event("000001", 1, "queued", "paused", "paused", 9.0)]
+    assert store.history("000001") == [Transition("000001", 1, "queued", "paused", "paused", 9.0)]
     store.enter(Job("000004", "train"))
     store.close()
     assert _version(path) == schema.SCHEMA
 
 
 def test_a_migrated_queue_has_the_tables_of_a_new_one(path: Path, tmp_path: Path) -> None:
-    Store.open(path).close()
-    Store.open(tmp_path / "new.db").close()
+    QueueStore.open(path).close()
+    QueueStore.open(tmp_path / "new.db").close()
     assert _columns(path) == _columns(tmp_path / "new.db")
 
 
 def test_the_tables_hold_every_field_of_a_job(tmp_path: Path) -> None:
-    Store.open(tmp_path / "new.db").close()
+    QueueStore.open(tmp_path / "new.db").close()
     with closing(sqlite3.connect(tmp_path / "new.db")) as connection:
         names = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info('jobs')")}
     assert names == {field.name for field in fields(Job)}
@@ -97,13 +97,13 @@ def test_every_older_schema_has_a_way_up() -> None:
 
 
 def test_the_queue_before_is_kept(path: Path) -> None:
-    Store.open(path).close()
+    QueueStore.open(path).close()
     kept = path.with_name("queue.db.schema-1")
     assert kept.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(kept)) as connection:
         assert schema.version_of(connection) == 1
         assert connection.execute("SELECT rank FROM jobs WHERE id = '000001'").fetchone() == (2.5,)
-    Store.open(path).close()
+    QueueStore.open(path).close()
     assert sorted(p.name for p in path.parent.iterdir()) == [
         "queue.db",
         "queue.db-journal",
@@ -117,7 +117,7 @@ def test_a_migration_that_fails_half_way_changes_nothing(path: Path, monkeypatch
     broken = (*schema.MIGRATIONS[1], "INSERT INTO jobs (id) VALUES ('000001')")
     monkeypatch.setitem(schema.MIGRATIONS, 1, broken)
     with pytest.raises(sqlite3.IntegrityError):
-        Store.open(path)
+        QueueStore.open(path)
     assert _version(path) == 1
     with closing(sqlite3.connect(path)) as connection:
         assert list(connection.iterdump()) == before
@@ -138,6 +138,6 @@ def test_who_only_looks_sees_an_old_queue_and_leaves_it_as_it_is(path: Path) -> 
 def test_an_old_queue_that_lacks_a_column_is_set_aside(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("ALTER TABLE jobs DROP COLUMN hint")
-    store = Store.open(path)
+    store = QueueStore.open(path)
     assert store.fresh
     assert store.set_aside == path.with_name("queue.db.damaged-1")

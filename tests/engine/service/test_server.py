@@ -24,12 +24,12 @@ from engine.service.protocol import (
     error_from_wire,
     error_to_wire,
 )
-from engine.service.server import Client, Server
+from engine.service.server import Peer, Server
 
 HELLO = encode({"hello": {"protocol": PROTOCOL, "client": "test"}})
 
 
-async def handle(client: Client, do: str, args: dict[str, Any]) -> Any:
+async def handle(client: Peer, do: str, args: dict[str, Any]) -> Any:
     if do == "echo":
         return args
     if do == "subscribe":

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from engine.base.errors import BusyError, UserError
 from engine.service.job_states import STATES
 from engine.service.states import ENDED, Intent, Job, Priority, State
-from engine.service.store import PATH_LIMIT, StaleError, Store, UnwritableError
+from engine.service.store import PATH_LIMIT, QueueStore, StaleError, UnwritableError
 
 
 @pytest.fixture
@@ -29,18 +29,18 @@ FULL = Job(
 
 
 def test_a_row_comes_back_as_it_was(path: Path) -> None:
-    store = Store.open(path)
+    store = QueueStore.open(path)
     store.insert(FULL)
     store.insert(Job("000008", "sample"))
     store.close()
-    again = Store.open(path)
+    again = QueueStore.open(path)
     assert again.jobs() == [Job("000008", "sample"), FULL]
     assert not again.fresh
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_transition_is_won_once(path: Path) -> None:
-    store = Store.open(path)
+    store = QueueStore.open(path)
     job = store.insert(Job("000001", "train"))
     first = store.transition(job, [State.QUEUED], State.STARTING, "go", attempt=1)
     with pytest.raises(StaleError):
@@ -51,14 +51,14 @@ def test_a_transition_is_won_once(path: Path) -> None:
 
 
 def test_impossible_transitions_are_refused_in_code(path: Path) -> None:
-    store = Store.open(path)
+    store = QueueStore.open(path)
     job = store.insert(Job("000001", "train", state=State.DONE))
     with pytest.raises(ValueError, match="no transition"):
         store.transition(job, [State.DONE], State.QUEUED, "")
 
 
 def test_a_token_makes_one_job(path: Path) -> None:
-    store = Store.open(path)
+    store = QueueStore.open(path)
     store.insert(Job("000001", "train", token="t"))
     with pytest.raises(BusyError):
         store.insert(Job("000002", "train", token="t"))
@@ -78,7 +78,7 @@ s._write(Job("000001", "train", state=State.FAILED))
 os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
-    store = Store.open(path)
+    store = QueueStore.open(path)
     assert [job.state for job in store.jobs()] == [State.QUEUED]
     assert store.set_aside is None
 
@@ -103,13 +103,13 @@ def _sql(path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("damage", GARBAGE, ids=list(GARBAGE))
 def test_a_damaged_file_is_set_aside_and_named(path: Path, damage: str) -> None:
-    store = Store.open(path)
+    store = QueueStore.open(path)
     for number in range(40):
         store.insert(Job(f"{number:06d}", "train", args={"x": "y" * 200}))
     store.close()
     GARBAGE[damage](path)
     content = path.read_bytes()
-    again = Store.open(path)
+    again = QueueStore.open(path)
     assert again.fresh
     assert again.set_aside == path.with_name("queue.db.damaged-1")
     assert again.set_aside.read_bytes() == content
@@ -119,21 +119,21 @@ def test_a_damaged_file_is_set_aside_and_named(path: Path, damage: str) -> None:
 
 def test_an_empty_file_is_a_new_database(path: Path) -> None:
     path.touch()
-    store = Store.open(path)
+    store = QueueStore.open(path)
     assert store.fresh
     assert store.set_aside is None
 
 
 def test_a_newer_schema_is_left_alone(path: Path) -> None:
-    Store.open(path).close()
+    QueueStore.open(path).close()
     _sql(path, "PRAGMA user_version = 99")
     with pytest.raises(UserError, match="newer"):
-        Store.open(path)
+        QueueStore.open(path)
     assert path.exists()
 
 
 def test_damage_while_open_is_repaired_from_memory(path: Path) -> None:
-    store = Store.open(path)
+    store = QueueStore.open(path)
     job = store.insert(Job("000001", "train"))
     assert store.start_again([job]) == path.with_name("queue.db.damaged-1")
     assert store.jobs() == [job]
@@ -164,12 +164,12 @@ assert len(s.jobs()) == count + 1
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "refused" in done.stdout
-    assert Store.open(path).set_aside is None
+    assert QueueStore.open(path).set_aside is None
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(UnwritableError, match="cannot be written") as caught:
-        Store.open(tmp_path / "nowhere" / "queue.db")
+        QueueStore.open(tmp_path / "nowhere" / "queue.db")
     assert caught.value.exit_code == 1, "73 means that there is no room"
 
 
@@ -182,7 +182,7 @@ def test_a_full_disk_is_told_from_one_that_is_not_ours(
 
     monkeypatch.setattr(os, "open", full)
     with pytest.raises(UnwritableError, match="free some space") as caught:
-        Store.open(path)
+        QueueStore.open(path)
     assert caught.value.exit_code == 73
 
 
@@ -193,8 +193,8 @@ def test_a_path_that_sqlite_cannot_open_is_called_too_long(tmp_path: Path) -> No
     folder.mkdir(parents=True)
     assert len(os.fsencode(folder / "queue.db")) == PATH_LIMIT + 1
     with pytest.raises(UserError, match="too long for SQLite"):
-        Store.open(folder / "queue.db")
-    Store.open(folder / "queue.d").close()
+        QueueStore.open(folder / "queue.db")
+    QueueStore.open(folder / "queue.d").close()
 
 
 @settings(max_examples=60, deadline=None)
@@ -204,7 +204,7 @@ def test_no_order_of_writers_ends_a_job_twice(steps: list[tuple[State, State]]) 
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        store = Store.open(Path(folder) / "queue.db")
+        store = QueueStore.open(Path(folder) / "queue.db")
         job = store.insert(Job("000001", "train"))
         for before, after in steps:
             if after in STATES[before].to:
@@ -220,7 +220,7 @@ def test_no_order_of_writers_ends_a_job_twice(steps: list[tuple[State, State]]) 
 
 
 def test_what_an_intent_decided_loses_where_there_is_another_by_now(path: Path) -> None:
-    store = Store.open(path)
+    store = QueueStore.open(path)
     job = store.insert(Job("000001", "train", state=State.RUNNING))
     wanted = store.update(job, [State.RUNNING], intent=Intent.CANCEL)
     with pytest.raises(StaleError, match="has received another request"):

@@ -19,7 +19,7 @@ import engine.training.batches
 import engine.training.state
 from engine.config.profile import Profile
 from engine.config.store import build_profile
-from engine.device.plan import DeviceFacts, Plan, decide
+from engine.device.plan import DeviceFacts, DevicePlan, decide
 from engine.diffusion.reverse import sample
 from engine.diffusion.samplers import SAMPLERS
 from engine.models.build import make_schedule
@@ -103,7 +103,7 @@ def feeder(on_device: bool) -> Feeder:
     )  # fmt: skip
 
 
-def profile_with(**sections: dict[str, Any]) -> tuple[Profile, Plan]:
+def profile_with(**sections: dict[str, Any]) -> tuple[Profile, DevicePlan]:
     merged = {**TINY, **{key: {**TINY.get(key, {}), **value} for key, value in sections.items()}}
     merged["training"] = {**merged["training"], "precision": "auto"}
     profile = build_profile(merged, "tiny")

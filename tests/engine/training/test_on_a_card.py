@@ -15,7 +15,7 @@ from engine.config.profile import Profile
 from engine.config.sampling_settings import Settings
 from engine.config.store import build_profile, load_profile
 from engine.device import plan as precision
-from engine.device.plan import Plan
+from engine.device.plan import DevicePlan
 from engine.models.build import make_schedule
 from engine.sampling.drawing import draw
 from engine.training.batches import Feeder
@@ -40,7 +40,7 @@ def as_it_was() -> Iterator[None]:
     torch.use_deterministic_algorithms(False)
 
 
-def made(device: str, **sections: dict[str, Any]) -> tuple[Profile, Plan, TrainState, Stepper]:
+def made(device: str, **sections: dict[str, Any]) -> tuple[Profile, DevicePlan, TrainState, Stepper]:
     merged = {**TINY, **{key: {**TINY.get(key, {}), **value} for key, value in sections.items()}}
     profile = build_profile(merged, "tiny")
     plan = precision.decide(precision.gather(device), profile)

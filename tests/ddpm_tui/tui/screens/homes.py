@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ddpm_tui.tui.state.reading import RunReader
-from ddpm_tui.tui.state.snapshot import Engine, Snapshot
+from ddpm_tui.tui.state.snapshot import EngineStatus, Snapshot
 from engine.base.folders import RunFolder, SampleFolder
 from engine.base.home import ExportPlace, Home
 from engine.config.profile import Profile
@@ -69,7 +69,10 @@ def make_samples(
 def snapshot(home: Path) -> Snapshot:
     """What the runs in `home` look like to a store."""
     return Snapshot(
-        NOW, Engine("connected", slots=("cpu",), version="0"), runs=RunReader(Home(home)).read(), loaded=True
+        NOW,
+        EngineStatus("connected", slots=("cpu",), version="0"),
+        runs=RunReader(Home(home)).read(),
+        loaded=True,
     )
 
 

@@ -17,7 +17,7 @@ from engine.runs.checkpoints import list_checkpoints, read_tags, resolve, set_ta
 from engine.runs.evaluations import Reference, Score, write_evaluation
 from engine.runs.record import freeze, load_run, run_names
 from engine.service.states import Job
-from engine.service.store import Store
+from engine.service.store import QueueStore
 from tests.ddpm_tui.fakes import empty, make_app
 from tests.ddpm_tui.tui.screens.homes import make_run, refresh, snapshot, text, until
 from tests.engine.runs.test_evaluations import SWD
@@ -336,7 +336,7 @@ async def test_rename_and_delete_of_a_run_are_taken_back(home):
 
 
 async def test_a_run_that_the_queue_needs_stays_as_it_is(home):
-    store = Store.open(home.queue_db)
+    store = QueueStore.open(home.queue_db)
     store.insert(Job("000012", "train", "faces-1", args={"to_epoch": 50}))
     store.close()
     async with shown(home) as (app, pilot):

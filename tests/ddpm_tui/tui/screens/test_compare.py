@@ -8,7 +8,7 @@ import numpy as np
 
 from ddpm_tui.tui.screens.compare import CompareScreen
 from ddpm_tui.tui.state import scores
-from ddpm_tui.tui.state.comparing import Subject, alike, sample_sets
+from ddpm_tui.tui.state.comparing import Compared, alike, sample_sets
 from ddpm_tui.tui.state.scores import newest_scores
 from ddpm_tui.tui.widgets.chart import LossChart
 from ddpm_tui.tui.widgets.face_grid import Filmstrip
@@ -116,7 +116,7 @@ async def test_equal_profiles_and_unreadable_ones_are_said(tmp_path: Path) -> No
         assert "their profiles are the same" in await it.press()
         home.run("celeba32-2").record.write_text("{")
         await it.press("x")
-        it.screen._subjects = [Subject("celeba32-1"), Subject("celeba32-2")]
+        it.screen._subjects = [Compared("celeba32-1"), Compared("celeba32-2")]
         it.screen.repaint()
         await it.pilot.pause(0.3)
         assert "not readable JSON" in await it.press()

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from ddpm_tui.draw.terminal import Depth, Terminal
-from ddpm_tui.tui.state.snapshot import Engine, Snapshot
+from ddpm_tui.tui.state.snapshot import EngineStatus, Snapshot
 from ddpm_tui.tui.widgets.chart import LossChart
 from engine.base.home import Home
 from engine.service.states import State
@@ -43,7 +43,7 @@ def trouble(home: Path) -> Snapshot:
     damaged = replace(snapshot.curves["celeba32-1"], corrupt_lines=4)
     return replace(
         snapshot,
-        engine=Engine("disconnected", "the engine went away"),
+        engine=EngineStatus("disconnected", "the engine went away"),
         jobs=(failed,),
         curves={**snapshot.curves, "celeba32-1": damaged},
     )
@@ -101,7 +101,7 @@ def damaged(home: Path) -> Snapshot:
     (run.checkpoint(300).path / "ema.safetensors").write_bytes(b"x")
     run.sample("000002").record.write_text("{")
     Home(home).user_profile("aa-mine").write_text("[optim]\nlr = 1e-3\nschedul = 'cosine'\n")
-    return replace(read_home(home), engine=Engine("disconnected", "the engine went away"))
+    return replace(read_home(home), engine=EngineStatus("disconnected", "the engine went away"))
 
 
 FILES: dict[str, Callable[[Path], Snapshot]] = {

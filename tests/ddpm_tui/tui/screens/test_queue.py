@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ddpm_tui.tui.screens.log import LogLines, LogView
-from ddpm_tui.tui.state.snapshot import Engine
+from ddpm_tui.tui.state.snapshot import EngineStatus
 from ddpm_tui.tui.widgets.chart import LossChart
 from ddpm_tui.tui.widgets.face_grid import FaceGrid
 from ddpm_tui.words import clock
@@ -270,7 +270,7 @@ async def test_the_queue_says_when_each_job_starts_and_when_all_is_done(tmp_path
         3, State.QUEUED, "sample", run="b-1", args={"checkpoint": "b-1@9", "n": 128, "steps": 10, "seed": 4}
     )
     snapshot = replace(
-        filled(tmp_path), jobs=(ended, going, waits), engine=Engine("connected", slots=("cpu",))
+        filled(tmp_path), jobs=(ended, going, waits), engine=EngineStatus("connected", slots=("cpu",))
     )
     async with Opened(tmp_path, snapshot, (190, 28)) as it:
         text = await it.press()

@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 from ddpm_tui.tui.state.forecast import forecast
-from ddpm_tui.tui.state.snapshot import Engine, JobView, Snapshot
+from ddpm_tui.tui.state.snapshot import EngineStatus, JobView, Snapshot
 from engine.service.states import State
 from tests.ddpm_tui.fakes import NOW, job, training
 
 
 def queue(*jobs: JobView, slots: int = 1, **engine: bool) -> Snapshot:
     names = tuple(f"cuda:{n}" for n in range(slots))
-    return Snapshot(NOW, Engine("connected", slots=names, **engine), jobs, loaded=True)
+    return Snapshot(NOW, EngineStatus("connected", slots=names, **engine), jobs, loaded=True)
 
 
 def going(number: int = 2, run: str = "a-1", eta: float = 600.0) -> JobView:

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from engine.diffusion.samplers.step import Level, SamplerOptions
+from engine.diffusion.samplers.step import NoiseLevel, SamplerOptions
 
 
 class Euler:
@@ -11,6 +11,6 @@ class Euler:
     def __init__(self, options: SamplerOptions) -> None:
         pass
 
-    def __call__(self, here: Level, there: Level, x: Tensor, x_0: Tensor, eps: Tensor) -> Tensor:
+    def __call__(self, here: NoiseLevel, there: NoiseLevel, x: Tensor, x_0: Tensor, eps: Tensor) -> Tensor:
         moved = there.sigma / there.alpha - here.sigma / here.alpha
         return there.alpha * (x / here.alpha + moved * eps)

@@ -8,8 +8,8 @@ import pytest
 from engine.base.files import FileLock
 from engine.base.folders import JobFolder
 from engine.jobs.files import new_job_folder, read_spec
-from engine.service import engine as module
-from engine.service.engine import Engine
+from engine.service import dispatcher as module
+from engine.service.dispatcher import Dispatcher
 from engine.service.launchers.base import LaunchError, take_lock
 from engine.service.launchers.local import LocalWorker
 from engine.service.queue import Queue
@@ -55,7 +55,7 @@ async def test_a_lock_that_is_free_again_at_once_leaves_no_job_behind(
     monkeypatch.setattr(module, "take_lock", looked_at)
     home = make_home(tmp_path / "home")
     queue, notebook = Queue.open(home), Notebook()
-    engine = Engine(home, queue, notebook, ("cpu",))
+    engine = Dispatcher(home, queue, notebook, ("cpu",))
     running = asyncio.create_task(engine.run())
     await queue.add(lambda: new_job(read_spec(new_job_folder(home, "sample", None, {})), 1.0))
     async with asyncio.timeout(20):
@@ -70,7 +70,7 @@ async def test_a_lock_that_is_free_again_at_once_leaves_no_job_behind(
 async def test_a_job_that_is_cancelled_while_it_cannot_be_started_stays_cancelled(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     queue = Queue.open(home)
-    engine = Engine(home, queue, Notebook(), ("cpu",))
+    engine = Dispatcher(home, queue, Notebook(), ("cpu",))
     job = await queue.add(lambda: new_job(read_spec(new_job_folder(home, "sample", None, {})), 1.0))
     await queue.transition(job, [State.QUEUED], State.CANCELLED, "cancelled")
     await engine._not_started(job, LaunchError("the folder of job 000001 is gone"))

@@ -21,7 +21,7 @@ from engine.jobs.files import clear_result, read_progress
 from engine.service import machine, runs
 from engine.service.launchers.base import Launcher, take_lock
 from engine.service.queue import Queue
-from engine.service.scheduling import Plan, Wish, plan
+from engine.service.scheduling import NextStarts, Wish, plan
 from engine.service.states import Intent, Job, Priority, State, job_number
 from engine.service.store import StaleError
 from engine.service.supervision import PATIENCE_S, SOON_S, Supervisor
@@ -37,7 +37,7 @@ LONGEST_PAUSE_S = 2.0
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
-class Engine:
+class Dispatcher:
     """Starts jobs. `waits`: why each queued job is not running, for users."""
 
     def __init__(
@@ -103,7 +103,7 @@ class Engine:
             soon.append(PATIENCE_S)
         return max(0.01, min(soon)) if soon else None
 
-    def _plan(self) -> Plan:
+    def _plan(self) -> NextStarts:
         # Read a run's facts only once, even for a thousand jobs of the run.
         in_use = functools.cache(lambda run: runs.in_use(self.home, run))
         run_facts = functools.cache(self._run_facts)
