@@ -10,6 +10,7 @@ import click
 
 from ddpm_tui.cli import complete
 from ddpm_tui.cli.common import home, json_option, note, print_facts, print_json, print_table, say
+from ddpm_tui.cli.data_import import brought_here
 from ddpm_tui.cli.data_labels import SHOWN, label_facts, labels, print_labels
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.numbers import MOST, Whole
@@ -84,7 +85,7 @@ class _Looking:
 
 
 @data.command()
-@click.argument("path", metavar="PATH|celeba")
+@click.argument("paths", metavar="PATH…|celeba|hf:NAME", nargs=-1, required=True)
 @click.option("--name", help="The data set's name. [default: from the path]")
 @click.option(
     "--size",
@@ -128,7 +129,7 @@ class _Looking:
 @click.option("--no-pack", is_flag=True, help="Only register it; it is packed when a run needs it.")
 @json_option
 def add(
-    path: str,
+    paths: tuple[str, ...],
     name: str | None,
     sizes: tuple[int, ...],
     recipe: str | None,
@@ -142,6 +143,10 @@ def add(
     as_json: bool,
 ) -> None:
     """Add a folder or zip of pictures, nested or not, and pack it.
+
+    Tars (also compressed), webdataset shards, parquet files, hf:NAME for a data set of the Hugging Face hub, and
+    several paths as one set are copied into a zip of the home first, each file as it is. Folders called train,
+    validation and test split the pictures.
 
     CelebA is recognised by its zip's or folder's content; a list_eval_partition.txt beside it decides which pictures
     are for training, and a list_attr_celeba.txt or --labels FILE says what is in each. `celeba` alone downloads it
@@ -157,9 +162,11 @@ def add(
 
     if exclude and exclude_nothing:
         raise UsageError("--exclude and --exclude-nothing exclude each other", "give one of them")
-    if path == "celeba" and not Path(path).exists():
+    if paths == ("celeba",) and not Path("celeba").exists():
         _download(as_json)
         path, name = load_source(home(), "celeba").path, "celeba"
+    else:
+        path, name = brought_here(paths, name, as_json)
     patterns = None if not (exclude or exclude_nothing) else exclude
     source = add_source(home(), path, name, leave_out_broken, patterns, _Looking(path))
     table = label_source(home(), source.name, labels)

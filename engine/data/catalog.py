@@ -77,6 +77,8 @@ class Source:
     """pictures in each top-level folder, if there are several; '' for those outside folders"""
     listed: str = ""
     """the fingerprint of names and sizes alone, if `fingerprint` differs from it"""
+    splits: bool = False
+    """whether folders called train, validation and test are a partition; not in those of older versions"""
     stamp: str = ""
     """changes whenever the files are written; '' from older versions"""
     format: int = FORMAT
@@ -106,9 +108,11 @@ def add_source(
     if name is not None:
         check_dataset_name(name)
     given = exclude is not None
+    earlier = _earlier(home, where, name)
     if exclude is None:
-        exclude = _exclude_before(home, where, name)
-    listing = scan(where, exclude, watch)
+        exclude = earlier.exclude if earlier else ()
+    splits = earlier.splits if earlier else True
+    listing = scan(where, exclude, watch, splits)
     if given and listing.unmatched:
         raise UserError(
             f"no file in {where} is named by --exclude {listing.unmatched[0]}",
@@ -138,6 +142,7 @@ def add_source(
         leave_out_broken=leave_out_broken,
         exclude=tuple(exclude),
         folders=listing.folders,
+        splits=splits,
     )
     if before is not None:
         _check_same(before, source)
@@ -150,12 +155,12 @@ def add_source(
     return source
 
 
-def _exclude_before(home: Home, where: Path, name: str | None) -> tuple[str, ...]:
-    """Return the earlier patterns of the data set with that name or path."""
+def _earlier(home: Home, where: Path, name: str | None) -> Source | None:
+    """Return the data set with that name or path as it was added before."""
     for source in list_sources(home):
         if source.name == name or (name is None and source.path == str(where)):
-            return source.exclude
-    return ()
+            return source
+    return None
 
 
 def _drop_unfinished(home: Home, name: str) -> None:
@@ -265,7 +270,7 @@ def open_source(home: Home, source: Source) -> Listing:
 
     Raises UserError if they have moved or changed since they were added.
     """
-    listing = scan(place_of(source), source.exclude)
+    listing = scan(place_of(source), source.exclude, splits=source.splits)
     if fingerprint_now(listing, source, _manifests(home, source.name)) != source.fingerprint:
         same_names = listing.fingerprint == (source.listed or source.fingerprint)
         how = f"{plural(source.pictures, 'picture')} then, {len(listing.names):,} now"

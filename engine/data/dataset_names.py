@@ -21,7 +21,12 @@ def derived_name(path: Path, listing: Listing) -> str:
     if listing.celeba:
         return "celeba"
     stem = path.stem if listing.kind == "zip" and path.suffix.lower() == ".zip" else path.name
-    plain = "".join(c for c in unicodedata.normalize("NFKD", stem) if not unicodedata.combining(c))
+    return plain_name(stem)
+
+
+def plain_name(text: str) -> str:
+    """Return a name for a data set from any text: ASCII, at most 60 characters, never a reserved one."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:60] or "pictures"
     if name == FACES or PACKED_NAME.fullmatch(name):
         name += "-pictures"

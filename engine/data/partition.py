@@ -5,11 +5,12 @@ with a header, with a column of row numbers, for pictures that have since been c
 """
 
 import csv
+import io
 import re
 import unicodedata
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -28,6 +29,25 @@ _CODES: Final = {
     "test": 2,
     "testing": 2,
 }
+
+
+def split_of(name: str) -> int | None:
+    """Return the code of the split that the first folder of a name says: 0 for `train-00000-of-00004/7.png`; None if it
+    says none.
+    """
+    first, slash, _ = name.partition("/")
+    return (
+        _CODES.get(re.split(r"[-_.]", first.lower(), maxsplit=1)[0])
+        if slash and not first[0].isdigit()
+        else None
+    )
+
+
+def partition_csv(splits: Mapping[str, int]) -> bytes:
+    """Return a partition file for pictures with these codes by relative name."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("image_id", "partition"), *splits.items()])
+    return text.getvalue().encode("utf-8", "surrogateescape")
 
 
 _WORDS: Final = ("train", "validation", "test")

@@ -20,6 +20,7 @@ from engine.base.records import read_bytes
 from engine.data import unpack, walk, zips
 from engine.data.exclude import Exclude
 from engine.data.left_out import LeftOut
+from engine.data.partition import partition_csv, split_of
 
 ENDINGS: Final = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
@@ -85,9 +86,10 @@ def _unwatched(found: int, where: str) -> None:
     pass
 
 
-def scan(path: Path, exclude: Sequence[str] = (), watch: Watch = _unwatched) -> Listing:
+def scan(path: Path, exclude: Sequence[str] = (), watch: Watch = _unwatched, splits: bool = False) -> Listing:
     """List the pictures of a folder (with subfolders and links) or a zip, except those that `exclude` matches (see
-    `engine.data.exclude`). `watch` may raise to stop.
+    `engine.data.exclude`). `watch` may raise to stop. splits: folders called train, validation and test are a
+    partition, if there is no file of one.
 
     Raises UserError if there are no readable pictures; UsageError for an invalid pattern.
     """
@@ -104,18 +106,18 @@ def scan(path: Path, exclude: Sequence[str] = (), watch: Watch = _unwatched) -> 
     if path.resolve() == Path("/"):
         raise UserError(f"{path} is the whole file system", "name the folder that the pictures are in")
     if stat.S_ISREG(mode):
-        return _listing(path, "zip", patterns, watch)
+        return _listing(path, "zip", patterns, watch, splits)
     if not stat.S_ISDIR(mode):
         what = (walk.no_file(mode) or "other things").removesuffix("s")
         raise UserError(f"{path} is neither a file nor a folder (it is a {what})", way_out)
-    listing = _listing(path, "folder", patterns, watch)
+    listing = _listing(path, "folder", patterns, watch, splits)
     inner = path / f"{CELEBA_STEM}.zip"
     if not listing.names and inner.is_file():
-        return _listing(inner, "zip", patterns, watch)
+        return _listing(inner, "zip", patterns, watch, splits)
     return listing
 
 
-def _listing(path: Path, kind: Kind, exclude: Exclude, watch: Watch) -> Listing:
+def _listing(path: Path, kind: Kind, exclude: Exclude, watch: Watch, splits: bool) -> Listing:
     names: list[str] = []
     columns = [array("q") for _ in range(5 if kind == "zip" else 3)]
     ignored = 0
@@ -165,6 +167,8 @@ def _listing(path: Path, kind: Kind, exclude: Exclude, watch: Watch) -> Listing:
     sizes = columns[2] if kind == "zip" else columns[0]
     celeba = _stem(path) in (CELEBA_STEM, "celeba") or f"/{CELEBA_STEM}/" in f"/{shared}"
     partition, partition_at = _read_partition(path, kind, partition_name, celeba)
+    if partition is None and splits and (codes := _split_folders(names)):
+        partition, partition_at = partition_csv(codes), f"{path}, its folders"
     return Listing(
         path=path,
         kind=kind,
@@ -274,6 +278,17 @@ def _shared_folders(names: list[str]) -> str:
     )  # in a sorted list, the first and the last name share the common folders
     shared = [a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))]
     return "".join(f"{folder}/" for folder in shared)
+
+
+def _split_folders(names: list[str]) -> dict[str, int]:
+    """Return the code of each picture, if every top-level folder is one of train, validation and test, and train and
+    another are there; else nothing.
+    """
+    firsts = {name.partition("/")[0] if "/" in name else "" for name in names}
+    codes = {first: split_of(f"{first}/") for first in firsts if first}
+    if len(codes) != len(firsts) or None in codes.values() or not {0} < set(codes.values()):
+        return {}
+    return {name: code for name in names if (code := codes[name.partition("/")[0]]) is not None}
 
 
 MOST_FOLDERS: Final = 12
