@@ -5,6 +5,7 @@ source like any other. Opens one picture at a time. Imports neither torch nor, u
 """
 
 import contextlib
+import importlib
 import lzma
 import os
 import tarfile
@@ -13,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from engine.base import files
 from engine.base.errors import DamagedError, DiskFullError, UserError
@@ -32,6 +33,8 @@ Picture = tuple[str, bytes]
 """A relative name and the file's bytes."""
 
 TARS: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma"}
+"""Beginnings of compressed files, and the modules that open them."""
 PARQUET: Final = ".parquet"
 IMPORTED: Final = "imported.zip"
 LARGEST: Final = 256 << 20
@@ -196,7 +199,7 @@ def _from_tar(path: Path) -> Iterator[Picture]:
     count = 0
     _check_end(path)
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with _uncompressed(path) as file, tarfile.open(fileobj=file, mode="r|") as archive:
             for member in archive:
                 archive.members = []  # type: ignore[attr-defined]  # else it keeps all of them
                 name = clean_name(member.name)
@@ -222,6 +225,17 @@ def _from_tar(path: Path) -> Iterator[Picture]:
         raise _cut(path, count) from None
 
 
+def _uncompressed(path: Path) -> IO[bytes]:
+    """The tar itself. Python's own decompressors, unlike those of `tarfile`, raise EOFError at an end that is none."""
+    with open(path, "rb") as file:
+        start = file.read(6)
+    for magic, module in _COMPRESSED.items():
+        if start.startswith(magic):
+            opened: IO[bytes] = importlib.import_module(module).open(path, "rb")
+            return opened
+    return open(path, "rb")
+
+
 def _check_end(path: Path) -> None:
     """Raise UserError for an uncompressed tar without the empty block at its end, which `tarfile` does not miss."""
     if path.suffix.lower() != ".tar" or not tarfile_like(path):
@@ -237,7 +251,7 @@ def tarfile_like(path: Path) -> bool:
     """Return whether a file begins like a tar, compressed or not."""
     with open(path, "rb") as file:
         start = file.read(512)
-    return start[257:262] == b"ustar" or start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ"))
+    return start[257:262] == b"ustar" or start.startswith(tuple(_COMPRESSED))
 
 
 def _cut(path: Path, count: int = 0) -> UserError:
