@@ -1,8 +1,8 @@
 """The engine for notebooks and scripts: load a trained model and draw from it, train a run, score a checkpoint.
 
-A façade: drawing happens in this process, by the code that a sampling job runs; `train` and `evaluate` do a job in a
-worker process, as the commands of those names do. It imports torch, so neither the command line nor the service may
-import it. docs/api.md shows it in use.
+A façade: sampling runs in this process, with the code of a sampling job; `train` and `evaluate` run a job in a worker
+process, as the commands of those names do. It imports torch, so neither the command line nor the service may import
+it. docs/api.md shows it in use.
 """
 
 import operator
@@ -56,11 +56,11 @@ __all__ = [
 
 
 class TrainedModel:
-    """A trained network with all that is needed to draw from it; `load` makes one.
+    """A trained network with everything needed to draw from it; `load` returns one.
 
     name: RUN@STEP · weights: "ema" or "raw" · profile: the settings it was trained with · schedule: its noise
-    schedule · network: the `torch.nn.Module` in evaluation mode; network(x_t, t) takes x_t (N, 3, size, size)
-    float32 in [-1, 1] and t (N,) int64, and predicts what `profile.objective.prediction` says.
+    schedule · network: the `torch.nn.Module` in evaluation mode; network(x_t, t) takes x_t (N, 3, size, size) float32
+    in [-1, 1] and t (N,) int64, and predicts `profile.objective.prediction`.
     """
 
     def __init__(self, trained: Trained, loaded: Loaded, weights: Weights, home: Home) -> None:
@@ -118,15 +118,16 @@ class TrainedModel:
     ) -> NDArray[np.uint8]:
         """Draw n pictures: uint8 (n, size, size, 3), the ones that `ddpm-tui sample` draws with the same settings.
 
-        What is None is as the profile says. Picture i depends on the seed and i alone: the first of many are the few.
-        `batch` (pictures at once; else as many as memory allows) changes memory and speed, and no value by more than 1.
-        `labels` asks a labelled network for "smiling=1,hat=-1" or "class=cat"; of several such texts each gets n
-        pictures, from the same noise, one group after the other. `guidance` above 1 goes further towards them. `guide`
-        is a worse network to guide away from, best an early checkpoint of the same run ("e1"), and `guidance` how far:
-        1 is not at all, and 1.25 if only a guide is given; `guidance_interval`: at which log-SNR alone.
-        `on_progress(done, total)` counts network calls times pictures; what it raises ends the drawing.
+        Arguments that are None have the profile's values. Picture i depends only on the seed and on i, so the first
+        pictures of a large set are those of a small one. `batch` (pictures at once; else as many as memory allows)
+        changes memory and speed, and no value by more than 1. `labels` asks a labelled network for "smiling=1,hat=-1"
+        or "class=cat"; of several such texts each gets n pictures, from the same noise, one group after the other.
+        `guidance` above 1 goes further towards them. `guide` is a worse network to guide away from, best an early
+        checkpoint of the same run ("e1"), and `guidance` how far: 1 is not at all, and 1.25 if only a guide is given;
+        `guidance_interval`: at which log-SNR alone. `on_progress(done, total)` counts network calls times pictures;
+        an exception from it stops the drawing.
 
-        Raises UserError for settings that cannot be, NotFiniteError for a network that gives NaN or infinities.
+        Raises UserError for invalid settings, NotFiniteError for a network that gives NaN or infinities.
         """
         count = operator.index(n)
         if count < 1:
@@ -167,14 +168,14 @@ def load(
     device: str = "auto",
     home: Home | Path | str | None = None,
 ) -> TrainedModel:
-    """Load a run's newest checkpoint (RUN), another one (RUN@WHICH), or a folder that `checkpoints export` made.
+    """Load a run's newest checkpoint (RUN), another one (RUN@WHICH), or a folder written by `checkpoints export`.
 
     WHICH is a step, eN (the end of epoch N), a tag, "best" or "latest". A folder is a Path, or a text with a slash.
     weights: averaged ("ema") or those of the last step ("raw"); else as the profile says · device: "auto" (as the
-    profile says), "cpu", "cuda:0" · home: where the runs are; else $DDPM_HOME, else the platform's place.
+    profile says), "cpu", "cuda:0" · home: where the runs are; else $DDPM_HOME, else the platform's data directory.
 
-    Sets torch's number of threads and what else the run's plan for the device decides, in this process. Raises
-    UserError for what is not there, DamagedError for files that have been altered.
+    Sets torch's number of threads and other settings of the run's plan for the device in this process. Raises
+    UserError if the model does not exist, DamagedError for files that have been altered.
     """
     where = _home(home)
     trained = _find(reference, where)
@@ -185,7 +186,7 @@ def load(
 
 @dataclass(frozen=True)
 class Training:
-    """How far a run is after `train`. `epoch` counts from the run's beginning; message: the same in a sentence."""
+    """The state of a run after `train`. `epoch` counts from the run's beginning; message: the same in a sentence."""
 
     run: str
     epoch: float
@@ -206,15 +207,16 @@ def train(
 ) -> Training:
     """Train a run in a worker process and wait for its end, as `ddpm-tui train` does.
 
-    what: a profile, a profile's file, or a run to go on with · run: the run's name, else PROFILE-1, PROFILE-2, … ·
+    what: a profile, a profile's file, or a run to continue · run: the run's name, else PROFILE-1, PROFILE-2, … ·
     to_epoch: epochs in all, or chunks: that many more; else to the profile's training.epochs · changes:
-    "section.key=value", for a new run · resume: "never" begins a new run even if an unfinished one of the same profile
-    is there · on_progress: called about ten times a second with where the worker is.
+    "section.key=value", for a new run · resume: "never" starts a new run even if the profile has an unfinished one ·
+    on_progress: called about ten times a second with the worker's progress.
 
-    A run that is there already is left as it is. KeyboardInterrupt, and whatever `on_progress` raises, lets the worker
-    checkpoint and end before it goes on; the same call then continues to the bit. A second one ends it at once.
+    If the target has been reached, nothing is done. On KeyboardInterrupt, or an exception from `on_progress`, the
+    worker first writes a checkpoint and exits; the same call then continues exactly from there. A second one stops it
+    at once.
 
-    Raises UserError for what cannot be trained, BusyError for a run that another process trains, JobFailedError for a
+    Raises UserError for an invalid target, BusyError for a run that another process trains, JobFailedError for a
     training that did not reach its target.
     """
     where = _home(home)
@@ -248,12 +250,13 @@ def evaluate(
 ) -> Evaluation:
     """Score a checkpoint or an exported folder in a worker process, as `ddpm-tui evaluate` does; the scores are kept.
 
-    reference: as for `load` · n: pictures to score (500) · measures: which, else all that need no weights (docs:
-    evaluation.md) · part: of the pictures, what samples are compared with ("held_out") · extractor: a network of yours,
-    FILE.onnx · inception_weights: torch-fidelity's, FILE.pth; else they are downloaded when they are needed.
+    reference: as for `load` · n: pictures to score (500) · measures: their names, else all that need no weights
+    (docs: evaluation.md) · part: the part of the pictures that samples are compared with ("held_out") · extractor:
+    your own network, FILE.onnx · inception_weights: torch-fidelity's, FILE.pth; else they are downloaded when they
+    are needed.
 
-    `.scores` of what is returned has a Score by measure. Raises UserError for what cannot be scored, JobFailedError
-    when a measure could not be taken; its hint says where the others are.
+    `.scores` of the result maps measures to Scores. Raises UserError for invalid arguments, JobFailedError if a
+    measure failed; its hint says where the other scores are.
     """
     where = _home(home)
     files = [
@@ -274,7 +277,7 @@ def evaluate(
 
 
 def to_images(pictures: NDArray[np.uint8]) -> list[Image.Image]:
-    """PIL images (RGB) of uint8 (n, H, W, 3)."""
+    """Convert uint8 (n, H, W, 3) to PIL images (RGB)."""
     return [Image.fromarray(picture) for picture in pictures]
 
 
@@ -285,7 +288,7 @@ def _home(home: Home | Path | str | None) -> Home:
 
 
 def _find(reference: str | Path, home: Home) -> Trained:
-    """A Path is always a folder; a text is one if it has a slash."""
+    """Find a model: a Path is always a folder; a string is one if it contains a slash."""
     if isinstance(reference, Path):
         reference = str(given_path(reference).absolute())
     return find_trained(home, reference)
@@ -299,7 +302,7 @@ def _do(
     device: str,
     on_progress: Callable[[Progress], None],
 ) -> Result:
-    """Do one job in a worker and wait for its end. Raises JobFailedError in the worker's own words."""
+    """Run one job in a worker and wait for its end. Raises JobFailedError with the worker's message."""
     folder = new_foreground_job(home, kind, run, dict(args), device)
     worker = start_worker(home, folder, device)
     try:
@@ -317,7 +320,7 @@ def _do(
     if result is None:
         raise JobFailedError(
             f"the worker of job {folder.id} {death(worker.exit_code)}",
-            f"its words are in {folder.log}; nothing before the last checkpoint is lost",
+            f"its output is in {folder.log}; nothing before the last checkpoint is lost",
         )
     if result.outcome != "done":
         raise JobFailedError(result.message, result.hint, result.exit_code or 1, result)

@@ -1,1 +1,1 @@
-"""Clients of the service, one that waits and one that does not, over the same messages."""
+"""Clients of the service, a synchronous and an asynchronous one, with the same messages."""

@@ -1,6 +1,6 @@
-"""Talking to the engine from the terminal app: requests and events on one connection, in an event loop.
+"""The asynchronous client, for the terminal app: requests and events on one connection, in an event loop.
 
-Knows nothing of screens. A connection that is lost ends `listen`; whoever listens decides when to come back.
+Knows nothing about screens. When the connection is lost, `listen` ends; its caller decides when to connect again.
 """
 
 import asyncio
@@ -20,22 +20,24 @@ REPLY_S = 30.0
 
 
 class AsyncClient:
-    """The link to one home's engine. Requests can be made while somebody listens."""
+    """The connection to one home's engine. Requests can be made while `listen` runs."""
 
     def __init__(self, home: Home, name: str = "tui") -> None:
         self.home = home
         self.name = name
         self._writer: asyncio.StreamWriter | None = None
-        self._trouble = NotRunningError("the engine is not connected", "it is tried again every few seconds")
+        self._trouble = NotRunningError(
+            "the engine is not connected", "a new attempt follows every few seconds"
+        )
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
 
     async def listen(self, start: bool = True) -> AsyncIterator[dict[str, Any]]:
-        """Connect, starting the engine if there is none and `start`, and yield what happens.
+        """Connect, starting an engine if there is none and `start` is set, and yield events.
 
-        The first event is {"event": "hello", "status": …, "jobs": […]} with everything; it comes again when
-        this side was too slow and events were dropped. Then "job", "waits", "progress", "run" and "engine"
-        events. Ends, or raises DdpmError, when the engine goes away.
+        The first event is {"event": "hello", "status": …, "jobs": […]} with the full state; it is repeated if this
+        side was too slow and events were dropped. Then follow "job", "waits", "progress", "run" and "engine" events.
+        Ends, or raises DdpmError, when the engine goes away.
         """
         try:
             reader = await self._connect(start)
@@ -57,7 +59,7 @@ class AsyncClient:
                 await reading
 
     async def request(self, do: str, **args: Any) -> Any:
-        """One request. Raises the engine's error, NotRunningError with the reason where nothing is connected."""
+        """Make one request. Raises the engine's error, or NotRunningError with the reason if there is no connection."""
         if self._writer is None:
             raise self._trouble
         self._number += 1
@@ -83,7 +85,7 @@ class AsyncClient:
 
     async def _connect(self, start: bool) -> asyncio.StreamReader:
         if start:
-            # Starting may take a moment and is written for one thread: it does its waiting beside the loop.
+            # Starting may take a moment and is synchronous, so it runs in a thread.
             with shortage("the engine cannot be asked now"):
                 first = await asyncio.to_thread(ensure_engine, self.home, self.name)
                 first.close()
@@ -113,7 +115,7 @@ class AsyncClient:
     async def _read(
         self, reader: asyncio.StreamReader, events: "asyncio.Queue[dict[str, Any] | None]"
     ) -> None:
-        """Replies to whom they belong, events into the queue; waits when nobody takes them."""
+        """Deliver replies to their requests, and events to the queue; wait while the queue is full."""
         with contextlib.suppress(ConnectionError, DdpmError, ValueError):
             while line := await reader.readline():
                 message = decode(line)
@@ -128,7 +130,9 @@ class AsyncClient:
         await events.put(None)
 
     def _let_go(self) -> asyncio.StreamWriter | None:
-        """No connection any more, of which who waits for a reply hears. Returns the writer that is closing, if any."""
+        """Drop the connection, and fail the requests that wait for replies. Returns the writer that is closing, if
+        any.
+        """
         writer, self._writer = self._writer, None
         for reply in self._waiting.values():
             if not reply.done():

@@ -1,4 +1,4 @@
-"""Ending and restarting the engine from outside, also one of a version that cannot be talked to."""
+"""Stopping and restarting the engine, including one of a version with another protocol."""
 
 import contextlib
 import os
@@ -13,13 +13,14 @@ from engine.client.sync import Client, NotRunningError, ensure_engine
 from engine.service.protocol import VersionError
 
 END_S = 30.0
-"""How long an engine may take to end whose jobs work on."""
+"""Seconds for an engine to end without stopping its jobs."""
 
 
 def stop_engine(home: Home, jobs: bool = False) -> int | None:
-    """End the engine and wait until it is gone; `jobs`: its jobs checkpoint and stop first, however long that takes.
+    """Stop the engine and wait until it has ended; `jobs`: its jobs first checkpoint and stop, however long that
+    takes.
 
-    Returns how many jobs work on without it, None if no engine runs. Raises DdpmError if it does not end.
+    Returns the number of jobs that continue without it, None if no engine runs. Raises DdpmError if it does not end.
     """
     try:
         with Client(home) as client:
@@ -29,18 +30,18 @@ def stop_engine(home: Home, jobs: bool = False) -> int | None:
     except NotRunningError:
         if is_locked(home.engine_lock):
             raise DdpmError(
-                f"an engine ({lock_holder(home.engine_lock)}) holds {home.root} and does not answer",
+                f"an engine ({lock_holder(home.engine_lock)}) holds {home.root} but does not answer",
                 f"see {home.engine_log}",
             ) from None
         return None
 
 
 def restart_engine(home: Home) -> Client:
-    """End the engine, whose jobs work on, and start that of this program, which finds them. Raises DdpmError."""
+    """Stop the engine, whose jobs continue, and start that of this version, which adopts them. Raises DdpmError."""
     try:
         stop_engine(home)
     except VersionError:
-        # It does not understand a request of ours; the signal means the same.
+        # The engine does not understand our request; the signal means the same.
         _terminate(home)
     return ensure_engine(home)
 
@@ -50,7 +51,7 @@ def _terminate(home: Home) -> None:
     if not is_locked(home.engine_lock):
         return
     if not holder.isdecimal():
-        raise DdpmError(f"nobody says which process holds {home.engine_lock}", "end it by hand")
+        raise DdpmError(f"it is unknown which process holds {home.engine_lock}", "end it by hand")
     with contextlib.suppress(ProcessLookupError):
         os.kill(int(holder), signal.SIGTERM)
     _until_gone(home, END_S)

@@ -1,6 +1,6 @@
-"""Talking to the engine from the command line: one connection, requests in turn, events while waiting.
+"""The synchronous client, for the command line: one connection, requests in turn, events while waiting.
 
-Imported by every `queue` command, so only the standard library and small rooms of the engine are behind it. The
+Every `queue` command imports this, so it imports only the standard library and small packages of the engine. The
 terminal app uses `engine.client.asynchronous`.
 """
 
@@ -32,10 +32,10 @@ from engine.service.protocol import (
 )
 
 TIMEOUT_S = 30.0
-"""For one reply. The engine answers in milliseconds unless its disk hangs."""
+"""Seconds to wait for a reply. The engine answers in milliseconds unless its disk hangs."""
 
 START_S = 20.0
-"""How long a starting engine is waited for."""
+"""Seconds to wait for a starting engine."""
 
 
 class NotRunningError(DdpmError):
@@ -43,11 +43,12 @@ class NotRunningError(DdpmError):
 
 
 class Client:
-    """A connection. outdated: what to tell people if the engine is an older program's, else "". Raises NotRunningError
-    if no engine answers, VersionError if it cannot be talked to."""
+    """A connection. outdated: a note for users if the engine is of an older version, else "". Raises NotRunningError
+    if no engine answers, VersionError if its protocol is not supported.
+    """
 
     def __init__(self, home: Home, name: str = "cli", greet: "Greet | None" = None) -> None:
-        """`greet` is called with the client once it is connected."""
+        """Connect. `greet` is called with the client once it is connected."""
         self.home = home
         path = find_socket(home)
         with shortage("the engine cannot be asked now"):
@@ -76,8 +77,9 @@ class Client:
             greet(self)
 
     def request(self, do: str, **args: Any) -> Any:
-        """One request and its result. Raises the error the engine replied with, NotRunningError where it went
-        away before it replied."""
+        """Make one request and return its result. Raises the engine's error, or NotRunningError if the engine went
+        away before its reply.
+        """
         self._number += 1
         given = {key: value for key, value in args.items() if value is not None}
         try:
@@ -94,7 +96,7 @@ class Client:
             raise NotRunningError("the engine went away before it answered", "ddpm-tui engine logs") from None
 
     def events(self, timeout: float) -> Iterator[dict[str, Any]]:
-        """Events that have come, waiting at most `timeout` seconds for the first."""
+        """Yield events that have arrived, waiting at most `timeout` seconds for the first."""
         end = time.monotonic() + timeout
         while not self._events and (left := end - time.monotonic()) > 0:
             if b"\n" not in self._buffer and not select.select([self._socket], [], [], left)[0]:
@@ -145,7 +147,7 @@ def _no_answer() -> DdpmError:
 
 
 def _connect(connection: socket.socket, path: Path) -> None:
-    """A full backlog refuses for a moment; the engine itself never does."""
+    """Connect, retrying while the backlog is full; the engine itself never refuses."""
     for attempt in range(20):
         try:
             connection.connect(str(path))
@@ -153,7 +155,7 @@ def _connect(connection: socket.socket, path: Path) -> None:
             time.sleep(0.01 * (attempt + 1))
         except OSError as error:
             if "too long" in str(error):
-                raise FileNotFoundError(errno.ENOENT, "no engine has been started here") from None
+                raise FileNotFoundError(errno.ENOENT, "no engine has been started") from None
             raise
         else:
             return
@@ -161,8 +163,9 @@ def _connect(connection: socket.socket, path: Path) -> None:
 
 
 def ensure_engine(home: Home, name: str = "cli", greet: "Greet | None" = None) -> Client:
-    """A connection, starting the engine where none answers. Many clients may do this at once: one engine comes
-    of it. Raises DdpmError where it cannot start."""
+    """Connect, starting the engine if none answers. If many clients do this at once, only one engine starts. Raises
+    DdpmError if it cannot start.
+    """
     with contextlib.suppress(NotRunningError):
         return Client(home, name, greet)
     from engine.service.spawn import start_engine
@@ -170,7 +173,7 @@ def ensure_engine(home: Home, name: str = "cli", greet: "Greet | None" = None) -
     end = time.monotonic() + START_S
     started = False
     while True:
-        # Where somebody holds the lock, that engine is coming up (or going down): wait for it, then look again.
+        # If the lock is held, that engine is starting (or ending): wait for it, then try again.
         if not is_locked(home.engine_lock):
             if started:
                 time.sleep(0.05)
@@ -180,19 +183,20 @@ def ensure_engine(home: Home, name: str = "cli", greet: "Greet | None" = None) -
             return Client(home, name, greet)
         if time.monotonic() > end:
             raise DdpmError(
-                f"an engine holds {home.engine_lock} and does not answer", f"see {home.engine_log}"
+                f"an engine holds {home.engine_lock} but does not answer", f"see {home.engine_log}"
             )
         time.sleep(0.02)
 
 
 def token() -> str:
-    """For a request that makes a job: sent again after a lost connection, it makes no second one."""
+    """Return a token for a request that adds a job, so that repeating it after a lost connection adds no second one."""
     return uuid.uuid4().hex
 
 
 def insistent_request(home: Home, do: str, *, greet: "Greet | None" = None, **args: Any) -> Any:
-    """One request on a connection of its own; where the engine dies under it, once more on a new engine. Only
-    for requests that may be done twice: those with a token, and those that only look."""
+    """Make one request on its own connection; if the engine dies during it, repeat it with a new engine. Only for
+    requests that may be repeated: those with a token, and those that only read.
+    """
     for attempt in (0, 1):
         with ensure_engine(home, greet=greet) as client:
             try:

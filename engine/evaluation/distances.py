@@ -119,7 +119,7 @@ class Distances:
             for whose, found in (("the samples", fake), ("the reference", real)):
                 if not np.isfinite(found).all():
                     raise UserError(
-                        f"the extractor {extractor.name} gives no finite numbers for {whose}",
+                        f"the extractor {extractor.name} returns values that are not finite for {whose}",
                         "use another one",
                     )
             self._features = fake.astype(np.float64), real.astype(np.float64), chosen.reference

@@ -183,7 +183,7 @@ class OnnxExtractor:
         ):
             if isinstance(wanted, int) and wanted != given:
                 raise UserError(
-                    f"{self._path} wants pictures {wanted} {what}, and the run's are {given}",
+                    f"{self._path} needs pictures {wanted} {what}, but the run's are {given}",
                     "export it with dynamic sizes, or with the scaling inside it",
                 )
         batch = self._shape[0] if isinstance(self._shape[0], int) else self.batch

@@ -29,7 +29,7 @@ def check_features(a: Features, b: Features | None = None) -> None:
         if len(features) < 2:
             raise UserError(f"there is {len(features)} row of features", "a distance needs at least 2")
         if not np.isfinite(features).all():
-            raise UserError("features hold numbers that are not finite", "look at the extractor")
+            raise UserError("features have values that are not finite", "check the extractor")
     if b is not None and a.shape[1] != b.shape[1]:
         raise UserError(
             f"features are {a.shape[1]} and {b.shape[1]} wide", "compare features of one extractor"

@@ -26,7 +26,7 @@ from engine.runs.guides import find_guided
 from engine.runs.trained import Trained, find_trained
 from engine.sampling.load import Loaded, load
 
-GOES_ON = "run it again: it goes on with the measures it has and the samples it has drawn"
+GOES_ON = "run it again; it continues with the finished measures and the samples drawn so far"
 
 
 def run_evaluation(work: Work) -> Result:
@@ -61,7 +61,7 @@ def run_evaluation(work: Work) -> Result:
     clock = _Clock()
 
     def missed(measure: str, error: DdpmError) -> None:
-        work.say(f"{measure} cannot be taken: {error}")
+        work.say(f"{measure} failed: {error}")
 
     identity = _identity(trained, loaded, packed.manifest.identity, wanted)
     if guide is not None:

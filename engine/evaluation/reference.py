@@ -39,7 +39,7 @@ def choose(packed: Packed, part: Part, most: int) -> ReferencePictures:
     if len(indices) < 2:
         have = f"{plural(len(indices), 'picture')} {PART_WORDS[part]}"
         raise UserError(
-            f"data set {packed.manifest.dataset!r} has {have}, and scoring needs 2",
+            f"data set {packed.manifest.dataset!r} has {have}, but scoring needs 2",
             "add pictures, or use the other --reference",
         )
     if len(indices) > most:

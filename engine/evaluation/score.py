@@ -105,14 +105,14 @@ class _Scoring:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            return UserError("out of memory", "fewer pictures at once with --batch change no score")
+            return UserError("out of memory", "use a smaller --batch, which does not change the scores")
         return None
 
     def _keep(self, measure: str, figure: Figure) -> None:
         name = figure.name or measure
         # A clipped estimate would hide an infinity of the network's.
         if not np.isfinite(figure.interval.value) or not self.measuring.finite:
-            raise NotFiniteError(f"{name} is no finite number")
+            raise NotFiniteError(f"{name} is not finite")
         if figure.pairs is not None:
             self.found.pairs = figure.pairs
         line, settings, detail = MEASURES[measure], self.wanted.settings, dict(figure.detail)

@@ -1,1 +1,1 @@
-"""What service, command line and worker share of a job: its folder and its files. Never imports torch."""
+"""A job's folder and files, shared by service, command line and worker. Never imports torch."""

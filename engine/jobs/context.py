@@ -1,6 +1,6 @@
-"""What every kind of job has at hand inside a worker: its spec, a way to report, and whether to stop.
+"""The context of a job inside a worker: its spec, reporting, and requests to stop.
 
-Knows nothing of torch or of what a job does.
+Knows nothing about torch or about particular kinds of job.
 """
 
 import contextlib
@@ -22,12 +22,12 @@ from engine.jobs.files import JobSpec, Phase, Progress, write_progress
 _T = TypeVar("_T")
 
 PATIENCE_S = 600.0
-"""How long a job waits for what the system is short of, before it ends its attempt."""
+"""Seconds that a job waits for the end of a shortage of system resources before it ends its attempt."""
 LONGEST_PAUSE_S = 10.0
 
 
 class Stopped(DdpmError):
-    """The job was asked to stop and has nothing more to save."""
+    """Raised if the job was asked to stop and has nothing more to save."""
 
 
 class Work:
@@ -45,19 +45,20 @@ class Work:
         self._listeners: list[Callable[[str], None]] = []
 
     def device(self, wish: str = "auto") -> str:
-        """Where to compute, as torch calls it here: on the device that this worker was given, else on the one that
-        the job names, else as `wish` says, which is the profile's."""
+        """Return torch's name of the device to compute on: the one that this worker was given, or else the job's, or
+        else `wish`, the profile's.
+        """
         if self._place is not None:
             return self._place.inside(os.environ)
         return self.spec.device if self.spec.device != "auto" else wish
 
     def device_name(self, device: str) -> str:
-        """What the queue and people call `device`."""
+        """Return the name of `device` for the queue and for users."""
         return device if self._place is None else self._place.name
 
     def report(self, phase: Phase, done: int = 0, total: int = 0, unit: str = "steps", **facts: Any) -> None:
-        """Say where the job is. A new phase is written at once, the rest as often as INTERVAL allows."""
-        # Intervals are measured by a clock that nobody sets: the wall clock is only written down.
+        """Report the job's progress. A new phase is written at once, other changes as often as INTERVAL allows."""
+        # Intervals use the monotonic clock, because the wall clock may be set; it is only recorded.
         now = time.monotonic()
         if facts.get("device"):
             facts["device"] = self.device_name(facts["device"])
@@ -70,10 +71,11 @@ class Work:
             self._written = now
 
     def say(self, text: str) -> None:
-        """One line for people: the worker's log, and the run's where there is one. A full disk loses lines, not the
-        work: what has to be kept says by itself that there is no room."""
+        """Write one line to the worker's log and, if there is one, to the run's. On a full disk, lines are lost but
+        the work continues; data that must be kept reports the full disk itself.
+        """
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}"
-        with contextlib.suppress(OSError):  # a full disk: what is done matters more than what is said of it
+        with contextlib.suppress(OSError):  # a full disk: the work matters more than its log
             print(line, file=self._stream, flush=True)
         for listener in self._listeners:
             with contextlib.suppress(OSError):
@@ -81,7 +83,7 @@ class Work:
 
     @contextlib.contextmanager
     def also_saying(self, listener: Callable[[str], None]) -> Iterator[None]:
-        """Inside, `listener` hears every line too."""
+        """Call `listener` for every line too, in the block."""
         self._listeners.append(listener)
         try:
             yield
@@ -89,8 +91,8 @@ class Work:
             self._listeners.remove(listener)
 
     def patiently(self, do: Callable[[], _T], most_s: float = PATIENCE_S) -> _T:
-        """Do something, and while the system is short of files, processes or locks for it, do it again, later each
-        time, for at most `most_s` seconds. What is done again must do no harm. Raises whatever `do` raises.
+        """Call `do` and, during a shortage of files, processes or locks, repeat it with growing pauses for at most
+        `most_s` seconds. Repeating must be harmless. Raises whatever `do` raises.
         """
         began, pause = time.monotonic(), 0.1
         while True:
@@ -108,7 +110,7 @@ class Work:
         """Ask the job to stop at its next safe point. Called from signal handlers."""
         self.stopping = why
 
-    def raise_if_stopping(self, hint: str = "run it again: it begins anew") -> None:
-        """For jobs that can simply be done again. Raises Stopped."""
+    def raise_if_stopping(self, hint: str = "run it again; it starts from the beginning") -> None:
+        """Raise Stopped if the job should stop. For jobs that can simply be repeated."""
         if self.stopping:
             raise Stopped(f"stopped by {self.stopping}", hint)

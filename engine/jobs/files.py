@@ -1,7 +1,7 @@
-"""A job's folder: what a worker is asked to do, how far it is, how it ended.
+"""A job's folder: its specification, progress and result.
 
-The service, the command line and the worker share these files and nothing else. Knows nothing of queues,
-processes or torch: who starts a worker, when, and what a state is called are not its business.
+The service, the command line and the worker share only these files. Knows nothing about queues, processes or torch,
+or about who starts a worker and when.
 """
 
 import contextlib
@@ -27,8 +27,9 @@ from engine.base.typed import AtLeast, Count, Fits, check_format, typed
 FORMAT = 1
 
 Outcome = Literal["done", "stopped", "failed", "disk_full", "diverged", "busy", "short"]
-"""How a worker says it ended. `busy`: it could not have its run's lock and did nothing · `short`: the system was short
-of something for a moment."""
+"""The ways in which a worker ends. `busy`: it could not get its run's lock and did nothing · `short`: a temporary
+shortage of system resources.
+"""
 
 Phase = Literal[
     "starting",
@@ -45,29 +46,28 @@ Phase = Literal[
 ]
 
 AHEAD = (signal.SIGUSR1, signal.SIGUSR2)
-"""What a batch system such as Slurm can send some time before it ends a job."""
+"""Signals that a batch system such as Slurm can send before it ends a job."""
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_MISUSED = 2
 EXIT_DISK_FULL = DiskFullError.exit_code
-"""A checkpoint is kept; the job may be resumed when there is room."""
+"""A checkpoint is kept; the job may be resumed after space is freed."""
 EXIT_STOPPED = 75
-"""Asked to stop (SIGTERM, first SIGINT, SIGHUP, AHEAD), and what was done is kept; the same command goes on."""
+"""Asked to stop (SIGTERM, first SIGINT, SIGHUP, AHEAD); the work is kept, and the same command continues."""
 EXIT_QUIT = 130
-"""Second SIGINT: quit at once, nothing written."""
-# The command line answers with the same codes, see docs/engine.md: a script need not know who did the work.
+"""Second SIGINT: exited at once, without writing."""
+# Commands use the same exit codes, see docs/engine.md: a script need not know which process did the work.
 
 
 @dataclass(frozen=True)
 class JobSpec:
     """spec.json: written once, before any worker starts, and never changed.
 
-    kind: train, sample, evaluate, pack, estimate, … · run: the run it belongs to, if any ·
-    device: "auto", "cpu", "cuda:0" · args: what the kind needs (training: {"to_epoch": 50}, and as
-    "from_epoch" where its run was when it was asked for: what the job has to do is counted from there) ·
-    queue: what the queue keeps with a job so that it can be rebuilt (token, after, priority); nobody else
-    reads it · created: wall clock, seconds.
+    kind: train, sample, evaluate, pack, estimate, … · run: the run it belongs to, if any · device: "auto", "cpu",
+    "cuda:0" · args: the arguments of the kind (training: {"to_epoch": 50}, and "from_epoch", the run's epoch at the
+    time of the request, from which the job's work is counted) · queue: the data from which the queue can be rebuilt
+    (token, after, priority); only the queue reads it · created: wall clock, seconds.
     """
 
     id: Annotated[str, Fits(is_number, "a job's number")]
@@ -82,13 +82,12 @@ class JobSpec:
 
 
 SPEC_LIMIT = 16 << 10
-"""Bytes of a queued job's specification. A listing has those of all jobs on one line."""
+"""The most bytes of a queued job's specification, because a listing has those of all jobs on one line."""
 
 
 @dataclass(frozen=True)
 class JobArgs:
-    """What the args of any kind of job may hold under these names, and of which type; other names are the kind's own
-    business."""
+    """The types of arguments that several kinds of job share; other names are particular to a kind."""
 
     to_epoch: Annotated[int, AtLeast(1)] | None = None
     branch: dict[str, Any] | None = None
@@ -124,7 +123,7 @@ class JobArgs:
 
 @dataclass(frozen=True)
 class QueueWishes:
-    """What `JobSpec.queue` holds."""
+    """The contents of `JobSpec.queue`."""
 
     token: Annotated[str, Fits(lambda token: len(token) <= 200, "at most 200 letters")] | None = None
     after: tuple[str, ...] = ()
@@ -133,7 +132,7 @@ class QueueWishes:
 
 @dataclass(frozen=True)
 class Progress:
-    """progress.json: where a living worker is. Replaced at most about four times a second, never fsynced.
+    """progress.json: the progress of a living worker. Replaced at most about four times a second, never fsynced.
 
     done and total count `unit` ("steps", "pictures") of this job, before and after a pause; step and epoch are the
     run's; times in seconds; `time` is the wall clock when it was written.
@@ -157,11 +156,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class Result:
-    """result.json: how the worker ended; atomic, fsynced, the last thing it writes.
+    """result.json: how the worker ended; atomic, fsynced, the last file it writes.
 
-    `message` is one line, `hint` says what to do. `step`, `epoch`: how far the run is · `checkpoint`: the
-    step of the newest one · `sample`: the sample set's id · `ended`: wall clock, seconds · `extra`: what a
-    kind of job hands back (an estimate, an evaluation).
+    `message` is one line, `hint` a remedy. `step`, `epoch`: those that the run has reached · `checkpoint`: the step
+    of the newest one · `sample`: the sample set's id · `ended`: wall clock, seconds · `extra`: the return values of a
+    kind of job (an estimate, an evaluation).
     """
 
     outcome: str
@@ -190,11 +189,11 @@ def new_job_folder(
     queue: dict[str, Any] | None = None,
     above: int = 0,
 ) -> JobFolder:
-    """Make a job's folder with a fresh id and its spec in it, durably; one counter gives all ids.
+    """Create a job's folder with a new id and its spec, durably; one counter gives all ids.
 
-    The folder appears whole or not at all: it is renamed into place, and the rename fails where another process took
-    the id first. `above`: ids up to this one are taken, whether there are folders for them or not. Raises
-    DiskFullError, UsageError for what could not be read back.
+    The folder appears completely or not at all: it is renamed into place, and the rename fails if another process
+    took the id first. `above`: ids up to this one are used, whether their folders exist or not. Raises DiskFullError,
+    UsageError for a spec that could not be read back.
     """
     _check_wishes(JobSpec("0", kind, run, device, foreground, args, queue or {}))
     home.jobs.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -221,7 +220,7 @@ def new_job_folder(
 
 
 def _check_wishes(spec: JobSpec) -> None:
-    """Raise UsageError unless what is to be written can be read back, sent and shown."""
+    """Raise UsageError unless the spec can be read back, sent and shown."""
     content = asdict(spec)
     try:
         _check_spec(typed(JobSpec, content, "the request"), "the request", None)
@@ -229,16 +228,16 @@ def _check_wishes(spec: JobSpec) -> None:
         raise UsageError(error.what) from None
     text = json.dumps(without_nan(content)).encode()
     try:
-        # A path of other bytes than UTF-8 is one that only the command line itself can use.
+        # A path that is not UTF-8 can only be used by the command line itself.
         loads_json(text, foreign=not spec.foreground, depth=DEPTH // 2)
     except ValueError as error:
         raise UsageError(f"the request cannot be kept: {error}") from None
     if not spec.foreground and len(text) > SPEC_LIMIT:
-        raise UsageError(f"the request has more than {SPEC_LIMIT >> 10} KiB", "ask for less at once")
+        raise UsageError(f"the request has more than {SPEC_LIMIT >> 10} KiB", "request less at once")
 
 
 def _check_spec(spec: JobSpec, what: str, path: Path | None) -> None:
-    """The tables within a spec. Raises DamagedError."""
+    """Check the tables within a spec. Raises DamagedError."""
     typed(JobArgs, spec.args, f"{what}, in its args,", path)
     typed(QueueWishes, spec.queue, f"{what}, in its queue,", path)
 
@@ -248,7 +247,7 @@ def _highest_id(home: Home) -> int:
 
 
 def list_job_folders(home: Home) -> list[JobFolder]:
-    """Every job's folder, oldest first."""
+    """Return every job's folder, oldest first."""
     try:
         names = [path.name for path in home.jobs.iterdir() if is_number(path.name)]
     except (FileNotFoundError, NotADirectoryError):
@@ -257,11 +256,11 @@ def list_job_folders(home: Home) -> list[JobFolder]:
 
 
 def read_spec(folder: JobFolder) -> JobSpec:
-    """Raises DamagedError where it is missing or not a spec of a format this program knows."""
+    """Read a job's spec. Raises DamagedError if it is missing or not of a format that this program knows."""
     what = f"the specification of job {folder.id}"
     try:
         content = check_format(read_json(folder.spec, what), FORMAT, what, folder.spec)
-    except UserError as error:  # of a newer format: for this program the job is as good as damaged
+    except UserError as error:  # of a newer format, which for this program is like a damaged job
         raise DamagedError(error.what, error.hint) from None
     spec = typed(JobSpec, content, what, folder.spec)
     _check_spec(spec, what, folder.spec)
@@ -274,7 +273,7 @@ def read_spec(folder: JobFolder) -> JobSpec:
 
 
 def write_progress(folder: JobFolder, progress: Progress) -> None:
-    """Replace progress.json. A full disk is no reason to stop a worker: the old progress then stays."""
+    """Replace progress.json. On a full disk the old progress stays and the worker continues."""
     with contextlib.suppress(OSError):
         temporary = folder.progress.with_name(".progress.tmp")
         temporary.write_text(json.dumps(without_nan(asdict(progress))))
@@ -282,37 +281,38 @@ def write_progress(folder: JobFolder, progress: Progress) -> None:
 
 
 def read_progress(folder: JobFolder) -> Progress | None:
-    """The last progress, or None where there is none that can be read."""
+    """Return the last progress, or None if there is none that can be read."""
     try:
         return _record(Progress, folder.progress)
-    except ScarceError:  # it is looked for again in a moment
+    except ScarceError:  # it is read again soon
         return None
 
 
 def write_result(folder: JobFolder, result: Result) -> None:
-    """Say how the job ended, durably. Raises DiskFullError."""
+    """Write how the job ended, durably. Raises DiskFullError."""
     write_json(folder.result, asdict(result))
 
 
 def read_result(folder: JobFolder) -> Result | None:
-    """How the last worker ended; None where it said nothing (it lives, or it crashed: see `is_running`). Raises
-    ScarceError if it cannot be told now."""
+    """Return the last worker's result; None if there is none (it is alive, or it crashed: see `is_running`). Raises
+    ScarceError if this cannot be determined now.
+    """
     return _record(Result, folder.result)
 
 
 def clear_result(folder: JobFolder) -> None:
-    """Before another worker starts on a job: what the last one said is no longer true."""
+    """Delete the result of an earlier worker before another one starts."""
     folder.result.unlink(missing_ok=True)
     folder.progress.unlink(missing_ok=True)
 
 
 def is_running(folder: JobFolder) -> bool:
-    """Whether a worker lives on this job: its lock says so, and no pid does."""
+    """Return whether a worker of this job is alive, according to its lock."""
     return is_locked(folder.lock)
 
 
 def _record(kind: type[_Record], path: Path) -> _Record | None:
-    """A record, or None where there is none that can be read."""
+    """Return a record, or None if there is none that can be read."""
     try:
         return typed(kind, read_json(path, path.name), path.name, path)
     except DamagedError:

@@ -1,8 +1,8 @@
-"""The kinds of job: one table, read by the worker, by the service and by whoever speaks to people.
+"""The kinds of job: one table, for the worker, the service and the user interface.
 
 To add one, write a function from `engine.jobs.context.Work` to `engine.jobs.files.Result`, and add its line here. The
-function is named as "module:function" and imported by the worker alone: the service, which reads this table too, never
-imports torch.
+function is given as "module:function" and imported only by the worker, because the service, which also reads this
+table, never imports torch.
 """
 
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ _SMALLER = "use a smaller model or size, or --set training.activation_checkpoint
 
 @dataclass(frozen=True)
 class JobKind:
-    """One line.
+    """One line of the table.
 
-    handler: what does the job, as "module:function" · added: the service takes it by the request `add` (a training has
-    a request of its own) · needs_torch: the worker looks first if torch can be imported · less_memory: what takes less
-    memory, when there was not enough.
+    handler: the function that does the job, as "module:function" · added: the service accepts it in the request `add`
+    (training has its own request) · needs_torch: the worker first checks that torch can be imported · less_memory:
+    advice for running out of memory.
     """
 
     handler: str
     added: bool = False
     needs_torch: bool = True
-    less_memory: str = "end other programs and run it again"
+    less_memory: str = "close other programs and run it again"
 
 
 KINDS: dict[str, JobKind] = {
@@ -34,7 +34,7 @@ KINDS: dict[str, JobKind] = {
     "sample": JobKind(
         "engine.sampling.job:run_sampling",
         added=True,
-        less_memory="fewer pictures at once with --batch change no picture",
+        less_memory="use a smaller --batch, which does not change the pictures",
     ),
     "edit": JobKind(
         "engine.sampling.edit_job:run_editing",
@@ -43,7 +43,7 @@ KINDS: dict[str, JobKind] = {
     "evaluate": JobKind(
         "engine.evaluation.job:run_evaluation",
         added=True,
-        less_memory="fewer pictures at once with --batch change no score",
+        less_memory="use a smaller --batch, which does not change the scores",
     ),
     "pack": JobKind("engine.data.job:run_packing", added=True, needs_torch=False),
     "estimate": JobKind("engine.training.estimate:run_estimate", added=True, less_memory=_SMALLER),
@@ -53,11 +53,11 @@ KINDS: dict[str, JobKind] = {
 }
 
 ADDED = tuple(name for name, kind in KINDS.items() if kind.added)
-"""What the request `add` takes."""
+"""The kinds that the request `add` accepts."""
 
 
 def title(kind: str, run: str | None, args: dict[str, Any]) -> str:
-    """What a job does, in a few words: 'train celeba32-1 to epoch 50'."""
+    """Return a short title: 'train celeba32-1 to epoch 50'."""
     if kind == "train":
         return f"train {run} to epoch {args.get('to_epoch')}"
     target = args.get("checkpoint") or run or args.get("dataset") or ""

@@ -22,7 +22,7 @@ def unet_config(profile: Profile) -> UNetConfig:
     try:
         return _config(profile)
     except ValueError as error:
-        raise UserError(f"the model of this profile cannot be: {error}", "see [model] in it") from None
+        raise UserError(f"the model of this profile is invalid: {error}", "see [model] in it") from None
 
 
 def _config(profile: Profile) -> UNetConfig:
@@ -80,7 +80,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, OSError, ValueError) as error:
         if is_scarce(error):
             raise scarce(error, str(path)) from error
-        raise DamagedError(f"{path} is not a whole safetensors file ({error})") from None
+        raise DamagedError(f"{path} is not an intact safetensors file ({error})") from None
 
 
 def check_fits(parameters: dict[str, nn.Parameter], weights: dict[str, Tensor], path: Path) -> None:

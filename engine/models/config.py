@@ -76,7 +76,7 @@ class UNetConfig:
         if self.width < 2:
             raise ValueError("width is 1: the time's sine and cosine need 2")
         if (self.labels == "none") != (self.label_count == 0) or self.label_count < 0:
-            raise ValueError(f"{self.label_count} labels of the kind {self.labels!r} cannot be")
+            raise ValueError(f"{self.label_count} labels of the kind {self.labels!r} are not possible")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}: from 0 to below 1 is possible")
         if self.block not in get_args(BlockKind):

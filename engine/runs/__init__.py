@@ -1,1 +1,1 @@
-"""Runs, their checkpoints and their metrics, as they are on disk. Never imports torch."""
+"""Runs, their checkpoints and their metrics on disk. Never imports torch."""

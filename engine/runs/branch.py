@@ -1,4 +1,4 @@
-"""Branching: a new run that starts from a checkpoint of another and carries its history with it."""
+"""Branching: creating a run that starts from a checkpoint of another run, with a copy of its history."""
 
 import dataclasses
 import os
@@ -39,9 +39,9 @@ from engine.runs.record import (
 
 @dataclasses.dataclass(frozen=True)
 class Beginning:
-    """Where a branch that is still to be made begins: a checkpoint as RUN@WHICH, and its changes.
+    """The beginning of a branch that does not exist yet: a checkpoint as RUN@WHICH, and its changes.
 
-    A queued training carries it in its args, so that a branch can be asked for before its base is trained.
+    A queued training has it in its arguments, so that a branch can be requested before its base is trained.
     """
 
     checkpoint: str
@@ -49,7 +49,7 @@ class Beginning:
 
     @classmethod
     def from_args(cls, args: Mapping[str, Any]) -> "Beginning | None":
-        """What a training's args say of it: None where the run is one that is there. Raises UsageError."""
+        """Return the beginning in a training's arguments, None if the run exists already. Raises UsageError."""
         given = args.get("branch")
         if given is None:
             return None
@@ -64,8 +64,9 @@ class Beginning:
         return {"checkpoint": self.checkpoint, "set": list(self.changes)}
 
     def make(self, home: Home, name: str) -> None:
-        """Make the branch where it is not there yet: done again after a kill, it finds what was made, which is
-        whole. Raises as `resolve` and `branch_run` do."""
+        """Create the branch unless it exists; after a kill, a repeated call finds the complete branch. Raises as
+        `resolve` and `branch_run` do.
+        """
         if name in run_names(home):
             return
         parent, checkpoint = resolve(home, self.checkpoint)
@@ -76,11 +77,11 @@ class Beginning:
 def branch_run(
     home: Home, parent: RunFolder, checkpoint: CheckpointInfo, overrides: list[str], name: str | None = None
 ) -> RunRecord:
-    """Make a run that continues `parent` from `checkpoint` with changes ('optim.lr=1e-6').
+    """Create a run that continues `parent` from `checkpoint` with changes ('optim.lr=1e-6').
 
-    The checkpoint and the metrics up to it are copied (hard links where the disk allows), so the branch can
-    be moved elsewhere and its parent thinned out or deleted. Raises UserError for a change that the weights
-    do not allow, or a name that is taken; DamagedError for a checkpoint that is not whole.
+    The checkpoint and the metrics up to it are copied (with hard links if the disk supports them), so the branch can
+    be moved elsewhere and its parent pruned or deleted. Raises UserError for a change that the weights do not allow,
+    or a name that is taken; DamagedError for a damaged checkpoint.
     """
     manifest = checkpoint.whole()
     problem = verify(checkpoint.folder)
@@ -102,12 +103,10 @@ def branch_run(
         for file in manifest.files:
             _link(checkpoint.folder.path / file, target.path / file)
         offset = _copy_history(parent, folder, manifest.metrics_offset)
-        # It is where the branch begins, so retention keeps it as it keeps the end of a chunk.
-        kept = read_object(
-            checkpoint.folder.manifest, "the manifest"
-        )  # with what a newer version put into it
+        # The branch begins here, so retention keeps this checkpoint like the end of a chunk.
+        kept = read_object(checkpoint.folder.manifest, "the manifest")  # with fields of a newer version
         facts = {**kept, **dataclasses.asdict(manifest), "metrics_offset": offset, "chunk_end": True}
-        if _other_pictures(before.profile, profile):  # with whose held-out ones these are not compared
+        if _other_pictures(before.profile, profile):  # scores on other pictures are not comparable
             facts |= {"eps_error": None, "val_loss": None}
         write_sealed(target.manifest, facts)
 
@@ -120,7 +119,7 @@ def branch_run(
 
 
 def foretell(before: RunRecord, manifest: Manifest, profile: Profile) -> list[str]:
-    """What to know of the learning rate before a chunk of a branch with `profile` from a checkpoint of `before`.
+    """Return notes on the learning rate for a chunk of a branch with `profile` from a checkpoint of `before`.
 
     Raises UserError for a branch that could not train.
     """
@@ -192,8 +191,9 @@ def _copy_history(parent: RunFolder, child: RunFolder, offset: int) -> int:
 
 
 def require_beginning(home: Home, folder: RunFolder) -> None:
-    """Raise UserError where a branch has no checkpoint left: it would begin anew, from weights that are none of its
-    parent's."""
+    """Raise UserError if a branch has no checkpoint left, because it would start again from other weights than its
+    parent's.
+    """
     lineage = read_record(folder).lineage
     if lineage is None or checkpoint_folders(folder):
         return
@@ -203,7 +203,7 @@ def require_beginning(home: Home, folder: RunFolder) -> None:
     ]
     back = name if name in deleted else deleted[0] if deleted else None
     raise UserError(
-        f"run {folder.name!r} branches from {lineage.parent}@{lineage.step}, and no checkpoint is left to go on from",
+        f"run {folder.name!r} branches from {lineage.parent}@{lineage.step}, but has no checkpoint left to continue",
         f"`ddpm-tui checkpoints restore {back}` brings it back"
         if back
         else f"`checkpoints restore` has none of it any more; `ddpm-tui runs branch {lineage.parent}@{lineage.step}` "

@@ -1,6 +1,6 @@
-"""Checkpoints as folders: listing, verifying, naming (RUN@STEP, @TAG, @best), tagging, thinning out, publishing.
+"""Checkpoints as folders: listing, verifying, references (RUN@STEP, @TAG, @best), tags, pruning, publishing.
 
-Reads manifests only; the weights inside are the training room's business. Never imports torch.
+Reads manifests only; the training package reads the weights. Never imports torch.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from engine.runs.timeline import Origin
 FORMAT = 1
 
 MIGRATIONS: dict[int, Migration] = {}
-"""manifest.json from each older format to the next one."""
+"""Functions that migrate manifest.json from each older format to the next."""
 
 STANDING_TAGS = ("latest", "best")
 
@@ -75,13 +75,13 @@ class Manifest:
 
 
 def origin_of(manifest: Manifest) -> Origin:
-    """Where a branch from this checkpoint begins."""
+    """Return where a branch from this checkpoint begins."""
     return Origin(manifest.step, manifest.epochs_seen, manifest.images)
 
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """One folder below checkpoints/: its manifest, or what is wrong with it."""
+    """One folder below checkpoints/: its manifest, or the problem with it."""
 
     folder: CheckpointFolder
     manifest: Manifest | None
@@ -89,7 +89,7 @@ class CheckpointInfo:
     tags: tuple[str, ...] = ()
     best: bool = False
     passed_over: str = ""
-    """What to say of newer ones that are damaged, if it was found as the newest."""
+    """Return the bytes of its files according to the manifest; 0 if it is damaged."""
 
     @property
     def step(self) -> int:
@@ -97,18 +97,18 @@ class CheckpointInfo:
 
     @property
     def size(self) -> int:
-        """Bytes of its files as the manifest says; 0 where it is damaged."""
+        """Return the manifest, or raise DamagedError."""
         return sum(entry["size"] for entry in self.manifest.files.values()) if self.manifest else 0
 
     def whole(self) -> Manifest:
-        """The manifest, or DamagedError."""
+        """Parse manifest.json. Raises DamagedError that names it; UserError for a newer format."""
         if self.manifest is None:
             raise DamagedError(self.problem or f"checkpoint {self.folder.path} is damaged")
         return self.manifest
 
 
 def read_manifest(folder: CheckpointFolder) -> Manifest:
-    """Parse manifest.json. Raises DamagedError naming it; UserError for a newer format."""
+    """Return whether the manifest has a digest of itself; those of older versions have none. Raises DamagedError."""
     what = f"the manifest of checkpoint {folder.path.name}"
     data = check_format(read_json(folder.manifest, what), FORMAT, what, folder.manifest)
     manifest = typed(Manifest, migrated(data, MIGRATIONS, FORMAT, what), what, folder.manifest)
@@ -121,14 +121,14 @@ def read_manifest(folder: CheckpointFolder) -> Manifest:
 
 
 def is_sealed(folder: CheckpointFolder) -> bool:
-    """Whether its manifest carries a digest of itself; those of older versions do not. Raises DamagedError."""
+    """Return the first entry of `files` that does not name a file beside the manifest with its size and digest."""
     return seals.is_sealed(read_object(folder.manifest, "the manifest"))
 
 
 def _wrong_file(manifest: Manifest) -> str | None:
-    """The first entry of `files` that does not name a file beside the manifest with its size and digest."""
+    """A name must be that of a file beside the manifest, because files are copied and linked by it."""
     for name, entry in manifest.files.items():
-        # A name is a file beside the manifest: files are copied and linked by it.
+        # Return all published checkpoint folders by step, without reading them.
         if name in ("", ".", "..") or "/" in name or not isinstance(entry, dict):
             return f"files[{name!r}]"
         if type(entry.get("size")) is not int or not isinstance(entry.get("sha256"), str):
@@ -137,7 +137,9 @@ def _wrong_file(manifest: Manifest) -> str | None:
 
 
 def checkpoint_folders(run: RunFolder) -> list[CheckpointFolder]:
-    """All published checkpoint folders, oldest step first, unread. Raises ScarceError."""
+    """Return the expected bytes of one more checkpoint: those of the newest with a readable manifest; 0 if there is
+    none yet.
+    """
     names: list[str] = []
     with unless_scarce():
         names = [name for name in os.listdir(run.checkpoints) if is_number(name)]
@@ -145,7 +147,7 @@ def checkpoint_folders(run: RunFolder) -> list[CheckpointFolder]:
 
 
 def next_size(run: RunFolder) -> int:
-    """Bytes that one more checkpoint will have: those of the newest whose manifest reads; 0 where there is none yet."""
+    """Return every checkpoint by step, from manifests and file sizes; hashes are left to `verify`."""
     for folder in reversed(checkpoint_folders(run)):
         with contextlib.suppress(DdpmError):
             manifest = read_manifest(folder)
@@ -154,10 +156,7 @@ def next_size(run: RunFolder) -> int:
 
 
 def list_checkpoints(run: RunFolder) -> list[CheckpointInfo]:
-    """Every checkpoint by step, from manifests and file sizes; hashes are left to `verify`.
-
-    Raises ScarceError, which says nothing of any of them.
-    """
+    """Read every byte and compare with the manifest: return None if it is intact, else the first problem."""
     tags: dict[int, list[str]] = {}
     for tag, step in read_tags(run).items():
         tags.setdefault(step, []).append(tag)
@@ -198,7 +197,7 @@ def _size_problem(folder: CheckpointFolder, manifest: Manifest) -> str | None:
 
 
 def verify(folder: CheckpointFolder) -> str | None:
-    """Read every byte and compare with the manifest: None when whole, else the first problem. Raises ScarceError."""
+    """Return the newest intact checkpoint; `complain` is called for each damaged one that is skipped."""
     try:
         manifest = read_manifest(folder)
     except ScarceError:
@@ -227,7 +226,7 @@ def sha256(path: Path) -> str:
 def newest_whole(
     run: RunFolder, complain: Callable[[str], None] = lambda _: None, before: int | None = None
 ) -> CheckpointInfo | None:
-    """The newest checkpoint whose every byte is right; `complain` hears of each damaged one passed over."""
+    """Split 'RUN@WHICH' into (RUN, WHICH); WHICH defaults to 'latest'."""
     for info in reversed(list_checkpoints(run)):
         if before is not None and info.step > before:
             continue
@@ -239,11 +238,14 @@ def newest_whole(
 
 
 def _passed_over(step: int, problem: str | None) -> str:
-    return f"checkpoint {step} is damaged and is passed over: {problem}"
+    return f"checkpoint {step} is damaged and is skipped: {problem}"
 
 
 def split_reference(reference: str) -> tuple[str, str]:
-    """'RUN@WHICH' → (RUN, WHICH); WHICH is 'latest' where it is left out."""
+    """Return the current run and checkpoint of a reference.
+
+    WHICH is a step, `eN` (the end of epoch N), `latest`, `best` (lowest eps error on held-out pictures) or a tag.
+    """
     run, at, which = reference.partition("@")
     if not run or (at and not which):
         raise UsageError(
@@ -253,10 +255,7 @@ def split_reference(reference: str) -> tuple[str, str]:
 
 
 def resolve(home: Home, reference: str) -> tuple[RunFolder, CheckpointInfo]:
-    """The run and checkpoint that a reference means now.
-
-    WHICH is a step, `eN` (the end of epoch N), `latest`, `best` (lowest eps error on held-out pictures) or a tag.
-    """
+    """A step with a similar number would be another time in training, so none is suggested."""
     name, which = split_reference(reference)
     run = find_run(home, name)
     found = list_checkpoints(run)
@@ -295,11 +294,11 @@ def resolve(home: Home, reference: str) -> tuple[RunFolder, CheckpointInfo]:
     return run, chosen
 
 
-# Tags: a small file in the run folder, so they travel with it.
+# Return tag → step. A missing or damaged file has no tags.
 
 
 def read_tags(run: RunFolder) -> dict[str, int]:
-    """tag → step. A missing or damaged file is no tags."""
+    """Return tag → step, for callers that write the file or delete untagged checkpoints. Raises DamagedError."""
     try:
         return whole_tags(run)
     except DamagedError:
@@ -314,24 +313,24 @@ def whole_tags(run: RunFolder) -> dict[str, int]:
     except MissingError:
         return {}
     except DamagedError as error:
-        raise DamagedError(error.what, "mend or delete that file") from None
+        raise DamagedError(error.what, "fix or delete that file") from None
 
 
 @dataclass(frozen=True)
 class _Tags:
-    """tags.json."""
+    """Give `tag` to a checkpoint (moving it if another has it), or remove it with None.
+
+    Raises UserError for an invalid tag; DamagedError to avoid losing the existing tags.
+    """
 
     tags: dict[str, Count]
 
 
 def set_tag(run: RunFolder, tag: str, step: int | None) -> None:
-    """Give `tag` to a checkpoint (moving it if another has it), or take it away with None.
-
-    Raises UserError for a word that cannot be a tag; DamagedError rather than losing the tags there are.
-    """
+    """Pruning."""
     check_name("tag", tag)
     if tag in STANDING_TAGS or tag.isdecimal() or (tag[0] == "e" and tag[1:].isdecimal()):
-        raise UsageError(f"{tag!r} cannot be a tag: it already means something", "choose another word")
+        raise UsageError(f"{tag!r} cannot be a tag: it has another meaning", "choose another word")
     what = f"the list of tags of run {run.name!r}"
     with FileLock.for_a_moment(run.tags_lock, what, "a tag is being set", "try again"):
         tags = whole_tags(run)
@@ -343,7 +342,8 @@ def set_tag(run: RunFolder, tag: str, step: int | None) -> None:
         write_json(run.tags, tags)
 
 
-# Thinning out.
+# Return the message and the hint for a run whose checkpoints another process tags or removes: both hold
+# `run.tags_lock`, so that none is removed while it gets its tag.
 
 
 def thinning(run: RunFolder) -> tuple[str, str]:
@@ -360,11 +360,10 @@ def prunable(
     keep_chunks: int | None = None,
     chunk_epochs: int | None = None,
 ) -> list[CheckpointInfo]:
-    """What retention would remove: not the newest whole ones, kept epochs, the best, tagged ones, those of the steps
-    `kept` (branches begin there, jobs name them), and of the ends of chunks those of `kept_chunks`.
+    """Return the numbers of the chunks whose ends retention keeps: the newest ones, and every k-th of the older ones,
+    with the smallest k of 1, 2, 4, … that keeps at most as many older as newer ones.
 
-    keep_chunks: None keeps every end of a chunk · chunk_epochs: epochs of a chunk, for ends from before their number
-    was stored; None keeps all of those.
+    k never decreases as a run grows, so a chunk that is kept later was kept before.
     """
     newest = {c.step for c in [c for c in found if c.manifest][-max(1, keep_last) :]}
     ends = {c.step: _chunk(c.manifest, chunk_epochs) for c in found if c.manifest and c.manifest.chunk_end}
@@ -384,10 +383,8 @@ def prunable(
 
 
 def kept_chunks(numbers: list[float], newest: int) -> frozenset[float]:
-    """Which chunks' ends retention keeps of a run's, by number: the newest so many, and of the older ones every k-th,
-    with the smallest k of 1, 2, 4, … that keeps no more of them than of the newest.
-
-    k never becomes smaller as a run grows, so what is kept later was kept before.
+    """Return the number of the chunk that ends here, from 1; with a fraction if the target of a job was before its
+    end.
     """
     ordered = sorted(numbers)
     last, older = ordered[-newest:], ordered[:-newest]
@@ -404,18 +401,15 @@ def _chunk(manifest: Manifest, chunk_epochs: int | None) -> float | None:
     return manifest.epoch / chunk_epochs if chunk_epochs else None
 
 
-# Publishing.
+# Publish a checkpoint, so that readers see all of it or nothing. ¶ `write` puts the weight files into a temporary
+# folder; they are hashed into the manifest, everything is fsynced, and the folder is renamed to its step. A damaged
+# folder of the same step is moved aside first. Raises DiskFullError; nothing is left behind then.
 
 
 def publish(
     run: RunFolder, manifest: Manifest, write: Callable[[CheckpointFolder], None]
 ) -> CheckpointFolder:
-    """Write a checkpoint so that readers meet all of it or nothing.
-
-    `write` puts the weight files into a temporary folder; they are hashed into the manifest, everything is
-    fsynced, and the folder is renamed to its step. A damaged folder of the same step is moved aside first.
-    Raises DiskFullError; nothing is left behind then.
-    """
+    """Delete unfinished checkpoint folders of workers that died. Only the holder of the run's lock calls this."""
     target = run.checkpoint(manifest.step)
     run.checkpoints.mkdir(parents=True, exist_ok=True)
     building = CheckpointFolder(run.checkpoints / f".{target.path.name}.{uuid.uuid4().hex[:8]}.new")
@@ -447,7 +441,7 @@ def publish(
 
 
 def remove_leftovers(run: RunFolder) -> int:
-    """Delete half-written checkpoint folders of workers that died. Only the holder of the run's lock calls this."""
+    """Delete permanently, never leaving a partly deleted folder under its published name."""
     if not run.checkpoints.is_dir():
         return 0
     found = [

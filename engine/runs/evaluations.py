@@ -1,7 +1,7 @@
-"""Scores of checkpoints on disk: what was measured, and everything without which the number means nothing.
+"""Scores of checkpoints on disk: each value with everything that it depends on.
 
-evaluations/<step>-<id>.json of the run (of the home, for exported checkpoints), whole or not there at all. Never
-imports torch; what a measure computes is `engine.evaluation`'s business.
+evaluations/<step>-<id>.json of the run (of the home, for exported checkpoints), complete or absent. Never imports
+torch; `engine.evaluation` computes the measures.
 """
 
 import contextlib
@@ -35,20 +35,20 @@ INCEPTION = "inception-v3"
 DEFAULT_COUNT = 500
 METRICS_EXTRA = "pip install 'ddpm-tui[metrics]'"
 ABANDONED_S = 3600.0
-"""A file without its record is left of a worker that died once it is this old."""
+"""The age after which a file without its record is a leftover of a worker that died."""
 KEPT = ".kept-"
-"""Folders of what evaluations that were stopped had already; see `engine.evaluation.kept`."""
+"""Folders with partial results of interrupted evaluations; see `engine.evaluation.kept`."""
 FORGOTTEN_S = 7 * 86400.0
-"""Nobody goes on with an evaluation that was stopped once that is so long ago."""
+"""The age after which an interrupted evaluation counts as abandoned."""
 
 
 def check_measures(
     names: Iterable[str] | None, extractor: str | None, inception: str | None = None
 ) -> tuple[str, ...]:
-    """The measures that are meant, each once: the plain ones where none are named, and those of a given extractor.
+    """Return the selected measures, each once: the default ones if none are named, and those of a given extractor.
 
-    "default" stands for the plain ones. Raises UserError for an unknown name, for a measure that the given files
-    cannot make, for a file that is not there, and where a package that is needed is not installed.
+    "default" stands for the default ones. Raises UserError for an unknown name, for a measure that needs other files,
+    for a missing file, and for a missing package.
     """
     if names is None:
         found = [*PLAIN_MEASURES]
@@ -61,18 +61,18 @@ def check_measures(
         for name in names:
             found += PLAIN_MEASURES if name == "default" else [name]
     if not found:
-        raise UsageError("no measure is named", "there are: " + ", ".join(MEASURES))
+        raise UsageError("no measures are given", "there are: " + ", ".join(MEASURES))
     for name in found:
         if name not in MEASURES:
             raise misused(unknown("measure", name, MEASURES))
         if MEASURES[name].extractor == "inception" and extractor is not None:
             raise UsageError(
-                f"{name} is Inception's alone",
-                "ask for frechet with a file of your own, or leave --extractor out",
+                f"{name} needs Inception",
+                "use frechet with your own file, or omit --extractor",
             )
         if MEASURES[name].extractor == "file" and extractor is None:
             raise UsageError(
-                f"{name} needs the file of an extractor", "give --extractor FILE.onnx, or ask for fid"
+                f"{name} needs the file of an extractor", "give --extractor FILE.onnx, or use fid"
             )
     for option, path in (("--extractor", extractor), ("--inception-weights", inception)):
         if path is not None and not Path(path).is_file():
@@ -89,12 +89,12 @@ USUAL: Mapping[str, Any] = MappingProxyType(
     {"eta": 0.0, "variance": "fixed_small", "clip": True, "guidance": 1.0, "guide": None, "guide_weights": None,
      "guidance_interval": None, "labels": None}
 )  # fmt: skip
-"""How samples are drawn beyond sampler, steps and spacing where a score's detail says nothing else."""
+"""The sampling settings beyond sampler, steps and spacing, unless a score's detail says otherwise."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The pictures that samples are held against: `n` of one part of a data set; `fingerprint` stands for its bytes."""
+    """The reference pictures of samples: `n` of one part of a data set; `fingerprint` identifies its bytes."""
 
     dataset: str
     part: Part
@@ -137,7 +137,7 @@ class Score:
     detail: dict[str, Any] = field(default_factory=dict)
 
     def figure(self) -> str:
-        """ "12.3 [11.9, 12.8]"; to be shown only beside `terms()`."""
+        """Return "12.3 [11.9, 12.8]", which should only be shown together with `terms()`."""
         span = (
             f" [{_number(self.low)}, {_number(self.high)}]"
             if self.low is not None and self.high is not None
@@ -146,7 +146,7 @@ class Score:
         return _number(self.value) + span + (f" {self.unit}" if self.unit else "")
 
     def terms(self) -> str:
-        """Everything the figure depends on, in one line."""
+        """Return everything that the value depends on, in one line."""
         if self.sampler is None:
             said = [f"N={self.n:,} pictures", f"{self.weights} weights", f"noise seed {self.seed}"]
         else:
@@ -163,19 +163,19 @@ class Score:
         return ", ".join([*said, f"{self.recipe} {self.size} px", f"against {self.reference.words()}"])
 
     def unusual(self) -> list[str]:
-        """Where samples were not drawn as USUAL says, in words: "eta 1.0"."""
+        """Return the sampling settings that differ from USUAL, in words: "eta 1.0"."""
         there = USUAL if self.sampler is not None else {}
         return [f"{k} {self.detail[k]}" for k, usual in there.items() if self.detail.get(k, usual) != usual]
 
     def line(self) -> str:
-        """The figure and its terms."""
+        """Return the value and its terms."""
         return f"{self.figure()} ({self.terms()})"
 
     def better_than(self, other: "Score") -> bool:
         return self.value < other.value if self.direction == "lower" else self.value > other.value
 
     def comparable(self, other: "Score") -> bool:
-        """Whether the two differ in nothing but the weights that were scored and the seed."""
+        """Return whether two scores differ only in the weights that were scored and the seed."""
         same = ("name", "n", "extractor", "recipe", "size", "sampler", "steps", "spacing", "reference")
         return self.unusual() == other.unusual() and all(
             getattr(self, key) == getattr(other, key) for key in same
@@ -200,8 +200,10 @@ class Evaluation:
 
     @property
     def order(self) -> tuple[int, str]:
-        """Of two evaluations of a checkpoint the later one has the larger. Ids begin with the number of their job,
-        which counts up whatever the clock says; what training scored itself was there before any job could ask."""
+        """Return a key by which the later of two evaluations of a checkpoint is larger. Ids begin with the number of
+        their job, which increases whatever the clock says; scores of the training itself come before those of any
+        job.
+        """
         number = self.id.partition("-")[0]
         return (int(number) if number.isdecimal() else -1, self.id)
 
@@ -219,7 +221,7 @@ def _number(value: float | None) -> str:
 
 
 def evaluation_file(run: RunFolder | ExportPlace, checkpoint: int, evaluation_id: str) -> Path:
-    """Where an evaluation is, or would be."""
+    """Return the path of an evaluation, whether it exists or not."""
     return run.evaluations / f"{checkpoint:08d}-{evaluation_id}.json"
 
 
@@ -232,7 +234,7 @@ def write_evaluation(
     evaluation_id: str,
     pairs: bytes | None = None,
 ) -> Evaluation:
-    """Store scores durably: readers meet all of it or nothing. The same id at the same step is replaced.
+    """Store scores durably, so that readers see all of them or none. The same id at the same step is replaced.
 
     pairs: a PNG. Raises DiskFullError.
     """
@@ -254,7 +256,7 @@ def write_evaluation(
     with disk_errors(target):
         run.evaluations.mkdir(mode=0o700, exist_ok=True)
         sweep(run)
-        # The picture goes first: the record, which makes the evaluation, never names one that is not there.
+        # The picture is written first, so that the record never names a missing one.
         if pairs is not None:
             write_bytes(picture, pairs)
         reach("evaluation.before_record")
@@ -266,14 +268,15 @@ def write_evaluation(
 
 
 def sweep(run: RunFolder | ExportPlace) -> None:
-    """Remove what a worker that died left: temporary files, and pictures without a record; and what was kept for an
-    evaluation that nobody went on with."""
+    """Remove leftovers of workers that died: temporary files, pictures without a record, and partial results of
+    abandoned evaluations.
+    """
     for path in run.evaluations.iterdir():
         orphan = path.name.endswith(".tmp") or (
             path.name.endswith(".pairs.png")
             and not path.with_name(path.name.replace(".pairs.png", ".json")).exists()
         )
-        with contextlib.suppress(FileNotFoundError):  # another evaluation sweeps at the same time
+        with contextlib.suppress(FileNotFoundError):  # another evaluation removes them at the same time
             age = time.time() - path.stat().st_mtime
             if orphan and age > ABANDONED_S:
                 path.unlink()
@@ -286,7 +289,7 @@ def _pairs_of(record: Path) -> Path:
 
 
 def score_to_wire(score: Score) -> dict[str, Any]:
-    """A score as JSON has it."""
+    """Return a score as JSON data."""
     content: dict[str, Any] = without_nan(asdict(score))
     return content
 
@@ -295,8 +298,9 @@ def score_to_wire(score: Score) -> dict[str, Any]:
 
 
 def read_evaluation(path: Path) -> Evaluation:
-    """Raises DamagedError for a file that is not whole or that holds a score without its terms, UserError for a
-    newer format."""
+    """Read an evaluation. Raises DamagedError for a damaged file or a score without its terms, UserError for a newer
+    format.
+    """
     what = f"the evaluation {path.name}"
     data = read_json(path, what)
     stored = typed(_StoredEvaluation, check_format(data, FORMAT, what, path), what, path)
@@ -328,7 +332,9 @@ class _StoredEvaluation:
 
 
 def score_from_wire(name: str, entry: Mapping[str, Any]) -> Score:
-    """Raises KeyError, TypeError, ValueError or DamagedError where a term is missing or of another type."""
+    """Return the score of JSON data. Raises KeyError, TypeError, ValueError or DamagedError if a term is missing or
+    of another type.
+    """
     known = {f.name for f in fields(Score)}
     given = {key: value for key, value in entry.items() if key in known}
     value = given.get("value", "")
@@ -339,8 +345,9 @@ def score_from_wire(name: str, entry: Mapping[str, Any]) -> Score:
 def read_evaluations(
     run: RunFolder | ExportPlace, step: int | None = None, complain: Callable[[str], None] = lambda text: None
 ) -> list[Evaluation]:
-    """Every evaluation of a run (of one checkpoint, if given) or of an export, by checkpoint and then oldest first;
-    `complain` hears of unreadable ones."""
+    """Return every evaluation of a run (of one checkpoint, if given) or of an export, by checkpoint and then oldest
+    first; `complain` is called for unreadable ones.
+    """
     try:
         paths = [p for p in run.evaluations.iterdir() if p.suffix == ".json" and not p.name.startswith(".")]
     except OSError:
@@ -359,7 +366,8 @@ def read_evaluations(
 
 
 def standing(evaluations: Iterable[Evaluation]) -> dict[str, Score]:
-    """Of each name the score that stands for a checkpoint: of the most pictures, and of equally many the newest.
+    """Return, for each name, the score to show for a checkpoint: that of the most pictures, and of equally many the
+    newest.
 
     evaluations: of one checkpoint.
     """
@@ -376,12 +384,12 @@ def standing(evaluations: Iterable[Evaluation]) -> dict[str, Score]:
 def scores_at(
     run: RunFolder | ExportPlace, step: int, complain: Callable[[str], None] = lambda text: None
 ) -> dict[str, Score]:
-    """The standing score of each name that a checkpoint has; `complain` hears of files that cannot be read."""
+    """Return the score of each name to show for a checkpoint; `complain` is called for files that cannot be read."""
     return standing(read_evaluations(run, step, complain))
 
 
 def facts(evaluation: Evaluation) -> dict[str, Any]:
-    """An evaluation as plain data, as its file has it, with where it is."""
+    """Return an evaluation as plain data, as in its file, with its path."""
     content = read_object(evaluation.path, f"the evaluation {evaluation.path.name}")
     return content | {
         "path": str(evaluation.path),

@@ -1,4 +1,4 @@
-"""Taking a checkpoint along: its weights and its profile in one folder that needs nothing of this machine."""
+"""Exporting a checkpoint: its weights and its profile in one folder that is independent of this machine."""
 
 import json
 import shutil
@@ -28,8 +28,9 @@ OLDEST = 1
 
 @dataclass(frozen=True)
 class Export:
-    """An exported checkpoint: the run and step it was, the kind of its weights and their SHA-256, and which pictures
-    the run began with (as run.json keeps it; {} in older exports)."""
+    """An exported checkpoint: the run and step it was, the kind of its weights and their SHA-256, and the pictures
+    with which the run began (as in run.json; {} in older exports).
+    """
 
     folder: ExportFolder
     run: str
@@ -90,7 +91,7 @@ def export_checkpoint(
             folder.profile.write_text(to_toml(profile), encoding="utf-8")
             folder.record.write_text(json.dumps(facts, indent=1) + "\n")
         except BaseException:
-            # Half an export is none, and would be in the way of the next attempt.
+            # An incomplete export is useless, and would be in the way of the next attempt.
             for path in (folder.weights, folder.profile, folder.record):
                 path.unlink(missing_ok=True)
             if made:
@@ -108,7 +109,7 @@ def _halve(source: Path, target: Path) -> None:
         halves = {name: value.astype(np.float16) for name, value in load_file(source).items()}
     for name, value in halves.items():
         if not np.isfinite(value).all():
-            raise UserError(f"{name} has weights that float16 cannot hold", "leave --half out")
+            raise UserError(f"{name} has weights that float16 cannot hold", "omit --half")
     save_file(halves, target)
 
 
@@ -125,13 +126,14 @@ class _StoredExport:
 
 
 def read_export(path: Path) -> Export:
-    """What is in an exported folder; the weights stay unread. Raises UserError where it is no export or of a newer
-    format, DamagedError for a record that is not whole, ProfileError."""
+    """Read an exported folder, without its weights. Raises UserError if it is not an export or of a newer format,
+    DamagedError for a damaged record, ProfileError.
+    """
     folder = ExportFolder(given_path(path).absolute())
     if not folder.record.is_file():
         raise UserError(
-            f"{folder.path} holds no exported checkpoint",
-            "`checkpoints export RUN@WHICH DIR` makes such a folder",
+            f"{folder.path} has no exported checkpoint",
+            "`checkpoints export RUN@WHICH DIR` writes such a folder",
         )
     facts = read_json(folder.record, "the record of the export")
     try:
@@ -139,7 +141,7 @@ def read_export(path: Path) -> Export:
         stored = typed(_StoredExport, check_format(facts, FORMAT, what, folder.record), what)
     except DamagedError as error:
         raise DamagedError(
-            f"the record of the export is not whole: {folder.record} ({error.what})", "export it again"
+            f"the record of the export is damaged: {folder.record} ({error.what})", "export it again"
         ) from None
     return Export(
         folder, stored.run, stored.step, stored.epochs, stored.weights, stored.sha256,

@@ -80,7 +80,7 @@ MEASURES = {
     ),
     "frechet": Measure(
         "engine.evaluation.measures.frechet:take",
-        "distance by features of your own file",
+        "distance by your own extractor",
         "Fréchet distance of the features of your own extractor",
         sampled=True,
         extractor="file",

@@ -1,6 +1,6 @@
-"""metrics.jsonl: an append-only file that one worker writes and any number of readers follow.
+"""metrics.jsonl: an append-only file with one writer, a worker, and any number of readers.
 
-A torn last line is left for the next look; a line that is not JSON is counted and skipped.
+An incomplete last line is read later; a line that is not JSON is counted and skipped.
 """
 
 import csv
@@ -23,11 +23,12 @@ EPOCH_FIELDS = ("step", "epoch", "images", "train_loss", "val_loss", "eps_error"
 
 
 class MetricsWriter:
-    """The one writer of a run's metrics. Lines are flushed at once and fsynced by `sync`."""
+    """The writer of a run's metrics. Lines are flushed at once and fsynced by `sync`."""
 
     def __init__(self, path: Path, truncate_to: int | None = None) -> None:
-        """Open for appending. `truncate_to` cuts what was written after the checkpoint that is resumed; `missing`
-        is how many bytes of what was written before it are gone."""
+        """Open for appending. `truncate_to` removes lines written after the checkpoint that is resumed; `missing` is
+        the number of bytes lost before it.
+        """
         self._file: io.BufferedWriter = open(path, "ab")  # noqa: SIM115 - held for the run's life
         self.missing = max(0, (truncate_to or 0) - self._file.tell())
         if truncate_to is not None and truncate_to < self._file.tell():
@@ -42,12 +43,12 @@ class MetricsWriter:
             self._file.seek(truncate_to)
 
     def write(self, line: dict[str, Any]) -> None:
-        """Append one line. NaN and infinities become null, as JSON has neither."""
+        """Append one line. NaN and infinities become null, because JSON lacks them."""
         self._file.write((json.dumps(without_nan(line), separators=(",", ":")) + "\n").encode())
         self._file.flush()
 
     def sync(self) -> int:
-        """Make everything written durable; the offset that a checkpoint stores."""
+        """Make all written lines durable; return the offset for a checkpoint."""
         os.fsync(self._file.fileno())
         return self._file.tell()
 
@@ -64,8 +65,9 @@ def _ends_a_line(path: Path, offset: int) -> bool:
 
 
 class _Table:
-    """Rows of numbers by field, added to at the end. There is room for more of them than there are, and it doubles
-    when it is full: a row is copied a few times in all, however many follow it."""
+    """Rows of numbers by field, with appending. The capacity doubles when it is full, so a row is copied only a few
+    times.
+    """
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._names = names
@@ -83,13 +85,13 @@ class _Table:
         self._count = count
 
     def columns(self) -> dict[str, np.ndarray]:
-        """Views of what there is; what is added later does not change them."""
+        """Return views of the rows; rows added later do not change them."""
         return {name: values[: self._count] for name, values in zip(self._names, self._room, strict=True)}
 
 
 AT_ONCE = 256 << 20
 MOST_BYTES = 1 << 30
-"""Bytes that are read of a file at one look, and of one at all: a sparse file may say that it has any number."""
+"""The most bytes read from a file at a time, and in total: a sparse file may claim any size."""
 
 
 class Metrics:
@@ -117,9 +119,9 @@ class Metrics:
         return self._tables["epoch"].columns()
 
     def poll(self) -> bool:
-        """Read what was added since the last call, at most AT_ONCE bytes of it. True where anything changed.
+        """Read what was added since the last call, at most AT_ONCE bytes. Returns True if anything changed.
 
-        A file that was cut (a resume) or replaced is read again from its beginning.
+        A file that was truncated (by a resume) or replaced is read again from its beginning.
         """
         try:
             with open_data(self.path) as file:
@@ -143,7 +145,9 @@ class Metrics:
         return True
 
     def _still_there(self, file: io.BufferedReader) -> bool:
-        """Whether the last bytes read are still before our offset: a cut file may have grown past it again."""
+        """Return whether the last bytes read are still before the offset: a truncated file may have grown past it
+        again.
+        """
         if not self._tail:
             return True
         file.seek(self._offset - len(self._tail))
@@ -165,17 +169,14 @@ class Metrics:
 
 
 class RowsReader(Metrics):
-    """The rows of both curves as they stand in the file, in its order, followed like the columns.
-
-    Rows of a file that was cut or replaced come again from its beginning.
-    """
+    """Return the rows of complete lines, and the number of invalid lines."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._new: list[dict[str, Any]] = []
 
     def new(self) -> list[dict[str, Any]]:
-        """Return the rows that were added since the last call."""
+        """Return whether a row has its position on the curve; without one it is useless."""
         while self.poll():
             pass
         rows, self._new = self._new, []
@@ -192,14 +193,14 @@ def _tables() -> dict[str, _Table]:
 
 
 def _good_rows(content: bytes) -> tuple[list[dict[str, Any]], int]:
-    """The rows of whole lines, and how many lines are none."""
+    """Return each line's JSON value, None for invalid lines. If every line is valid, they are parsed at once."""
     rows = parse_lines(content)
     good = [row for row in rows if isinstance(row, dict) and _has_its_place(row)]
     return good, len(rows) - len(good)
 
 
 def _has_its_place(row: dict[str, Any]) -> bool:
-    """Whether a row of a curve says where on it it is; without that it is as good as garbage."""
+    """Read everything in the file; empty if there is none."""
     places = {"train": ("step",), "epoch": ("step", "epoch")}.get(str(row.get("kind")), ())
     return all(math.isfinite(_number(row.get(name))) for name in places)
 
@@ -212,7 +213,9 @@ def _number(value: Any) -> float:
 
 
 def parse_lines(content: bytes) -> list[Any]:
-    """Each line's JSON value, None for a line that has none. One parse for all where every line is good."""
+    """Return every row of a curve in the order of the file, and the number of unreadable lines. An incomplete last
+    line is ignored; a missing file has no rows.
+    """
     lines = [line for line in content.split(b"\n") if line.strip(b" \r\t\0")]
     try:
         rows = from_json(b"[" + b",".join(lines) + b"]")
@@ -231,7 +234,9 @@ def parse_lines(content: bytes) -> list[Any]:
 
 
 def read_metrics(path: Path) -> Metrics:
-    """Everything in the file now; empty where there is none."""
+    """Return rows of `read_rows` as CSV with a header: kind, the fields of both kinds, and bands_1 … if a row has
+    bands. Missing values are empty cells.
+    """
     metrics = Metrics(path)
     while metrics.poll():
         pass

@@ -1,6 +1,6 @@
-"""Which packed pictures are a run's: those it began with, also after its data set was added again with others.
+"""The packed pictures of a run: those with which it began, even if its data set was added again with others.
 
-For training, nearest faces and scores alike, and for what is still to begin. Needs neither torch nor NumPy; packs
+Used for training, nearest faces and scores, and for runs that have not begun. Needs neither torch nor NumPy; packs
 nothing.
 """
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 
 def pictures_of(home: Home, record: RunRecord) -> PackedFolder:
-    """`packed_for` a run's record."""
+    """Return the pictures of a run's record, see `packed_for`."""
     return packed_for(home, record.profile.data.model_dump(), record.frozen, record.name)
 
 
 def packed_for(home: Home, data: Mapping[str, Any], frozen: Mapping[str, Any], run: str = "") -> PackedFolder:
-    """Where the pictures of a run are packed, or will be if it has not begun.
+    """Return the folder of a run's packed pictures, which may not exist yet if the run has not begun.
 
-    `data` is the profile's section and `frozen` what run.json keeps, both as plain data. A run that began
-    without a note of its fingerprint (an older one) is known by its folder. Raises UserError where the
-    pictures it began with are gone and the data set holds others now, or where there is no such data set.
+    `data` is the profile's section and `frozen` that of run.json, both as plain data. A run of an older version,
+    which began without recording its fingerprint, is identified by its folder. Raises UserError if the pictures with
+    which it began are gone and the data set has others now, or if there is no such data set.
     """
     dataset, limit = str(data["dataset"]), data.get("limit")
     size, recipe = int(data["size"]), str(data.get("recipe", "center178"))
@@ -59,7 +59,7 @@ def packed_for(home: Home, data: Mapping[str, Any], frozen: Mapping[str, Any], r
     if source.fingerprint == wanted:
         return packed_folder(home, dataset, size, recipe, limit, wanted)
     raise UserError(
-        f"the pictures that run {run!r} began with are gone, and data set {dataset!r} holds others now",
+        f"the pictures that run {run!r} began with are gone, and data set {dataset!r} has others now",
         way_back or "bring them back and `data add` them again, or start a new run",
     )
 
@@ -111,7 +111,7 @@ def _smaller_batch(profile: "Profile", train: int) -> str:
 
 
 def runs_on(home: Home, dataset: str) -> list[str]:
-    """Names of the runs that began with pictures of this data set."""
+    """Return the names of the runs that began with pictures of this data set."""
     found = []
     for name in run_names(home):
         try:
@@ -124,9 +124,9 @@ def runs_on(home: Home, dataset: str) -> list[str]:
 
 
 def discard_edited(home: Home, dataset: str) -> tuple[int, list[str]]:
-    """Move to the trash what was packed of pictures that have been edited since, except what runs began with.
+    """Move packed data of pictures that have been edited since to the trash, except data with which runs began.
 
-    Returns how many folders that are, and the names of the runs that keep theirs.
+    Returns the number of moved folders, and the names of the runs that keep theirs.
     """
     source = load_source(home, dataset)
     listed = source.listed or source.fingerprint

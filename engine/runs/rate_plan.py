@@ -1,7 +1,6 @@
-"""The learning rate as a pure function of the step: a run's plan, and the segments that were added after its end.
+"""The learning rate as a pure function of the step: a run's plan, and the segments added after its end.
 
-The one place that knows; training, forms and commands ask here. A resumed run needs no scheduler state. Never
-imports torch.
+Training, forms and commands all use this module. A resumed run needs no scheduler state. Never imports torch.
 """
 
 import math
@@ -13,14 +12,14 @@ from engine.config.profile import IDLE_RATE, OptimSection, Profile
 from engine.runs.timeline import Timeline
 
 WARM_UP_SHARE = 10
-"""A segment warms up for at most this part of its steps: its optimizer has moments already."""
+"""The largest share of warm-up in a segment, whose optimizer has its moments already."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Training past the end of a plan: the rate rises to `peak` and falls by half a cosine to `final`.
+    """Training past the end of a plan: the rate rises to `peak` and falls along half a cosine to `final`.
 
-    start, epochs: where it begins and how long it is, in epochs of the run.
+    start, epochs: its beginning and length, in epochs of the run.
     """
 
     start: float
@@ -37,7 +36,7 @@ class Segment:
 
     @classmethod
     def from_json(cls, given: Any) -> Self:
-        """Raises ValueError for anything else than to_json gives."""
+        """Return the segment from to_json's output. Raises ValueError for anything else."""
         names = ("start", "epochs", "peak", "final")
         if not isinstance(given, dict) or set(given) != set(names):
             raise ValueError(f"{given!r} is no segment of a learning-rate plan")
@@ -49,8 +48,9 @@ class Segment:
 
 @dataclass(frozen=True)
 class RatePlan:
-    """horizon: epochs after which the plan's cosine is at `final_lr` · planned: epochs of the plan; up to them nothing
-    is added."""
+    """The plan of a run. horizon: epochs after which the cosine reaches `final_lr` · planned: epochs of the plan,
+    within which nothing is added.
+    """
 
     optim: OptimSection
     horizon: int
@@ -59,16 +59,16 @@ class RatePlan:
 
     @classmethod
     def of(cls, profile: Profile, horizon: int, segments: Iterable[Segment] = ()) -> Self:
-        """A run's, whose horizon is frozen."""
+        """Return the plan of a run with a frozen horizon."""
         return cls(profile.optim, horizon, max(horizon, profile.training.epochs), tuple(segments))
 
     @classmethod
     def new(cls, profile: Profile, to_epoch: int) -> Self:
-        """A new run's: a first target beyond the profile's epochs is where its plan ends."""
+        """Return the plan of a new run: it ends at the first target, if that is beyond the profile's epochs."""
         return cls.of(profile, profile.optim.horizon_epochs or max(profile.training.epochs, to_epoch))
 
     def of_branch(self, profile: Profile) -> Self:
-        """The plan of a branch with `profile`: what is left of a segment goes by the branch's own rates."""
+        """Return the plan of a branch with `profile`: the rest of a segment uses the branch's own rates."""
         ends = (max(profile.optim.lr, profile.optim.final_lr), profile.optim.final_lr)
         same = (profile.optim.lr, profile.optim.final_lr) == (self.optim.lr, self.optim.final_lr)
         own = (s if same else replace(s, peak=ends[0], final=ends[1]) for s in self.segments)
@@ -76,20 +76,20 @@ class RatePlan:
 
     @property
     def end(self) -> float:
-        """Epochs up to which there is a plan; a schedule that never ends has none."""
+        """Return the epochs up to which there is a plan; infinite for a schedule without an end."""
         if self.optim.schedule != "cosine":
             return math.inf
         return max(self.planned, self.segments[-1].end if self.segments else 0.0)
 
     @property
     def last_epoch(self) -> int:
-        """Of the plan and what was added to it."""
+        """Return the last epoch of the plan and its segments."""
         return max(self.planned, *(math.ceil(segment.end) for segment in self.segments), 0)
 
     def reaching(self, to_epoch: int, here: float) -> Self:
-        """What is added when training goes from `here` to `to_epoch`, both in epochs.
+        """Return the plan with the segment that training from `here` to `to_epoch`, both in epochs, needs.
 
-        A segment whose first step was not done yet is planned anew, so that who asks twice gets what was asked last.
+        A segment whose first step is not done is planned again, so that the last request counts.
         """
         begun = replace(self, segments=tuple(s for s in self.segments if s.start < here))
         start = max(begun.end, here)
@@ -100,7 +100,7 @@ class RatePlan:
         return replace(begun, segments=(*begun.segments, added))
 
     def rate(self, step: int, timeline: Timeline) -> float:
-        """The rate of optimizer step `step` (from 0)."""
+        """Return the rate of optimizer step `step` (from 0)."""
         place, per_epoch, optim = timeline.place(step), timeline.steps_per_epoch, self.optim
         rate = optim.lr
         if optim.schedule == "step":
@@ -118,7 +118,7 @@ class RatePlan:
         return rate
 
     def _in_segment(self, segment: Segment, done: int, steps: int) -> float:
-        """The rate after `done` steps of it."""
+        """Return the rate after `done` steps of a segment."""
         warm_up = min(self.optim.warmup_steps, steps // WARM_UP_SHARE)
         rate = _cosine(segment.peak, segment.final, done - warm_up, steps - warm_up)
         return rate * (done + 1) / warm_up if done < warm_up else rate
@@ -135,7 +135,7 @@ class RatePlan:
         return found
 
     def _stretches(self) -> list[tuple[float, float, float]]:
-        """(first epoch, last epoch, highest rate) of each part of the plan, in order."""
+        """Yield (first epoch, last epoch, highest rate) of each part of the plan, in order."""
         optim = self.optim
         if optim.schedule == "step":
             starts = [0, *(step.epoch - 1 for step in optim.lr_steps), math.inf]
@@ -150,8 +150,9 @@ class RatePlan:
         return [*found, (found[-1][1], math.inf, optim.final_lr)]
 
     def says(self, here: float, to_epoch: int) -> list[str]:
-        """What a person should know of the rate before training from `here` to `to_epoch`; of a new run nothing,
-        whose plan is its profile's."""
+        """Return notes on the rate before training from `here` to `to_epoch`; none for a new run with its profile's
+        plan.
+        """
         found = []
         for segment in self.segments:
             if here <= segment.start < to_epoch:
@@ -171,7 +172,7 @@ class RatePlan:
 
 
 def _cosine(peak: float, final: float, done: float, steps: float) -> float:
-    """Half a cosine from `peak` to `final` after `done` of `steps`, and `final` from there on."""
+    """Return half a cosine from `peak` to `final` after `done` of `steps`, and `final` afterwards."""
     share = min(1.0, max(0, done) / max(1, steps))
     return final + (peak - final) * 0.5 * (1 + math.cos(math.pi * share))
 

@@ -1,6 +1,6 @@
-"""run.json: the profile as it was frozen, where the run came from, and what the worker picked for it.
+"""run.json: the frozen profile, the run's parent, and the worker's decisions.
 
-A run folder can be copied to another machine and opened there; nothing about it is anywhere else.
+A run folder can be copied to another machine and opened there; nothing about the run is stored elsewhere.
 """
 
 import contextlib
@@ -28,10 +28,10 @@ from engine.runs.timeline import Origin
 FORMAT = 1
 
 MIGRATIONS: dict[int, Migration] = {}
-"""run.json from each older format to the next one."""
+"""Functions that migrate run.json from each older format to the next."""
 
 PICTURES = ("data.dataset", "data.limit", "data.recipe", "data.where")
-"""What decides which pictures a run learns from."""
+"""The settings that decide which pictures a run learns from."""
 
 BRANCH_KEYS = (
     *(
@@ -45,12 +45,12 @@ BRANCH_KEYS = (
     ),
     *PICTURES,
 )
-"""What a branch may change: everything else decides what the weights mean."""
+"""The settings that a branch may change; all others affect the meaning of the weights."""
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """The checkpoint that a branch started from."""
+    """The checkpoint from which a branch started."""
 
     parent: str
     step: int
@@ -69,7 +69,7 @@ def _is_history(sizes: list[list[int]]) -> bool:
 
 @dataclass(frozen=True)
 class _Pictures:
-    """What the pictures were that a run began with."""
+    """The pictures with which a run began."""
 
     folder: Annotated[str, Fits(_is_beside, "the name of a folder")] | None = None
     fingerprint: str | None = None
@@ -79,7 +79,7 @@ class _Pictures:
 
 @dataclass(frozen=True)
 class _Labels:
-    """Which state of the labels a run began with."""
+    """The state of the labels with which a run began."""
 
     digest: Annotated[str, Fits(_is_beside, "a part of a file's name")]
 
@@ -95,7 +95,7 @@ class _ShownPlan:
 
 @dataclass(frozen=True)
 class _Frozen:
-    """What run.json's `frozen` may hold under these names. All of it is missing before the run has begun."""
+    """The types of known fields in run.json's `frozen`. All are missing before the run has begun."""
 
     plan: _ShownPlan | None = None
     device_kind: str | None = None
@@ -121,8 +121,9 @@ class _StoredRun:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run. `frozen` is what the worker decided at the first step and keeps: it changes bits. `others`: what a newer
-    version put into the file, which is written again with the rest."""
+    """One run. `frozen` has the worker's decisions at the first step, which affect the bits of the result. `others`:
+    fields of a newer version, which are written back.
+    """
 
     name: str
     profile: Profile
@@ -135,12 +136,12 @@ class RunRecord:
 
     @property
     def origin(self) -> Origin | None:
-        """Where it begins to count; None in the record of an older program, which counted from 0 in all of them."""
+        """Return where its counts begin; None in the record of an older program, which always counted from 0."""
         return Origin.from_json(self.frozen["origin"]) if "origin" in self.frozen else None
 
     @property
     def rates(self) -> RatePlan | None:
-        """The learning-rate plan; None as long as it is not decided, by the first training's target."""
+        """Return the learning-rate plan; None until the first training's target decides it."""
         if (horizon := self.frozen.get("horizon_epochs")) is None:
             return None
         if type(horizon) is not int or horizon < 1:
@@ -152,12 +153,12 @@ class RunRecord:
 
     @property
     def planned_epochs(self) -> int:
-        """Epochs that are planned for it so far."""
+        """Return the epochs planned so far."""
         epochs = self.profile.training.epochs
         return epochs if self.rates is None else max(epochs, self.rates.last_epoch)
 
     def rates_to(self, to_epoch: int, here: float) -> RatePlan:
-        """The plan that training from `here` to `to_epoch`, both in epochs, goes by."""
+        """Return the plan for training from `here` to `to_epoch`, both in epochs."""
         if self.rates is not None:
             return self.rates.reaching(to_epoch, here)
         if self.lineage is not None:
@@ -187,10 +188,10 @@ def create_run(
     fill: Callable[[RunFolder], None] = lambda folder: None,
     frozen: dict[str, Any] | None = None,
 ) -> RunRecord:
-    """Make the run's folder with its profile frozen in it. Raises UserError where the name is taken.
+    """Create the run's folder with its frozen profile. Raises UserError if the name is taken.
 
-    `frozen` is what was decided already, by the run it branches from; `fill` puts more into the folder before
-    it appears under its name: a run is there whole or not at all.
+    `frozen` has decisions of the run from which it branches; `fill` adds files before the folder gets its name, so
+    that a run exists completely or not at all.
     """
     folder = home.create().run(name)
     created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -217,12 +218,12 @@ def create_run(
 
 
 def _names(home: Home) -> contextlib.AbstractContextManager[FileLock]:
-    """Held while a run gets its name: a rename would go over an empty folder that somebody made just now."""
+    """Hold the lock for naming runs: a rename would replace an empty folder that another process just created."""
     return FileLock.for_a_moment(home.runs_lock, "the list of runs", "a run gets its name", "try again")
 
 
 def _remove_leftovers(home: Home) -> None:
-    """Delete runs that killed processes left half made: nobody holds their locks."""
+    """Delete unfinished runs of killed processes, whose locks are free."""
     for path in home.runs.glob(".*.new"):
         lock = RunFolder(path).lock
         with contextlib.suppress(GoneError):
@@ -236,7 +237,7 @@ def _taken(name: str) -> UserError:
 
 
 def free_run_name(home: Home, base: str) -> str:
-    """`base`-N with the first free N from 1."""
+    """Return `base`-N with the first free N from 1."""
     check_name("run", base)
     number = 1
     while home.run(f"{base}-{number}").path.exists():
@@ -245,7 +246,7 @@ def free_run_name(home: Home, base: str) -> str:
 
 
 def run_names(home: Home) -> list[str]:
-    """Names of all runs; the one into whose folder something was put last stands last."""
+    """Return the names of all runs, the most recently changed folder last."""
     if not home.runs.is_dir():
         return []
     found = [p for p in home.runs.iterdir() if NAME.fullmatch(p.name) and p.is_dir()]
@@ -253,15 +254,13 @@ def run_names(home: Home) -> list[str]:
 
 
 def misnamed_runs(home: Home) -> list[str]:
-    """One line with the way out for each folder that holds a run under a name that no run can have, as a copy
-    made by hand may ("cats (copy)")."""
+    """Return one line with a remedy for each folder with a run under an invalid name, for example a copy made by hand
+    ("cats (copy)").
+    """
     if not home.runs.is_dir():
         return []
     found = [p for p in home.runs.iterdir() if not NAME.fullmatch(p.name) and RunFolder(p).record.is_file()]
-    return [
-        f"{p} holds a run under a name that none can have — rename the folder: {NAME_RULE}"
-        for p in sorted(found)
-    ]
+    return [f"{p} has a run with an invalid name — rename the folder: {NAME_RULE}" for p in sorted(found)]
 
 
 def _changed(path: Path) -> float:
@@ -272,11 +271,11 @@ def _changed(path: Path) -> float:
 
 
 def find_run(home: Home, name: str) -> RunFolder:
-    """The folder of a run that exists. Raises UserError with the nearest name."""
+    """Return the folder of an existing run. Raises UserError with the nearest name."""
     if name not in (names := run_names(home)):
-        with contextlib.suppress(OSError):  # longer than any file's name
+        with contextlib.suppress(OSError):  # the name is too long for a file
             if "/" not in name and (home.runs / name).is_dir():
-                check_name("run", name)  # there, and misnamed
+                check_name("run", name)  # it exists with an invalid name
         raise unknown("run", name, names, "see `runs list`, or start one with `train`")
     return home.run(name)
 
@@ -287,7 +286,7 @@ def load_run(home: Home, name: str) -> RunRecord:
 
 
 def read_record(folder: RunFolder) -> RunRecord:
-    """Raises UserError for a newer run or a profile that cannot be used, DamagedError for one that cannot be read."""
+    """Read a record. Raises UserError for a newer run or an unusable profile, DamagedError for an unreadable one."""
     try:
         return _record(folder)
     except DamagedError as error:
@@ -295,7 +294,7 @@ def read_record(folder: RunFolder) -> RunRecord:
 
 
 def record_problem(folder: RunFolder) -> str | None:
-    """What is wrong with a run's record, in a line; None for one that can be used."""
+    """Return the problem of a run's record in one line; None if there is none."""
     try:
         read_record(folder)
     except (DamagedError, UserError) as error:
@@ -321,7 +320,7 @@ def _record(folder: RunFolder) -> RunRecord:
         _others(data),
     )
     try:
-        _ = record.origin, record.rates  # raise here if they are something else
+        _ = record.origin, record.rates  # raises here if they are invalid
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"the record of run {folder.name!r} lacks {error}: {folder.record}") from None
     return record
@@ -335,7 +334,7 @@ def _others(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_record(folder: RunFolder, record: RunRecord) -> None:
-    """Write run.json. One of an older format that is there is kept beside it, under a name that says its format."""
+    """Write run.json. An existing one of an older format is kept beside it, named after its format."""
     _keep_older(folder)
     write_sealed(folder.record, record.to_json())
 
@@ -350,7 +349,7 @@ def _keep_older(folder: RunFolder) -> None:
 
 
 def freeze(folder: RunFolder, **facts: Any) -> RunRecord:
-    """Add what the worker decided to the record. Only the holder of the run's lock calls this."""
+    """Add the worker's decisions to the record. Only the holder of the run's lock calls this."""
     record = read_record(folder)
     record = replace(record, frozen={**record.frozen, **facts})
     write_record(folder, record)
@@ -358,7 +357,9 @@ def freeze(folder: RunFolder, **facts: Any) -> RunRecord:
 
 
 def branch_profile(profile: Profile, overrides: list[str]) -> tuple[Profile, tuple[str, ...]]:
-    """The profile of a branch and its changes in words. Refuses what cannot change, with the reason."""
+    """Return the profile of a branch and its changes in words. Raises UserError with the reason for settings that
+    cannot change.
+    """
     changed = override_profile(profile, overrides)
     rows = [
         (key, value_text(before, "none"), value_text(after, "none"))
@@ -381,7 +382,7 @@ def branch_profile(profile: Profile, overrides: list[str]) -> tuple[Profile, tup
 
 
 def branch_points(home: Home, name: str) -> frozenset[int]:
-    """Steps of a run at which a branch begins: its own where it is one, and those of its branches."""
+    """Return the steps of a run at which a branch begins: its own if it is one, and those of its branches."""
     found = set()
     for other in run_names(home):
         try:
@@ -394,10 +395,10 @@ def branch_points(home: Home, name: str) -> frozenset[int]:
 
 
 def rename_run(home: Home, old: str, new: str) -> None:
-    """Rename a run that nobody is using; its branches, which nobody may be using either, point at it by the new name.
+    """Rename a run; its branches point to it by the new name. Neither the run nor its branches may be in use.
 
-    The folder's own rename is the last step: killed before it, the run has its old name and the same call, or one
-    with another name, does all of it. Whether queued jobs still name it, `engine.service.run_changes` asks.
+    The folder is renamed last: if the process is killed before that, the run has its old name, and the same call, or
+    one with another name, completes the change. `engine.service.run_changes` checks whether queued jobs need the run.
     """
     folder, target = find_run(home, old), home.run(new)
     if target.path.exists():
@@ -409,11 +410,11 @@ def rename_run(home: Home, old: str, new: str) -> None:
         if target.path.exists():
             raise UserError(f"there is already a run named {new!r}")
         record = read_record(folder)
-        # A name that was written and never taken: a call before this one was killed.
+        # The record has a name that was never applied: an earlier call was killed.
         intended = str(read_object(folder.record, f"the record of run {old!r}").get("name"))
         former = {old} if intended in run_names(home) else {old, intended}
         branches = [home.run(name) for name in run_names(home) if _parent(home, name) in former]
-        # Their worker writes the same file: all are ours before the first is written.
+        # Their workers write the same file, so take all locks before writing the first.
         for branch in branches:
             what = f"run {branch.name!r}, a branch of {old!r},"
             locks.enter_context(FileLock.for_a_moment(branch.lock, what, doing, hint))
@@ -427,7 +428,7 @@ def rename_run(home: Home, old: str, new: str) -> None:
 
 
 def _parent(home: Home, name: str) -> str | None:
-    """The run that a run branches from, None also where its record cannot be read."""
+    """Return the run from which a run branches, None also if its record cannot be read."""
     with contextlib.suppress(DamagedError, UserError):
         lineage = load_run(home, name).lineage
         return lineage.parent if lineage else None

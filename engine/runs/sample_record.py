@@ -1,4 +1,4 @@
-"""sample.json: what made a set of drawn pictures. Read without torch, pydantic and NumPy."""
+"""sample.json: the settings of a set of samples. Read without torch, pydantic and NumPy."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from engine.base.typed import AtLeast, Count, typed
 
 @dataclass(frozen=True)
 class _Facts:
-    """What others rely on, where it is there; a set of an older version may lack any of it."""
+    """The fields that other code uses; a set of an older version may lack any of them."""
 
     run: str | None = None
     checkpoint: Count | None = None
@@ -41,7 +41,7 @@ class _Facts:
 
 
 def read_sample(folder: SampleFolder) -> dict[str, Any]:
-    """Everything in the record, with what is known of the right types. Raises DamagedError."""
+    """Return the whole record, with known fields checked. Raises DamagedError."""
     what = f"the record of the sample set {folder.path.name}"
     content = read_object(folder.record, what)
     typed(_Facts, content, what, folder.record)

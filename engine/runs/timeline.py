@@ -1,6 +1,6 @@
-"""From a run's optimizer steps to its epochs and pictures, and back: the one place that counts.
+"""Conversion between a run's optimizer steps and its epochs and pictures.
 
-Steps alone do not tell: a branch may go on with batches of another size, or with other pictures. Never imports torch.
+Steps alone are not enough: a branch may use another batch size, or other pictures. Never imports torch.
 """
 
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Origin:
-    """What was done when a run began: nothing, or of a branch what its checkpoint had seen.
+    """The state in which a run began: zero, or for a branch that of its checkpoint.
 
     step: optimizer steps · epochs: with the fraction · images: pictures seen.
     """
@@ -23,7 +23,7 @@ class Origin:
 
     @classmethod
     def from_json(cls, given: Any) -> Self:
-        """Raises ValueError for anything but three counts."""
+        """Return the origin from JSON data. Raises ValueError for anything but three counts."""
         match given:
             case {"step": int(step), "epochs": int() | float() as epochs, "images": int(images)} if (
                 step >= 0 and 0 <= epochs < float("inf") and images >= 0
@@ -47,12 +47,12 @@ class Timeline:
 
     @property
     def _whole(self) -> int:
-        """Whole epochs at the beginning. What is short of one by rounding alone is one."""
+        """Return the complete epochs at the beginning. An epoch that is short only by rounding counts as complete."""
         return int(self.origin.epochs + 1e-9)
 
     @property
     def _first(self) -> int:
-        """The place of the origin."""
+        """Return the place of the origin."""
         begun = max(0.0, self.origin.epochs - self._whole)
         per_epoch = self.steps_per_epoch
         return self._whole * per_epoch + min(per_epoch - 1, round(begun * per_epoch))
@@ -65,19 +65,19 @@ class Timeline:
         return step * self._first / self.origin.step if step < self.origin.step else self.place(step)
 
     def at_place(self, place: int) -> int:
-        """The step at a place."""
+        """Return the step at a place."""
         return place - self._first + self.origin.step
 
     def end_of(self, epoch: int) -> int:
-        """The step at which that many epochs are done; one before the origin for fewer than it has."""
+        """Return the step at which that many epochs are done; one before the origin if the origin has more epochs."""
         return self.at_place(epoch * self.steps_per_epoch)
 
     def epoch(self, step: int) -> int:
-        """Whole epochs that are done."""
+        """Return the number of complete epochs."""
         return self.place(step) // self.steps_per_epoch
 
     def epochs(self, step: int) -> float:
-        """Epochs that are done, with the fraction: never fewer than at the origin."""
+        """Return the epochs done, with the fraction: never fewer than at the origin."""
         seen = self.place(step) / self.steps_per_epoch
         if seen >= self._whole + 1:
             return seen
@@ -91,9 +91,9 @@ class Timeline:
         return self.place(step) % self.steps_per_epoch == 0
 
     def images(self, step: int) -> int:
-        """Pictures seen."""
+        """Return the pictures seen."""
         return self.origin.images + (step - self.origin.step) * self.batch_size
 
     def position(self, step: int) -> int:
-        """Pictures of the epoch that is not finished."""
+        """Return the pictures of the unfinished epoch."""
         return self.place(step) % self.steps_per_epoch * self.batch_size

@@ -1,6 +1,6 @@
-"""What pictures are drawn from and scores are taken of: a checkpoint of a run, or an exported one, by one address.
+"""A trained network to draw from or to evaluate: a checkpoint of a run, or an exported one, given by one reference.
 
-The only place that reads such an address. Never imports torch; loading the weights is `engine.sampling.load`'s.
+The only module that interprets such references. Never imports torch; `engine.sampling.load` loads the weights.
 """
 
 import contextlib
@@ -22,8 +22,9 @@ from engine.runs.record import read_record
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network. reference: as a job names it, RUN@STEP or the exported folder · place: where what is made of
-    it is kept · epochs: seen, with the fraction."""
+    """A trained network. reference: as in a job's arguments, RUN@STEP or the exported folder · place: where its
+    samples and scores are stored · epochs: seen, with the fraction.
+    """
 
     reference: str
     place: RunFolder | ExportPlace
@@ -34,54 +35,59 @@ class Trained:
 
     @property
     def name(self) -> str:
-        """RUN@STEP, also of a run that is not here."""
+        """Return RUN@STEP, even if the run is not in this home."""
         return f"{self.place.name}@{self.step}"
 
     @property
     def run(self) -> str | None:
-        """The run in this home that it is of; None for an exported one."""
+        """Return its run in this home; None for an exported network."""
         return self.place.name if isinstance(self.place, RunFolder) else None
 
     @property
     def passed_over(self) -> str:
-        """What to say of newer checkpoints that are damaged."""
+        """Return a note on newer checkpoints that are damaged."""
         return self.of.passed_over if isinstance(self.of, CheckpointInfo) else ""
 
     def sha256(self, weights: str) -> str:
-        """Of the file of the "ema" or "raw" weights. Raises DamagedError for a checkpoint that is not whole."""
+        """Return the SHA-256 of the "ema" or "raw" weights. Raises DamagedError for a damaged checkpoint."""
         if isinstance(self.of, Export):
             return self.of.sha256
         file = self.of.folder.ema if weights == "ema" else self.of.folder.model
         return str(self.of.whole().files[file.name]["sha256"])
 
     def drew(self, record: Mapping[str, Any]) -> bool:
-        """Whether a sample set with this record (sample.json) was drawn from it: exports share their place."""
+        """Return whether a sample set with this record (sample.json) was drawn from this network, because exports
+        share their place.
+        """
         if isinstance(self.of, Export):
             return record.get("weights_sha256") == self.of.sha256
         return record.get("checkpoint") == self.step
 
     def settings(self, given: Mapping[str, Any]) -> Settings:
-        """How pictures are drawn: as a job's args say, else as the profile does. Raises UserError for settings that
-        cannot be, and for weights that an export has not."""
+        """Return the sampling settings: those in a job's arguments, else the profile's. Raises UserError for invalid
+        settings, and for weights that an export lacks.
+        """
         given = {field.name: given.get(field.name) for field in fields(Settings)}
         if isinstance(self.of, Export):
             if given["weights"] not in (None, self.of.weights):
                 raise UserError(
                     f"--weights {given['weights']}: the export has the {self.of.weights} weights",
-                    "leave --weights out",
+                    "omit --weights",
                 )
             given["weights"] = self.of.weights
         return Settings.from_profile(self.profile, **given)
 
     @property
     def frozen(self) -> Mapping[str, Any]:
-        """What run.json keeps of its run; of an exported network what it has of that."""
+        """Return the frozen part of run.json; for an exported network, the exported part of it."""
         if isinstance(self.place, RunFolder):
             return read_record(self.place).frozen
         return {"data": self.of.data} if isinstance(self.of, Export) else {}
 
     def pictures(self, home: Home) -> PackedFolder:
-        """Where the pictures that it learned from are packed, or will be. Raises UserError where they cannot be had."""
+        """Return the folder of its packed training pictures, which may not exist yet. Raises UserError if they are
+        not available.
+        """
         if isinstance(self.place, RunFolder):
             return pictures_of(home, read_record(self.place))
         assert isinstance(self.of, Export)
@@ -93,7 +99,7 @@ class Trained:
 
 
 def find_trained(home: Home, reference: str) -> Trained:
-    """What RUN[@WHICH], or a folder of an exported checkpoint (anything with a slash), means now.
+    """Return the network that RUN[@WHICH], or a folder of an exported checkpoint (anything with a slash), means now.
 
     Raises UserError, DamagedError and ProfileError as `resolve` and `read_export` do.
     """
@@ -104,7 +110,7 @@ def find_trained(home: Home, reference: str) -> Trained:
     try:
         run, info = resolve(home, reference)
     except UserError as error:
-        with contextlib.suppress(OSError):  # longer than any file's name
+        with contextlib.suppress(OSError):  # the name is too long for a file
             if ExportFolder(Path(reference)).record.is_file():
                 raise UserError(
                     error.what, f"the exported checkpoint in this folder is ./{reference}"

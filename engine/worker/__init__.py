@@ -1,1 +1,1 @@
-"""The process that does one job, and the one that estimates for the screen."""
+"""The process that runs one job, and the process that estimates costs for the screen."""

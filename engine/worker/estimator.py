@@ -22,11 +22,13 @@ from engine.device.place import Place
 from engine.device.threads import wait_briefly
 
 NICENESS = 5
-"""A training goes first; more would keep a person waiting for half a minute beside one on the CPU."""
+"""The niceness: training takes precedence; a higher value would make users wait half a minute beside a training on
+the CPU.
+"""
 
 
 class Newest:
-    """A mailbox for one letter: a new one replaces the old one."""
+    """A mailbox for one request: a new one replaces the old one."""
 
     def __init__(self) -> None:
         self._arrived = threading.Condition()
@@ -38,7 +40,7 @@ class Newest:
             self._arrived.notify()
 
     def take(self) -> str:
-        """Wait for a letter."""
+        """Wait for a request."""
         with self._arrived:
             self._arrived.wait_for(lambda: self._letter is not None)
             letter, self._letter = self._letter, None
@@ -58,12 +60,12 @@ def main(argv: list[str] | None = None) -> int:
         try:
             answers.write(json.dumps(without_nan(answer)) + "\n")
             answers.flush()
-        except OSError:  # nobody reads any more
+        except OSError:  # the reader has gone
             return 0
 
 
 def _own_output() -> TextIO:
-    """Standard output for answers alone: what libraries print goes to standard error."""
+    """Reserve standard output for answers, and redirect the output of libraries to standard error."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return answers
@@ -72,7 +74,7 @@ def _own_output() -> TextIO:
 def _listen(lines: TextIO, box: Newest) -> None:
     for line in lines:
         box.put(line)
-    os._exit(0)  # whoever asked is gone; nothing here is worth finishing
+    os._exit(0)  # the requesting process is gone, so there is nothing to finish
 
 
 def _answer(home: Home, line: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""The process that does one job: `python -m engine.worker JOB_DIR`.
+"""The process that runs one job: `python -m engine.worker JOB_DIR`.
 
-It holds the job's lock for its whole life, reports into the job's folder, and writes how it ended last of all.
-SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and the first SIGINT ask the job to stop at its next safe point; a second SIGINT quits
-at once.
+It holds the job's lock while it lives, reports progress in the job's folder, and finally writes its result. SIGTERM,
+SIGHUP, SIGUSR1, SIGUSR2 and the first SIGINT ask the job to stop at its next safe point; a second SIGINT makes it
+exit at once.
 """
 
 import argparse
@@ -46,7 +46,7 @@ from engine.jobs.kinds import KINDS
 
 
 def _need_torch() -> None:
-    """Raises DamagedError if torch cannot be imported, whatever the reason; ScarceError if it is a shortage."""
+    """Raise DamagedError if torch cannot be imported, whatever the reason; ScarceError during a shortage."""
     try:
         import torch  # noqa: F401 - whether it can be
     except Exception as error:
@@ -55,15 +55,15 @@ def _need_torch() -> None:
         why = str(error).strip().splitlines() or [type(error).__name__]
         raise DamagedError(
             f"torch cannot be imported: {why[0]}",
-            "reinstall it: pip install --force-reinstall torch; `ddpm-tui doctor` looks at it too",
+            "reinstall it: pip install --force-reinstall torch; `ddpm-tui doctor` checks it too",
         ) from error
 
 
 RESULT_S = 30.0
-"""How long a worker waits to write how its job ended. Its exit code tells too."""
+"""Seconds that a worker tries to write its result. Its exit code tells it too."""
 
 NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
-"""What a file of another user's, a disk that is read-only and one that is dying answer: no bug of this program's."""
+"""Error numbers for another user's file, a read-only disk and a failing disk, which are not bugs of this program."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -91,14 +91,14 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_MISUSED
     lock.describe(f"pid {os.getpid()}")
-    # A child of ours (a decoder of pictures, say) must not keep the job's lock when we are gone.
+    # A child process (such as a decoder of pictures) must not keep the job's lock after this process has ended.
     os.set_inheritable(lock.descriptor, False)
     with lock:
         return work_on(Work(home, folder, spec))
 
 
 def work_on(work: Work) -> int:
-    """Do the job, record how it ended, return the exit code."""
+    """Run the job, record how it ended, and return the exit code."""
     _listen(work)
     write_progress(work.folder, Progress(phase="starting", time=time.time()))
     reach("worker.start")
@@ -109,7 +109,7 @@ def work_on(work: Work) -> int:
         work.patiently(lambda: write_result(work.folder, ended), RESULT_S)
     except (DdpmError, OSError) as error:
         work.say(f"could not write how the job ended: {error}")
-    return result.exit_code  # which counts where nothing could be written
+    return result.exit_code  # the exit code counts if nothing could be written
 
 
 def _outcome(work: Work) -> Result:
@@ -140,7 +140,7 @@ def _outcome(work: Work) -> Result:
     except MemoryError as error:
         return _memory(work, error)
     except Exception as error:
-        if is_disk_full(error):  # raised from something else on its way here
+        if is_disk_full(error):  # the cause of another exception
             work.say(f"error: no room on the disk: {error}")
             return Result("disk_full", EXIT_DISK_FULL, "no room on the disk", MAKE_ROOM, spec.run)
         if is_scarce(error):
@@ -148,7 +148,7 @@ def _outcome(work: Work) -> Result:
         if isinstance(error, OSError) and error.filename and error.errno in NOT_OURS:
             work.say(traceback.format_exc())
             what = f"{error.filename}: {os.strerror(error.errno).lower()}"
-            return Result("failed", EXIT_FAILED, what, "`ddpm-tui doctor` says what to mend", spec.run)
+            return Result("failed", EXIT_FAILED, what, "`ddpm-tui doctor` says how to fix it", spec.run)
         if _is_out_of_memory(error):
             return _memory(work, error)
         work.say(traceback.format_exc())
@@ -163,7 +163,7 @@ def _outcome(work: Work) -> Result:
 
 def _is_out_of_memory(error: Exception) -> bool:
     if "torch" not in sys.modules:
-        return False  # nothing that could say it in its own way
+        return False  # no error class that describes itself
     from engine.device.out_of_memory import is_out_of_memory
 
     return is_out_of_memory(error)
@@ -177,7 +177,7 @@ def _memory(work: Work, error: BaseException) -> Result:
 
 
 def _short(work: Work, error: Exception) -> Result:
-    """The system was short of something for a moment; nothing before the last checkpoint is lost."""
+    """Return the result of a temporary shortage; nothing before the last checkpoint is lost."""
     work.say(traceback.format_exc())
     said = scarce(error)
     work.say(f"error: {said}")
@@ -185,7 +185,7 @@ def _short(work: Work, error: Exception) -> Result:
 
 
 def _listen(work: Work) -> None:
-    """Signals only set a flag; the job looks at it between steps."""
+    """Let signals set a flag, which the job checks between steps."""
     interrupts = 0
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -201,7 +201,7 @@ def _listen(work: Work) -> None:
 
 
 def _end(code: int) -> None:
-    """Exit with `code` also where what was printed cannot be written: Python would make 120 of it."""
+    """Exit with `code` even if output cannot be written; Python would otherwise exit with 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -213,7 +213,7 @@ def _end(code: int) -> None:
 
 
 def run() -> None:
-    """Do the job that the command line names and exit."""
+    """Run the job that the command line names, and exit."""
     try:
         ended = main()
     except DamagedError as damaged:

@@ -161,7 +161,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_aloud(home: Home) -> None:
     newest.folder.model.write_bytes(newest.folder.model.read_bytes()[:100])
     code, out, _ = ended(home, "train", "hurt", "--to-epoch", "4")
     assert code == 0
-    assert f"checkpoint {newest.step} is damaged and is passed over" in out
+    assert f"checkpoint {newest.step} is damaged and is skipped" in out
     assert "resumed from checkpoint 14" in out
 
 

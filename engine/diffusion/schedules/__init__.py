@@ -40,14 +40,16 @@ class NoiseSchedule:
 
 SCHEDULES = {
     "linear": NoiseSchedule(
-        "engine.diffusion.schedules.linear:betas", "β evenly from beta_start to beta_end"
+        "engine.diffusion.schedules.linear:betas", "β linear from beta_start to beta_end"
     ),
-    "cosine": NoiseSchedule("engine.diffusion.schedules.cosine:betas", "ᾱ as a squared cosine; has no ends"),
+    "cosine": NoiseSchedule(
+        "engine.diffusion.schedules.cosine:betas", "ᾱ as a squared cosine; ignores beta_start and beta_end"
+    ),
     "quadratic": NoiseSchedule(
-        "engine.diffusion.schedules.quadratic:betas", "√β evenly between those of the ends"
+        "engine.diffusion.schedules.quadratic:betas", "√β linear between those of beta_start and beta_end"
     ),
     "sigmoid": NoiseSchedule(
-        "engine.diffusion.schedules.sigmoid:betas", "the logistic function between the ends"
+        "engine.diffusion.schedules.sigmoid:betas", "the logistic function from beta_start to beta_end"
     ),
 }
 

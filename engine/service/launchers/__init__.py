@@ -1,7 +1,7 @@
 """The table of launchers: one line and one file each.
 
-To add one, write a file beside this one with a class that is made of a `Home` and has the methods of
-`base.Launcher`, and add its line to `LAUNCHERS`. settings.toml and the docs read its name from here.
+To add one, write a file beside this one with a class that takes a `Home` and has the methods of `base.Launcher`, and
+add its line to `LAUNCHERS`. settings.toml and the docs read its name from here.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from engine.service.launchers.base import Launcher
 
 @dataclass(frozen=True)
 class LauncherKind:
-    """A line of the table: the class as "module:class", and what it is, for people."""
+    """A line of the table: the class as "module:class", and a description for users."""
 
     launcher: str
     words: str
@@ -27,6 +27,6 @@ LAUNCHERS = {
 
 
 def launcher_named(name: str, home: Home) -> Launcher:
-    """Raises UserError, with the nearest name, for one that is not in the table."""
+    """Return the launcher of a name. Raises UserError, with the nearest name, if the table lacks it."""
     made: Launcher = load(pick(LAUNCHERS, "launcher", name).launcher)(home)
     return made

@@ -1,6 +1,6 @@
-"""The launcher of this machine: `python -m engine.worker` in a session of its own.
+"""The launcher for this machine: `python -m engine.worker` in its own session.
 
-The lock in the job's folder, not a pid, says whether a worker lives; it is taken before the start and handed over.
+The lock in the job's folder, not a pid, says whether a worker is alive; it is taken before the start and passed on.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ COMMAND_VARIABLE = "DDPM_WORKER_COMMAND"
 
 
 class LocalWorker:
-    """A worker on this machine, our child or an earlier service's.
+    """A worker on this machine, a child of this process or of an earlier service.
 
-    pid, started: the process, with the start time that makes a pid unique; None if nobody knows it.
+    pid, started: the process, with the start time that makes the pid unique; None if unknown.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class LocalLauncher:
 
 
 def process_of(handle: str | None) -> tuple[int | None, str | None]:
-    """The pid and the start time in a handle; None for what it does not say."""
+    """Return the pid and the start time in a handle; None for missing parts."""
     pid, _, started = (handle or "").partition(":")
     return (int(pid) if pid.isdecimal() else None, started or None)
 

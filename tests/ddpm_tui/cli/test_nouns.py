@@ -47,7 +47,7 @@ def test_a_copy_by_hand_under_an_impossible_name_hides_no_run(there: Home, cli: 
     shown = cli("runs", "list")
     assert shown.code == 0
     assert [line.split()[0] for line in shown.out.splitlines()[1:]] == ["other"]
-    assert "r (copy) holds a run under a name that none can have" in shown.err
+    assert "r (copy) has a run with an invalid name" in shown.err
     assert "r (copy)" in cli("doctor", "--json").out
 
 
@@ -214,7 +214,7 @@ def test_a_newest_checkpoint_that_is_damaged_is_passed_over_aloud(
     content = bytearray(manifest.read_bytes())
     content[content.index(b"0.25")] ^= 1
     manifest.write_bytes(content)
-    said = "checkpoint 28 is damaged and is passed over: the manifest of checkpoint 00000028 "
+    said = "checkpoint 28 is damaged and is skipped: the manifest of checkpoint 00000028 "
     for words in (
         ("checkpoints", "show", "r@latest"),
         ("checkpoints", "tag", "r", "good"),

@@ -110,7 +110,7 @@ def test_a_listener_that_fails_is_let_go(work: Work) -> None:
 def test_stopping(work: Work) -> None:
     work.raise_if_stopping()
     work.stop("SIGTERM")
-    with pytest.raises(Stopped, match="stopped by SIGTERM — run it again: it begins anew"):
+    with pytest.raises(Stopped, match="stopped by SIGTERM — run it again; it starts from the beginning"):
         work.raise_if_stopping()
 
 

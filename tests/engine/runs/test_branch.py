@@ -63,7 +63,7 @@ def test_a_branch_with_other_pictures(home: Home, pictures: Path) -> None:
     for change, words in (
         ("data.dataset=nothing", "no data set named 'nothing'"),
         ("data.size=32", "data.size cannot change in a branch"),
-        ("training.batch_size=64", "59 pictures to learn from and a batch has 64"),
+        ("training.batch_size=64", "59 pictures for training, but a batch has 64"),
     ):
         with pytest.raises(UserError, match=words):
             branch_run(home, *at, [change])

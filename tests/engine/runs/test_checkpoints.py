@@ -188,7 +188,7 @@ def test_damage_is_named_and_passed_over(home: Home, kind: str) -> None:
     assert newest is not None
     assert newest.step == 21
     assert len(said) == 1
-    assert "checkpoint 28 is damaged and is passed over" in said[0]
+    assert "checkpoint 28 is damaged and is skipped" in said[0]
 
 
 def test_a_list_shows_damage_without_reading_the_weights(home: Home) -> None:
@@ -310,7 +310,7 @@ def test_a_damaged_tag_file_is_no_tags(home: Home, content: str) -> None:
     run.tags.write_text(content)
     assert read_tags(run) == {}
     assert [c.tags for c in list_checkpoints(run)] == [()]
-    with pytest.raises(DamagedError, match=r"the list of tags of run 'r'.*mend or delete that file"):
+    with pytest.raises(DamagedError, match=r"the list of tags of run 'r'.*fix or delete that file"):
         set_tag(run, "nice", 7)
     assert run.tags.read_text() == content
 

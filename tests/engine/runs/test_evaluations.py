@@ -210,9 +210,9 @@ def test_measures_by_name() -> None:
     ("names", "extractor", "said"),
     [
         (["sliced_waserstein"], None, "did you mean 'sliced_wasserstein'?"),
-        ([], None, "no measure is named"),
+        ([], None, "no measures are given"),
         (["frechet"], None, "--extractor FILE.onnx"),
-        (["fid"], "/nowhere.onnx", "fid is Inception's alone"),
+        (["fid"], "/nowhere.onnx", "fid needs Inception"),
         (["kid"], "/nowhere.onnx", "--extractor /nowhere.onnx: there is no such file"),
     ],
 )

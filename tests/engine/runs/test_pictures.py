@@ -65,7 +65,7 @@ def test_gone_for_good_is_one_clear_line(home: Home, cats: Path) -> None:
     with pytest.raises(UserError) as caught:
         pictures_of(home, load_run(home, "r"))
     assert str(caught.value) == (
-        "the pictures that run 'r' began with are gone, and data set 'cats' holds others now — "
+        "the pictures that run 'r' began with are gone, and data set 'cats' has others now — "
         "bring them back and `data add` them again, or start a new run"
     )
 

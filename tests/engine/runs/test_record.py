@@ -50,7 +50,7 @@ def test_a_copy_by_hand_under_an_impossible_name_is_pointed_out_and_keeps_nobody
     (home.runs / "my notes").mkdir()
     assert run_names(home) == names(home) == ["r"]
     (line,) = misnamed_runs(home)
-    assert line.startswith(f"{home.runs / 'r (copy)'} holds a run under a name that none can have")
+    assert line.startswith(f"{home.runs / 'r (copy)'} has a run with an invalid name")
     with pytest.raises(UserError, match=r"'r \(copy\)' cannot name a run"):
         load_run(home, "r (copy)")
 

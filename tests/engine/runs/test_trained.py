@@ -88,7 +88,7 @@ def test_an_export_knows_which_pictures_it_learned_from(home: Home, pictures: Pa
     shutil.copytree(pictures, fewer)
     next(fewer.iterdir()).unlink()
     add_source(others, fewer, "dots")
-    with pytest.raises(UserError, match="began with are gone, and data set 'dots' holds others now"):
+    with pytest.raises(UserError, match="began with are gone, and data set 'dots' has others now"):
         exported.pictures(others)
 
 

@@ -98,8 +98,8 @@ def test_folders_that_hold_no_whole_export(elsewhere: Home, tmp_path: Path) -> N
     facts = json.loads(export.folder.record.read_text())
     for change, said in (
         ({"format": 3}, "newer ddpm-tui"),
-        ({"weights": 3}, "not whole"),
-        ({"step": "x"}, "not whole"),
+        ({"weights": 3}, "is damaged"),
+        ({"step": "x"}, "is damaged"),
     ):
         export.folder.record.write_text(json.dumps({**facts, **change}))
         with pytest.raises((UserError, DamagedError), match=said):

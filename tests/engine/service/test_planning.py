@@ -62,7 +62,7 @@ def test_no_run_is_planned_on_pictures_that_are_gone(home: Home, pictures: Path,
     shutil.copytree(pictures, folder)
     add_source(home, folder, "mine")
     assert plan(home, "small", overrides=("data.dataset=mine", "training.batch_size=59")).new_run
-    with pytest.raises(UserError, match="59 pictures to learn from and a batch has 64"):
+    with pytest.raises(UserError, match="59 pictures for training, but a batch has 64"):
         plan(home, "small", overrides=("data.dataset=mine",))
     shutil.rmtree(folder)
     with pytest.raises(UserError, match="the pictures of 'mine' are no longer at"):

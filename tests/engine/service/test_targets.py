@@ -142,7 +142,7 @@ def test_no_run_is_made_on_fewer_pictures_than_a_batch(home: Home, mine: Path, p
     add_source(home, mine, "mine")
     if packed:
         pack(home, "mine", 16, "center178")
-    with pytest.raises(UserError, match="has 2 pictures to learn from and a batch has 8") as refused:
+    with pytest.raises(UserError, match="has 2 pictures for training, but a batch has 8") as refused:
         find_target(home, "tiny", run="few")
     assert "--set training.batch_size=2" in (refused.value.hint or "")
     assert run_names(home) == []
@@ -150,9 +150,9 @@ def test_no_run_is_made_on_fewer_pictures_than_a_batch(home: Home, mine: Path, p
 
 
 def test_a_limit_counts_too(home: Home, mine: Path) -> None:
-    with pytest.raises(UserError, match="has 6 pictures to learn from and a batch has 8"):
+    with pytest.raises(UserError, match="has 6 pictures for training, but a batch has 8"):
         find_target(home, "tiny", overrides=["data.limit=8"])
-    with pytest.raises(UserError, match="has 6 pictures to learn from and a batch has 8"):
+    with pytest.raises(UserError, match="has 6 pictures for training, but a batch has 8"):
         find_target(home, "tiny", overrides=["data.limit=8", "data.dataset=faces"])
 
 

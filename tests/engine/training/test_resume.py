@@ -79,7 +79,7 @@ def test_a_damaged_newest_checkpoint_falls_back_and_says_so(home: Home) -> None:
 
     ended = work(job(home, run, 2))
     assert ended.returncode == 0
-    assert f"checkpoint {newest.step} is damaged and is passed over" in ended.stdout
+    assert f"checkpoint {newest.step} is damaged and is skipped" in ended.stdout
     assert "has been altered" in ended.stdout
     assert bits(run) == bits(other)
     assert list(run.checkpoints.glob(".*damaged*")), "the damaged folder is kept aside"

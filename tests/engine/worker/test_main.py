@@ -40,7 +40,7 @@ def test_a_file_that_is_not_ours_is_no_bug(
     result, said = ended(tmp_path, monkeypatch, OSError(number, os.strerror(number), "/x/lock"))
     assert (result.outcome, result.exit_code) == ("failed", 1)
     assert result.message == f"/x/lock: {os.strerror(number).lower()}"
-    assert result.hint == "`ddpm-tui doctor` says what to mend"
+    assert result.hint == "`ddpm-tui doctor` says how to fix it"
     assert "Traceback" in said, "the log keeps where it happened"
 
 
@@ -59,10 +59,10 @@ def test_a_bug_is_called_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "out of memory, even with the smallest micro-batch",
             "training.activation_checkpointing=true",
         ),
-        ("sample", "out of memory", "fewer pictures at once with --batch"),
-        ("evaluate", "out of memory", "fewer pictures at once with --batch"),
+        ("sample", "out of memory", "use a smaller --batch"),
+        ("evaluate", "out of memory", "use a smaller --batch"),
         ("estimate", "out of memory", "use a smaller model or size"),
-        ("pack", "out of memory", "end other programs and run it again"),
+        ("pack", "out of memory", "close other programs and run it again"),
     ],
 )
 def test_out_of_memory_names_what_takes_less_of_it(
