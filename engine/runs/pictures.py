@@ -86,8 +86,8 @@ def require_pictures(home: Home, profile: "Profile", *, listed: bool = True) -> 
 
 
 def require_batch(profile: "Profile", train: int, run: str | None = None) -> None:
-    """Raise UserError if `train` pictures are fewer than a batch of `profile`; `run`: which was made for it already,
-    and whose profile is frozen."""
+    """Raise UserError if there are fewer training pictures (`train`) than a batch of `profile` needs; `run`: the name of
+    an existing run, whose profile is frozen."""
     batch, data = profile.training.batch_size, profile.data
     if train >= batch:
         return
@@ -95,7 +95,7 @@ def require_batch(profile: "Profile", train: int, run: str | None = None) -> Non
     smaller = f"train with {_smaller_batch(profile, train)}" if train else more
     way_out = smaller if smaller == more else f"{more}, or {smaller}"
     raise UserError(
-        f"data set {data.dataset!r} has {plural(train, 'picture')} to learn from and a batch has {batch:,}",
+        f"data set {data.dataset!r} has {plural(train, 'picture')} for training, but a batch has {batch:,}",
         way_out
         if run is None
         else f"run {run!r} can never train: `ddpm-tui runs delete {run}`, then {smaller}",
