@@ -86,8 +86,8 @@ def require_pictures(home: Home, profile: "Profile", *, listed: bool = True) -> 
 
 
 def require_batch(profile: "Profile", train: int, run: str | None = None) -> None:
-    """Raise UserError if there are fewer training pictures (`train`) than a batch of `profile` needs; `run`: the name of
-    an existing run, whose profile is frozen."""
+    """Raise UserError if there are fewer training pictures (`train`) than a batch of `profile` needs; `run`: the
+    name of an existing run, whose profile is frozen."""
     batch, data = profile.training.batch_size, profile.data
     if train >= batch:
         return

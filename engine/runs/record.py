@@ -86,7 +86,7 @@ class _Labels:
 
 @dataclass(frozen=True)
 class _ShownPlan:
-    """What is shown of a worker's plan; the rest of it is the worker's affair."""
+    """The parts of a worker's plan that are shown; only the worker uses the rest."""
 
     device: str = ""
     device_name: str = ""

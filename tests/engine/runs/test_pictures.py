@@ -126,7 +126,7 @@ def test_the_advice_for_too_few_pictures_works(home: Home, cats: Path, change: s
     too_few = override_profile(
         profile, [change, f"training.micro_batch={micro}", "training.validation_pictures=0"]
     )
-    with pytest.raises(UserError, match="to learn from and a batch has") as caught:
+    with pytest.raises(UserError, match="for training, but a batch has") as caught:
         require_pictures(home, too_few)
     hint = str(caught.value.hint)
     limited = too_few.data.limit is not None
