@@ -80,7 +80,7 @@ tokens = st.one_of(
 any_sequence = given(
     st.lists(tokens, min_size=6, max_size=14), st.lists(st.booleans(), min_size=5, max_size=5)
 )
-patient = settings(deadline=None, suppress_health_check=list(HealthCheck))
+patient = settings(suppress_health_check=list(HealthCheck))
 
 
 @settings(patient, max_examples=EXAMPLES, derandomize=True)

@@ -54,7 +54,7 @@ def test_a_grid_that_cannot_show_all_has_pages() -> None:
     assert grid_layout(500, (64, 64), 80, 22, edge=32).width == 32
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     n=st.integers(1, 300),
     size=st.sampled_from([16, 28, 32, 64, 128]),

@@ -125,7 +125,7 @@ def test_points_grow_past_any_size() -> None:
     assert curve.y[999] == 500
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     y=st.lists(st.one_of(st.floats(-5, 5), st.just(NAN)), min_size=1, max_size=300),
     count=st.integers(1, 120),

@@ -38,7 +38,7 @@ def make(path: Path, count: int = 3, method: int = zipfile.ZIP_DEFLATED) -> Path
     return path
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     names=NAMES,
     data=st.data(),

@@ -88,7 +88,7 @@ class Order(RuleBasedStateMachine):
 
 
 TestOrder = Order.TestCase
-TestOrder.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestOrder.settings = settings(max_examples=40, stateful_step_count=25)
 
 
 @pytest.fixture

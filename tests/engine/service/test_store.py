@@ -197,7 +197,7 @@ def test_a_path_that_sqlite_cannot_open_is_called_too_long(tmp_path: Path) -> No
     QueueStore.open(folder / "queue.d").close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(list(State)), st.sampled_from(list(State))), max_size=12))
 def test_no_order_of_writers_ends_a_job_twice(steps: list[tuple[State, State]]) -> None:
     """Writers with any belief about the state: an end is entered only from a state that is no end."""
