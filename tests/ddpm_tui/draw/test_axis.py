@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ddpm_tui.draw.axis import linear_ticks, log_ticks, short, snug
@@ -52,7 +52,6 @@ def test_log_ticks(low: float, high: float, most: int, expected: list[str]) -> N
     assert len(got) <= most + 1
 
 
-@settings(deadline=None)
 @given(low=st.floats(1e-6, 1e6), ratio=st.floats(1.01, 1e6), most=st.integers(1, 12), log=st.booleans())
 def test_ticks_are_inside_few_and_told_apart(low: float, ratio: float, most: int, log: bool) -> None:
     ticks = (log_ticks if log else linear_ticks)(low, low * ratio, most)
@@ -87,7 +86,6 @@ def test_short(value: float, expected: str) -> None:
     assert short(value) == expected
 
 
-@settings(deadline=None)
 @given(low=st.floats(1e-6, 1e3), ratio=st.floats(1.0, 1e4), log=st.booleans())
 def test_a_snug_range_holds_the_data_without_wasting_room(low: float, ratio: float, log: bool) -> None:
     high = low * ratio
