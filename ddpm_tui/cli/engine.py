@@ -9,6 +9,7 @@ from ddpm_tui.cli.common import json_option, note, print_json, say
 from ddpm_tui.cli.connection import connect, ensure_engine
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.cli.numbers import LINES
+from ddpm_tui.cli.openmetrics import metrics
 from ddpm_tui.cli.queue_watch import follow_file
 from ddpm_tui.words import duration
 from engine.base.files import is_locked, lock_holder
@@ -19,6 +20,9 @@ from engine.client.sync import NotRunningError
 @click.group(cls=NounGroup)
 def engine() -> None:
     """The background service behind the queue. It keeps running after you log out."""
+
+
+engine.add_command(metrics)
 
 
 @engine.command()

@@ -1,12 +1,37 @@
-"""What `runs log` does: one logger after the other for a run that has ended, all at once for one that trains."""
+"""What `runs log` and `runs metrics --json` do with a run that has ended, or that trains."""
 
+import sys
+import time
 from pathlib import Path
 from threading import Event, Thread
 
-from ddpm_tui.cli.common import home, note, print_json, say
+from ddpm_tui.cli.common import home, note, print_json, print_json_line, say
 from ddpm_tui.words import plural
 from engine.base.errors import DdpmError
 from engine.base.files import is_locked
+from engine.base.folders import RunFolder
+
+LOOK_S = 1.0
+"""Between looks at a run that is followed."""
+
+
+def print_rows(run: RunFolder, follow: bool) -> None:
+    """Print a run's rows as JSON lines, each once; with `follow` until its training ends."""
+    from engine.runs.metrics import RowsReader
+
+    reader = RowsReader(run.metrics)
+    last: dict[str, float] = {}
+    while True:
+        trains = is_locked(run.lock)
+        for row in reader.new():
+            # A run that goes back to a checkpoint writes the lines after it once more.
+            if row["step"] > last.get(row["kind"], -1):
+                last[row["kind"]] = row["step"]
+                print_json_line(row)
+        sys.stdout.flush()
+        if not (follow and trains):
+            return
+        time.sleep(LOOK_S)
 
 
 def log_to(run: str, texts: tuple[str, ...], once: bool, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ddpm_tui.cli.common import say
+from ddpm_tui.cli.common import json_option, print_json, say
 from ddpm_tui.cli.queue_text import told
 from ddpm_tui.silence import silence
 from ddpm_tui.words import left, number
@@ -15,7 +15,8 @@ from engine.client.sync import Client
 
 
 @click.command()
-def status() -> None:
+@json_option
+def status(as_json: bool) -> None:
     """Show the running job, its progress and the number of waiting jobs in one line, for a status bar or a prompt.
 
     Prints "idle" if no job is running. Starts no engine; if none is running, it reads the queue from the disk.
@@ -24,13 +25,24 @@ def status() -> None:
     tmux: set -g status-interval 5; set -g status-right-length 90
           set -g status-right '#(ddpm-tui queue status)'
     """
-    home = Home.find()
+    jobs, on_hold, engine = queue_now(Home.find())
+    if not as_json:
+        say(status_line(jobs, on_hold, engine))
+        return
+    states = [job["state"] for job in jobs]
+    counts = {state: states.count(state) for state in sorted(set(states))}
+    at_work = [job for job in jobs if job["state"] in ("running", "starting")]
+    print_json({"engine": engine, "on_hold": on_hold, "counts": counts, "running": at_work})
+
+
+def queue_now(home: Home) -> tuple[list[dict[str, Any]], bool, bool]:
+    """All jobs, whether the queue is on hold, and whether an engine answered; else the jobs are read from the disk."""
     try:
         with Client(home) as client:
             answer = client.request("list")
-        say(status_line(answer["jobs"], answer["on_hold"], True))
+        return answer["jobs"], answer["on_hold"], True
     except DdpmError:  # no engine is running, it hangs, or it is of another version
-        say(status_line(_on_disk(home), False, False))
+        return _on_disk(home), False, False
 
 
 def _on_disk(home: Home) -> list[dict[str, Any]]:

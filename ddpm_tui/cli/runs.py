@@ -21,7 +21,7 @@ from ddpm_tui.cli.common import (
 )
 from ddpm_tui.cli.lazy import NounGroup
 from ddpm_tui.words import number, plural, size
-from engine.base.errors import DdpmError
+from engine.base.errors import DdpmError, UsageError
 
 MOST_SHOWN = 30
 MOST_COMPARED = 15
@@ -180,7 +180,9 @@ def show(run: str, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("run", shell_complete=complete.runs)
-def metrics(run: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of CSV.")
+@click.option("--follow", is_flag=True, help="With --json: print new lines as long as the run trains.")
+def metrics(run: str, as_json: bool, follow: bool) -> None:
     """Print a run's curves as CSV: one line for each logged step and for each epoch.
 
     The columns are those of metrics.jsonl, and `kind` distinguishes steps and epochs; missing values are empty. A
@@ -193,6 +195,13 @@ def metrics(run: str) -> None:
     from engine.runs.record import find_run
 
     folder = find_run(home(), run)
+    if follow and not as_json:
+        raise UsageError("--follow is for --json", "give --json too, or leave it out")
+    if as_json:
+        from ddpm_tui.cli.log import print_rows
+
+        print_rows(folder, follow)
+        return
     rows, corrupt = read_rows(folder.metrics)
     say_text(as_csv(rows).removesuffix("\n"))
     if corrupt:

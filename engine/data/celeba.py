@@ -96,7 +96,7 @@ _QUOTA: Final = (
 def _why(error: Exception, page: bool) -> str:
     text = " ".join(str(error).split())
     if "gdown" in text and "required" in text:
-        return "torchvision needs the package gdown for it (`pip install gdown`)"
+        return "torchvision needs the package gdown for it (`pip install 'ddpm-tui[celeba]'`)"
     refused = ("too many users", "quota", "public link", "many accesses", "cannot retrieve")
     if page or any(words in text.lower() for words in refused):
         return _QUOTA

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from engine.figures.saving import need_matplotlib
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 """Okabe and Ito's colours, which colour-blind people can distinguish; further series are distinguished by dashes."""
 DASHES = ("-", "--", ":", "-.")
@@ -37,6 +39,7 @@ def loss_curves(
 
     `log`: use a logarithmic y axis if the range of the values is large enough.
     """
+    need_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator

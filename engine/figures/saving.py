@@ -4,6 +4,7 @@ runs.
 
 import io
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
@@ -29,6 +30,12 @@ def save_figure(
         write_bytes(path, buffer.getvalue(), durable=False)
     except OSError as error:
         raise unwritable(path, error, "name another file") from None
+
+
+def need_matplotlib() -> None:
+    """Raise UserError if matplotlib, which draws curves and has the labels' font, is not installed."""
+    if find_spec("matplotlib") is None:
+        raise UserError("figures need matplotlib, which is not installed", "pip install 'ddpm-tui[figures]'")
 
 
 def check_place(path: Path) -> None:

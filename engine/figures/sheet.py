@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from engine.base.errors import UserError
+from engine.figures.saving import need_matplotlib
 
 GAP = 2
 MARGIN = 8
@@ -18,6 +19,7 @@ Picture = NDArray[np.uint8]
 @lru_cache(maxsize=16)
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Return DejaVu Sans, which has the Greek letters and the signs of the labels; it comes with matplotlib."""
+    need_matplotlib()
     from matplotlib import get_data_path
 
     try:

@@ -76,7 +76,7 @@ def test_what_arrives_becomes_the_data_set(home: Home, play: "object", faces_zip
         (RuntimeError("Too many users have viewed or downloaded this file recently."), "daily quota"),
         (
             RuntimeError("To download files from GDrive, 'gdown' is required. You can install it with"),
-            r"pip install gdown",
+            r"pip install 'ddpm-tui\[celeba\]'",
         ),
         (ConnectionError("Name or service\nnot known"), "Name or service not known"),
         (b"PK\x03\x04 half of it", "corrupted"),
