@@ -71,6 +71,7 @@ def test_the_story_by_keyboard_at_80_by_24(brief: Home) -> None:
                 app.wait("Queue drawing pictures", "tiny-1@latest")
                 app.press("\r")
                 app.wait("queued as job")
+            wait_for(lambda: len(waiting(home)) == 2, what="both wait")
             before = waiting(home)
             app.wait(f"job {int(before[1])} ")
             app.press("K")
