@@ -14,6 +14,8 @@ from engine.base.home import Home
 from tests.engine.service.support import wait_for
 from tests.torchless import trained_run
 
+pytestmark = pytest.mark.e2e
+
 SCRIPT = Path(__file__).with_name("scripted_worker.py")
 
 

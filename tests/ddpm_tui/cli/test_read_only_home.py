@@ -19,7 +19,10 @@ from tests.torchless import trained_run
 _WITHOUT = "-dac_override,-dac_read_search"
 PLAIN = ["setpriv", f"--bounding-set={_WITHOUT}", f"--inh-caps={_WITHOUT}", "--"] if os.geteuid() == 0 else []
 
-pytestmark = pytest.mark.skipif(bool(PLAIN) and not shutil.which("setpriv"), reason="root needs setpriv")
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(bool(PLAIN) and not shutil.which("setpriv"), reason="root needs setpriv"),
+]
 
 
 @pytest.fixture(scope="module")

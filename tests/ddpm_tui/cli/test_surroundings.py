@@ -14,6 +14,8 @@ from tests.ddpm_tui.cli.conftest import Cli
 from tests.engine.service.support import Service
 from tests.torchless import trained_run
 
+pytestmark = pytest.mark.e2e
+
 ROOT = Path(__file__).parents[3]
 
 

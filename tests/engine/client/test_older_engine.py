@@ -19,7 +19,7 @@ from engine.client.ending import restart_engine, stop_engine
 from engine.client.sync import Client
 from engine.service.protocol import VersionError
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 OLDER = """
 import sys

@@ -18,6 +18,8 @@ from engine.data.manifest import verify_packed
 from engine.data.packing import PackingStoppedError, pack
 from tests.engine.data.packed_cats import SIZE, digests, run_pack
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.mark.parametrize(
     "place",
