@@ -14,8 +14,8 @@ from ddpm_tui.cli.numbers import CHUNKS, EPOCH
 from ddpm_tui.cli.sample import drawing_args, drawing_options
 from engine.base.errors import DdpmError
 from engine.base.home import Home, given_path, is_export
-from engine.base.seals import read_sealed
 from engine.client.sync import token
+from engine.runs.stored import read_stored
 from engine.service.states import job_number
 
 
@@ -147,11 +147,11 @@ def _check_steps(checkpoint: str, steps: int | None) -> None:
         check_steps(steps, find_trained(Home.find(), checkpoint).profile.diffusion.steps)
         return
     try:
-        record = read_sealed(Home.find().run(checkpoint.partition("@")[0]).record, "the record")
-        most = int(record["profile"]["diffusion"]["steps"])
-    except (DdpmError, OSError, ValueError, KeyError, TypeError):
+        most = read_stored(Home.find().run(checkpoint.partition("@")[0])).setting("diffusion", "steps")
+    except DdpmError:
         return
-    check_steps(steps, most)
+    if isinstance(most, int):
+        check_steps(steps, most)
 
 
 def _given(args: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from engine.base.errors import DamagedError
 from engine.base.files import without_nan, write_json
-from engine.base.records import read_object
 
 KEY = "digest"
 
@@ -37,10 +36,3 @@ def check_seal(content: dict[str, Any], what: str, path: Path) -> None:
     """Raise DamagedError if the content does not match its digest. Content without a digest is of an older version."""
     if is_sealed(content) and content[KEY] != digest(content):
         raise DamagedError(f"{what} has been altered (its digest differs): {path}")
-
-
-def read_sealed(path: Path, what: str) -> dict[str, Any]:
-    """Read a record like `read_object` and check its digest. Raises DamagedError."""
-    content = read_object(path, what)
-    check_seal(content, what, path)
-    return content

@@ -9,74 +9,25 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from engine.base import seals
 from engine.base.errors import DamagedError, DdpmError, UsageError, UserError, unknown
 from engine.base.failpoints import reach
 from engine.base.files import FileLock, disk_errors, fsync_folder, write_json
 from engine.base.folders import CheckpointFolder, RunFolder, is_number
 from engine.base.home import Home, check_name
-from engine.base.records import MissingError, read_json, read_object
+from engine.base.records import MissingError, read_json
 from engine.base.scarcity import ScarceError, shortage, unless_scarce
-from engine.base.seals import check_seal, write_sealed
-from engine.base.typed import Count, Migration, check_format, migrated, typed
+from engine.base.seals import write_sealed
+from engine.base.typed import Count, typed
+from engine.runs.manifest import Manifest as Manifest
+from engine.runs.manifest import is_sealed as is_sealed
+from engine.runs.manifest import origin_of as origin_of
+from engine.runs.manifest import read_manifest as read_manifest
 from engine.runs.record import find_run
-from engine.runs.timeline import Origin
-
-FORMAT = 1
-
-MIGRATIONS: dict[int, Migration] = {}
-"""Functions that migrate manifest.json from each older format to the next."""
 
 STANDING_TAGS = ("latest", "best")
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What one checkpoint holds. `images` counts pictures seen, `position` those of the unfinished epoch.
-
-    epochs: those done, with the fraction; None in old ones, whose steps were all alike · chunk: the number of the chunk
-    that ends here, 2.5 if a job's target came in the middle of the third; None in old ones.
-    """
-
-    step: Count
-    epoch: Count
-    images: Count
-    position: Count
-    steps_per_epoch: Count
-    architecture: str
-    chunk_end: bool = False
-    chunk: float | None = None
-    train_loss: float | None = None
-    val_loss: float | None = None
-    eps_error: float | None = None
-    lr: float | None = None
-    metrics_offset: Count = 0
-    sums: dict[str, float] | None = None
-    scaler: dict[str, Any] | None = None
-    torch_version: str = ""
-    created: str = ""
-    epochs: float | None = None
-    files: dict[str, dict[str, Any]] = field(default_factory=dict)
-    format: int = FORMAT
-
-    @property
-    def epochs_seen(self) -> float:
-        if self.epochs is not None:
-            return self.epochs
-        return self.step / self.steps_per_epoch if self.steps_per_epoch else float(self.epoch)
-
-    @property
-    def whole_epoch(self) -> bool:
-        return self.position == 0
-
-
-def origin_of(manifest: Manifest) -> Origin:
-    """Return where a branch from this checkpoint begins."""
-    return Origin(manifest.step, manifest.epochs_seen, manifest.images)
 
 
 @dataclass(frozen=True)
@@ -105,35 +56,6 @@ class CheckpointInfo:
         if self.manifest is None:
             raise DamagedError(self.problem or f"checkpoint {self.folder.path} is damaged")
         return self.manifest
-
-
-def read_manifest(folder: CheckpointFolder) -> Manifest:
-    """Return whether the manifest has a digest of itself; those of older versions have none. Raises DamagedError."""
-    what = f"the manifest of checkpoint {folder.path.name}"
-    data = check_format(read_json(folder.manifest, what), FORMAT, what, folder.manifest)
-    manifest = typed(Manifest, migrated(data, MIGRATIONS, FORMAT, what), what, folder.manifest)
-    if wrong := _wrong_file(manifest):
-        raise DamagedError(f"{what} has something else for {wrong}: {folder.manifest}")
-    check_seal(data, what, folder.manifest)
-    if manifest.step != folder.step:
-        raise DamagedError(f"{what} is that of step {manifest.step}: {folder.manifest}")
-    return manifest
-
-
-def is_sealed(folder: CheckpointFolder) -> bool:
-    """Return the first entry of `files` that does not name a file beside the manifest with its size and digest."""
-    return seals.is_sealed(read_object(folder.manifest, "the manifest"))
-
-
-def _wrong_file(manifest: Manifest) -> str | None:
-    """A name must be that of a file beside the manifest, because files are copied and linked by it."""
-    for name, entry in manifest.files.items():
-        # Return all published checkpoint folders by step, without reading them.
-        if name in ("", ".", "..") or "/" in name or not isinstance(entry, dict):
-            return f"files[{name!r}]"
-        if type(entry.get("size")) is not int or not isinstance(entry.get("sha256"), str):
-            return f"files[{name!r}]"
-    return None
 
 
 def checkpoint_folders(run: RunFolder) -> list[CheckpointFolder]:

@@ -10,25 +10,20 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from engine.base import seals
 from engine.base.errors import DamagedError, GoneError, UserError, damaged_run, unknown
 from engine.base.files import FileLock, disk_errors, fsync_folder, write_bytes
 from engine.base.folders import RunFolder
 from engine.base.home import NAME, NAME_RULE, Home, check_name
-from engine.base.records import MissingError, read_json, read_object
-from engine.base.seals import check_seal, write_sealed
-from engine.base.typed import AtLeast, Count, Fits, Migration, check_format, migrated, typed, unknown_fields
+from engine.base.records import MissingError, read_object
+from engine.base.seals import write_sealed
 from engine.config.profile import Profile
 from engine.config.store import build_profile, diff_profiles, override_profile, value_text
+from engine.runs import stored
 from engine.runs.rate_plan import RatePlan, Segment
+from engine.runs.stored import Lineage as Lineage
 from engine.runs.timeline import Origin
-
-FORMAT = 1
-
-MIGRATIONS: dict[int, Migration] = {}
-"""Functions that migrate run.json from each older format to the next."""
 
 PICTURES = ("data.dataset", "data.limit", "data.recipe", "data.where")
 """The settings that decide which pictures a run learns from."""
@@ -46,77 +41,6 @@ BRANCH_KEYS = (
     *PICTURES,
 )
 """The settings that a branch may change; all others affect the meaning of the weights."""
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """The checkpoint from which a branch started."""
-
-    parent: str
-    step: int
-    epoch: int
-    images: int
-    changes: tuple[str, ...] = ()
-
-
-def _is_beside(name: str) -> bool:
-    return "/" not in name and name not in ("", ".", "..")
-
-
-def _is_history(sizes: list[list[int]]) -> bool:
-    return bool(sizes) and all(len(pair) == 2 and pair[1] >= 1 for pair in sizes) and sizes[0][0] == 0
-
-
-@dataclass(frozen=True)
-class _Pictures:
-    """The pictures with which a run began."""
-
-    folder: Annotated[str, Fits(_is_beside, "the name of a folder")] | None = None
-    fingerprint: str | None = None
-    sha256: str | None = None
-    train: Count | None = None
-
-
-@dataclass(frozen=True)
-class _Labels:
-    """The state of the labels with which a run began."""
-
-    digest: Annotated[str, Fits(_is_beside, "a part of a file's name")]
-
-
-@dataclass(frozen=True)
-class _ShownPlan:
-    """The parts of a worker's plan that are shown; only the worker uses the rest."""
-
-    device: str = ""
-    device_name: str = ""
-    reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Frozen:
-    """The types of known fields in run.json's `frozen`. All are missing before the run has begun."""
-
-    plan: _ShownPlan | None = None
-    device_kind: str | None = None
-    data: _Pictures | None = None
-    micro_batches: Annotated[list[list[Count]], Fits(_is_history, "pairs of a step and a size")] | None = None
-    steps_per_epoch: Annotated[int, AtLeast(1)] | None = None
-    architecture: str | None = None
-    planned_epochs: Annotated[int, AtLeast(0)] | None = None
-    labels: _Labels | None = None
-
-
-@dataclass(frozen=True)
-class _StoredRun:
-    """run.json."""
-
-    profile: dict[str, Any]
-    profile_name: str
-    created: str
-    lineage: Lineage | None
-    frozen: dict[str, Any]
-    versions: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -168,7 +92,7 @@ class RunRecord:
     def to_json(self) -> dict[str, Any]:
         return {
             **self.others,
-            "format": FORMAT,
+            "format": stored.FORMAT,
             "name": self.name,
             "created": self.created,
             "profile_name": self.profile_name,
@@ -303,34 +227,22 @@ def record_problem(folder: RunFolder) -> str | None:
 
 
 def _record(folder: RunFolder) -> RunRecord:
-    what = f"the record of run {folder.name!r}"
-    data = check_format(read_json(folder.record, what), FORMAT, what, folder.record)
-    check_seal(data, what, folder.record)
-    data = migrated(data, MIGRATIONS, FORMAT, what)
-    stored = typed(_StoredRun, data, what, folder.record)
-    typed(_Frozen, stored.frozen, f"{what}, in frozen,", folder.record)
+    found = stored.read_stored(folder)
     record = RunRecord(
         folder.name,
-        build_profile(stored.profile, str(folder.record)),
-        stored.profile_name,
-        stored.created,
-        stored.lineage,
-        stored.frozen,
-        stored.versions,
-        _others(data),
+        build_profile(found.profile, str(folder.record)),
+        found.profile_name,
+        found.created,
+        found.lineage,
+        found.frozen,
+        found.versions,
+        found.others,
     )
     try:
         _ = record.origin, record.rates  # raises here if they are invalid
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"the record of run {folder.name!r} lacks {error}: {folder.record}") from None
     return record
-
-
-def _others(data: dict[str, Any]) -> dict[str, Any]:
-    found = unknown_fields(data, _StoredRun, "format", "name", seals.KEY)
-    if data["lineage"] and (in_lineage := unknown_fields(data["lineage"], Lineage)):
-        found["lineage"] = in_lineage
-    return found
 
 
 def write_record(folder: RunFolder, record: RunRecord) -> None:
@@ -342,7 +254,7 @@ def write_record(folder: RunFolder, record: RunRecord) -> None:
 def _keep_older(folder: RunFolder) -> None:
     with contextlib.suppress(MissingError):
         found = read_object(folder.record, f"the record of run {folder.name!r}").get("format")
-        if type(found) is int and found < FORMAT:
+        if type(found) is int and found < stored.FORMAT:
             write_bytes(
                 folder.record.with_name(f"{folder.record.name}.format-{found}"), folder.record.read_bytes()
             )

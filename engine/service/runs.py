@@ -4,17 +4,17 @@ Creating a run and checking a checkpoint's bytes need more imports; those are lo
 small.
 """
 
+import contextlib
 from dataclasses import dataclass
-from typing import Annotated
 
 from engine.base.errors import DamagedError, UserError, damaged_run, unknown
 from engine.base.files import is_locked, lock_holder
 from engine.base.folders import RunFolder, is_number
 from engine.base.home import NAME, Home
 from engine.base.scarcity import unless_scarce
-from engine.base.seals import read_sealed
-from engine.base.typed import AtLeast, Count, typed
 from engine.device.place import Kind, began_on
+from engine.runs.manifest import read_manifest
+from engine.runs.stored import read_stored
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,17 @@ class RunFacts:
 
 
 def run_facts(folder: RunFolder) -> RunFacts:
-    """Read a run's facts. Raises DamagedError if run.json cannot be read."""
-    what = f"the record of run {folder.name!r}"
+    """Read a run's facts. Raises DamagedError if run.json cannot be read, UserError for a newer format."""
     try:
-        record = read_sealed(folder.record, what)
-        profile, frozen = record["profile"], record.get("frozen") or {}
-        training = profile.get("training", {})
-        wanted = str(training.get("device", "auto"))
-        return RunFacts(max(1, int(training.get("chunk_epochs", 25))), wanted, began_on(frozen))
+        found = read_stored(folder)
     except DamagedError as error:
         raise damaged_run(folder.name, error.what, error.hint) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise damaged_run(folder.name, f"{what} is not a run's record: {folder.record}") from None
+    chunk, device = found.setting("training", "chunk_epochs"), found.setting("training", "device")
+    return RunFacts(
+        max(1, chunk) if isinstance(chunk, int) else 25,
+        device if isinstance(device, str) else "auto",
+        began_on(found.frozen),
+    )
 
 
 def exists(home: Home, name: str) -> bool:
@@ -76,30 +75,12 @@ class Reached:
     epochs_seen: float
 
 
-@dataclass(frozen=True)
-class _Plain:
-    """The used parts of a checkpoint's manifest."""
-
-    step: Count
-    epoch: Count
-    steps_per_epoch: Count = 0
-    epochs: Annotated[float, AtLeast(0)] | None = None
-
-
 def newest(folder: RunFolder) -> Reached | None:
     """Return the newest checkpoint with a readable manifest; its bytes are not checked. Raises ScarceError."""
-    for path in _steps(folder):
-        try:
-            manifest = read_sealed(folder.checkpoint(path).manifest, "a manifest")
-            plain = typed(_Plain, manifest, "a manifest")
-        except DamagedError:
-            continue
-        if plain.step != path:  # it belongs to another step
-            continue
-        per_epoch, seen = plain.steps_per_epoch, plain.epochs
-        if seen is None:
-            seen = plain.step / per_epoch if per_epoch else float(plain.epoch)
-        return Reached(plain.step, plain.epoch, seen)
+    for step in _steps(folder):
+        with contextlib.suppress(DamagedError, UserError):
+            manifest = read_manifest(folder.checkpoint(step))
+            return Reached(manifest.step, manifest.epoch, manifest.epochs_seen)
     return None
 
 

@@ -3,19 +3,20 @@
 What the service says wins over what is read here; this is what an app without a service shows.
 """
 
+import contextlib
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ddpm_tui.tui.state.snapshot import RunView
-from engine.base.errors import DamagedError, DdpmError
+from engine.base.errors import DamagedError, DdpmError, UserError
 from engine.base.folders import RunFolder, is_number
 from engine.base.home import NAME, Home, shipped_profiles
 from engine.base.records import MissingError, loads_toml, read_object, read_text
-from engine.base.seals import read_sealed
-from engine.base.typed import Count, typed
 from engine.jobs.files import JobSpec, list_job_folders, read_spec
+from engine.runs.manifest import read_manifest
+from engine.runs.stored import read_stored
 from engine.service.states import Intent, Job, Priority, State
 
 _JOB_FIELDS = {f.name for f in fields(Job)}
@@ -88,57 +89,26 @@ def stamp(*paths: Path) -> tuple[int, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True)
-class _Epoch:
-    """What is read of a manifest."""
-
-    epoch: Count
-
-
-@dataclass(frozen=True)
-class _Lineage:
-    """What is read of a branch's beginning."""
-
-    parent: str | None = None
-    step: Count | None = None
-    changes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Record:
-    """What is read of run.json."""
-
-    profile: dict[str, Any]
-    profile_name: str = ""
-    created: str = ""
-    lineage: _Lineage | None = None
-    frozen: dict[str, Any] | None = None
-
-
 def _read_run(folder: RunFolder) -> RunView:
     name = folder.name
     steps = _steps(folder)
     latest, epoch = None, 0
     for step in reversed(steps):
-        try:
-            manifest = read_sealed(folder.checkpoint(step).manifest, "a manifest")
-            latest, epoch = step, typed(_Epoch, manifest, "a manifest").epoch
+        with contextlib.suppress(DamagedError, UserError):
+            latest, epoch = step, read_manifest(folder.checkpoint(step)).epoch
             break
-        except DamagedError:
-            continue
     try:
-        what = folder.record.name
-        record = typed(_Record, read_sealed(folder.record, what), what)
-        lineage = record.lineage or _Lineage()
+        found = read_stored(folder)
+        lineage = found.lineage
         return RunView(
             name,
-            record.profile_name,
-            record.created,
-            lineage.parent,
-            lineage.step,
-            lineage.changes,
-            record.profile,
-            record.frozen or {},
+            found.profile_name,
+            found.created,
+            lineage.parent if lineage else None,
+            lineage.step if lineage else None,
+            lineage.changes if lineage else (),
+            found.profile,
+            found.frozen,
             len(steps),
             latest,
             epoch,
@@ -147,6 +117,8 @@ def _read_run(folder: RunFolder) -> RunView:
         problem = f"{folder.record.name} is missing"
     except DamagedError as error:
         problem = f"{folder.record.name} cannot be read ({error.reason})"
+    except UserError as error:
+        problem = str(error)
     return RunView(name, checkpoints=len(steps), latest_step=latest, epoch=epoch, problem=problem)
 
 

@@ -7,6 +7,7 @@ import os
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from engine.base.folders import JobFolder, RunFolder
 from engine.base.records import read_json
 from engine.base.scarcity import ENOUGH_FILES, ScarceError, allow_enough_files, is_scarce, scarce
 from engine.jobs.files import Result, read_progress, read_result, write_result
+from engine.runs.manifest import Manifest
 from engine.service.launchers import processes
 from engine.service.runs import newest
 from engine.service.settings import read_settings
@@ -90,7 +92,7 @@ def _job(tmp_path: Path) -> JobFolder:
 def _run(tmp_path: Path) -> RunFolder:
     run = RunFolder(tmp_path)
     run.checkpoint(7).path.mkdir(parents=True)
-    run.checkpoint(7).manifest.write_text(json.dumps({"step": 7, "epoch": 1}))
+    run.checkpoint(7).manifest.write_text(json.dumps(asdict(Manifest(7, 1, 56, 0, 7, "a"))))
     return run
 
 

@@ -12,7 +12,7 @@ from engine.base.seals import write_sealed
 from engine.config.profile import Profile
 from engine.data import catalog
 from engine.data.catalog import add_source, load_source
-from engine.runs import checkpoints, record
+from engine.runs import manifest, stored
 from engine.runs.branch import branch_run
 from engine.runs.checkpoints import read_manifest, resolve, verify
 from engine.runs.record import create_run, freeze, load_run, rename_run
@@ -81,8 +81,8 @@ def test_an_older_run_is_migrated_when_read_and_kept_when_written(
     def rename_a_field(old: dict[str, Any]) -> dict[str, Any]:
         return {**old, "profile_name": old["profile_name"].upper()}
 
-    monkeypatch.setattr(record, "FORMAT", 3)
-    monkeypatch.setattr(record, "MIGRATIONS", {1: rename_a_field, 2: lambda old: old | {"frozen": {"a": 1}}})
+    monkeypatch.setattr(stored, "FORMAT", 3)
+    monkeypatch.setattr(stored, "MIGRATIONS", {1: rename_a_field, 2: lambda old: old | {"frozen": {"a": 1}}})
     read = load_run(home, "r")
     assert (read.profile_name, read.frozen) == ("CELEBA32", {"a": 1})
     assert path.read_bytes() == before
@@ -107,8 +107,8 @@ def test_older_manifests_and_sources_are_migrated(
     trained_run(home, "r", 1)
     add_source(home, pictures, "dots")
     folder = resolve(home, "r@e1")[1].folder
-    monkeypatch.setattr(checkpoints, "FORMAT", 2)
-    monkeypatch.setattr(checkpoints, "MIGRATIONS", {1: lambda old: old | {"lr": 0.5}})
+    monkeypatch.setattr(manifest, "FORMAT", 2)
+    monkeypatch.setattr(manifest, "MIGRATIONS", {1: lambda old: old | {"lr": 0.5}})
     assert (read_manifest(folder).lr, read_manifest(folder).format) == (0.5, 2)
     monkeypatch.setattr(catalog, "FORMAT", 2)
     monkeypatch.setattr(catalog, "MIGRATIONS", {1: lambda old: old | {"pictures": 7}})

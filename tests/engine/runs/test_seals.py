@@ -10,7 +10,8 @@ import pytest
 from ddpm_tui.cli.main import run as cli
 from engine.base.errors import DamagedError
 from engine.base.home import Home
-from engine.base.seals import digest, read_sealed, write_sealed
+from engine.base.records import read_object
+from engine.base.seals import check_seal, digest, write_sealed
 from engine.data.catalog import add_source
 from engine.data.packing import pack
 from engine.jobs.files import read_result
@@ -21,6 +22,12 @@ from engine.runs.record import freeze, load_run, read_record, rename_run
 from engine.service.runs import newest, run_facts
 from tests.tiny import job, make_run, work
 from tests.torchless import spoil_manifest, trained_run
+
+
+def read_sealed(path: Path, what: str) -> dict[str, Any]:
+    content = read_object(path, what)
+    check_seal(content, what, path)
+    return content
 
 
 @pytest.fixture(autouse=True)
