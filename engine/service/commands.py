@@ -1,4 +1,4 @@
-"""The requests of clients: each `do_…` method handles one. Changes always go through the queue."""
+"""The handlers of clients' requests, one for each class in `requests`. Changes always go through the queue."""
 
 import asyncio
 import contextlib
@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
-from engine.base.errors import BusyError, DamagedError, UsageError, UserError, nearest
+from engine.base.errors import BusyError, DamagedError, UsageError, UserError
 from engine.base.home import Home
 from engine.base.typed import typed
 from engine.jobs.files import QueueWishes, new_job_folder, read_progress, read_spec
 from engine.jobs.kinds import ADDED, title
+from engine.service import requests
 from engine.service.dispatcher import Dispatcher
 from engine.service.job_states import LOST, Change, states_that_take
 from engine.service.needed import kept_meanwhile
@@ -34,6 +35,9 @@ STALE_TRIES = 5
 """The number of attempts to change a job that changes at the same time."""
 
 
+Handler = Callable[[Peer, Any], Awaitable[Any]]
+
+
 class Commands:
     """Handles requests to one engine. `stop`: called when the service should end."""
 
@@ -49,23 +53,31 @@ class Commands:
             asyncio.Lock()
         )  # a target depends on the last one queued, so only one request at a time may add jobs
         self._started = time.time()
+        self._handlers: dict[type[requests.Request], Handler] = {
+            requests.Status: self.do_status,
+            requests.ListJobs: self.do_list,
+            requests.ShowJob: self.do_show,
+            requests.Subscribe: self.do_subscribe,
+            requests.Unsubscribe: self.do_unsubscribe,
+            requests.Train: self.do_train,
+            requests.Add: self.do_add,
+            requests.Pause: self.do_pause,
+            requests.Resume: self.do_resume,
+            requests.Retry: self.do_retry,
+            requests.Cancel: self.do_cancel,
+            requests.Hold: self.do_hold,
+            requests.HoldQueue: self.do_hold_queue,
+            requests.Move: self.do_move,
+            requests.Stop: self.do_stop,
+        }
 
     async def handle(self, client: Peer, do: str, args: dict[str, Any]) -> Any:
-        method: Callable[[Peer, Arguments], Awaitable[Any]] | None = getattr(self, f"do_{do}", None)
-        if method is None:
-            known = [name[3:] for name in dir(self) if name.startswith("do_")]
-            close = nearest(do, known)
-            raise UsageError(
-                f"this engine does not know {do!r}",
-                f"did you mean {close!r}?"
-                if close
-                else "it may be older than this program: `ddpm-tui engine restart`",
-            )
-        return await method(client, Arguments(args))
+        request = requests.read_request(do, args)
+        return await self._handlers[type(request)](client, request)
 
     # Reading.
 
-    async def do_status(self, _: Peer, __: "Arguments") -> dict[str, Any]:
+    async def do_status(self, _: Peer, __: requests.Status) -> dict[str, Any]:
         return self.status()
 
     def status(self) -> dict[str, Any]:
@@ -84,8 +96,8 @@ class Commands:
             "jobs": counts,
         }
 
-    async def do_list(self, _: Peer, args: "Arguments") -> dict[str, Any]:
-        everything = args.flag("all")
+    async def do_list(self, _: Peer, args: requests.ListJobs) -> dict[str, Any]:
+        everything = args.all
         over = self.queue.over()
         shown = over if everything else over[-RECENT:]
         active = [job for job in self.queue.ordered() if not job.over]
@@ -109,8 +121,8 @@ class Commands:
             wire["progress"] = asdict(progress)
         return wire
 
-    async def do_show(self, _: Peer, args: "Arguments") -> dict[str, Any]:
-        job = self.queue.find(args.text("id"))
+    async def do_show(self, _: Peer, args: requests.ShowJob) -> dict[str, Any]:
+        job = self.queue.find(args.id)
         folder = self.home.job(job.id)
         return {
             **self.wire(job),
@@ -120,41 +132,41 @@ class Commands:
             "history": [asdict(event) for event in await self.queue.history(job.id)],
         }
 
-    async def do_subscribe(self, client: Peer, args: "Arguments") -> dict[str, Any]:
-        topics = args.texts("topics") or sorted(TOPICS)
+    async def do_subscribe(self, client: Peer, args: requests.Subscribe) -> dict[str, Any]:
+        topics = args.topics or sorted(TOPICS)
         if unknown := set(topics) - TOPICS:
             raise UsageError(f"no topic {sorted(unknown)[0]!r}", f"there are: {', '.join(sorted(TOPICS))}")
         client.topics = frozenset(topics)
         self.subscribed()
         return {"status": self.status(), "jobs": [self.wire(job) for job in self.queue.ordered()]}
 
-    async def do_unsubscribe(self, client: Peer, _: "Arguments") -> None:
+    async def do_unsubscribe(self, client: Peer, _: requests.Unsubscribe) -> None:
         client.topics = frozenset()
         self.subscribed()
 
     # Adding.
 
-    async def do_train(self, _: Peer, args: "Arguments") -> dict[str, Any]:
+    async def do_train(self, _: Peer, args: requests.Train) -> dict[str, Any]:
         async with self._adding:
             return await self._train(args)
 
-    async def _train(self, args: "Arguments") -> dict[str, Any]:
+    async def _train(self, args: requests.Train) -> dict[str, Any]:
         request = TrainRequest(
-            args.text("target"),
-            args.maybe_text("run"),
-            args.maybe_number("chunks"),
-            args.maybe_number("to_epoch"),
-            tuple(args.texts("set")),
-            args.flag("new"),
-            args.maybe_table("branch"),
+            args.target,
+            args.run,
+            args.chunks,
+            args.to_epoch,
+            tuple(args.set),
+            args.new,
+            args.branch,
         )
-        if (earlier := self.queue.by_token(args.maybe_text("token"))) is not None:
+        if (earlier := self.queue.by_token(args.token)) is not None:
             return {"job": self.wire(earlier), "says": [], "added": False}
         common = self._common(args, Priority.NORMAL)
         plan = await self.queue.in_thread(
             lambda: plan_training(self.home, tuple(self.queue.jobs.values()), request)
         )
-        if plan.job is not None or args.flag("dry_run"):
+        if plan.job is not None or args.dry_run:
             job = self.queue.jobs.get(plan.job or "")
             return {"job": job and self.wire(job), "says": list(plan.says), "added": False}
 
@@ -165,34 +177,34 @@ class Commands:
         job = await self.queue.add(make)
         return {"job": self.wire(job), "says": list(plan.says), "added": True}
 
-    async def do_add(self, _: Peer, args: "Arguments") -> dict[str, Any]:
+    async def do_add(self, _: Peer, args: requests.Add) -> dict[str, Any]:
         async with self._adding:
             return await self._add(args)
 
-    async def _add(self, args: "Arguments") -> dict[str, Any]:
-        kind = args.text("kind")
-        given = args.table("args")
-        if (earlier := self.queue.by_token(args.maybe_text("token"))) is not None:
+    async def _add(self, args: requests.Add) -> dict[str, Any]:
+        kind = args.kind
+        given = args.args
+        if (earlier := self.queue.by_token(args.token)) is not None:
             return {"job": self.wire(earlier), "says": [], "added": False}
         common = self._common(args, Priority.HIGH if kind in ADDED else Priority.NORMAL)
         jobs = tuple(self.queue.jobs.values())
         run, final = await self.queue.in_thread(lambda: plan_job(self.home, jobs, kind, given))
         says = [title(kind, run, final)]
-        if args.flag("dry_run"):
+        if args.dry_run:
             return {"job": None, "says": says, "added": False}
         job = await self.queue.add(lambda: self._make(kind, run, final, *common))
         return {"job": self.wire(job), "says": says, "added": True}
 
     def _common(
-        self, args: "Arguments", default: Priority
+        self, args: requests.Addition, default: Priority
     ) -> tuple[str, tuple[str, ...], Priority, str | None]:
         """Return the arguments that every kind of job accepts: device, --after, priority, token."""
-        device = args.maybe_text("device") or "auto"
+        device = args.device or "auto"
         if device not in ("auto", "cuda") and not is_slot(device):
             raise UsageError(f"{device!r} is not a device", 'use "auto", "cpu", "cuda" or "cuda:0"')
-        after = check_after(self.queue.jobs, args.texts("after"), self.queue.find)
-        name = args.maybe_text("priority")
-        token = args.maybe_text("token")
+        after = check_after(self.queue.jobs, args.after, self.queue.find)
+        name = args.priority
+        token = args.token
         try:  # before creating a run for an impossible job
             typed(QueueWishes, {"token": token}, "the request")
         except DamagedError as error:
@@ -217,7 +229,7 @@ class Commands:
 
     # Changing.
 
-    async def do_pause(self, _: Peer, args: "Arguments") -> list[dict[str, Any]]:
+    async def do_pause(self, _: Peer, args: requests.Pause) -> list[dict[str, Any]]:
         return await self._each(args, self._pause)
 
     async def _pause(self, job: Job) -> Job:
@@ -228,7 +240,7 @@ class Commands:
             job, states, State.PAUSED, "paused", hint="`queue resume` puts it back"
         )
 
-    async def do_resume(self, _: Peer, args: "Arguments") -> list[dict[str, Any]]:
+    async def do_resume(self, _: Peer, args: requests.Resume) -> list[dict[str, Any]]:
         return await self._each(args, self._resume)
 
     async def _resume(self, job: Job) -> Job:
@@ -236,7 +248,7 @@ class Commands:
             return await self.engine.supervisor.take_back(job)
         return await self._back(job, self._allowed(job, "resume", "resumed"), "resumed")
 
-    async def do_retry(self, _: Peer, args: "Arguments") -> list[dict[str, Any]]:
+    async def do_retry(self, _: Peer, args: requests.Retry) -> list[dict[str, Any]]:
         return await self._each(args, self._retry)
 
     async def _retry(self, job: Job) -> Job:
@@ -251,8 +263,8 @@ class Commands:
             return await self.queue.bring_back(job, states, reason, **changes)
         return await self.queue.transition(job, states, State.QUEUED, reason, **changes)
 
-    async def do_cancel(self, _: Peer, args: "Arguments") -> list[dict[str, Any]]:
-        intent = Intent.KILL if args.flag("now") else Intent.CANCEL
+    async def do_cancel(self, _: Peer, args: requests.Cancel) -> list[dict[str, Any]]:
+        intent = Intent.KILL if args.now else Intent.CANCEL
 
         async def cancel(job: Job) -> Job:
             if job.live:
@@ -268,7 +280,7 @@ class Commands:
 
         return await self._each(args, cancel)
 
-    async def do_hold(self, _: Peer, args: "Arguments") -> list[dict[str, Any]]:
+    async def do_hold(self, _: Peer, args: requests.Hold) -> list[dict[str, Any]]:
         async def hold(job: Job) -> Job:
             states = self._allowed(job, "hold", "held")
             return await self.queue.transition(
@@ -277,14 +289,14 @@ class Commands:
 
         return await self._each(args, hold)
 
-    async def do_hold_queue(self, _: Peer, args: "Arguments") -> dict[str, Any]:
-        await self.queue.set_on_hold(args.flag("on"))
+    async def do_hold_queue(self, _: Peer, args: requests.HoldQueue) -> dict[str, Any]:
+        await self.queue.set_on_hold(args.on)
         return self.status()
 
-    async def do_move(self, _: Peer, args: "Arguments") -> list[dict[str, Any]]:
+    async def do_move(self, _: Peer, args: requests.Move) -> list[dict[str, Any]]:
         refused: list[dict[str, Any]] = []
         ids: list[str] = []
-        for name in args.texts("ids"):
+        for name in args.ids:
             job = None
             try:
                 job = self.queue.find(name)
@@ -299,7 +311,7 @@ class Commands:
         ids = list(dict.fromkeys(ids))
         if not ids:
             return refused
-        where = args.text("where")
+        where = args.where
         active = [job for job in self.queue.ordered() if not job.over and job.id not in ids]
         if where == "first":
             before = next((job.id for job in active if not job.live), None)
@@ -318,13 +330,13 @@ class Commands:
         moved = await self.queue.move(ids, before)
         return [*({"job": self.wire(job), "error": None} for job in moved), *refused]
 
-    async def do_stop(self, _: Peer, args: "Arguments") -> dict[str, Any]:
+    async def do_stop(self, _: Peer, args: requests.Stop) -> dict[str, Any]:
         """End the service. With `jobs`, workers first write a checkpoint and their jobs go back to the queue;
         otherwise they continue and the next service adopts them.
         """
         asked = []
         try:
-            if args.flag("jobs"):
+            if args.jobs:
                 self.engine.stop()
                 for job in [job for job in self.queue.jobs.values() if job.live and job.intent is None]:
                     with contextlib.suppress(StaleError):  # it has just ended by itself
@@ -335,9 +347,11 @@ class Commands:
             self._stop()  # nothing starts any more, so there is nothing to wait for
         return {"workers": self.engine.supervisor.worker_count, "stopped": asked}
 
-    async def _each(self, args: "Arguments", change: Callable[[Job], Awaitable[Job]]) -> list[dict[str, Any]]:
+    async def _each(
+        self, args: requests.Change, change: Callable[[Job], Awaitable[Job]]
+    ) -> list[dict[str, Any]]:
         """Apply one change to several jobs; each succeeds or fails independently."""
-        names = args.texts("ids")
+        names = args.ids
         if not names:
             raise UsageError("no jobs are given", "give the ids that `queue list` shows")
         results: list[dict[str, Any]] = []
@@ -376,48 +390,3 @@ class Commands:
 
 def _lost(job: Job) -> bool:
     return job.state in LOST
-
-
-class Arguments:
-    """The arguments of a request, read with their types. Raises UsageError that names the key."""
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self._values = values
-
-    def text(self, key: str) -> str:
-        value = self.maybe_text(key)
-        if value is None:
-            raise UsageError(f"the request lacks {key!r}")
-        return value
-
-    def maybe_text(self, key: str) -> str | None:
-        value: str | None = self._typed(key, str, "a text")
-        return value
-
-    def maybe_number(self, key: str) -> int | None:
-        value: int | None = self._typed(key, int, "a whole number")
-        if isinstance(value, bool):
-            raise UsageError(f"{key} must be a whole number")
-        return value
-
-    def flag(self, key: str) -> bool:
-        return bool(self._typed(key, bool, "true or false"))
-
-    def table(self, key: str) -> dict[str, Any]:
-        return self.maybe_table(key) or {}
-
-    def maybe_table(self, key: str) -> dict[str, Any] | None:
-        value: dict[str, Any] | None = self._typed(key, dict, "an object")
-        return value
-
-    def texts(self, key: str) -> list[str]:
-        value = self._typed(key, list, "a list of texts") or []
-        if not all(isinstance(item, str) for item in value):
-            raise UsageError(f"{key} must be a list of texts")
-        return [str(item) for item in value]
-
-    def _typed(self, key: str, kind: type, words: str) -> Any:
-        value = self._values.get(key)
-        if value is not None and not isinstance(value, kind):
-            raise UsageError(f"{key} must be {words}")
-        return value

@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -15,6 +15,7 @@ from engine.service.commands import Commands
 from engine.service.dispatcher import Dispatcher
 from engine.service.launchers.local import LocalLauncher
 from engine.service.queue import Queue
+from engine.service.requests import REQUESTS
 from engine.service.server import Peer
 from engine.service.states import Intent, Job, State
 from engine.service.store import QueueStore, UnwritableError
@@ -189,3 +190,10 @@ async def test_what_could_not_be_read_back_is_refused_and_nothing_is_stored(
     again = Queue.open(desk.queue.home)
     again.close()
     assert again.problems == {}
+
+
+async def test_every_request_has_one_handler_that_takes_it(desk: Desk) -> None:
+    handlers = desk.commands._handlers
+    assert set(handlers) == set(REQUESTS.values())
+    for kind, handler in handlers.items():
+        assert list(get_type_hints(handler).values())[1] is kind

@@ -199,12 +199,14 @@ def test_the_same_request_twice_makes_one_job(service: Service) -> None:
 def test_misused_requests_are_answered(service: Service) -> None:
     for do, args, word in (
         ("lsit", {}, "did you mean 'list'"),
-        ("show", {}, "lacks 'id'"),
+        ("show", {}, "lacks id"),
         ("show", {"id": 7}, "must be a text"),
         ("train", {"target": "r", "chunks": "two"}, "whole number"),
         ("train", {"target": "r", "device": "gpu"}, "not a device"),
+        ("list", {"al": True}, "does not know 'al' in the request list.*did you mean 'all'"),
+        ("list", {"guests": 3}, "engine restart"),
         ("add", {"kind": "dance"}, "not a kind of job"),
-        ("pause", {"ids": []}, "no job is named"),
+        ("pause", {"ids": []}, "no jobs are given"),
         ("subscribe", {"topics": ["news"]}, "no topic"),
     ):
         with pytest.raises(Exception, match=word):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from engine.base.home import Home
 from engine.base.version import VERSION
 from engine.config.profile import Profile
 from engine.jobs.files import Progress, new_job_folder, write_progress
+from engine.runs.manifest import Manifest
 from engine.runs.record import create_run
 from engine.service.protocol import VersionError
 from engine.service.states import Job, State
@@ -241,7 +243,7 @@ def test_runs_are_read_again_only_when_their_files_change(tmp_path: Path) -> Non
 def test_a_checkpoint_with_a_damaged_manifest_is_passed_over_for_the_newest_epoch(tmp_path: Path) -> None:
     home = Home(tmp_path).create()
     create_run(home, "r", Profile())
-    for step, content in ((100, '{"epoch": 3}'), (200, "{")):
+    for step, content in ((100, json.dumps(asdict(Manifest(100, 3, 800, 0, 33, "a")))), (200, "{")):
         folder = home.run("r").checkpoint(step)
         folder.path.mkdir()
         folder.manifest.write_text(content)
