@@ -3,11 +3,10 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from engine.base.errors import UsageError, misused, unknown
-
-LabelKind = Literal["none", "class", "attributes"]
+from engine.config.names import LabelKind
 
 WORDS: Final = {
     "yes": 1.0, "true": 1.0, "on": 1.0, "no": -1.0, "false": -1.0, "off": -1.0, "unknown": 0.0, "any": 0.0

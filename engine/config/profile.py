@@ -9,8 +9,16 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from engine.base.errors import UsageError
-from engine.config.asked import LabelKind, check_asked, label_key, split_asked
-from engine.config.names import AttentionKind, BlockKind, Precision, RateSchedule, SpacingName, Weights
+from engine.config.asked import check_asked, label_key, split_asked
+from engine.config.names import (
+    AttentionKind,
+    BlockKind,
+    LabelKind,
+    Precision,
+    RateSchedule,
+    SpacingName,
+    Weights,
+)
 from engine.config.optimizers import OptimizerName
 from engine.config.recipes import RecipeName
 from engine.diffusion.names import LossKind, Prediction, Variance

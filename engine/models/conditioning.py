@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from engine.config.asked import LabelKind
+from engine.config.names import LabelKind
 
 
 class LabelEmbedding(nn.Module):

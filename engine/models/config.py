@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import get_args
 
-from engine.config.asked import LabelKind
-from engine.config.names import AttentionKind, BlockKind
+from engine.config.names import AttentionKind, BlockKind, LabelKind
 
 
 @dataclass(frozen=True)

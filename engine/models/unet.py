@@ -54,7 +54,7 @@ class Middle(nn.Module):
 class UNet(nn.Module):
     """x_t (N, C, H, W), t (N,) int64, y labels → what the objective predicts, (N, C, H, W).
 
-    y is as `engine.models.conditioning.LabelEmbedding` takes it, None for unknown; a network without labels ignores it.
+    y is as `LabelEmbedding` takes it, None for unknown; a network without labels ignores it.
 
     Every level hands its features across at its own resolution, full resolution included. The output starts
     at zero. With `activation_checkpointing` each block and each attention is computed again in the backward
