@@ -26,6 +26,7 @@ from engine.base.version import VERSION
 from engine.jobs.files import AHEAD
 from engine.service.address import place_socket
 from engine.service.commands import Commands
+from engine.service.database import UnwritableError
 from engine.service.dispatcher import Dispatcher
 from engine.service.launchers import launcher_named
 from engine.service.leftovers import sweep
@@ -35,7 +36,7 @@ from engine.service.queue import Queue
 from engine.service.server import Server
 from engine.service.settings import read_settings
 from engine.service.states import Intent
-from engine.service.store import StaleError, UnwritableError
+from engine.service.store import StaleError
 
 log = logging.getLogger(__name__)
 

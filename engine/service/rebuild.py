@@ -16,8 +16,8 @@ from engine.base.home import Home
 from engine.base.records import MissingError, read_object
 from engine.base.typed import Count, typed
 from engine.jobs.files import JobSpec, QueueWishes, is_running, list_job_folders, read_result, read_spec
+from engine.service.database import read_jobs
 from engine.service.states import ENDED, LIVE, Job, Priority, State, job_number
-from engine.service.store import read_jobs
 
 log = logging.getLogger(__name__)
 

@@ -21,13 +21,14 @@ from engine.base.scarcity import ScarceError, is_scarce
 from engine.device.place import VISIBLE
 from engine.jobs.files import Result, read_result
 from engine.service import machine, runs
+from engine.service.database import UnwritableError
 from engine.service.launchers.base import Launcher, Worker
 from engine.service.notices import Notices, is_told
 from engine.service.queue import Queue
 from engine.service.scheduling import fits
 from engine.service.settings import QueueSettings, read_settings
 from engine.service.states import LIVE, Intent, Job, State, job_number
-from engine.service.store import StaleError, UnwritableError
+from engine.service.store import StaleError
 from engine.service.verdict import after_interruption, judge
 
 log = logging.getLogger(__name__)

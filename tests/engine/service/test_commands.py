@@ -12,13 +12,14 @@ import pytest
 from engine.base.errors import UsageError
 from engine.jobs.files import list_job_folders
 from engine.service.commands import Commands
+from engine.service.database import UnwritableError
 from engine.service.dispatcher import Dispatcher
 from engine.service.launchers.local import LocalLauncher
 from engine.service.queue import Queue
 from engine.service.requests import REQUESTS
 from engine.service.server import Peer
 from engine.service.states import Intent, Job, State
-from engine.service.store import QueueStore, UnwritableError
+from engine.service.store import QueueStore
 
 from .support import make_home
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from engine.service import schema
+from engine.service.database import read_jobs
 from engine.service.launchers.local import process_of
 from engine.service.states import Job, State, Transition
-from engine.service.store import QueueStore, read_jobs
+from engine.service.store import QueueStore
 
 OLD = """
 CREATE TABLE jobs (id TEXT PRIMARY KEY, token TEXT UNIQUE, "kind" TEXT, "run" TEXT, "device" TEXT,

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.base.errors import BusyError, UserError
+from engine.service.database import PATH_LIMIT, UnwritableError
 from engine.service.job_states import STATES
 from engine.service.states import ENDED, Intent, Job, Priority, State
-from engine.service.store import PATH_LIMIT, QueueStore, StaleError, UnwritableError
+from engine.service.store import QueueStore, StaleError
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_token_makes_one_job(path: Path) -> None:
 def test_what_is_written_survives_a_kill_in_the_middle_of_the_next(path: Path) -> None:
     code = f"""
 import os, signal
-from engine.service.store import Store
+from engine.service.store import QueueStore as Store
 from engine.service.states import Job, State
 from pathlib import Path
 s = Store.open(Path({str(path)!r}))
@@ -145,7 +146,8 @@ def test_a_full_disk_changes_nothing_and_says_so(path: Path) -> None:
     code = f"""
 import resource
 from pathlib import Path
-from engine.service.store import Store, UnwritableError
+from engine.service.database import UnwritableError
+from engine.service.store import QueueStore as Store
 from engine.service.states import Job, State
 s = Store.open(Path({str(path)!r}))
 j = s.insert(Job("000001", "train"))
