@@ -204,7 +204,7 @@ class DdpmApp(Undoing, TerminalApp):
             return
         self.faults.append(f"{where}: {error!r}")
         log.error("%s failed", where, exc_info=error)
-        self.say(f"{where}: {type(error).__name__}: {error} (tui.log has the rest)", "bad")
+        self.say(f"{where}: {type(error).__name__}: {error} (tui.log has details)", "bad")
 
     def faulted(self, error: Exception) -> bool:
         """Of any widget. One is said and survived; a storm ends the app, as staying would only hide it."""
@@ -295,7 +295,7 @@ class DdpmApp(Undoing, TerminalApp):
         elif self.snapshot.engine.old:
             self.in_turn(self._restart_engine())
         else:
-            self.say("the engine is no older than this program", "dim")
+            self.say("the engine is not older than this program", "dim")
 
     async def _start_engine(self) -> None:
         from engine.client.sync import ensure_engine

@@ -29,8 +29,8 @@ class KilledError(DdpmError):
 
     def __init__(self, number: int) -> None:
         super().__init__(
-            f"the screen was ended by {signal.Signals(number).name}",
-            "the engine and its jobs go on; `ddpm-tui` opens the screen again",
+            f"the screen was stopped by {signal.Signals(number).name}",
+            "the engine and its jobs continue; `ddpm-tui` opens the screen again",
         )
         self.exit_code = 128 + number
 

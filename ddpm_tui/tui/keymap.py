@@ -47,16 +47,16 @@ KEYS: tuple[Key, ...] = (
     _go(1, "dashboard", "the running job, its curves and newest faces"),
     _go(2, "queue", "jobs in order: add, move, pause, cancel"),
     _go(3, "checkpoints", "runs, their branches and checkpoints"),
-    _go(4, "gallery", "drawn samples, large, and how they came out of noise"),
-    _go(5, "profiles", "what a run is made of: list, edit, diff"),
+    _go(4, "gallery", "samples, enlarged, with their denoising"),
+    _go(5, "profiles", "settings of runs: list, edit, diff"),
     _go(6, "compare", "several runs: curves, profiles, faces side by side"),
     _go(7, "data", "your pictures: add, look at, train on"),
     Key("app.help", "question_mark,f1", "app.help", "help", "every key of this screen"),
     Key(
         "app.palette", "ctrl+p", "app.command_palette", "palette", "find an action here by name", footer=False
     ),
-    Key("app.undo", "u", "app.undo", "undo", "take the last change back", footer=False),
-    Key("app.redo", "U", "app.redo", "redo", "do again what was taken back", footer=False),
+    Key("app.undo", "u", "app.undo", "undo", "undo the last change", footer=False),
+    Key("app.redo", "U", "app.redo", "redo", "redo the change that was undone", footer=False),
     Key("app.theme", "ctrl+t", "app.next_theme", "theme", "dark, light, colour-blind-safe", footer=False),
     Key("app.redraw", "ctrl+l", "app.redraw", "redraw", "draw everything again", footer=False),
     Key(
@@ -64,16 +64,16 @@ KEYS: tuple[Key, ...] = (
         "ctrl+r",
         "app.restart_engine",
         "restart engine",
-        "start a stopped engine, or renew one that is older than this program; its jobs go on",
+        "start a stopped engine, or replace an older one; its jobs continue",
         footer=False,
     ),
-    Key("app.quit", "q,ctrl+q", "app.quit", "quit", "leave; the engine goes on working"),
+    Key("app.quit", "q,ctrl+q", "app.quit", "quit", "quit; the engine keeps working"),
     Key(
         "app.commands",
         "at",
         "app.commands",
         "commands",
-        "what was done, as commands; errors in full; what u and U do",
+        "the session as commands; full errors; what u and U do",
         False,
     ),
     Key(
@@ -108,12 +108,12 @@ KEYS: tuple[Key, ...] = (
     Key("list.next_pane", "tab", "app.focus_next", "next pane", "to the next list or picture", footer=False),
     Key("list.previous_pane", "shift+tab", "app.focus_previous", "previous pane", "to the one before", False),
     # Dialogs.
-    Key("dialog.close", "escape", "close", "close", "back, without doing anything"),
-    Key("dialog.accept", "enter", "accept", "do it", "do what the dialog says"),
+    Key("dialog.close", "escape", "close", "close", "close without doing anything"),
+    Key("dialog.accept", "enter", "accept", "do it", "confirm the dialog"),
     Key("confirm.yes", "y", "answer(True)", "yes", "do it"),
     Key("confirm.no", "n,escape", "answer(False)", "no", "leave everything as it is"),
     # Dashboard.
-    Key("dashboard.demo", "d", "demo", "start the demo", "train built-in faces here for a few minutes"),
+    Key("dashboard.demo", "d", "demo", "start the demo", "train on built-in faces for a few minutes"),
     Key("dashboard.pause", "space", "pause", "pause", "pause or resume the shown job"),
     Key("dashboard.next_job", "n", "next_job", "next job", "show the next running job", footer=False),
     Key("dashboard.chart", "c", "focus_chart", "chart", "zoom, pan and inspect the chart by key, and back"),
@@ -125,14 +125,12 @@ KEYS: tuple[Key, ...] = (
         "earlier",
         "faces of an earlier epoch; the chart's cursor too",
     ),
-    Key(
-        "dashboard.later", "l,right", "scrub(1)", "later", "faces of a later epoch, at last the newest again"
-    ),
+    Key("dashboard.later", "l,right", "scrub(1)", "later", "faces of a later epoch, up to the newest"),
     Key("dashboard.log", "enter", "log", "log", "the shown job's log"),
     # Queue.
     Key("queue.add", "a", "add_training", "add", "queue chunks of training"),
     Key("queue.sample", "s", "add_sampling", "sample", "queue drawing pictures from a checkpoint"),
-    Key("queue.log", "enter", "log", "log", "what the worker said"),
+    Key("queue.log", "enter", "log", "log", "the worker's log"),
     Key("queue.pause", "space", "pause", "pause", "pause or resume the job"),
     Key(
         "queue.mark", "m", "mark", "mark", "mark it: pause, cancel and retry are about all marked jobs", False
@@ -141,29 +139,29 @@ KEYS: tuple[Key, ...] = (
     Key("queue.move_down", "J,shift+down", "move(1)", "later", "later in the queue"),
     Key("queue.move_up", "K,shift+up", "move(-1)", "earlier", "earlier in the queue"),
     Key("queue.cancel", "x", "cancel", "cancel", "cancel the job; a running one checkpoints first"),
-    Key("queue.retry", "r", "retry", "retry", "bring a failed or cancelled job back"),
-    Key("queue.hold", "H", "hold", "hold queue", "start no further job, or go on starting", footer=False),
-    Key("queue.ended", "e", "toggle_ended", "ended", "show or hide the jobs that are over"),
+    Key("queue.retry", "r", "retry", "retry", "queue a failed or cancelled job again"),
+    Key("queue.hold", "H", "hold", "hold queue", "start no further jobs, or resume", footer=False),
+    Key("queue.ended", "e", "toggle_ended", "ended", "show or hide finished jobs"),
     # Checkpoints.
     Key("checkpoints.branch", "b", "branch", "branch", "a new run from this checkpoint, with changes"),
     Key("checkpoints.sample", "s", "sample", "sample", "queue drawing pictures from this checkpoint"),
     Key("checkpoints.train", "a", "train", "train on", "queue more chunks of this run", footer=False),
     Key("checkpoints.mark", "space", "mark", "mark", "mark for comparing"),
     Key("checkpoints.compare", "c", "compare", "compare", "the marked ones side by side"),
-    Key("checkpoints.tag", "t", "tag", "tag", "give the checkpoint a name, or take it away"),
+    Key("checkpoints.tag", "t", "tag", "tag", "tag the checkpoint, or remove a tag"),
     Key(
         "checkpoints.delete",
         "d",
         "delete",
         "delete",
-        "to the trash, a whole run after a question; u brings it back",
+        "to the trash, a run after confirmation; u brings it back",
     ),
     Key("checkpoints.evaluate", "e", "evaluate", "evaluate", "queue the measures of quality"),
-    Key("checkpoints.export", "E", "export", "export", "weights and profile in one folder to take along"),
-    Key("checkpoints.details", "enter", "details", "details", "all there is to know about it", footer=False),
+    Key("checkpoints.export", "E", "export", "export", "write weights and profile to a folder"),
+    Key("checkpoints.details", "enter", "details", "details", "all details", footer=False),
     Key("checkpoints.verify", "v", "verify", "verify", "read every byte and check it", footer=False),
     Key("checkpoints.rename", "R", "rename", "rename run", "give the run another name", footer=False),
-    Key("measures.toggle", "space", "in_or_out", "in or out", "put the measure in, or take it out"),
+    Key("measures.toggle", "space", "in_or_out", "in or out", "select the measure, or deselect it"),
     # Gallery.
     Key("gallery.open", "enter", "open", "large", "one face large, or back to the page"),
     Key("gallery.earlier", "h,left", "scrub(-1)", "to noise", "one step towards noise"),
@@ -173,14 +171,14 @@ KEYS: tuple[Key, ...] = (
         "space",
         "play",
         "play",
-        "all faces of the page, or the large one, come out of noise",
+        "play the denoising of the page, or of the large face",
     ),
     Key(
         "gallery.predicted",
         "p",
         "predicted",
         "predicted",
-        "what the network takes for the face, or the noisy one",
+        "the predicted face, or the noisy one",
     ),
     Key("gallery.nearest", "n", "nearest", "nearest", "the nearest training faces beside it"),
     Key("gallery.film", "f", "film", "film", "the same faces through the epochs of the run"),
@@ -192,14 +190,14 @@ KEYS: tuple[Key, ...] = (
     Key("profiles.new", "n", "new", "new", "a new profile from this one"),
     Key("profiles.estimate", "m", "estimate", "estimate", "memory and time on this machine"),
     Key("profiles.train", "a", "train", "train", "queue a run of this profile"),
-    Key("profiles.diff", "space", "mark", "diff", "mark one, then see how another differs"),
-    Key("profiles.delete", "d", "delete", "delete", "a profile of yours, to the trash"),
-    Key("profiles.save", "ctrl+s", "save", "save", "save the form as a profile of yours"),
+    Key("profiles.diff", "space", "mark", "diff", "mark one, then show how others differ"),
+    Key("profiles.delete", "d", "delete", "delete", "move your profile to the trash"),
+    Key("profiles.save", "ctrl+s", "save", "save", "save the form as your own profile"),
     # The list of commands.
-    Key("commands.copy", "enter", "copy", "copy", "the line to the clipboard of the terminal"),
+    Key("commands.copy", "enter", "copy", "copy", "copy the line to the terminal's clipboard"),
     # The profile form, where letters are typed.
-    Key("form.save", "ctrl+s", "save", "save", "save as a profile of yours"),
-    Key("form.estimate", "ctrl+e", "estimate", "measure", "train a few steps here and time them"),
+    Key("form.save", "ctrl+s", "save", "save", "save as your own profile"),
+    Key("form.estimate", "ctrl+e", "estimate", "measure", "train a few steps and measure them"),
     Key(
         "form.next_choice", "tab", "choice(1)", "next choice", "the next value that is allowed", footer=False
     ),
@@ -211,10 +209,10 @@ KEYS: tuple[Key, ...] = (
     Key("form.changed", "ctrl+o", "changed", "changed only", "only the settings that were changed, or all"),
     Key("form.page_up", "pageup", "page(-1)", "page up", "a page up", footer=False),
     Key("form.page_down", "pagedown", "page(1)", "page down", "a page down", footer=False),
-    Key("form.undo", "ctrl+z", "back", "as before", "this setting as it was", footer=False),
+    Key("form.undo", "ctrl+z", "back", "as before", "reset this setting", footer=False),
     Key("form.leave", "escape", "leave", "leave", "without saving"),
     # Compare.
-    Key("compare.mark", "space", "mark", "show/hide", "put a run into the comparison, or take it out"),
+    Key("compare.mark", "space", "mark", "show/hide", "add a run to the comparison, or remove it"),
     Key("compare.fold", "enter", "fold", "fold", "show the runs of a study, or fold them away", footer=False),
     Key("compare.view", "v", "turn(1)", "view", "curves, profiles, faces, samples, figures"),
     Key("compare.view_before", "V", "turn(-1)", "view before", "the view before", footer=False),
@@ -222,12 +220,12 @@ KEYS: tuple[Key, ...] = (
     Key("compare.earlier", "h,left", "scrub(-1)", "earlier", "faces of an earlier epoch", footer=False),
     Key("compare.later", "l,right", "scrub(1)", "later", "faces of a later epoch", footer=False),
     Key("compare.sample", "s", "sample", "draw", "queue pictures of each from the same seeds"),
-    Key("compare.clear", "x", "clear", "clear", "take all out"),
+    Key("compare.clear", "x", "clear", "clear", "remove all"),
     # Data.
-    Key("data.add", "a", "add", "add pictures", "a folder or a zip, with completion"),
+    Key("data.add", "a", "add", "add pictures", "add a folder or a zip, with completion"),
     Key("data.train", "enter", "train", "train on it", "choose a profile and queue a run on this data set"),
-    Key("data.verify", "v", "verify", "verify", "read every packed byte; see whether the pictures changed"),
-    Key("data.remove", "d", "remove", "forget", "forget the data set; what was packed goes to the trash"),
+    Key("data.verify", "v", "verify", "verify", "check every packed byte, and for changed pictures"),
+    Key("data.remove", "d", "remove", "forget", "forget the data set; packed data goes to the trash"),
     Key("path.complete", "tab", "complete", "complete", "complete the path, or go to the next field"),
     Key("path.up", "up", "cursor(-1)", "up", "the folder above in the list", footer=False),
     Key("path.down", "down", "cursor(1)", "down", "the folder below in the list", footer=False),
@@ -236,10 +234,10 @@ KEYS: tuple[Key, ...] = (
     Key("chart.zoom_out", "minus", "zoom(2.0)", "zoom out", "a larger part of the run"),
     Key("chart.left", "h,left", "move(-1)", "left", "move the view or the cursor left", footer=False),
     Key("chart.right", "l,right", "move(1)", "right", "move the view or the cursor right", footer=False),
-    Key("chart.far_left", "H,shift+left", "move(-8)", "far left", "a good deal to the left", footer=False),
-    Key("chart.far_right", "L,shift+right", "move(8)", "far right", "a good deal to the right", footer=False),
+    Key("chart.far_left", "H,shift+left", "move(-8)", "far left", "far to the left", footer=False),
+    Key("chart.far_right", "L,shift+right", "move(8)", "far right", "far to the right", footer=False),
     Key("chart.first", "home", "first", "first", "to the first point", footer=False),
-    Key("chart.follow", "end,f", "follow", "follow", "to the newest point, and stay with it", footer=False),
+    Key("chart.follow", "end,f", "follow", "follow", "to the newest point, and follow it", footer=False),
     Key("chart.fit", "0", "fit", "all", "the whole run again"),
     Key("chart.inspect", "i", "inspect", "inspect", "read values at a cursor"),
     Key("chart.log", "y", "toggle_log", "log", "logarithmic or linear axis"),
@@ -247,7 +245,7 @@ KEYS: tuple[Key, ...] = (
     Key("chart.raw", "R", "toggle_raw", "raw", "show or hide the raw line", footer=False),
     Key("chart.rougher", "left_square_bracket", "smoother(-1)", "rougher", "less smoothing", footer=False),
     Key("chart.smoother", "right_square_bracket", "smoother(1)", "smoother", "more smoothing", footer=False),
-    Key("chart.leave", "escape", "leave", "leave", "put the cursor away", footer=False),
+    Key("chart.leave", "escape", "leave", "leave", "hide the cursor", footer=False),
     # Pictures, where they have the focus: a page of them, one through time, a denoising.
     Key("faces.left", "h,left", "move(-1, 0)", "left", "the picture to the left", footer=False),
     Key("faces.right", "l,right", "move(1, 0)", "right", "the picture to the right", footer=False),
@@ -259,7 +257,7 @@ KEYS: tuple[Key, ...] = (
     Key("faces.last", "end", "jump(-1)", "last", "the last picture", footer=False),
     Key("faces.larger", "plus,equals_sign", "zoom(1)", "larger", "fewer and larger pictures"),
     Key("faces.smaller", "minus", "zoom(-1)", "smaller", "more and smaller pictures"),
-    Key("faces.fit", "0", "fit", "fit", "as large as lets all of them in", footer=False),
+    Key("faces.fit", "0", "fit", "fit", "the largest size at which all fit", footer=False),
     Key("faces.open", "enter", "choose", "open", "the picture large"),
     Key("film.earlier", "h,left", "move(-1)", "earlier", "an earlier moment"),
     Key("film.later", "l,right", "move(1)", "later", "a later moment"),
@@ -322,18 +320,18 @@ def read_keymap(path: Path) -> tuple[dict[str, str], list[str]]:
     """
     try:
         if why := distrust(path):
-            return {}, [f"{path.name} is not obeyed, so all keys are the usual ones: {why}"]
+            return {}, [f"{path.name} is not used, so the default keys apply: {why}"]
         content = read_toml(path, "the keymap")
     except FileNotFoundError:
         return {}, []
     except (OSError, TomlError) as error:
-        return {}, [f"{path.name} cannot be read, so all keys are the usual ones ({error})"]
+        return {}, [f"{path.name} cannot be read, so the default keys apply ({error})"]
     found: dict[str, str] = {}
     problems: list[str] = []
     for key_id, value in _flat(content):
         if key_id not in BY_ID:
             close = nearest(key_id, BY_ID)
-            problems.append(f"{key_id} is no action" + (f" (did you mean {close}?)" if close else ""))
+            problems.append(f"{key_id} is not an action" + (f" (did you mean {close}?)" if close else ""))
             continue
         keys = [str(k).strip() for k in value] if isinstance(value, list) else str(value).split(",")
         named = [key_name(key.strip()) for key in keys]

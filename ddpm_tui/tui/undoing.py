@@ -37,7 +37,7 @@ class Undoing:
         if not await self._can(change.check, change):
             return
         if asks:
-            why = "It was done on another screen or a while ago, or something else was tried since."
+            why = "It was done on another screen or a while ago, or another action failed since."
             question = Confirm(f"Undo: {change.said}?", why, "undo it", "keep it as it is")
             await self.push_screen(  # type: ignore[attr-defined]
                 question, lambda yes: self.in_turn(self._take_back(change)) if yes else None
@@ -75,7 +75,7 @@ class Undoing:
     def action_redo(self) -> None:
         change = self.undo.take_again()
         if change is None:
-            self.say("nothing was undone that could be done again", "dim")
+            self.say("nothing to redo", "dim")
         else:
             self.in_turn(self._redo(change))
 
@@ -85,6 +85,6 @@ class Undoing:
             with self.undo.redoing():
                 await change.again()
         except DdpmError as error:
-            self.say(f"cannot do it again: {error}", "bad")
+            self.say(f"cannot redo: {error}", "bad")
         except Exception as error:
             self.report(error, "redo")

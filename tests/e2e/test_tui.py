@@ -211,7 +211,7 @@ def test_a_killed_app_loses_nothing_and_a_new_one_shows_the_same(home: Home) -> 
         app.wait("train tiny-1 to epoch 4000", "loss of tiny-1", timeout=90)
         os.kill(app.screen_pid, signal.SIGKILL)
         assert app.status() == 128 + signal.SIGKILL
-        assert "the screen was ended by SIGKILL" in app.text
+        assert "the screen was stopped by SIGKILL" in app.text
         assert not app.terminal.modes & LEFT_BEHIND
         assert termios.tcgetattr(app.fd) == before
     assert state_of(home, "train") == "running"

@@ -134,5 +134,5 @@ def test_a_form_closed_in_the_same_packet_asked_once(home: Home) -> None:
         app.wait("Nothing is running", "idle")
         send(app, b"2a\r" + b"H" + b"u")
         wait_for(lambda: count_jobs(home)() >= 1, timeout=60)
-        app.wait("undone: the queue goes on", timeout=60)
+        app.wait("undone: the queue continues", timeout=60)
         assert count_jobs(home)() == 1

@@ -80,7 +80,7 @@ def test_what_cannot_be_is_refused_before_a_worker_starts(home: Home) -> None:
         api.train("celeba32", to_epoch=0)
     with pytest.raises(UserError, match="nothing"):
         api.load("nothing")
-    with pytest.raises(UserError, match="holds no exported checkpoint"):
+    with pytest.raises(UserError, match="has no exported checkpoint"):
         api.load(Path("nothing"))
     run = make_run(home, "r")
     with FileLock.acquire(run.lock, "run 'r'"), pytest.raises(BusyError, match="is being trained"):

@@ -47,7 +47,7 @@ def _said(app: "DdpmApp", reply: dict[str, Any], kind: str) -> None:
     says = "; ".join(sentences)
     job = reply.get("job") or {}
     if not reply.get("added"):
-        app.say(says or f"nothing was added for {kind}", "warn")
+        app.say(says or f"nothing was added: {kind}", "warn")
         return
     job_id = str(job.get("id", ""))
     number = job_number(job_id)

@@ -112,7 +112,7 @@ class CheckpointChanges:
         if problem:
             self.app.say(f"{name} is damaged: {problem.replace(f'{info.folder.path}/', '')}", "bad")
         else:
-            self.app.say(f"{name} is whole, byte for byte")
+            self.app.say(f"{name} is intact")
 
     async def export(self, run: RunFolder, info: "CheckpointInfo", target: Path) -> None:
         from engine.runs.export import export_checkpoint

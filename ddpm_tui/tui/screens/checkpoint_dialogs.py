@@ -48,7 +48,7 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
             yield Static(f"Branch from {self._run.name}@{self._info.step}", classes="question", markup=False)
             yield Static("name of the new run", classes="hint", markup=False)
             yield TextLine(id="name")
-            yield Static("changes, as section.key=value with blanks between", classes="hint", markup=False)
+            yield Static("changes: section.key=value, separated by spaces", classes="hint", markup=False)
             yield TextLine(id="changes")
             yield Static("", id="says", classes="hint", markup=False)
             keys = self.keys_line(("dialog.accept", "do it"), ("tab", "next field"), ("dialog.close", "back"))
@@ -132,7 +132,7 @@ def _here(error: DdpmError) -> str:
 
 
 def tag_question(run: RunFolder, info: "CheckpointInfo") -> Ask:
-    hint = f"has {', '.join(info.tags)}; the same word again takes it away" if info.tags else "one word"
+    hint = f"has {', '.join(info.tags)}; enter one again to remove it" if info.tags else "one word"
     return Ask(f"Tag {run.name}@{info.step}", "", hint, lambda tag: check_name("tag", tag))
 
 
@@ -142,7 +142,7 @@ def export_question(run: RunFolder, info: "CheckpointInfo") -> Ask:
 
     def check(text: str) -> None:
         if whole_path(text).exists():
-            raise UserError(f"there is already something at {text}", "choose another folder")
+            raise UserError(f"{text} already exists", "choose another folder")
 
     return Ask(f"Export {run.name}@{info.step} to", target, hint, check)
 
@@ -154,7 +154,7 @@ def whole_path(text: str) -> Path:
     except RuntimeError as error:  # ~somebody
         raise UserError(f"{text}: {error}") from None
     if not path.is_absolute():
-        raise UserError(f"{text!r} is no whole path", "begin it with / or ~/")
+        raise UserError(f"{text!r} is not an absolute path", "begin with / or ~/")
     return path
 
 

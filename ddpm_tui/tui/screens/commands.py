@@ -19,7 +19,7 @@ class CommandLog(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box wide tall"):
-            yield Static("What was done, as commands", classes="question", markup=False)
+            yield Static("The session as commands", classes="question", markup=False)
             yield Table([Column("", 5), Column("", 40, grow=1)], header=False)
             yield Sheet(id="whole")
             yield Sheet(id="undoes")
@@ -36,7 +36,7 @@ class CommandLog(Dialog[None]):
             Row(str(place), ((clock(when), "dim"), (text, tone) if tone else ("$ " + text, "accent")))
             for place, (when, text, tone) in enumerate(self.ddpm.echoes)
         ]
-        nothing: list[Line] = [[("nothing was done in this session", "dim")]]
+        nothing: list[Line] = [[("nothing was changed in this session", "dim")]]
         self.query_one(Table).show(list(reversed(rows)), nothing)
         self.query_one(Table).focus()
         self.query_one("#undoes", Sheet).show(self._undoes)

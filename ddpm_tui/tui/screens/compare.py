@@ -209,7 +209,7 @@ class CompareScreen(BaseScreen):
         elif run is not None and run.problem:
             self.ddpm.say(f"{run.name}: {run.problem}", "bad")
         elif len(self._subjects) >= MOST:
-            self.ddpm.say(f"{MOST} at once are enough to tell apart; take one out first", "warn")
+            self.ddpm.say(f"{MOST} runs at most; remove one first", "warn")
         else:
             self._subjects.append(subject)
         if self._faces is not None:

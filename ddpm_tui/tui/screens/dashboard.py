@@ -248,14 +248,14 @@ class DashboardScreen(BaseScreen):
 
         view = self.snapshot.job(self._job)
         if view is None:
-            self.ddpm.say("no job is at work", "dim")
+            self.ddpm.say("no job is running", "dim")
         else:
             self.attempt(pause_or_resume(self.ddpm, [view]))
 
     def action_next_job(self) -> None:
         live = [view.id for view in self.snapshot.live]
         if len(live) < 2:
-            self.ddpm.say("no other job is at work", "dim")
+            self.ddpm.say("no other job is running", "dim")
             return
         at = live.index(self._job) if self._job in live else -1
         self._job = live[(at + 1) % len(live)]
@@ -277,7 +277,7 @@ class DashboardScreen(BaseScreen):
 
         view = self.snapshot.job(self._job)
         if view is None:
-            self.ddpm.say("no job is at work", "dim")
+            self.ddpm.say("no job is running", "dim")
         else:
             self.app.push_screen(LogView(self.ddpm.home.job(view.id), view.title))
 

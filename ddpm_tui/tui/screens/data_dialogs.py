@@ -44,7 +44,7 @@ class AddData(Dialog[dict[str, Any]]):
             yield Table(
                 [Column("", 30, grow=1)],
                 header=False,
-                empty=[[("no folder or zip begins so", "dim")]],
+                empty=[[("no folder or zip begins with this", "dim")]],
             )
             with Horizontal(classes="fields"):
                 for name, label, value, width in (
@@ -70,7 +70,7 @@ class AddData(Dialog[dict[str, Any]]):
         path.select_on_focus = False
         path.action_end()
         self._list()
-        self._tell("folders may be nested; everything that is no picture is counted and left out")
+        self._tell("subfolders are included; files that are not pictures are counted and left out")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.input.id == "path":
@@ -142,7 +142,7 @@ class AddData(Dialog[dict[str, Any]]):
         if not size.isdecimal() or not least <= int(size) <= most:
             raise UserError(f"pixels: {size!r} is not a whole number from {least} to {most}")
         if not value("path"):
-            raise UserError("no path is given", "type where your pictures are")
+            raise UserError("the path is missing", "type the path of your pictures")
         return {
             "path": str(Path(value("path")).expanduser()),
             "name": value("field-name") or None,

@@ -253,7 +253,7 @@ class GalleryView(GalleryPage):
             which = f"only of the first {kept}" if kept else "of none of these"
             raise UserError(
                 f"the denoising of this face was not kept, {which}",
-                f"{self._ddpm.key('gallery.again')} draws again; 'with trajectory' says of how many",
+                f"{self._ddpm.key('gallery.again')} draws again; 'with trajectory' sets the number",
             )
         player.action_play()
 

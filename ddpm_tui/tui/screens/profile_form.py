@@ -262,7 +262,7 @@ class ProfileForm(Dialog[str]):
         show = self.query_one(Costs).show
         profile = self._profile
         if profile is None:
-            show([("", "not a profile yet: see below")])
+            show([("", "not a valid profile yet: see below")])
             return
         facts = await asyncio.to_thread(counted, self.ddpm.home, profile)
         # The last figures stay until the new ones come, so that nothing jumps while one types.
@@ -280,7 +280,7 @@ class ProfileForm(Dialog[str]):
 
     def action_estimate(self) -> None:
         if self._profile is None:
-            self.query_one("#says", Static).update("mend it first: " + self._problem[1])
+            self.query_one("#says", Static).update("fix it first:  " + self._problem[1])
             return
         self._stop.set()
         self._stop = threading.Event()
@@ -330,6 +330,6 @@ class ProfileForm(Dialog[str]):
         count = len(self._typed)
         question = f"Leave without saving {count} change{'s' if count > 1 else ''}?"
         self.app.push_screen(
-            Confirm(question, ", ".join(self._typed), "leave: the changes are lost", "go on with them"),
+            Confirm(question, ", ".join(self._typed), "leave: the changes are lost", "keep editing"),
             lambda yes: yes and self.dismiss(None),
         )

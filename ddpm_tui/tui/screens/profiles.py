@@ -262,7 +262,7 @@ class ProfilesScreen(BaseScreen):
         self, entry: "ProfileEntry", text: str, question: str = "Name of your profile", hint: str = ""
     ) -> Ask:
         """Asks under which name of the user's `text` is to be saved, and saves it."""
-        hint = hint or "shipped ones stay as they are"
+        hint = hint or "included ones stay unchanged"
         ask = Ask(question, f"my-{entry.name}", hint, self._changes.check_free)
         ask.do = lambda name: self._changes.save(name, text)
         return ask
@@ -290,7 +290,7 @@ class ProfilesScreen(BaseScreen):
         entry = self._chosen()
         if not entry.own:
             raise UserError(
-                f"{entry.name} is shipped with the program", "only profiles of yours can be deleted"
+                f"{entry.name} is included with the program", "only your own profiles can be deleted"
             )
         self.attempt(self._changes.delete(entry))
 

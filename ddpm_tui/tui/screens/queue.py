@@ -114,7 +114,7 @@ class QueueScreen(BaseScreen):
         if times.done is not None:
             said.append(f"all done {clock(times.done)}")
         elif active and self.snapshot.engine.on_hold:
-            said.append("on hold: nothing new starts")
+            said.append("on hold: no new jobs start")
         entitle(self.query_one("#jobs-box"), f" queue · {' · '.join(said)} " if said else " queue ")
 
     def _about(self) -> None:
@@ -229,10 +229,10 @@ class QueueScreen(BaseScreen):
         view = self._chosen()
         ids = [v.id for v in self.snapshot.jobs if not v.job.over]
         if view.id not in ids:
-            raise UserError(f"job {job_number(view.id)} is {view.state}", "only waiting jobs have a place")
+            raise UserError(f"job {job_number(view.id)} is {view.state}", "only waiting jobs can be moved")
         at = ids.index(view.id)
         if not 0 <= at + by < len(ids):
-            self.ddpm.say("it is at the end already" if by > 0 else "it is the first already", "dim")
+            self.ddpm.say("it is already the last" if by > 0 else "it is already the first", "dim")
             return
         self.attempt(self._move(view.id, ids, at, by))
 
@@ -255,7 +255,7 @@ class QueueScreen(BaseScreen):
 
     async def _hold(self, on: bool) -> None:
         await asks.ask(self.ddpm, "hold_queue", on=on)
-        goes, holds = "the queue goes on", "no further job is started"
+        goes, holds = "the queue continues", "no further job is started"
         says, said = (holds, goes) if on else (goes, holds)
         self.ddpm.say(says, "warn" if on else "good")
         back = partial(asks.ask, self.ddpm, "hold_queue", on=not on)

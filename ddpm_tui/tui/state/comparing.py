@@ -97,7 +97,7 @@ def settings(home: Home, subjects: Sequence[Compared]) -> ComparisonTable:
             row[place] = value_text(right, "–")
     rows = tuple(Line(key, tuple(Cell((v,)) for v in values)) for key, values in sorted(keys.items()))
     if len(subjects) < 2:
-        return ComparisonTable(note="put two runs in to see how their profiles differ")
+        return ComparisonTable(note="add two runs to compare their profiles")
     return ComparisonTable(rows, "" if rows else "their profiles are the same")
 
 

@@ -86,7 +86,7 @@ class Setting:
 
 def settings() -> list[Setting]:
     """Every key that a profile can have, in the order of its file."""
-    found = [Setting("description", "what it is for, in a line")]
+    found = [Setting("description", "a description in one line")]
     for section, model in SECTIONS.items():
         for name, field in model.model_fields.items():
             found.append(Setting(f"{section}.{name}", field.description or "", _choices(field.annotation)))

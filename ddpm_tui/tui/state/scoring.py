@@ -54,7 +54,7 @@ def estimate(known: KnownTimes, measures: Sequence[str], n: int, steps: int) -> 
         untimed.insert(0, "drawing")
     seconds += drawing or 0.0
     if not seconds:
-        return "how long is not known, nothing was drawn or scored here yet"
+        return "unknown duration: nothing was drawn or scored here yet"
     said = f"about {duration(seconds)}"
     if drawing is not None:
         said += f", drawing {duration(drawing)} of it"

@@ -36,7 +36,7 @@ def missing(snapshot: Snapshot, key: Callable[[str], str]) -> list[Line]:
         return [[(" the engine was stopped, so nothing is trained: ", "warn"), start, (" starts it", "dim")]]
     free = snapshot.meters.disk_free
     if free is not None and free < LOW_DISK:
-        ways = "`ddpm-tui queue disk` says what takes it, `ddpm-tui trash purge` frees what was deleted"
+        ways = "`ddpm-tui queue disk` shows what uses it, `ddpm-tui trash purge` empties the trash"
         return [[(f" the disk is nearly full: {size(free)} free; ", "warn"), (ways, "dim")]]
     if snapshot.engine.on_hold:
         hold = (key("queue.hold"), "accent bold")
@@ -47,7 +47,7 @@ def missing(snapshot: Snapshot, key: Callable[[str], str]) -> list[Line]:
                 queue,
                 " ",
                 hold,
-                (" lets it go on", "dim"),
+                (" resumes it", "dim"),
             ]
         ]
     return []

@@ -145,7 +145,7 @@ def test_a_small_folder_on_a_disk_of_others_is_taken_without_its_broken_pictures
     add = ("data", "add", str(folder), "--name", "dots", "--size", "8")
     refused = cli(*add)
     assert refused.code == 1
-    assert "add the data set again, or with --leave-out-broken" in refused.err
+    assert "add the data set again, or use --leave-out-broken" in refused.err
     assert "61 pictures" in cli(*add, "--leave-out-broken").out
     assert cli("data", "add", str(folder), "--name", "dots", "--size", "16").code == 1
 

@@ -341,7 +341,7 @@ async def test_an_older_engine_is_shown_and_a_key_restarts_it(
     async with app.run_test(size=(120, 30)) as pilot:
         await pilot.press("ctrl+r")
         await pilot.pause()
-        assert "the engine is no older than this program" in screen_text(app)
+        assert "the engine is not older than this program" in screen_text(app)
         assert restarted == []
         app.store.set(replace(snapshot, engine=EngineStatus("connected", version="0.0.9", old=True)))  # type: ignore[attr-defined]
         await pilot.pause()

@@ -13,7 +13,7 @@ from tests.ddpm_tui.tui.test_app import screen_text
     ("text", "said"),
     [
         ("[queue\n", "cannot be read"),
-        ('[queue]\nad = "p"\n', "queue.ad is no action (did you mean queue.add?)"),
+        ('[queue]\nad = "p"\n', "queue.ad is not an action (did you mean queue.add?)"),
         ('[queue]\nadd = "hyper+p"\n', "'hyper+p' is not a key"),
         ('[queue]\nadd = "x"\n', "'x' is already queue.cancel"),
         ("[queue]\nadd = 7\n[app]\nhelp = []\n", "(and 1 more)"),

@@ -72,9 +72,9 @@ async def test_undo_and_redo_say_what_they_do_and_go_both_ways(tmp_path: Path) -
         await it.press("U")
         assert [len(it.link.asked(do)) for do in ("pause", "resume")] == [2, 1]
         assert "u undo: job 12 is resumed" in await it.press("1", "2"), "done again is one thing to take back"
-        assert "nothing was undone" in await it.press("U")
+        assert "nothing to redo" in await it.press("U")
         await it.press("u", "y", "H")
-        assert "nothing was undone" in await it.press("U"), "another action came between"
+        assert "nothing to redo" in await it.press("U"), "another action came between"
 
 
 async def test_a_deleted_checkpoint_comes_back_and_goes_again(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ async def test_leaving_a_changed_form_says_what_each_key_does(tmp_path: Path) ->
         assert app.screen.query_one("#value").value == "9", "what is typed replaces, as in every field"  # type: ignore[attr-defined]
         await pilot.press("escape")
         await pilot.pause(0.2)
-        assert "y leave: the changes are lost   n go on with them" in screen_text(app)
+        assert "y leave: the changes are lost   n keep editing" in screen_text(app)
 
 
 async def test_what_is_busy_is_no_warning_and_full_memory_is(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ async def test_a_banner_says_what_is_missing_and_the_key_that_mends_it(tmp_path:
         await until(pilot, lambda: "the disk is nearly full: 900 MB free" in screen_text(app))
         app.store.set(replace(empty(), engine=EngineStatus("connected", on_hold=True)))  # type: ignore[attr-defined]
         await until(
-            pilot, lambda: "the queue is on hold, so no job starts: 2 H lets it go on" in screen_text(app)
+            pilot, lambda: "the queue is on hold, so no job starts: 2 H resumes it" in screen_text(app)
         )
         app.store.set(empty())  # type: ignore[attr-defined]
         await until(pilot, lambda: "on hold" not in screen_text(app))

@@ -1,4 +1,4 @@
-"""What another user can have written is not obeyed, and it is said whose it is."""
+"""What another user can have written is not used, and it is said whose it is."""
 
 import os
 from pathlib import Path
@@ -95,4 +95,4 @@ def test_doctor_warns_of_every_open_folder(home: Home) -> None:
     said = [f"{f.what} → {f.hint}" for f in doctor.state(home) if f.level == "warning"]
     for folder in (home.root, home.profiles, home.jobs):
         assert any(f"everybody can write to {folder} " in line for line in said), said
-    assert any("is not obeyed" in line for line in said)
+    assert any("is not used" in line for line in said)

@@ -55,7 +55,7 @@ def test_a_disk_without_room_for_a_note_leaves_a_way_out(
         disk.setattr(Path, "mkdir", full) if refusing == "mkdir" else disk.setattr("os.fsync", full)
         disk.setattr(Home, "create", lambda home: home)
         with pytest.raises(
-            DiskFullError, match=f"no room to write .* — `rm -r {run.path}` deletes it at once"
+            DiskFullError, match=f"no room to write .* — `rm -r {run.path}` deletes it permanently"
         ):
             discard(home, "run", "r", run.path)
     assert (run_names(home), list(home.trash.iterdir())) == (["r"], [])

@@ -83,13 +83,13 @@ def test_only_the_weights_that_were_exported(elsewhere: Home, tmp_path: Path) ->
 
 
 def test_folders_that_hold_no_whole_export(elsewhere: Home, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no exported checkpoint"):
+    with pytest.raises(UserError, match="has no exported checkpoint"):
         read_export(tmp_path / "nothing")
     job = new_job_folder(elsewhere, "sample", None, {"checkpoint": str(tmp_path / "gone"), "n": 2}, "cpu")
     assert work(job).returncode == 1
     ended = read_result(job)
     assert ended is not None
-    assert (ended.outcome, ended.message) == ("failed", f"{tmp_path / 'gone'} holds no exported checkpoint")
+    assert (ended.outcome, ended.message) == ("failed", f"{tmp_path / 'gone'} has no exported checkpoint")
     export = read_export(tmp_path / "exported")
     weights = export.folder.weights.read_bytes()
     export.folder.weights.write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))

@@ -43,7 +43,7 @@ def test_a_named_checkpoint_cannot_be_deleted(
     home: Home, kind: str, run: str, args: dict[str, Any], state: State
 ) -> None:
     queue(home, Job("000003", kind, run, args=args, state=state))
-    with pytest.raises(BusyError, match="named by job 3 ") as refused:
+    with pytest.raises(BusyError, match="needed by job 3 ") as refused:
         discard_checkpoint(home, home.run("r"), home.run("r").checkpoint(7))
     assert "queue cancel 3" in (refused.value.hint or "")
     discard_checkpoint(home, home.run("r"), home.run("r").checkpoint(14))
@@ -57,7 +57,7 @@ def test_a_job_that_is_over_keeps_nothing(home: Home, state: State) -> None:
 
 def test_a_foreground_job_keeps_it_as_long_as_its_worker_lives(home: Home) -> None:
     folder = new_job_folder(home, "sample", "r", {"checkpoint": "r@7"}, foreground=True)
-    running = r"named by job 1 \(sample r@7, running\)"
+    running = r"needed by job 1 \(sample r@7, running\)"
     with FileLock.acquire(folder.lock, "job"), pytest.raises(BusyError, match=running):
         discard_checkpoint(home, home.run("r"), home.run("r").checkpoint(7))
     # Killed: it has left neither a result nor a lock.

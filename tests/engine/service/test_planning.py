@@ -213,7 +213,7 @@ def test_an_exported_folder_is_looked_at_when_it_is_queued(home: Home, tmp_path:
         ("sample", {"weights": "raw"}, "the export has the ema weights"),
         ("sample", {"steps": 51}, "--steps 51"),
         ("evaluate", {}, "learned from are needed: no data set named 'dots'"),
-        ("sample", {"checkpoint": str(tmp_path)}, "holds no exported checkpoint"),
+        ("sample", {"checkpoint": str(tmp_path)}, "has no exported checkpoint"),
     ):
         with pytest.raises(UserError, match=said):
             plan_job(home, [], kind, {**args, **more})

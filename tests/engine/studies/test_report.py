@@ -114,7 +114,7 @@ def test_a_study_from_nothing_to_its_report(home: Home, tmp_path: Path) -> None:
     check_settings(home, redrawn, False)
     changed = study(home, LOSSES.replace("loss=l2", 'loss=l2", "optim.lr=0.5'))
     with pytest.raises(
-        UserError, match=r"'tried.l2.s0' was made with other settings: optim.lr is 0.\d+, and"
+        UserError, match=r"'tried.l2.s0' was created with other settings: optim.lr is 0.\d+, and"
     ):
         check_settings(home, changed, False)
     assert [step.run for step in steps(home, changed, False) if not step.done][::2] == [
@@ -123,7 +123,7 @@ def test_a_study_from_nothing_to_its_report(home: Home, tmp_path: Path) -> None:
     ]
     half = write_report(home, changed, False, out, "cmd")
     assert [bool(outcome.figures) for outcome in half.outcomes] == [True, False]
-    assert half.missing[0].startswith("l2: tried.l2.s0 was made with other settings (optim.lr is ")
+    assert half.missing[0].startswith("l2: tried.l2.s0 was created with other settings (optim.lr is ")
     with pytest.raises(UserError, match="epochs is 1, and the study has 2"):
         write_report(home, study(home, LOSSES.replace("epochs = 1", "epochs = 2")), False, out, "cmd")
 

@@ -173,9 +173,9 @@ async def test_an_export_goes_where_the_whole_path_says(home, tmp_path):
     async with shown(home) as (app, pilot):
         await pilot.press("E")
         await pilot.press("ctrl+a", "ctrl+k", *"here", "enter")
-        await until(pilot, lambda: "is no whole path" in text(app))
+        await until(pilot, lambda: "is not an absolute path" in text(app))
         await pilot.press("ctrl+a", "ctrl+k", *str(tmp_path), "enter")
-        await until(pilot, lambda: "there is already something" in text(app))
+        await until(pilot, lambda: "already exists" in text(app))
         assert not app.faults
 
 
@@ -287,7 +287,7 @@ async def test_verify_reads_every_byte(home):
         await pilot.press("v")
         await until(pilot, lambda: "SHA-256 differs" in text(app))
         await pilot.press("j", "v")
-        await until(pilot, lambda: "faces-1@200 is whole, byte for byte" in text(app))
+        await until(pilot, lambda: "faces-1@200 is intact" in text(app))
 
 
 async def test_export_writes_weights_and_profile(home, tmp_path_factory):

@@ -80,7 +80,7 @@ async def test_measures_without_samples_draw_none(home):
         app.store.link.answers["add"] = {"job": {"id": "000007"}, "says": [], "added": True}
         await show(app, pilot)
         await pilot.press("e")
-        await until(pilot, lambda: "how long is not known" in said(app))
+        await until(pilot, lambda: "unknown duration" in said(app))
         await pilot.press("j", "j", "j", "space", "j", "space", "enter")
         await until(pilot, lambda: app.store.link.asked("add"))
         assert app.store.link.asked("add")[-1]["args"] == {
@@ -94,7 +94,7 @@ async def test_a_terminal_that_shrinks_meanwhile_keeps_the_fields_in_sight(home)
     async with opening as pilot:
         await show(app, pilot)
         await pilot.press("e")
-        await until(pilot, lambda: "how long is not known" in said(app))
+        await until(pilot, lambda: "unknown duration" in said(app))
         await pilot.resize_terminal(60, 18)
         await until(pilot, lambda: "weights ema" in text(app) and "enter do it" in text(app))
         await pilot.resize_terminal(80, 24)

@@ -214,7 +214,7 @@ async def test_sets_of_exported_checkpoints_stand_below_those_of_runs(home, expo
         await pilot.press("enter")
         await until(pilot, lambda: app.screen.view.mode == "large" and player(app).frame == 2)
         await pilot.press("n")
-        await until(pilot, lambda: "/else/where/faces holds no exported checkpoint" in text(app))
+        await until(pilot, lambda: "/else/where/faces has no exported checkpoint" in text(app))
         assert not app.faults
 
 

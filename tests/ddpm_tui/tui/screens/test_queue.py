@@ -99,7 +99,7 @@ async def test_what_cannot_be_done_is_said_and_not_asked(tmp_path: Path) -> None
     async with Opened(tmp_path, filled(tmp_path)) as it:
         assert "job 10 is done already" in await it.press("g", "x")
         assert "r brings it back" in await it.press("space")
-        assert "only waiting jobs have a place" in await it.press("J")
+        assert "only waiting jobs can be moved" in await it.press("J")
         assert not it.link.requests
 
 
@@ -111,7 +111,7 @@ async def test_moving_names_the_neighbour_and_can_be_undone(tmp_path: Path) -> N
         assert it.link.asked("move")[1] == {"ids": ["000013"], "where": "000014"}
         await it.press("K")
         assert it.link.asked("move")[2] == {"ids": ["000013"], "where": "000012"}
-        assert "at the end already" in await it.press("G", "J")
+        assert "already the last" in await it.press("G", "J")
 
 
 async def test_the_whole_queue_can_be_held(tmp_path: Path) -> None:
