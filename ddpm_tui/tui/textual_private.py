@@ -1,6 +1,7 @@
 """Every use of a name that Textual keeps to itself, and why it is needed. No other module may touch one.
 
-When Textual changes, this is the file to look at; tests/ddpm_tui/test_keys_in_order.py shows what broke.
+When Textual changes, this is the file to look at: tests/ddpm_tui/tui/test_textual_private.py says which name is gone,
+tests/ddpm_tui/test_keys_in_order.py what it broke.
 """
 
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ __all__ = [
     "TerminalAnswer",
     "Update",
 ]
+
+HOLDS_FROM, HOLDS_TO = "8", "8.2.8"
+"""The oldest and the newest version of Textual with which all of this is known to hold."""
 
 Update = LayoutUpdate | ChopsUpdate
 """What a screen sends to be drawn: all of it, or the pieces that changed."""

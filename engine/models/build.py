@@ -74,13 +74,26 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         with shortage(), open(path, "rb"):
             pass  # safetensors says of a file that cannot be opened now that it is missing
-        return load_file(path)
+        tensors = load_file(path)
     except FileNotFoundError:
         raise DamagedError(f"{path} is missing") from None
     except (SafetensorError, OSError, ValueError) as error:
         if is_scarce(error):
             raise scarce(error, str(path)) from error
         raise DamagedError(f"{path} is not an intact safetensors file ({error})") from None
+    return {_name_now(name): tensor for name, tensor in tensors.items()}
+
+
+_OLDER_NAMES = {"enter": "conv_in", "shrink": "downsample", "grow": "upsample", "leave": "conv_out"}
+"""Modules of the network by the names that they had in earlier versions, whose files stay as they are."""
+
+
+def _name_now(name: str) -> str:
+    """Return the name of a weight ("enter.bias"), or of what an optimizer keeps for it ("exp_avg.enter.bias")."""
+    first, *rest = name.split(".", 2)
+    return ".".join(
+        [_OLDER_NAMES.get(first, first), *(_OLDER_NAMES.get(part, part) for part in rest[:1]), *rest[1:]]
+    )
 
 
 def check_fits(parameters: dict[str, nn.Parameter], weights: dict[str, Tensor], path: Path) -> None:

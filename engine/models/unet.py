@@ -67,25 +67,25 @@ class UNet(nn.Module):
         self.activation_checkpointing = False
         channels, up_channels = config.level_channels, config.up_channels
         self.time = TimeEmbedding(config.width, config.time_channels)
-        self.enter = nn.Conv2d(config.channels, channels[0], 3, padding=1)
+        self.conv_in = nn.Conv2d(config.channels, channels[0], 3, padding=1)
         before = (channels[0], *channels[:-1])
         self.down = nn.ModuleList(
             Level(config, a, b, kind) for a, b, kind in zip(before, channels, config.attention, strict=True)
         )
-        self.shrink = nn.ModuleList(nn.Conv2d(c, c, 3, stride=2, padding=1) for c in channels[:-1])
+        self.downsample = nn.ModuleList(nn.Conv2d(c, c, 3, stride=2, padding=1) for c in channels[:-1])
         self.middle = Middle(config, channels[-1])
         self.up = nn.ModuleList(
             Level(config, 2 * a, b, kind)
             for a, b, kind in zip(channels, up_channels, config.attention, strict=True)
         )
-        self.grow = nn.ModuleList(
+        self.upsample = nn.ModuleList(
             nn.ConvTranspose2d(deeper, c, 4, stride=2, padding=1)
             for c, deeper in zip(channels[:-1], up_channels[1:], strict=True)
         )
         self.norm = nn.GroupNorm(config.groups, channels[0])
-        self.leave = nn.Conv2d(channels[0], config.channels, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+        self.conv_out = nn.Conv2d(channels[0], config.channels, 3, padding=1)
+        nn.init.zeros_(self.conv_out.weight)
+        nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
         # The last to be made, so that all other weights begin as those of a network without labels.
         self.labels = (
             None
@@ -96,19 +96,19 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         run = self._run()
         time = self.time(t, None if self.labels is None else self.labels(y, len(x)))
-        h = self.enter(x)
+        h = self.conv_in(x)
         skips = []
         for index, level in enumerate(self.down):
             h = level(h, time, run)
             skips.append(h)
-            if index < len(self.shrink):
-                h = self.shrink[index](h)
+            if index < len(self.downsample):
+                h = self.downsample[index](h)
         h = self.middle(h, time, run)
         for index in reversed(range(len(self.up))):
-            if index < len(self.grow):
-                h = self.grow[index](h)
+            if index < len(self.upsample):
+                h = self.upsample[index](h)
             h = self.up[index](torch.cat([h, skips.pop()], dim=1), time, run)
-        out: Tensor = self.leave(nn.functional.silu(self.norm(h)))
+        out: Tensor = self.conv_out(nn.functional.silu(self.norm(h)))
         return out
 
     def _run(self) -> Run:

@@ -84,7 +84,7 @@ def inner_weights(model: nn.Module) -> list[Tensor]:
     Depthwise kernels are excluded because their channels are independent, and the layers of the time embedding
     because AdamW learns them equally well in less time.
     """
-    ends = {id(module) for name, module in model.named_children() if name in ("enter", "leave")}
+    ends = {id(module) for name, module in model.named_children() if name in ("conv_in", "conv_out")}
     return [
         module.weight
         for module in model.modules()

@@ -73,8 +73,8 @@ def test_a_new_network_answers_zero_and_learns_from_the_first_step() -> None:
     x, t = batch(model)
     assert (model(x, t) == 0).all()
     (model(x, t) - x).square().mean().backward()
-    assert model.leave.weight.grad is not None
-    assert model.leave.weight.grad.abs().max() > 0
+    assert model.conv_out.weight.grad is not None
+    assert model.conv_out.weight.grad.abs().max() > 0
 
 
 def test_pictures_and_times_are_each_their_own() -> None:
@@ -113,7 +113,7 @@ def test_the_skip_at_full_resolution_carries_single_pixels() -> None:
     """What the notebook lost: without the way through lower resolutions, a pixel still reaches its place."""
     model = tiny(attention=("none", "none"))
     with torch.no_grad():
-        for parameter in model.grow.parameters():
+        for parameter in model.upsample.parameters():
             parameter.zero_()
     x, t = batch(model)
     x.requires_grad_()

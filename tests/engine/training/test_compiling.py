@@ -44,10 +44,10 @@ def network() -> tuple[UNet, Any]:
 def test_the_trial_goes_backward_too_and_leaves_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     model, plan = network()
     reached = []
-    model.enter.weight.register_hook(lambda gradient: reached.append(gradient.shape))
+    model.conv_in.weight.register_hook(lambda gradient: reached.append(gradient.shape))
     monkeypatch.setattr(torch, "compile", lambda module: module)
     assert compiled(model, plan, (2, 3, 16, 16)) is model
-    assert reached == [model.enter.weight.shape]
+    assert reached == [model.conv_in.weight.shape]
     assert all(parameter.grad is None for parameter in model.parameters())
 
 

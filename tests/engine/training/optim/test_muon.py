@@ -94,7 +94,9 @@ def test_inner_weights_are_the_full_kernels_between_first_and_last_layer() -> No
         inner = {id(p) for p in inner_weights(unet)}
         for name, parameter in named.items():
             kernel = parameter.ndim == 4 and "depthwise" not in name
-            assert (id(parameter) in inner) is (kernel and not name.startswith(("enter.", "leave."))), name
+            assert (id(parameter) in inner) is (kernel and not name.startswith(("conv_in.", "conv_out."))), (
+                name
+            )
 
 
 def test_steps_are_those_of_torch_s_muon_and_adamw() -> None:
