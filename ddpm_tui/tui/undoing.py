@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from ddpm_tui.tui.state.undo import Change, Undo
+from ddpm_tui.tui.state.undo import UndoableChange, Undo
 from engine.base.errors import DdpmError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Undoing:
         else:
             self.in_turn(self._undo(change, asks=not self.undo.expected))
 
-    async def _undo(self, change: Change, asks: bool) -> None:
+    async def _undo(self, change: UndoableChange, asks: bool) -> None:
         """Refuse what cannot be taken back before asking; ask where something else may be meant."""
         from ddpm_tui.tui.screens.dialogs import Confirm
 
@@ -45,14 +45,14 @@ class Undoing:
         else:
             await self._take_back(change)
 
-    async def _take_back(self, change: Change) -> None:
+    async def _take_back(self, change: UndoableChange) -> None:
         if await self._can(change.back, change):
             self.undo.taken_back(change)
             await self.store.caught_up()
             more = f"; {self.key('app.redo')} does it again" if self.undo.next_again else ""
             self.say(f"undone: {change.said}{more}")
 
-    async def _can(self, do: Callable[[], object] | None, change: Change) -> bool:
+    async def _can(self, do: Callable[[], object] | None, change: UndoableChange) -> bool:
         """Do it; if it fails say why, and forget the change unless it may work later."""
         from engine.client.sync import NotRunningError
 
@@ -79,7 +79,7 @@ class Undoing:
         else:
             self.in_turn(self._redo(change))
 
-    async def _redo(self, change: Change) -> None:
+    async def _redo(self, change: UndoableChange) -> None:
         assert change.again is not None
         try:
             with self.undo.redoing():

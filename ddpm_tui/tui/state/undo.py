@@ -10,7 +10,7 @@ FRESH_S = 60.0
 
 
 @dataclass(frozen=True)
-class Change:
+class UndoableChange:
     """said: what undoing does, in words ("checkpoint 1200 is back") · back: does it; may raise DdpmError ·
     check: raises DdpmError if it cannot be done any more · does, again: what the action did, in words, and doing it
     once more, which pushes a change of its own · where, at: the screen and the moment it was made."""
@@ -28,11 +28,11 @@ class Undo:
     """A stack of the actions of this session, one entry each. here: the present screen and moment."""
 
     def __init__(self, here: Callable[[], tuple[str, float]] = lambda: ("", 0.0)) -> None:
-        self._changes: list[Change] = []
-        self._undone: list[Change] = []
+        self._changes: list[UndoableChange] = []
+        self._undone: list[UndoableChange] = []
         self._redoing = False
         self._here = here
-        self._group: list[Change] | None = None
+        self._group: list[UndoableChange] | None = None
         self._stale = False
 
     def __len__(self) -> int:
@@ -49,7 +49,7 @@ class Undo:
         return self._undone[-1].does if self._undone else ""
 
     @property
-    def last(self) -> Change | None:
+    def last(self) -> UndoableChange | None:
         """What would be taken back now."""
         return self._changes[-1] if self._changes else None
 
@@ -70,7 +70,7 @@ class Undo:
         does: str = "",
         again: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        change = Change(said, back, check, does, again, *self._here())
+        change = UndoableChange(said, back, check, does, again, *self._here())
         if self._group is not None:
             self._group.append(change)
             return
@@ -83,16 +83,16 @@ class Undo:
         """Something was tried since and came to nothing: the key is not meant for what was done before it."""
         self._stale = bool(self._changes)
 
-    def drop(self, change: Change) -> None:
+    def drop(self, change: UndoableChange) -> None:
         """It is taken back, or can never be."""
         self._changes = [kept for kept in self._changes if kept is not change]
 
-    def taken_back(self, change: Change) -> None:
+    def taken_back(self, change: UndoableChange) -> None:
         """It was taken back: it can be done again if it says how."""
         self.drop(change)
         self._undone = [*self._undone, change][-DEPTH:] if change.again else []
 
-    def take_again(self) -> Change | None:
+    def take_again(self) -> UndoableChange | None:
         """What is to be done again now; it is no longer kept here."""
         return self._undone.pop() if self._undone else None
 
@@ -120,7 +120,7 @@ class Undo:
                 again = self._all_again(said, parts) if all(part.again for part in parts) else None
                 self.push(said, _all_back(parts), does=f"all {len(parts)} again", again=again)
 
-    def _all_again(self, said: str, parts: list[Change]) -> Callable[[], Awaitable[None]]:
+    def _all_again(self, said: str, parts: list[UndoableChange]) -> Callable[[], Awaitable[None]]:
         async def again() -> None:
             with self.together(said):
                 for part in parts:
@@ -130,7 +130,7 @@ class Undo:
         return again
 
 
-def _all_back(parts: list[Change]) -> Callable[[], Awaitable[object]]:
+def _all_back(parts: list[UndoableChange]) -> Callable[[], Awaitable[object]]:
     async def back() -> None:
         for part in reversed(parts):
             await part.back()
