@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from ddpm_tui.tui.state.undo import UndoableChange, Undo
+from ddpm_tui.tui.state.undo import Undo, UndoableChange
 from engine.base.errors import DdpmError
 
 if TYPE_CHECKING:
