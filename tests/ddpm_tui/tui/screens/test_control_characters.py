@@ -27,6 +27,7 @@ KEYS = {
     "gallery": ("j", "enter", "n", "escape", "d", "escape"),
     "profiles": ("j", "enter", "escape", "space", "j", "n", "escape", "G", "d", "escape"),
     "compare": ("space", "j", "space", "v", "v", "v", "v", "v"),
+    "data": ("j", "enter", "escape", "a", "escape", "v", "d", "escape", "at", "escape", "ctrl+g", "escape"),
 }
 
 
