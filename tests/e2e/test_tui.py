@@ -18,10 +18,10 @@ from engine.client.sync import Client, ensure_engine
 from engine.runs.checkpoints import list_checkpoints
 from engine.service.launchers.local import process_of
 from tests.e2e.tui_home import make_home, stop_engine
-from tests.e2e.tui_terminal import PROGRAM, PtyApp
+from tests.e2e.tui_terminal import PATIENCE_S, PROGRAM, PtyApp
 from tests.engine.service.support import wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 
 # Alternate screen, mouse, focus reports, bracketed paste, hidden cursor: nothing of it may stay on.
 LEFT_BEHIND = {1049, 1000, 1002, 1003, 1006, 1015, 1004, 2004}
@@ -50,20 +50,20 @@ def test_the_story_by_keyboard_at_80_by_24(brief: Home) -> None:
         app.press("5")
         app.wait("celeba64-paper")
         app.press("G")
-        app.wait("tiny, yours", "MMAC a picture", "m measures the speed here", timeout=90)
+        app.wait("tiny, yours", "MMAC a picture", "m measures the speed here")
         app.press("m")
-        app.wait("images/s", timeout=90)
+        app.wait("images/s")
         # Two chunks of it: said before it is done.
         app.press("a")
         app.wait("Queue training", "new tiny")
         app.press("\t", "\x7f", "2")
         app.wait("tiny-1: a new run from profile tiny, epochs 0 → 40 (2 chunks")
         app.press("\r")
-        wait_for(lambda: list(home.run("tiny-1").previews.glob("*.png")), timeout=120)
+        wait_for(lambda: list(home.run("tiny-1").previews.glob("*.png")), timeout=PATIENCE_S)
         with standing_still(home):
             # Watched.
             app.press("1")
-            app.wait("train tiny-1 to epoch 40", "loss of tiny-1", "faces after epoch", timeout=90)
+            app.wait("train tiny-1 to epoch 40", "loss of tiny-1", "faces after epoch")
             # Sampling from the newest checkpoint, twice; the order changed.
             app.press("2")
             for _ in range(2):
@@ -116,7 +116,7 @@ def test_the_story_by_keyboard_at_80_by_24(brief: Home) -> None:
         app.wait("Queue training", "tiny-2: epochs")
         app.press("\r")
         app.wait("queued as job")
-        wait_for_states(home, "train", ["done", "done"], timeout=120)
+        wait_for_states(home, "train", ["done", "done"])
         # Both curves over each other.
         app.press("6")
         app.wait("■ tiny-1@4 ")
@@ -176,7 +176,7 @@ def waiting(home: Home) -> list[str]:
         return [job["id"] for job in client.request("list")["jobs"] if job["state"] == "queued"]
 
 
-def wait_for_states(home: Home, kind: str, states: list[str], timeout: float = 60.0) -> None:
+def wait_for_states(home: Home, kind: str, states: list[str], timeout: float = PATIENCE_S) -> None:
     end = time.monotonic() + timeout
     while (found := states_of(home, kind)) != states:
         assert time.monotonic() < end, f"{kind} jobs are {found}, not {states}"
@@ -208,7 +208,7 @@ def test_a_killed_app_loses_nothing_and_a_new_one_shows_the_same(home: Home) -> 
         client.request("train", target="tiny", to_epoch=4000)
     with PtyApp(home.root) as app:
         before = termios.tcgetattr(app.fd)
-        app.wait("train tiny-1 to epoch 4000", "loss of tiny-1", timeout=90)
+        app.wait("train tiny-1 to epoch 4000", "loss of tiny-1")
         os.kill(app.screen_pid, signal.SIGKILL)
         assert app.status() == 128 + signal.SIGKILL
         assert "the screen was stopped by SIGKILL" in app.text
@@ -216,7 +216,7 @@ def test_a_killed_app_loses_nothing_and_a_new_one_shows_the_same(home: Home) -> 
         assert termios.tcgetattr(app.fd) == before
     assert state_of(home, "train") == "running"
     with PtyApp(home.root) as app:
-        app.wait("train tiny-1 to epoch 4000", "running", "loss of tiny-1", timeout=60)
+        app.wait("train tiny-1 to epoch 4000", "running", "loss of tiny-1")
         assert app.quit() == 0
     assert state_of(home, "train") == "running"
 
@@ -256,12 +256,12 @@ def test_the_engine_dying_is_shown_and_survived(home: Home) -> None:
         client.request("train", target="tiny", to_epoch=4000)
         pid = client.request("status")["pid"]
     with PtyApp(home.root) as app:
-        app.wait("● 1 ", timeout=60)
-        app.wait("loss of tiny-1", timeout=90)
+        app.wait("● 1 ")
+        app.wait("loss of tiny-1")
         os.kill(pid, signal.SIGKILL)
         # It is started again by the app itself, and finds the living worker.
-        app.wait(lambda text: "engine away" in text or "engine starting" in text, timeout=60)
-        app.wait("● 1 ", timeout=60)
+        app.wait(lambda text: "engine away" in text or "engine starting" in text)
+        app.wait("● 1 ")
         assert not list((home.root).glob("tui.log")) or "Traceback" not in (home.root / "tui.log").read_text()
         with Client(home) as client:
             assert client.request("status")["pid"] != pid
@@ -272,8 +272,8 @@ def test_broken_things_on_disk_are_shown_as_what_they_are(home: Home) -> None:
     with ensure_engine(home) as client:
         client.request("train", target="tiny", to_epoch=40)
     with PtyApp(home.root) as app:
-        app.wait("loss of tiny-1", "faces after epoch", timeout=90)
-        app.wait(lambda text: "idle" in text, timeout=120)
+        app.wait("loss of tiny-1", "faces after epoch")
+        app.wait(lambda text: "idle" in text)
         run = home.run("tiny-1")
         with open(run.metrics, "a") as file:
             file.write("\0garbage\n{{\n")
@@ -325,7 +325,7 @@ def test_poor_terminals(home: Home, encoding: str, environment: dict[str, str]) 
 @pytest.mark.usefixtures("forked_workers")
 def test_resizing_to_something_tiny_and_back(home: Home) -> None:
     with PtyApp(home.root, size=(80, 24)) as app:
-        app.wait("Nothing has been trained here yet", timeout=60)
+        app.wait("Nothing has been trained here yet")
         app.resize(40, 10)
         app.wait("too small")
         app.resize(100, 30)
@@ -350,7 +350,7 @@ def test_a_stalled_terminal_does_not_slow_the_worker(home: Home) -> None:
     with ensure_engine(home) as client:
         client.request("train", target="tiny", to_epoch=4000)
     with PtyApp(home.root) as app:
-        app.wait("loss of tiny-1", timeout=90)
+        app.wait("loss of tiny-1")
         os.killpg(app.pid, signal.SIGSTOP)
         try:
             before = step_of(home)

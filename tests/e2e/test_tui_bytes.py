@@ -10,7 +10,7 @@ from engine.client.sync import ensure_engine
 from tests.e2e.tui_home import make_home, stop_engine
 from tests.e2e.tui_terminal import PtyApp
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 
 TRAINING_LIMIT = 2000
 IDLE_LIMIT = 100
@@ -43,7 +43,7 @@ def test_training_is_watched_within_the_budget(home: Home, arguments: tuple[str,
     with ensure_engine(home) as client:
         client.request("train", target="tiny")
     with PtyApp(home.root, *arguments) as app:
-        app.wait("train tiny-1 to epoch 1000", "loss of tiny-1", "faces after epoch", timeout=90)
+        app.wait("train tiny-1 to epoch 1000", "loss of tiny-1", "faces after epoch")
         app.settle(3)
         step = app.text
         training = rate(app)

@@ -14,10 +14,15 @@ from engine.jobs.files import list_job_folders
 from tests.ddpm_tui.packets import click, paste
 from tests.ddpm_tui.tui.screens.homes import make_run
 from tests.e2e.tui_home import make_home, stop_engine
-from tests.e2e.tui_terminal import PtyApp
+from tests.e2e.tui_terminal import PATIENCE_S, PtyApp
 from tests.engine.service.support import wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("forked_workers")]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.usefixtures("forked_workers"),
+]
 
 DOWN, BACK = b"\x1b[B", b"\x7f"
 FORM = b"5g\r" + 3 * BACK + b"64" + 3 * DOWN + b"\x13" + 60 * BACK + b"mine\r"
@@ -68,7 +73,7 @@ def test_one_packet_is_as_good_as_one_key_at_a_time(home: Home) -> None:
         keys = FORM.replace(DOWN, b"\0")
         for key in keys:
             send(app, DOWN if key == 0 else bytes([key]), 0.12)
-        app.wait("saved mine", timeout=90)
+        app.wait("saved mine")
     assert home.user_profile("mine").read_text() == saved
     assert "64" in saved
 
@@ -103,7 +108,7 @@ def test_keys_wait_for_what_hangs_and_ctrl_q_does_not(home: Home) -> None:
         try:
             began = time.monotonic()
             send(app, b"2H" + b"5")
-            app.wait("shipped", timeout=60)
+            app.wait("shipped")
             assert time.monotonic() - began < 30
             send(app, b"2H", 0.5, b"\x11")
             assert app.status() == 0
@@ -133,6 +138,6 @@ def test_a_form_closed_in_the_same_packet_asked_once(home: Home) -> None:
     with PtyApp(home.root, size=(100, 30)) as app:
         app.wait("Nothing is running", "idle")
         send(app, b"2a\r" + b"H" + b"u")
-        wait_for(lambda: count_jobs(home)() >= 1, timeout=60)
-        app.wait("undone: the queue continues", timeout=60)
+        wait_for(lambda: count_jobs(home)() >= 1, timeout=PATIENCE_S)
+        app.wait("undone: the queue continues")
         assert count_jobs(home)() == 1

@@ -24,6 +24,10 @@ PROGRAM = [sys.executable, "-m", "ddpm_tui.cli.main"]
 UNFINISHED = re.compile(r"\x1b(\[[0-9;:?<>=!]*)?$")
 
 
+PATIENCE_S = 240.0
+"""How long something may take to appear: only a machine with other work needs it."""
+
+
 class PtyApp:
     """One running app. Close it, or use it in a `with`."""
 
@@ -86,7 +90,7 @@ class PtyApp:
     def text(self) -> str:
         return self.terminal.text()
 
-    def wait(self, *wanted: str | Callable[[str], bool], timeout: float = 60.0) -> str:
+    def wait(self, *wanted: str | Callable[[str], bool], timeout: float = PATIENCE_S) -> str:
         """Until all of it is on the screen; its text. Fails with the screen as it is."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -102,7 +106,7 @@ class PtyApp:
         time.sleep(seconds)
         return self.count - before
 
-    def quit(self, timeout: float = 60.0) -> int:
+    def quit(self, timeout: float = PATIENCE_S) -> int:
         """`q`, and the exit status."""
         self.press("q")
         end = time.monotonic() + timeout
