@@ -27,7 +27,7 @@ found = launcher.adopt(folder, worker.handle)
 assert found is not None
 assert found.handle == worker.handle
 pid = int(str(worker.handle).partition(":")[0])
-assert os.getpriority(os.PRIO_PROCESS, pid) == 19
+assert os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0) + 1
 assert asyncio.run(worker.wait()) == 0, folder.log.read_text()
 result = read_result(folder)
 assert result is not None

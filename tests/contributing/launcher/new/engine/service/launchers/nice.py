@@ -5,7 +5,7 @@ from engine.service.launchers.local import LocalLauncher, worker_command
 
 
 class NiceLauncher(LocalLauncher):
-    """Starts `nice -n 19 python -m engine.worker`."""
+    """Starts `nice -n 1 python -m engine.worker`."""
 
     def __init__(self, home: Home) -> None:
-        super().__init__(home, ["nice", "-n", "19", *worker_command()])
+        super().__init__(home, ["nice", "-n", "1", *worker_command()])
