@@ -40,7 +40,7 @@ class CheckpointInfo:
     tags: tuple[str, ...] = ()
     best: bool = False
     passed_over: str = ""
-    """Return the bytes of its files according to the manifest; 0 if it is damaged."""
+    """A sentence about newer checkpoints that are damaged, if this one was found as the newest."""
 
     @property
     def step(self) -> int:
@@ -48,20 +48,18 @@ class CheckpointInfo:
 
     @property
     def size(self) -> int:
-        """Return the manifest, or raise DamagedError."""
+        """Return the bytes of its files according to the manifest; 0 if it is damaged."""
         return sum(entry["size"] for entry in self.manifest.files.values()) if self.manifest else 0
 
     def whole(self) -> Manifest:
-        """Parse manifest.json. Raises DamagedError that names it; UserError for a newer format."""
+        """Return the manifest, or raise DamagedError."""
         if self.manifest is None:
             raise DamagedError(self.problem or f"checkpoint {self.folder.path} is damaged")
         return self.manifest
 
 
 def checkpoint_folders(run: RunFolder) -> list[CheckpointFolder]:
-    """Return the expected bytes of one more checkpoint: those of the newest with a readable manifest; 0 if there is
-    none yet.
-    """
+    """Return all published checkpoint folders, oldest step first, without reading them. Raises ScarceError."""
     names: list[str] = []
     with unless_scarce():
         names = [name for name in os.listdir(run.checkpoints) if is_number(name)]
@@ -69,7 +67,9 @@ def checkpoint_folders(run: RunFolder) -> list[CheckpointFolder]:
 
 
 def next_size(run: RunFolder) -> int:
-    """Return every checkpoint by step, from manifests and file sizes; hashes are left to `verify`."""
+    """Return the expected bytes of one more checkpoint: those of the newest with a readable manifest; 0 if there is
+    none yet.
+    """
     for folder in reversed(checkpoint_folders(run)):
         with contextlib.suppress(DdpmError):
             manifest = read_manifest(folder)
@@ -78,7 +78,10 @@ def next_size(run: RunFolder) -> int:
 
 
 def list_checkpoints(run: RunFolder) -> list[CheckpointInfo]:
-    """Read every byte and compare with the manifest: return None if it is intact, else the first problem."""
+    """Return every checkpoint by step, from manifests and file sizes; hashes are left to `verify`.
+
+    Raises ScarceError, which does not blame any checkpoint.
+    """
     tags: dict[int, list[str]] = {}
     for tag, step in read_tags(run).items():
         tags.setdefault(step, []).append(tag)
@@ -119,7 +122,10 @@ def _size_problem(folder: CheckpointFolder, manifest: Manifest) -> str | None:
 
 
 def verify(folder: CheckpointFolder) -> str | None:
-    """Return the newest intact checkpoint; `complain` is called for each damaged one that is skipped."""
+    """Read every byte and compare with the manifest: return None if it is intact, else the first problem.
+
+    Raises ScarceError.
+    """
     try:
         manifest = read_manifest(folder)
     except ScarceError:
@@ -148,7 +154,7 @@ def sha256(path: Path) -> str:
 def newest_whole(
     run: RunFolder, complain: Callable[[str], None] = lambda _: None, before: int | None = None
 ) -> CheckpointInfo | None:
-    """Split 'RUN@WHICH' into (RUN, WHICH); WHICH defaults to 'latest'."""
+    """Return the newest intact checkpoint; `complain` is called for each damaged one that is skipped."""
     for info in reversed(list_checkpoints(run)):
         if before is not None and info.step > before:
             continue
@@ -164,10 +170,7 @@ def _passed_over(step: int, problem: str | None) -> str:
 
 
 def split_reference(reference: str) -> tuple[str, str]:
-    """Return the current run and checkpoint of a reference.
-
-    WHICH is a step, `eN` (the end of epoch N), `latest`, `best` (lowest eps error on held-out pictures) or a tag.
-    """
+    """Split 'RUN@WHICH' into (RUN, WHICH); WHICH defaults to 'latest'."""
     run, at, which = reference.partition("@")
     if not run or (at and not which):
         raise UsageError(
@@ -177,7 +180,10 @@ def split_reference(reference: str) -> tuple[str, str]:
 
 
 def resolve(home: Home, reference: str) -> tuple[RunFolder, CheckpointInfo]:
-    """A step with a similar number would be another time in training, so none is suggested."""
+    """Return the current run and checkpoint of a reference.
+
+    WHICH is a step, `eN` (the end of epoch N), `latest`, `best` (lowest eps error on held-out pictures) or a tag.
+    """
     name, which = split_reference(reference)
     run = find_run(home, name)
     found = list_checkpoints(run)
@@ -216,11 +222,11 @@ def resolve(home: Home, reference: str) -> tuple[RunFolder, CheckpointInfo]:
     return run, chosen
 
 
-# Return tag → step. A missing or damaged file has no tags.
+# Tags: a small file in the run folder, so they travel with it.
 
 
 def read_tags(run: RunFolder) -> dict[str, int]:
-    """Return tag → step, for callers that write the file or delete untagged checkpoints. Raises DamagedError."""
+    """Return tag → step; a missing or damaged file means no tags."""
     try:
         return whole_tags(run)
     except DamagedError:
@@ -228,7 +234,7 @@ def read_tags(run: RunFolder) -> dict[str, int]:
 
 
 def whole_tags(run: RunFolder) -> dict[str, int]:
-    """tag → step, for those who would write the file or delete what has no tag. Raises DamagedError."""
+    """Return tag → step, for callers that write the file or delete untagged checkpoints. Raises DamagedError."""
     try:
         what = f"the list of tags of run {run.name!r}"
         return typed(_Tags, {"tags": read_json(run.tags, what)}, what, run.tags).tags
@@ -240,16 +246,16 @@ def whole_tags(run: RunFolder) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class _Tags:
-    """Give `tag` to a checkpoint (moving it if another has it), or remove it with None.
-
-    Raises UserError for an invalid tag; DamagedError to avoid losing the existing tags.
-    """
+    """The contents of tags.json."""
 
     tags: dict[str, Count]
 
 
 def set_tag(run: RunFolder, tag: str, step: int | None) -> None:
-    """Pruning."""
+    """Give `tag` to a checkpoint (moving it if another has it), or remove it with None.
+
+    Raises UserError for an invalid tag; DamagedError to avoid losing the existing tags.
+    """
     check_name("tag", tag)
     if tag in STANDING_TAGS or tag.isdecimal() or (tag[0] == "e" and tag[1:].isdecimal()):
         raise UsageError(f"{tag!r} cannot be a tag: it has another meaning", "choose another word")
@@ -264,13 +270,14 @@ def set_tag(run: RunFolder, tag: str, step: int | None) -> None:
         write_json(run.tags, tags)
 
 
-# Return the message and the hint for a run whose checkpoints another process tags or removes: both hold
-# `run.tags_lock`, so that none is removed while it gets its tag.
+# Pruning.
 
 
 def thinning(run: RunFolder) -> tuple[str, str]:
-    """What is busy, and the hint, where another process tags or removes checkpoints of a run: `run.tags_lock` is held
-    by both, so that none is removed while it gets its tag."""
+    """Return a name for the held resource, and the hint, if another process tags or removes checkpoints of a run.
+
+    Both hold `run.tags_lock`, so that no checkpoint is removed while it gets its tag.
+    """
     return f"the list of checkpoints of run {run.name!r}", "try again"
 
 
@@ -282,10 +289,13 @@ def prunable(
     keep_chunks: int | None = None,
     chunk_epochs: int | None = None,
 ) -> list[CheckpointInfo]:
-    """Return the numbers of the chunks whose ends retention keeps: the newest ones, and every k-th of the older ones,
-    with the smallest k of 1, 2, 4, … that keeps at most as many older as newer ones.
+    """Return the checkpoints that retention would remove.
 
-    k never decreases as a run grows, so a chunk that is kept later was kept before.
+    It keeps the newest intact ones, `keep_epochs`, the best, tagged ones, those of the steps `kept` (branches begin
+    there, or jobs name them), and of the ends of chunks those of `kept_chunks`.
+
+    keep_chunks: None keeps the end of every chunk · chunk_epochs: epochs of a chunk, for ends whose number was not
+    stored; None keeps all of those.
     """
     newest = {c.step for c in [c for c in found if c.manifest][-max(1, keep_last) :]}
     ends = {c.step: _chunk(c.manifest, chunk_epochs) for c in found if c.manifest and c.manifest.chunk_end}
@@ -305,8 +315,10 @@ def prunable(
 
 
 def kept_chunks(numbers: list[float], newest: int) -> frozenset[float]:
-    """Return the number of the chunk that ends here, from 1; with a fraction if the target of a job was before its
-    end.
+    """Return the numbers of the chunks whose ends retention keeps.
+
+    These are the newest ones, and every k-th of the older ones, with the smallest k of 1, 2, 4, … that keeps at most
+    as many older as newer ones. k never decreases as a run grows, so a chunk that is kept later was kept before.
     """
     ordered = sorted(numbers)
     last, older = ordered[-newest:], ordered[:-newest]
@@ -317,21 +329,24 @@ def kept_chunks(numbers: list[float], newest: int) -> frozenset[float]:
 
 
 def _chunk(manifest: Manifest, chunk_epochs: int | None) -> float | None:
-    """The number of the chunk that ends here, from 1; with a fraction where the target of a job came before its end."""
+    """Return the number of the chunk that ends here, from 1; with a fraction if a job's target was before its end."""
     if manifest.chunk is not None:
         return manifest.chunk
     return manifest.epoch / chunk_epochs if chunk_epochs else None
 
 
-# Publish a checkpoint, so that readers see all of it or nothing. ¶ `write` puts the weight files into a temporary
-# folder; they are hashed into the manifest, everything is fsynced, and the folder is renamed to its step. A damaged
-# folder of the same step is moved aside first. Raises DiskFullError; nothing is left behind then.
+# Publishing.
 
 
 def publish(
     run: RunFolder, manifest: Manifest, write: Callable[[CheckpointFolder], None]
 ) -> CheckpointFolder:
-    """Delete unfinished checkpoint folders of workers that died. Only the holder of the run's lock calls this."""
+    """Write a checkpoint so that readers see all of it or nothing.
+
+    `write` puts the weight files into a temporary folder; they are hashed into the manifest, everything is fsynced,
+    and the folder is renamed to its step. A damaged folder of the same step is moved aside first. Raises
+    DiskFullError; nothing is left behind then.
+    """
     target = run.checkpoint(manifest.step)
     run.checkpoints.mkdir(parents=True, exist_ok=True)
     building = CheckpointFolder(run.checkpoints / f".{target.path.name}.{uuid.uuid4().hex[:8]}.new")
@@ -363,7 +378,7 @@ def publish(
 
 
 def remove_leftovers(run: RunFolder) -> int:
-    """Delete permanently, never leaving a partly deleted folder under its published name."""
+    """Delete unfinished checkpoint folders of workers that died. Only the holder of the run's lock calls this."""
     if not run.checkpoints.is_dir():
         return 0
     found = [
@@ -377,7 +392,7 @@ def remove_leftovers(run: RunFolder) -> int:
 
 
 def remove(folder: CheckpointFolder) -> None:
-    """Delete for good, never leaving a half-deleted folder under its published name."""
+    """Delete permanently, never leaving a partly deleted folder under its published name."""
     aside = folder.path.with_name(f".{folder.path.name}.removed")
     folder.path.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)

@@ -169,14 +169,17 @@ class Metrics:
 
 
 class RowsReader(Metrics):
-    """Return the rows of complete lines, and the number of invalid lines."""
+    """The rows of both curves in the order of the file, followed like the columns.
+
+    Rows of a file that was truncated or replaced are returned again from its beginning.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._new: list[dict[str, Any]] = []
 
     def new(self) -> list[dict[str, Any]]:
-        """Return whether a row has its position on the curve; without one it is useless."""
+        """Return the rows that were added since the last call."""
         while self.poll():
             pass
         rows, self._new = self._new, []
@@ -193,14 +196,14 @@ def _tables() -> dict[str, _Table]:
 
 
 def _good_rows(content: bytes) -> tuple[list[dict[str, Any]], int]:
-    """Return each line's JSON value, None for invalid lines. If every line is valid, they are parsed at once."""
+    """Return the rows of complete lines, and the number of invalid lines."""
     rows = parse_lines(content)
     good = [row for row in rows if isinstance(row, dict) and _has_its_place(row)]
     return good, len(rows) - len(good)
 
 
 def _has_its_place(row: dict[str, Any]) -> bool:
-    """Read everything in the file; empty if there is none."""
+    """Return whether a row has its position on the curve; without one it is useless."""
     places = {"train": ("step",), "epoch": ("step", "epoch")}.get(str(row.get("kind")), ())
     return all(math.isfinite(_number(row.get(name))) for name in places)
 
@@ -213,9 +216,7 @@ def _number(value: Any) -> float:
 
 
 def parse_lines(content: bytes) -> list[Any]:
-    """Return every row of a curve in the order of the file, and the number of unreadable lines. An incomplete last
-    line is ignored; a missing file has no rows.
-    """
+    """Return each line's JSON value, None for invalid lines. If every line is valid, they are parsed at once."""
     lines = [line for line in content.split(b"\n") if line.strip(b" \r\t\0")]
     try:
         rows = from_json(b"[" + b",".join(lines) + b"]")
@@ -234,9 +235,7 @@ def parse_lines(content: bytes) -> list[Any]:
 
 
 def read_metrics(path: Path) -> Metrics:
-    """Return rows of `read_rows` as CSV with a header: kind, the fields of both kinds, and bands_1 … if a row has
-    bands. Missing values are empty cells.
-    """
+    """Read everything in the file; empty if there is none."""
     metrics = Metrics(path)
     while metrics.poll():
         pass
@@ -244,8 +243,10 @@ def read_metrics(path: Path) -> Metrics:
 
 
 def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Every row of a curve as it stands in the file, in its order, and how many lines cannot be read. A torn last line
-    is not there yet; no file is no rows."""
+    """Return every row of a curve in the order of the file, and the number of unreadable lines.
+
+    An incomplete last line is ignored; a missing file has no rows.
+    """
     try:
         with open_data(path) as file:
             content = file.read(MOST_BYTES)
@@ -256,8 +257,10 @@ def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:
-    """Rows of `read_rows` under a head: kind, the fields of both kinds, and bands_1 … where a row has bands. What a row
-    has no number for is an empty cell."""
+    """Return rows of `read_rows` as CSV with a header: kind, the fields of both kinds, and bands_1 … if any has bands.
+
+    Missing values are empty cells.
+    """
     names = list(dict.fromkeys(("kind", *TRAIN_FIELDS, *EPOCH_FIELDS)))
     most = max((len(_bands(row)) for row in rows), default=0)
     text = io.StringIO()
