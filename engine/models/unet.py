@@ -95,7 +95,9 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         run = self._run()
-        time = self.time(t, None if self.labels is None else self.labels(y, len(x)))
+        time = self.time(
+            t, None if self.labels is None else self.labels(y, x.shape[0])
+        )  # len(x) would fix the batch of an exported graph
         h = self.conv_in(x)
         skips = []
         for index, level in enumerate(self.down):
