@@ -57,7 +57,7 @@ LOW_BYTES_PER_SECOND = 400.0
 
 
 def _screen(name: str) -> Callable[[], "BaseScreen"]:
-    """Makes screens/<name>.py's <Name>Screen when its mode is first shown."""
+    """Return a factory that makes screens/<name>.py's <Name>Screen when its mode is first shown."""
 
     def make() -> "BaseScreen":
         module = import_module(f"ddpm_tui.tui.screens.{name}")
@@ -138,7 +138,7 @@ class DdpmApp(Undoing, TerminalApp):
         return themes.DEFAULT
 
     def _start(self) -> None:
-        """After the first paint: what takes longer."""
+        """Start the slower work after the first paint."""
         gc.enable()
         self.painted = True
         self.conversation.begin(self.terminal, os.environ)
@@ -169,7 +169,7 @@ class DdpmApp(Undoing, TerminalApp):
 
     def _tick(self) -> None:
         if os.getppid() != self._guard_pid:
-            self.exit()  # without its guard it would go on beside the shell, on one terminal
+            self.exit()  # without its guard it would run beside the shell on the same terminal
         if self._quiet_at and self.monotonic() >= self._quiet_at:
             self._quiet_at = 0.0
             self._foot(lambda foot: foot.quiet())
@@ -177,7 +177,7 @@ class DdpmApp(Undoing, TerminalApp):
     # Messages and errors.
 
     def say(self, text: str, tone: str = "good") -> None:
-        """One line at the foot of the screen, for some seconds or until the next one."""
+        """Show one line at the foot of the screen, for some seconds or until the next one."""
         self._quiet_at = self.monotonic() + MESSAGE_S * (2 if tone == "bad" else 1)
         if tone in ("bad", "warn"):
             self.echoes = [*self.echoes, (time.time(), text, tone)][-ECHOES:]
@@ -194,11 +194,11 @@ class DdpmApp(Undoing, TerminalApp):
                 do(foot)
 
     def report(self, error: BaseException, where: str) -> None:
-        """Something that should not happen did: a line for the person, the rest for the log."""
+        """Report an unexpected error: a line for the person, the rest for the log."""
         if isinstance(error, DdpmError):
             self.say(str(error), "bad")
             return
-        if isinstance(error, OSError) and error.filename is not None:  # a disk's trouble, no bug of ours
+        if isinstance(error, OSError) and error.filename is not None:  # the disk's fault, no bug of ours
             log.warning("%s failed", where, exc_info=error)
             self.say(f"{(error.strerror or str(error)).lower()}: {error.filename}", "bad")
             return
@@ -207,7 +207,7 @@ class DdpmApp(Undoing, TerminalApp):
         self.say(f"{where}: {type(error).__name__}: {error} (tui.log has details)", "bad")
 
     def faulted(self, error: Exception) -> bool:
-        """Of any widget. One is said and survived; a storm ends the app, as staying would only hide it."""
+        """Report one error of any widget and go on; end the app if errors come in a storm."""
         now = time.monotonic()
         self._recent_faults = [t for t in self._recent_faults if t > now - 5] + [now]
         if len(self._recent_faults) > 20:
@@ -218,15 +218,16 @@ class DdpmApp(Undoing, TerminalApp):
     # Keys.
 
     def post_message(self, message: Message) -> bool:
-        """What comes from the terminal waits for its turn; a key that bubbles back here has had it."""
+        """Queue input from the terminal; a key that bubbles back here has been handled."""
         if isinstance(message, ORDERED) and not message.is_forwarded and self.is_running:
             self.turns.take(message)
             return True
         return super().post_message(message)
 
     async def run_action(self, action: Any, default_namespace: Any = None, namespaces: Any = None) -> bool:
-        """As Textual does it; an action that fails is said in one line, and one that is about what its screen is
-        still reading waits for it, as do the keys behind it."""
+        """Run an action as Textual does, and report its failure in one line.
+
+        An action that needs data its screen is still reading waits for it, and so do the keys behind it."""
         from ddpm_tui.tui.screens.base import BaseScreen
 
         self.budget.forgive(time.monotonic())
@@ -250,10 +251,10 @@ class DdpmApp(Undoing, TerminalApp):
     # Keys of the whole app.
 
     async def action_go(self, mode: str) -> None:
-        """To a screen. What is open over the present one stays there."""
+        """Go to a screen. Dialogs open over the present one stay there."""
         if mode == self.current_mode:
             return
-        # What was said belonged there; here the footer's keys are of more use.
+        # The message belonged to the other screen; here the footer's keys are of more use.
         self._quiet_at = 0.0
         self._foot(lambda foot: foot.quiet())
         try:
@@ -289,7 +290,9 @@ class DdpmApp(Undoing, TerminalApp):
         self.say(f"theme {self.theme.removeprefix('ddpm-')}")
 
     def action_restart_engine(self) -> None:
-        """Of an older engine, or of one that was stopped: what works is not disturbed by a slip of the hand."""
+        """Restart an engine that is older or was stopped. A working one is left alone, as the key may be a
+        slip.
+        """
         if self.snapshot.engine.link == "stopped":
             self.in_turn(self._start_engine())
         elif self.snapshot.engine.old:
@@ -324,11 +327,13 @@ class DdpmApp(Undoing, TerminalApp):
             self.store.poke()
 
     def in_turn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Beside the app, as the engine may not answer and ctrl+q has to work; the keys behind it wait."""
+        """Run `work` beside the app, as the engine may not answer and ctrl+q has to work; later keys wait for
+        it.
+        """
         self.turns.wait_for(self.run_worker(work, exit_on_error=False))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The palette: whatever has a key here, and the screens, each once with all its keys."""
+        """Yield the palette's commands: all that have a key here, and each screen once with all its keys."""
         found: dict[str, list[Any]] = {}
         for active in screen.active_bindings.values():
             key = BY_ID.get(active.binding.id or "")
@@ -351,19 +356,19 @@ class DdpmApp(Undoing, TerminalApp):
         return needed.get(key_id, True)
 
     def echo(self, command: str) -> None:
-        """The command that does what was just done, for the list of commands."""
+        """Record the command equivalent to the last action in the list of commands."""
         if command:
             self.echoes = [*self.echoes, (time.time(), command, "")][-ECHOES:]
 
     # Small conveniences for screens.
 
     def key(self, key_id: str) -> str:
-        """The key of an action as people read it, as the keymap has it now: "queue.add" → "a"."""
+        """Return the key of an action as people read it, by the present keymap: "queue.add" → "a"."""
         return shown(self.changed_keys.get(key_id, BY_ID[key_id].keys).split(",")[0])
 
     @property
     def estimator(self) -> "Estimating":
-        """Tells what profiles cost; made when it is first asked for."""
+        """Return the estimator of profiles' costs; it is made at the first use."""
         if self._estimator is None:
             from ddpm_tui.tui.state.estimator import Estimator
 
@@ -371,7 +376,7 @@ class DdpmApp(Undoing, TerminalApp):
         return self._estimator
 
     def may_write(self, cost: float) -> bool:
-        """Whether something that repaints by itself may now send about `cost` bytes."""
+        """Return whether something that repaints by itself may now send about `cost` bytes."""
         return self.budget.allows(cost, time.monotonic())
 
     async def open(self, mode: str, **subject: Any) -> None:

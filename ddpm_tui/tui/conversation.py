@@ -1,6 +1,6 @@
 """The app's questions to its terminal: asked once, after the first paint; nothing waits for the answers.
 
-Where nobody answers, or late, or something else, the screen stays as it is. Knows no widgets.
+If there is no answer, a late one or an unknown one, the screen stays as it is. Knows no widgets.
 """
 
 import time
@@ -17,7 +17,7 @@ HOME = "\x1b[1;1H"
 
 
 class Conversation:
-    """write: to the terminal · ended: called with what is known, when the last answer is there."""
+    """write: to the terminal · ended: called with all answers when the last one has come."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Conversation:
         self.answers = Answers()
 
     def begin(self, terminal: Terminal, environ: Mapping[str, str]) -> bool:
-        """Ask if it does no harm there. Whether it was asked."""
+        """Ask if that does no harm on this terminal. Return whether it asked."""
         if not asking.may_be_asked(terminal, environ):
             return False
         self._ask(asking.first_round(terminal.multiplexer))
@@ -43,7 +43,7 @@ class Conversation:
         self._write(HOME + questions)
 
     def hear(self, sequence: str) -> None:
-        """One whole answer."""
+        """Take one whole answer."""
         if not self._rounds or self._clock() > self._since + LATEST_S:
             return
         before, self.answers = self.answers, asking.hear(self.answers, sequence)

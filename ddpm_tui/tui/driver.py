@@ -19,7 +19,7 @@ LOOK_S = 0.03
 
 
 def counting_driver(budget: Budget, alt: bool = False) -> type[Driver]:
-    """A driver class that tells `budget` what is written. alt: see Keyboard."""
+    """Return a driver class that tells `budget` how many bytes are written. alt: see Keyboard."""
 
     class CountingDriver(LinuxDriver):
         def write(self, data: str) -> None:
@@ -44,7 +44,7 @@ def counting_driver(budget: Budget, alt: bool = False) -> type[Driver]:
 
 
 def read_keys(driver: Any, keyboard: Keyboard) -> None:
-    """The input thread: until `driver.exit_event` is set, or the terminal is gone."""
+    """Read input in its thread until `driver.exit_event` is set, or the terminal is gone."""
     with selectors.SelectSelector() as selector:
         selector.register(driver.fileno, selectors.EVENT_READ)
         while not driver.exit_event.is_set():

@@ -1,7 +1,8 @@
-"""What the terminal shows now, cell by cell, so that only cells that differ are written. Knows no widgets.
+"""The terminal's present contents, cell by cell, so that only cells that differ are written. Knows no
+widgets.
 
-Textual sends every dirty region again whole; over ssh that is most of the traffic. Here each update is compared
-with the last frame, unchanged cells are skipped, and colours are only named where they change.
+Textual sends every dirty region again whole; over ssh that is most of the traffic. Here each update is
+compared with the last frame, unchanged cells are skipped, and colours are named only when they change.
 """
 
 from collections.abc import Iterable
@@ -35,8 +36,9 @@ class Frame:
         marks: frozenset[str] = frozenset(),
         resting: frozenset[str] = frozenset(),
     ) -> None:
-        """system: what the terminal can show; None leaves colours out, and cells on a ground of `marks` (#rrggbb: the
-        cursor's) are reversed instead, those of `resting` (a cursor's without the focus) underlined."""
+        """system: the terminal's colours; None leaves colours out, and cells on a ground of `marks` (#rrggbb:
+        the cursor's) are reversed instead, those of `resting` (a cursor's without the focus) underlined.
+        """
         self._system = system
         self._marks = (marks, resting)
         self._size = (0, 0)
@@ -44,30 +46,30 @@ class Frame:
         self._changed: dict[int, set[int]] = {}
 
     def resize(self, width: int, height: int) -> None:
-        """The terminal has another size: nothing is known about what it shows."""
+        """Take the terminal's new size and forget its contents."""
         if (width, height) != self._size:
             self._size = (width, height)
             self.forget()
 
     def forget(self) -> None:
-        """Something else wrote to the terminal, or it was cleared."""
+        """Forget the contents: something else wrote to the terminal, or it was cleared."""
         width, height = self._size
         self._rows = [[_UNKNOWN] * width for _ in range(height)]
         self._changed = {}
 
     def colours(self, system: ColorSystem | None) -> None:
-        """The terminal can show other colours than was thought: everything is to be drawn anew."""
+        """Change the terminal's colours and draw everything anew."""
         self._system = system
         self.forget()
 
     def forget_rows(self, first: int, count: int) -> None:
-        """Something else may have written there."""
+        """Forget these rows: something else may have written there."""
         width, height = self._size
         for y in range(first, min(first + count, height)):
             self._rows[y] = [_UNKNOWN] * width
 
     def update(self, x: int, y: int, segments: Iterable[Segment], until: int | None = None) -> None:
-        """These segments are to be seen from cell (x, y) on, up to column `until`."""
+        """Show these segments from cell (x, y) on, up to column `until`."""
         width, height = self._size
         if not 0 <= y < height:
             return
@@ -92,12 +94,12 @@ class Frame:
                 x += cells
 
     def flush(self) -> str:
-        """What to write so that the terminal shows everything `update` was told; "" where it does already."""
+        """Return the output that shows everything `update` was told; "" if it is shown already."""
         out: list[str] = []
         pen = _Pen()
         for y in sorted(self._changed):
             row = self._rows[y]
-            at = -1  # where the terminal's cursor is in this row; -1: elsewhere
+            at = -1  # column of the terminal's cursor in this row; -1: in another row
             for x in sorted(self._changed[y]):
                 if x < at:
                     continue
@@ -123,7 +125,9 @@ class Frame:
 
 
 def _characters(text: str) -> Iterable[str]:
-    """One by one; an image's placeholder with the marks that say which cell of the image it is."""
+    """Yield the characters one by one; an image's placeholder with the marks that say which cell of the image
+    it is.
+    """
     if PLACEHOLDER not in text:
         return text
     return (
@@ -138,7 +142,7 @@ class _Pen:
         self.look: Look | None = None
 
     def to(self, look: Look) -> str:
-        """The escape that changes what differs."""
+        """Return the escape sequence that changes only the differing attributes."""
         old, self.look = self.look, look
         if old == look:
             return ""

@@ -16,7 +16,7 @@ ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends the screen because somebody wanted it to: there is nothing to say about it."""
 
 LEAVE = (
-    "\x18"  # the sequence that it was in the middle of is no longer one
+    "\x18"  # the sequence it was writing is incomplete
     "\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l"
     "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1015l\x1b[?1016l\x1b[?1006l"
     "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
@@ -36,9 +36,10 @@ class KilledError(DdpmError):
 
 
 def guarded(screen: Callable[[], int]) -> int:
-    """The exit code of `screen`, which runs in a child of our process group, so that the terminal's signals reach it.
+    """Run `screen` in a child of our process group, which gets the terminal's signals; return its exit code.
 
-    What is sent to us alone is passed on. Raises KilledError, with the terminal given back, where a signal ended it.
+    Signals sent to us alone are passed on. Raises KilledError, with the terminal given back, if a signal
+    ended it.
     """
     found = termios.tcgetattr(0)
     child = os.fork()

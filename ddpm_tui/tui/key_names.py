@@ -18,7 +18,7 @@ _TEXTUAL = {
 
 
 def key_name(key: str) -> str | None:
-    """A key as Textual names it ("/" → "slash"), or None where there is no such key."""
+    """Return a key as Textual names it ("/" → "slash"), or None if there is no such key."""
     *modifiers, last = key.split("+") if len(key) > 1 else [key]
     if any(m not in _MODIFIERS for m in modifiers):
         return None
@@ -41,7 +41,7 @@ _SHOWN = {
 
 
 def shown(key: str) -> str:
-    """A key as people read it: "ctrl+p" → "^p", "question_mark" → "?"."""
+    """Return a key as people read it: "ctrl+p" → "^p", "question_mark" → "?"."""
     *modifiers, last = key.split("+") if len(key) > 1 else [key]
     last = _SHOWN.get(last, last)
     return "".join("^" if m == "ctrl" else f"{m}+" for m in modifiers) + last

@@ -1,6 +1,7 @@
-"""Bytes from the terminal to keys, mouse and pastes: a sequence counts when it is whole, however packets cut it.
+"""Bytes from the terminal to keys, mouse and pastes: a sequence counts when it is whole, however packets cut
+it.
 
-No part of a report is ever taken for keys: a mouse report of which the second half comes late used to go to another
+No part of a report is ever taken for keys: the late second half of a mouse report used to go to another
 screen. Knows no app.
 """
 
@@ -34,7 +35,7 @@ _CSI_OPEN = re.compile(r"\x1b\[(?:\[?|M.{0,2}|[0-?]*[ -/]*)\Z", re.DOTALL)
 _CSI_BROKEN = re.compile(r"\x1b\[[ -?]*[@-~]?")
 _SS3 = re.compile(r"\x1bO[0-9;]*[A-DFHIMPQRSXj-y]")
 _SS3_OPEN = re.compile(r"\x1bO[0-9;]*\Z")
-# Answers to questions. Anything else behind an escape is what somebody typed.
+# Answers to questions. Anything else behind an escape was typed.
 _ANSWER_BEGUN = r"\x1b(?:\][0-9]|P[0-9!+>$|]|_G)[^\x07\x1b]*"
 _ANSWER = re.compile(_ANSWER_BEGUN + r"(?:\x07|\x1b\\)")
 _ANSWER_OPEN = re.compile(r"\x1b[\]P_]\Z|" + _ANSWER_BEGUN + r"\x1b?\Z")
@@ -44,10 +45,10 @@ _TAIL_OPEN = re.compile(r"\[[0-?]*[ -/]*\Z")
 
 
 class Keyboard:
-    """`feed` takes what was read, `tick` is called now and then; both give what it means.
+    """`feed` takes the text that was read, `tick` is called now and then; both yield messages.
 
-    alt: whether an escape and a letter in one packet are alt and that letter; else they are two keys, but for those
-    that move by words.
+    alt: whether an escape and a letter in one packet are alt and that letter; else they are two keys, but for
+    those that move by words.
     """
 
     def __init__(self, alt: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
@@ -64,7 +65,7 @@ class Keyboard:
 
     @property
     def waiting(self) -> bool:
-        """Whether `tick` has something to look after."""
+        """Return whether `tick` has something to look after."""
         return bool(self._held) or self._paste is not None
 
     def feed(self, data: bytes) -> Iterator[Message]:
@@ -83,7 +84,7 @@ class Keyboard:
             yield from found
 
     def tick(self) -> Iterator[Message]:
-        """What was waited for has not come."""
+        """Yield messages for an unfinished sequence whose rest has not come in time."""
         age = self._clock() - self._held_since
         if self._paste is not None:
             if age > GIVE_UP_S:
@@ -104,7 +105,7 @@ class Keyboard:
         elif self._held and age > (GIVE_UP_S if self._held[:2] in ("\x1b[", "\x1bO") else _ANSWER_S):
             self._held = ""
 
-    # One thing at the beginning of what was read, and the rest.
+    # One message at the beginning of the text, and the rest.
 
     def _sequence(self, text: str) -> tuple[list[Message], str]:
         for whole in (_CSI, _SS3, _ANSWER):
@@ -113,7 +114,7 @@ class Keyboard:
         if text == _ESC or any(begun.match(text) for begun in (_CSI_OPEN, _SS3_OPEN, _ANSWER_OPEN)):
             self._held = text if len(text) < LONGEST_SEQUENCE else ""
             return [], ""
-        for broken in (_CSI_BROKEN, _ANSWER_BROKEN):  # something came that no sequence has in it
+        for broken in (_CSI_BROKEN, _ANSWER_BROKEN):  # a character that no sequence contains
             if match := broken.match(text):
                 return [], text[match.end() :]
         if text[1] == _ESC:
@@ -134,7 +135,7 @@ class Keyboard:
         return self._known.key(sequence) or self._known.report(sequence)
 
     def _tail(self, text: str) -> tuple[list[Message], str]:
-        """The rest of a sequence whose escape was taken for the key."""
+        """Return the rest of a sequence whose escape was taken for the key."""
         if match := _TAIL.match(text):
             self._escaped = float("-inf")
             return self._meaning(_ESC + match.group()), text[match.end() :]
@@ -148,7 +149,7 @@ class Keyboard:
         assert self._paste is not None
         before, end, rest = text.partition(_PASTED)
         if not end:
-            # The mark of the end may be cut, too.
+            # The end mark may be cut, too.
             keep = next((n for n in range(len(_PASTED) - 1, 0, -1) if text.endswith(_PASTED[:n])), 0)
             before, self._held = text[: len(text) - keep], text[len(text) - keep :]
         if self._pasted < LONGEST_PASTE:

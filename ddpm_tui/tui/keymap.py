@@ -1,4 +1,4 @@
-"""Every key of the app, defined once: id, default keys, what it does in a word and in a sentence.
+"""Every key of the app, defined once: id, default keys, its effect in a word and in a sentence.
 
 Screens take their bindings from here; footer, help and palette read the live bindings, so all agree with
 $DDPM_HOME/keymap.toml, which gives other keys to ids. Knows no screens and needs no Textual to be read.
@@ -195,7 +195,7 @@ KEYS: tuple[Key, ...] = (
     Key("profiles.save", "ctrl+s", "save", "save", "save the form as your own profile"),
     # The list of commands.
     Key("commands.copy", "enter", "copy", "copy", "copy the line to the terminal's clipboard"),
-    # The profile form, where letters are typed.
+    # The profile form, in which letters are typed.
     Key("form.save", "ctrl+s", "save", "save", "save as your own profile"),
     Key("form.estimate", "ctrl+e", "estimate", "measure", "train a few steps and measure them"),
     Key(
@@ -229,7 +229,7 @@ KEYS: tuple[Key, ...] = (
     Key("path.complete", "tab", "complete", "complete", "complete the path, or go to the next field"),
     Key("path.up", "up", "cursor(-1)", "up", "the folder above in the list", footer=False),
     Key("path.down", "down", "cursor(1)", "down", "the folder below in the list", footer=False),
-    # The chart, where it has the focus.
+    # The chart, when it has the focus.
     Key("chart.zoom_in", "plus,equals_sign", "zoom(0.5)", "zoom in", "a smaller part of the run"),
     Key("chart.zoom_out", "minus", "zoom(2.0)", "zoom out", "a larger part of the run"),
     Key("chart.left", "h,left", "move(-1)", "left", "move the view or the cursor left", footer=False),
@@ -246,7 +246,7 @@ KEYS: tuple[Key, ...] = (
     Key("chart.rougher", "left_square_bracket", "smoother(-1)", "rougher", "less smoothing", footer=False),
     Key("chart.smoother", "right_square_bracket", "smoother(1)", "smoother", "more smoothing", footer=False),
     Key("chart.leave", "escape", "leave", "leave", "hide the cursor", footer=False),
-    # Pictures, where they have the focus: a page of them, one through time, a denoising.
+    # Pictures, when they have the focus: a page of them, one through time, a denoising.
     Key("faces.left", "h,left", "move(-1, 0)", "left", "the picture to the left", footer=False),
     Key("faces.right", "l,right", "move(1, 0)", "right", "the picture to the right", footer=False),
     Key("faces.up", "k,up", "move(0, -1)", "up", "the picture above", footer=False),
@@ -275,12 +275,12 @@ BY_ID = {key.id: key for key in KEYS}
 
 
 def group(name: str) -> tuple[Key, ...]:
-    """All keys of a group, in the order of the footer."""
+    """Return all keys of a group, in the order of the footer."""
     return tuple(key for key in KEYS if key.group == name)
 
 
 def bindings(*groups: str, only: Iterable[str] | None = None) -> "list[BindingType]":
-    """Textual bindings of these groups, with ids; `only` picks ids."""
+    """Return Textual bindings of these groups, with ids; `only` picks ids."""
     from textual.binding import Binding
 
     wanted = None if only is None else set(only)
@@ -314,7 +314,7 @@ _TOGETHER = (
 
 
 def read_keymap(path: Path) -> tuple[dict[str, str], list[str]]:
-    """$DDPM_HOME/keymap.toml as {id: keys}, and what is wrong with it in words; wrong entries are left out.
+    """Return $DDPM_HOME/keymap.toml as {id: keys}, and its errors in words; wrong entries are left out.
 
     The file says `[queue]` and below it `pause = "p"` or `pause = ["p", "space"]`. No file is no problem.
     """
@@ -355,12 +355,12 @@ def _flat(table: dict[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
 
 
 def _clashes(found: dict[str, str]) -> Iterable[tuple[str, str]]:
-    """(id, why) for each entry whose key another action on the same screen already has."""
+    """Yield (id, why) for each entry whose key another action on the same screen already has."""
     said: set[str] = set()
     for groups in _TOGETHER:
         owners: dict[str, str] = {}
         here = [key for key in KEYS if key.group in groups]
-        # Entries of the file come last, so that the one who moved is the one who is told.
+        # Entries of the file come last, so that the moved key gets the message.
         for key in sorted(here, key=lambda key: key.id in found):
             for name in found.get(key.id, key.keys).split(","):
                 owner = owners.setdefault(name, key.id)

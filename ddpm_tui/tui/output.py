@@ -1,4 +1,4 @@
-"""What goes to the terminal and what it says of itself: cells that changed, colours and images as it has them."""
+"""Output to the terminal and its answers: cells that changed, its colours and images."""
 
 import os
 from typing import TYPE_CHECKING
@@ -28,19 +28,19 @@ _SYSTEMS = {
 
 
 class TerminalApp(OpenApp):
-    """An app on a terminal of which more may become known while it runs."""
+    """An app whose terminal may answer more about itself while it runs."""
 
     terminal: Terminal
     home: Home
     low_bandwidth: bool
 
     def set_up_output(self, terminal: Terminal) -> None:
-        """Once, when the app is made."""
+        """Set up the output once, when the app is made."""
         self.terminal = terminal
         self.conversation = Conversation(self.write_raw, self._learned)
         self.placeholders: PlaceholderImages | None = None
         """Shows real images, on a terminal that has them."""
-        # What this terminal was judged to show, which is less than Rich thinks in GNU screen.
+        # The colours this terminal was judged to show: fewer than Rich thinks in GNU screen.
         system = _SYSTEMS.get(self.terminal.depth)
         ours = themes.PALETTES.values()
         self._frame = Frame(system, frozenset(p.cursor for p in ours), frozenset(p.resting for p in ours))
@@ -52,7 +52,7 @@ class TerminalApp(OpenApp):
     # The screen's bytes.
 
     def to_terminal(self, update: Update) -> CompositorUpdate | None:
-        """Only the cells that differ from what is there already."""
+        """Return an update of only the cells that differ from those shown already."""
         self._frame.resize(*self.size)
         if isinstance(update, LayoutUpdate):
             for y, strips in enumerate(update.strips, update.region.y):
@@ -72,17 +72,17 @@ class TerminalApp(OpenApp):
         self._frame.forget()
 
     def action_redraw(self) -> None:
-        """Something else wrote on the terminal: everything again."""
+        """Write everything again, as something else wrote on the terminal."""
         self._frame.forget()
         self.screen.refresh(layout=True)
 
-    # What the terminal says of itself.
+    # The terminal's answers.
 
     def on_terminal_answer(self, answer: TerminalAnswer) -> None:
         self.conversation.hear(answer.sequence)
 
     def _learned(self, answers: Answers) -> None:
-        """All is answered: colours, ground and images as this terminal has them."""
+        """Use this terminal's colours, ground and images, now that all is answered."""
         if not answers.name:  # it may have printed a question
             self._frame.forget_rows(0, 1)
             self.screen.refresh(Region(0, 0, self.size.width, 1))

@@ -14,8 +14,8 @@ from engine.base.home import Home
 
 
 def run(home: Home | None = None, low_bandwidth: bool = False, mouse: bool = True) -> int:
-    """Open the app; returns the exit code. Raises UserError where there is no terminal to draw on."""
-    gc.disable()  # until the first paint: a tenth of the way to it would be spent collecting nothing
+    """Open the app; return the exit code. Raises UserError if there is no terminal to draw on."""
+    gc.disable()  # until the first paint: garbage collection would take a tenth of that time and free nothing
     for variable in ("LINES", "COLUMNS"):
         os.environ.pop(
             variable, None
@@ -39,7 +39,7 @@ def run(home: Home | None = None, low_bandwidth: bool = False, mouse: bool = Tru
 
 
 def _log_to(path: Path) -> None:
-    """The app's own faults go to a file: its terminal is taken."""
+    """Log the app's own faults to a file: its terminal is taken."""
     import logging.handlers
 
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What people ask of the queue, with what is said about it and how it is taken back. Shared by several screens."""
+"""Requests to the queue, each with its message and its undo. Shared by several screens."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 async def ask(app: "DdpmApp", do: str, **args: Any) -> Any:
-    """One request, and a look at what came of it."""
+    """Send one request, then look at its effect at once."""
     app.echo(request(do, args))
     try:
         return await app.store.link.request(do, **args)
     finally:
-        await app.store.caught_up()  # the next key is about what is there now
+        await app.store.caught_up()  # the next key applies to the new state
 
 
 async def train(app: "DdpmApp", target: str, **wish: Any) -> Any:
@@ -59,7 +59,7 @@ def _said(app: "DdpmApp", reply: dict[str, Any], kind: str) -> None:
 
 
 def _push_added(app: "DdpmApp", job_id: str) -> None:
-    """Adding a job is taken back by cancelling it, and that by queueing it again: it stays the same job."""
+    """Push the undo of an added job: cancelling it; the redo queues it again: it stays the same job."""
     number = job_number(job_id)
 
     async def again() -> None:
@@ -77,8 +77,10 @@ def _push_added(app: "DdpmApp", job_id: str) -> None:
 
 
 async def change(app: "DdpmApp", do: str, ids: Sequence[str], **args: Any) -> list[str]:
-    """pause, resume, cancel, retry, hold on jobs; the ids of those that took it. Raises UserError with the service's
-    reason if none did; if some did not, why the first of them did not is said."""
+    """Pause, resume, cancel, retry or hold jobs; return the ids of those that took it.
+
+    Raises UserError with the service's reason if none did; if some did not, the reason of the first of them
+    is shown."""
     results = await ask(app, do, ids=list(ids), **args)
     told = [
         (job_id, str((r or {}).get("error") or "")) for job_id, r in zip(ids, results or (), strict=False)
@@ -93,8 +95,10 @@ async def change(app: "DdpmApp", do: str, ids: Sequence[str], **args: Any) -> li
 
 
 async def _act(app: "DdpmApp", ids: Sequence[str], do: str, says: str, undo: str, undoes: str) -> None:
-    """do, undo: verbs of the service · says, undoes: what is said of it, behind the jobs' names, with "are" and "(s)"
-    in the forms that they need."""
+    """Do it to these jobs, report it and push its undo.
+
+    do, undo: verbs of the service · says, undoes: the message about each, behind the jobs' names, with "are"
+    and "(s)" in the forms that they need."""
     done = await change(app, do, ids)
     said = _said_of(done, says)
     if len(done) == len(ids):
@@ -104,7 +108,7 @@ async def _act(app: "DdpmApp", ids: Sequence[str], do: str, says: str, undo: str
 
 
 def _said_of(ids: Sequence[str], words: str) -> str:
-    """ "job 3 is cancelled", "4 jobs are cancelled"."""
+    """Return "job 3 is cancelled" or "4 jobs are cancelled"."""
     if len(ids) == 1:
         return f"job {job_number(ids[0])} {words.replace('are ', 'is ').replace('(s)', 's')}"
     return f"{len(ids)} jobs {words.replace('(s)', '').replace('its ', 'a ')}"
@@ -131,7 +135,7 @@ async def pause_or_resume(app: "DdpmApp", views: Sequence[JobView]) -> None:
 
 
 async def cancel(app: "DdpmApp", views: Sequence[JobView]) -> None:
-    """Those that are not over. Raises UserError if all are."""
+    """Cancel the jobs that are not over. Raises UserError if all are."""
     going = [v for v in views if not v.job.over]
     if not going:
         raise UserError(f"job {job_number(views[0].id)} is {views[0].state} already")
@@ -141,13 +145,13 @@ async def cancel(app: "DdpmApp", views: Sequence[JobView]) -> None:
 
 
 async def retry(app: "DdpmApp", views: Sequence[JobView]) -> None:
-    """Those that can be; if none can, the service says why."""
+    """Retry the jobs that can be retried; if none can, report the service's reason."""
     able = [v.id for v in views if v.job.takes("retry")] or [v.id for v in views]
     await _act(app, able, "retry", "are queued again", "cancel", "are cancelled again")
 
 
 def _not_over(app: "DdpmApp", job_id: str) -> Callable[[], None]:
-    """Refuses to cancel what has ended meanwhile."""
+    """Return a check that refuses to cancel a job that has ended meanwhile."""
 
     def check() -> None:
         view = app.snapshot.job(job_id)
@@ -158,7 +162,7 @@ def _not_over(app: "DdpmApp", job_id: str) -> Callable[[], None]:
 
 
 def _doer(app: "DdpmApp", do: str, ids: Sequence[str]) -> Callable[[], Awaitable[None]]:
-    """The way back of a change: another one on the same jobs."""
+    """Return the undo of a change: another change to the same jobs."""
 
     async def back() -> None:
         await change(app, do, ids)

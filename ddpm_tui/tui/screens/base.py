@@ -1,4 +1,6 @@
-"""What every screen has: the two bars, a filter line, painting from the Snapshot, and errors that stay small."""
+"""The base of every screen: the two bars, a filter line, painting from the Snapshot, and errors that stay
+small.
+"""
 
 import asyncio
 import logging
@@ -64,7 +66,7 @@ class Sturdy(OpenScreen):
     ) -> "Worker[Any]":
         """Run `work` beside the screen. One of a `group` at a time: the older one is given up.
 
-        holds: it is part of what was pressed last, so keys behind that wait for it.
+        holds: it is part of the last key's action, so later keys wait for it.
         """
         screen = cast(Screen[None], self)
         task = cast(Any, work)
@@ -74,18 +76,20 @@ class Sturdy(OpenScreen):
         return worker
 
     def give_up(self, group: str) -> None:
-        """Stop what `beside` began of a group: what it would bring is no longer wanted."""
+        """Cancel the work that `beside` began in a group: its result is no longer wanted."""
         screen = cast(Screen[None], self)
         screen.workers.cancel_group(screen, group)
 
     def on_text_line_too_long(self, event: TextLine.TooLong) -> None:
-        """A paste that was meant for somewhere else is not cut into something that nobody meant."""
+        """Refuse an overlong paste: it was meant for another place, and its beginning alone is no one's
+        intent.
+        """
         event.stop()
         text = f"nothing was pasted: {event.length:,} characters are too long for a line of {LONGEST:,}"
         cast("DdpmApp", self.app).say(text, "warn")  # type: ignore[attr-defined]
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Work beside the screen that failed is said like any other fault."""
+        """Report failed work beside the screen like any other fault."""
         if event.state is WorkerState.ERROR and event.worker.error is not None:
             cast("DdpmApp", self.app).report(event.worker.error, type(self).__name__)  # type: ignore[attr-defined]
 
@@ -134,23 +138,23 @@ class BaseScreen(Panes, Sturdy, Screen[None], Abstract):
 
     @abstractmethod
     def body(self) -> ComposeResult:
-        """The widgets between the bars."""
+        """Yield the widgets between the bars."""
 
     @abstractmethod
     def paint(self, snapshot: Snapshot) -> None:
-        """Show it. Own widgets compare and send only what differs, so just hand everything over."""
+        """Show the Snapshot. Own widgets compare and send only the differences, so hand everything over."""
 
     def on_mount(self) -> None:
         self.watch(self.app, "snapshot", self._on_snapshot, init=False)
 
     def after_paint(self) -> None:
-        """The screen and the app are painted: once, let what is slow come."""
+        """Start the slow work, once the screen and the app are painted."""
         if self.ddpm.painted and not self._complete and self.is_mounted:
             self._complete = True
             self.painted_first()
 
     def painted_first(self) -> None:
-        """The screen has been painted for the first time: now what takes long to import may come, in a worker."""
+        """Import the slow modules in a worker, now that the screen has been painted for the first time."""
 
     def on_screen_resume(self) -> None:
         self._paint(self.snapshot)
@@ -176,11 +180,13 @@ class BaseScreen(Panes, Sturdy, Screen[None], Abstract):
             self.ddpm.report(error, f"{self.NAME} screen")
 
     def label(self, key_id: str) -> str:
-        """What a key does at the moment, in a word; "" where it is what the keymap says."""
+        """Return a key's present effect in a word; "" if it is the keymap's word."""
         return ""
 
     def offers(self, key_id: str) -> bool:
-        """Whether the key does something at the moment: footer and help name those only. Others say why they do not."""
+        """Return whether the key has an effect now: footer and help name those only; other keys say why they
+        have none.
+        """
         return True
 
     @on(Table.Moved)
@@ -206,21 +212,22 @@ class BaseScreen(Panes, Sturdy, Screen[None], Abstract):
             line.clear_words()
 
     def filtered(self, words: str) -> None:
-        """The filter's text changed. Screens with lists hand it to the list."""
+        """Take the filter's new text. Screens with lists hand it to the list."""
 
-    # What keys are about, while it is being read.
+    # Waiting for the data that keys apply to.
 
     def read(
         self, work: Callable[[], Coroutine[Any, Any, None]], table: str = "", group: str = ""
     ) -> "Worker[Any]":
-        """Run `work` beside the screen; the screen's own keys wait for it, and those of the Table with the id `table`,
-        whose rows it brings."""
+        """Run `work` beside the screen while the screen's own keys wait for it.
+
+        The keys of the Table with the id `table`, whose rows it brings, wait too."""
         worker = self.beside(work, group)
         self._reading_now.append((worker, table))
         return worker
 
     def still_reads(self, node: object, action: str) -> bool:
-        """Whether something is being read that this action of `node` (the screen, a widget) is about."""
+        """Return whether data that this action of `node` (the screen, a widget) needs is still being read."""
         self._reading_now = [(w, table) for w, table in self._reading_now if not w.is_finished]
         if not self._reading_now or (node is self and not self.needs(action)):
             return False
@@ -229,11 +236,11 @@ class BaseScreen(Panes, Sturdy, Screen[None], Abstract):
         )
 
     def needs(self, action: str) -> bool:
-        """Whether an action of the screen is about what `read` brings."""
+        """Return whether an action of the screen needs the result of `read`."""
         return True
 
     async def when_read(self, node: object, action: str, run: Callable[[], Awaitable[object]]) -> None:
-        """Run an action as soon as what it is about is there."""
+        """Run an action as soon as the data it needs is there."""
         end = time.monotonic() + self.ddpm.turns.limit
         while self.still_reads(node, action) and time.monotonic() < end:
             await asyncio.sleep(0.01)
@@ -242,7 +249,8 @@ class BaseScreen(Panes, Sturdy, Screen[None], Abstract):
     # Work that may take a while or fail.
 
     def ask(self, dialog: "Dialog[Result]", do: Callable[[Result], Awaitable[object]]) -> None:
-        """Open a dialog that closes once what it asks for is done: `do` with its answer, which may raise DdpmError."""
+        """Open a dialog that calls `do` with its answer and closes when it is done; `do` may raise DdpmError.
+        """
         dialog.do = do
         self.app.push_screen(dialog)
 
@@ -251,7 +259,7 @@ class BaseScreen(Panes, Sturdy, Screen[None], Abstract):
     ) -> None:
         """Await `work` beside the screen; say its DdpmError in the footer; call `then` with its result.
 
-        holds: see `beside`; not where it takes long and changes nothing that the next key could be about.
+        holds: see `beside`; leave it off if the work takes long and changes nothing that the next key needs.
         """
 
         async def run() -> None:
@@ -279,7 +287,9 @@ class Dialog(Sturdy, ModalScreen[Result]):
         return cast("DdpmApp", self.app)
 
     def keys_line(self, *said: tuple[str, str]) -> str:
-        """What a box says of its keys: (an id of the keymap, or a key that is always the same; what it does) each."""
+        """Return the keys that a box names: (an id of the keymap, or a key that is always the same; its
+        effect) each.
+        """
         return "   ".join(f"{self.ddpm.key(key) if key in BY_ID else key} {does}" for key, does in said)
 
     def action_close(self) -> None:
@@ -290,7 +300,7 @@ class Dialog(Sturdy, ModalScreen[Result]):
     _doing = False
 
     def submit(self, answer: Result) -> None:
-        """The answer is given: do it, and close once it is done."""
+        """Do the work with the answer, and close when it is done."""
         if self.do is None:
             self.dismiss(answer)
         elif not self._doing:
@@ -309,5 +319,5 @@ class Dialog(Sturdy, ModalScreen[Result]):
             self._doing = False
 
     def refused(self, why: str) -> None:
-        """Say it in the dialog."""
+        """Show the reason in the dialog."""
         self.ddpm.say(why, "bad")

@@ -1,4 +1,4 @@
-"""What the checkpoints screen does on the disk, in threads, each with what is said and how it is taken back."""
+"""The checkpoints screen's changes on the disk, in threads, each with its message and its undo."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -31,7 +31,7 @@ class CheckpointChanges:
         self.app.undo.push(said, undo, does=does, again=again)
 
     async def tag(self, run: RunFolder, info: "CheckpointInfo", tag: str) -> None:
-        """Give the tag, or take it away where the checkpoint has it."""
+        """Set the tag, or remove it if the checkpoint has it."""
         from engine.runs.checkpoints import read_tags, set_tag
 
         before = read_tags(run).get(tag)
@@ -46,7 +46,7 @@ class CheckpointChanges:
         self.changed()
 
     async def delete(self, run: RunFolder, info: "CheckpointInfo") -> None:
-        """Raises BusyError where a job that is not over names the checkpoint."""
+        """Delete a checkpoint. Raises BusyError if a job that is not over names it."""
         from engine.base.trash import restore
         from engine.service.needed import discard_checkpoint
 
@@ -59,7 +59,7 @@ class CheckpointChanges:
         self.changed()
 
     async def delete_run(self, run: RunFolder) -> None:
-        """A whole run. Raises BusyError while a worker has it or the queue has jobs for it."""
+        """Delete a whole run. Raises BusyError while a worker has it or the queue has jobs for it."""
         from engine.base.trash import restore
         from engine.service.run_changes import discard
 
@@ -85,7 +85,7 @@ class CheckpointChanges:
         self.changed()
 
     async def branch(self, run: RunFolder, info: "CheckpointInfo", name: str, overrides: list[str]) -> str:
-        """Make the branch; its name."""
+        """Make the branch; return its name."""
         from engine.runs.branch import branch_run
         from engine.service.run_changes import discard
 

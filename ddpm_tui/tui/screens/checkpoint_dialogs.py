@@ -34,7 +34,7 @@ LABEL = 23
 
 
 class BranchForm(Dialog[tuple[str, list[str]]]):
-    """A name and 'section.key=value' changes. Returns both; what they do is said while one types."""
+    """A name and 'section.key=value' changes. Returns both; their effect is shown while one types."""
 
     BINDINGS = bindings("dialog")
 
@@ -77,7 +77,7 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
         self._check()
 
     def _answer(self) -> tuple[str, list[str], tuple[str, ...]]:
-        """Name, overrides, and in words the changes and how it would train. Raises DdpmError."""
+        """Return name, overrides, and in words the changes and how it would train. Raises DdpmError."""
         from engine.runs.branch import foretell
         from engine.runs.record import branch_profile
 
@@ -127,7 +127,7 @@ class BranchForm(Dialog[tuple[str, list[str]]]):
 
 
 def _here(error: DdpmError) -> str:
-    """The error without the command line's option: here changes are typed bare."""
+    """Return the error without the command line's option: here changes are typed bare."""
     return re.sub(r"--set:? ", "", str(error))
 
 
@@ -148,7 +148,7 @@ def export_question(run: RunFolder, info: "CheckpointInfo") -> Ask:
 
 
 def whole_path(text: str) -> Path:
-    """Where that is. Raises UserError where it depends on the folder that the screen was started in."""
+    """Return the whole path. Raises UserError if it depends on the folder in which the screen was started."""
     try:
         path = Path(text.strip()).expanduser()
     except RuntimeError as error:  # ~somebody
@@ -163,7 +163,7 @@ def rename_question(run: RunFolder) -> Ask:
 
 
 class Facts(Rows):
-    """Name and value, a long value on as many lines as it needs."""
+    """Names and values, a long value on as many lines as it needs."""
 
     DEFAULT_CSS = "Facts { height: auto; }"
 
@@ -205,8 +205,9 @@ class Details(Dialog[None]):
 
 
 def delete_question(home: Home, run: RunFolder, undo: str) -> Confirm:
-    """Whether a whole run is meant, which is easily said in place of one of its checkpoints. Reads its folder.
-    Raises BusyError where it cannot be deleted now: nobody is asked for nothing.
+    """Ask whether a whole run is meant, as the key is easily confused with one checkpoint's.
+
+    Reads its folder. Raises BusyError before asking if it cannot be deleted now.
 
     undo: the key.
     """
@@ -226,7 +227,9 @@ def delete_question(home: Home, run: RunFolder, undo: str) -> Confirm:
 
 
 def scores_of(run: RunFolder, step: int) -> list[tuple[str, str]]:
-    """The newest score of each name with all that it depends on, then what cannot be read. Reads files."""
+    """Return the newest score of each name with all that it depends on, then the unreadable ones. Reads
+    files.
+    """
     from ddpm_tui.tui.state.scores import newest_scores
 
     found = newest_scores(run, step)

@@ -1,4 +1,6 @@
-"""The preview of the checkpoint under the cursor. What draws faces is imported only after the first paint."""
+"""The preview of the checkpoint under the cursor. The drawing modules are imported only after the first
+paint.
+"""
 
 import asyncio
 from dataclasses import dataclass
@@ -29,8 +31,8 @@ class _Wanted:
 class CheckpointFaces(Vertical):
     """Empty until `bring`; then the faces of one preview sheet, as many as are worth showing in its room.
 
-    Previews come with epochs. A checkpoint made between them has the newest one before it, which is said; one that a
-    branch begins with has its parent's.
+    Previews come with epochs. A checkpoint made between them has the newest one before it, which its caption
+    says; one that a branch begins with has its parent's.
     """
 
     def __init__(self) -> None:
@@ -44,7 +46,7 @@ class CheckpointFaces(Vertical):
         return cast("BaseScreen", self.screen)
 
     async def bring(self) -> None:
-        """Import what draws, and draw what was asked for meanwhile."""
+        """Import the drawing modules, and draw the preview asked for meanwhile."""
 
         def load() -> "type[FaceGrid]":
             from ddpm_tui.tui.state import previews  # noqa: F401
@@ -63,7 +65,8 @@ class CheckpointFaces(Vertical):
     def show(
         self, run: RunFolder | None, info: "CheckpointInfo | None" = None, size: int | None = None
     ) -> None:
-        """The preview of a run's checkpoint, faces of `size` pixels where it does not say; none for None."""
+        """Show the preview of a run's checkpoint, faces of `size` pixels if it does not say; none for None.
+        """
         if run is None or info is None:
             self._wanted = None
         else:

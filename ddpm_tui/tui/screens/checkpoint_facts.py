@@ -1,4 +1,4 @@
-"""What is known of the checkpoint under the cursor, in words: on a large terminal all of it, with its scores."""
+"""Facts about the checkpoint under the cursor, in words: on a large terminal all of them, with its scores."""
 
 import asyncio
 from collections.abc import Sequence
@@ -34,17 +34,17 @@ class CheckpointFacts(Sheet):
 
     @property
     def _roomy(self) -> bool:
-        """Whether all that is known of a checkpoint finds room beside the list."""
+        """Return whether all facts about a checkpoint have room beside the list."""
         return self.screen.has_class("-large", "-tall")
 
     def tell(self, run: RunView | None, info: "CheckpointInfo | None", marks: Sequence[str]) -> None:
-        """marks: what is marked, RUN@STEP each."""
+        """Take the checkpoint to describe. marks: the marked ones, RUN@STEP each."""
         self._run, self._info, self._marks = run, info, list(marks)
         self.look(self._screen.snapshot)
         self._write()
 
     def look(self, snapshot: Snapshot) -> None:
-        """Read the scores where they are shown and may be other ones."""
+        """Read the scores if they are shown and may have changed."""
         if not self._roomy or self._run is None or self._info is None:
             return
         ended = tuple(j.id for j in snapshot.over if j.job.kind == "evaluate")

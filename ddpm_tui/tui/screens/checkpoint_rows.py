@@ -1,4 +1,6 @@
-"""What the checkpoints screen says about runs and checkpoints: rows and lines, of plain values. Knows no screen."""
+"""The checkpoints screen's texts about runs and checkpoints: rows and lines, of plain values. Knows no
+screen.
+"""
 
 import os
 from collections.abc import Callable, Collection, Sequence
@@ -23,7 +25,7 @@ COLUMNS = (
     Column("eps err", 7, right=True, drop=1),
     Column("held out", 8, right=True, drop=3),
     Column("train", 7, right=True, drop=4),
-    # All of a run weigh about the same, and the lines below say what this one does.
+    # All checkpoints of a run are about as large, and the lines below give the size of this one.
     Column("size", 7, right=True, drop=5),
     Column("", 14, grow=1),
 )
@@ -34,7 +36,8 @@ SHOWN = 8
 
 
 def run_rows(snapshot: Snapshot, opened: Collection[str], everything: bool) -> list[Row]:
-    """The tree of runs, with how many checkpoints each has; those at work are green, unreadable ones red.
+    """Return the tree of runs with their numbers of checkpoints; those at work are green, unreadable ones
+    red.
 
     Runs of a study are folded below its name unless its key is among `opened`, or with `everything`.
     """
@@ -70,7 +73,7 @@ def _tone(runs: Sequence[RunView], snapshot: Snapshot) -> str:
 
 
 def study_lines(study: str, runs: Sequence[RunView], key: str) -> list[Line]:
-    """A folded study: how far its variants are. key: what unfolds it."""
+    """Describe a folded study: how far its variants are. key: the one that unfolds it."""
     lines: list[Line] = [[(study, "bold"), f", a study of {plural(len(runs), 'run')}"], [""]]
     found = variants(run.name for run in runs)
     by_name = {run.name: run for run in runs}
@@ -89,9 +92,9 @@ def study_lines(study: str, runs: Sequence[RunView], key: str) -> list[Line]:
 
 
 def no_checkpoint_lines(run: RunView, undoes: str, key: Callable[[str], str]) -> list[Line]:
-    """Where a run has no checkpoint: whose there are none, and how there will be some.
+    """Describe a run without checkpoints: its name, and how it will get some.
 
-    undoes: what undoing would do now · key: of an action.
+    undoes: the effect that undoing would have now · key: of an action.
     """
     lines: list[Line] = [
         [(run.name, "bold"), " has no checkpoint."],
@@ -103,7 +106,7 @@ def no_checkpoint_lines(run: RunView, undoes: str, key: Callable[[str], str]) ->
 
 
 def checkpoint_row(info: "CheckpointInfo", marked: bool) -> Row:
-    """One checkpoint, or what is wrong with it."""
+    """Return the row of one checkpoint, or its fault."""
     m = info.manifest
     mark: Piece = ("●", "accent") if marked else ""
     if m is None:
@@ -136,7 +139,7 @@ def checkpoint_row(info: "CheckpointInfo", marked: bool) -> Row:
 def about_lines(
     run: RunView | None, info: "CheckpointInfo | None", marks: Sequence[str], width: int
 ) -> list[Line]:
-    """What there is to say about the run and the checkpoint under the cursor, and which are marked."""
+    """Describe the run and the checkpoint under the cursor, and list the marked ones."""
     said: list[Line] = []
     if info is not None and info.problem:
         said += paragraph("damaged: " + fault(info), width, "bad", "")
@@ -163,7 +166,7 @@ def about_lines(
 
 
 def facts_of(info: "CheckpointInfo") -> list[tuple[str, str]]:
-    """A checkpoint in names and values."""
+    """Return a checkpoint's facts as names and values."""
     m = info.manifest
     if m is None:
         return [("folder", str(info.folder.path))]
@@ -189,7 +192,9 @@ def full_lines(
     scores: Sequence[tuple[str, str]],
     width: int,
 ) -> list[Line]:
-    """As about_lines where there is room: all facts of the checkpoint at the left, its scores at the right."""
+    """Return more than about_lines, for large terminals: the checkpoint's facts at the left, its scores at
+    the right.
+    """
     head = about_lines(run, None, marks, width)
     if info.problem:
         head += paragraph("damaged: " + fault(info), width, "bad", "")
@@ -202,5 +207,5 @@ def full_lines(
 
 
 def fault(info: "CheckpointInfo") -> str:
-    """What is wrong with it, without the path that the list tells already."""
+    """Return the checkpoint's fault, without the path that the list shows already."""
     return (info.problem or "").replace(f"{info.folder.path}{os.sep}", "")

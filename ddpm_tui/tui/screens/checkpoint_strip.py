@@ -21,7 +21,7 @@ CHART_BYTES = 2500
 
 
 class CheckpointStrip(Vertical):
-    """`show` says which run, checkpoints and cursor. Hidden by the style sheet where there is no room."""
+    """`show` says which run, checkpoints and cursor. Hidden by the style sheet if there is no room."""
 
     def __init__(self) -> None:
         super().__init__(id="strip")
@@ -40,11 +40,11 @@ class CheckpointStrip(Vertical):
 
     @property
     def run(self) -> str | None:
-        """The run whose curve is wanted."""
+        """Return the run whose curve is wanted."""
         return self._run.name if self.display and self._run is not None else None
 
     async def bring(self) -> None:
-        """Import and mount what draws."""
+        """Import and mount the drawing widgets."""
 
         def load() -> tuple[Any, ...]:
             from ddpm_tui.tui.state.plotting import Plotter
@@ -65,13 +65,13 @@ class CheckpointStrip(Vertical):
         self.look(self._screen.snapshot)
 
     def show(self, run: RunView | None, found: "Sequence[CheckpointInfo]", step: int | None) -> None:
-        """step: of the checkpoint under the cursor."""
+        """Show a run's curve and checkpoints. step: of the checkpoint under the cursor."""
         self._run, self._step = run, step
         self._steps = tuple(sorted(info.step for info in found))
         self.look(self._screen.snapshot)
 
     def look(self, snapshot: Snapshot) -> None:
-        """With every Snapshot."""
+        """Update with every Snapshot."""
         if not self.display or self._chart is None or self._plotter is None:
             return
         from ddpm_tui.tui.state.plotting import mark_at
@@ -130,7 +130,7 @@ class CheckpointStrip(Vertical):
 
 
 def _nearest(curves: Any, steps: "Sequence[int]") -> list[tuple[int, int, str]]:
-    """(checkpoint, preview, its file) for each checkpoint: the newest preview that is not after it."""
+    """Return (checkpoint, preview, its file) for each checkpoint: the newest preview that is not after it."""
     found = []
     for step in steps:
         before = [

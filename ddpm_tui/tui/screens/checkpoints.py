@@ -1,4 +1,4 @@
-"""Screen 3: runs as a tree of branches, the checkpoints of one, and what can be done with each."""
+"""Screen 3: runs as a tree of branches, the checkpoints of one, and the actions on each."""
 
 import asyncio
 from functools import partial
@@ -93,7 +93,7 @@ class CheckpointsScreen(BaseScreen):
         self.repaint()
 
     async def action_filter(self) -> None:
-        """Narrow the list that one is in; another one's words are taken away."""
+        """Narrow the focused list; the other list's words are cleared."""
         into = self.runs if self.runs.has_focus else self.steps if self.steps.has_focus else None
         await super().action_filter()
         if into is not None and into is not self._narrowed:
@@ -210,7 +210,7 @@ class CheckpointsScreen(BaseScreen):
     def on_table_chosen(self, event: Table.Chosen) -> None:
         self.action_details()
 
-    # What the keys are about.
+    # The objects of the keys.
 
     def _info(self) -> "CheckpointInfo | None":
         step = self.steps.key
@@ -238,7 +238,7 @@ class CheckpointsScreen(BaseScreen):
         return info
 
     def _whole(self) -> "CheckpointInfo":
-        """The chosen one, if it is not damaged."""
+        """Return the chosen checkpoint. Raises UserError if it is damaged."""
         info = self._chosen()
         if info.manifest is None:
             raise UserError(f"checkpoint {info.step} is damaged: {fault(info)}", "choose another")
@@ -251,7 +251,7 @@ class CheckpointsScreen(BaseScreen):
         return f"{self._chosen_run().name}@{self._chosen().step}"
 
     def _changed(self, *_: object) -> None:
-        """Something on the disk is different now."""
+        """Read again after a change on the disk."""
         self.ddpm.store.poke()
         self._look()
 

@@ -1,4 +1,4 @@
-"""`@`: what was done as commands for a shell, errors in full, and what undo and redo would do."""
+"""`@`: past actions as commands for a shell, errors in full, and the effects of undo and redo."""
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -51,7 +51,7 @@ class CommandLog(Dialog[None]):
         self._whole()
 
     def _whole(self) -> None:
-        """The line under the cursor from its beginning to its end."""
+        """Show the line under the cursor from its beginning to its end."""
         text, tone = self._chosen()
         self.query_one("#whole", Sheet).show(lambda width: paragraph(text, width, tone or "accent"))
 

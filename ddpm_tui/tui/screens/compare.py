@@ -34,7 +34,7 @@ MOST = 6
 
 
 class ViewLine(Rows):
-    """Which views there are, and the shown one."""
+    """The names of the views, with the shown one marked."""
 
     def __init__(self) -> None:
         super().__init__(id="views")
@@ -120,7 +120,7 @@ class CompareScreen(BaseScreen):
         self._take_marked()
 
     def _take_marked(self) -> None:
-        """What another screen marked; at the first time without any, the two newest runs."""
+        """Take the subjects that another screen marked; at first, if there are none, the two newest runs."""
         if self._faces is None:
             return
         from ddpm_tui.tui.state.comparing import Compared
@@ -139,7 +139,7 @@ class CompareScreen(BaseScreen):
 
     def filtered(self, words: str) -> None:
         self._words = words.strip()
-        self.repaint()  # what a study folds away is found too
+        self.repaint()  # runs folded into a study are found too
         self.subjects.filter(words)
 
     # Painting.
@@ -231,7 +231,7 @@ class CompareScreen(BaseScreen):
         self.repaint()
 
     def action_sample(self) -> None:
-        """Pictures of every subject from the same seeds, for the samples view."""
+        """Queue pictures of every subject from the same seeds, for the samples view."""
         if not self._subjects:
             raise UserError("nothing is compared", f"{self.ddpm.key('compare.mark')} puts a run in")
         self.attempt(
@@ -245,7 +245,7 @@ class CompareScreen(BaseScreen):
         self.ddpm.say(f"queued: {plural(SAMPLES, 'picture')} of each from the same seeds")
 
     def action_turn(self, by: int) -> None:
-        """To the next view, or to the one before."""
+        """Go to the next view, or to the one before."""
         self._view = VIEWS[(VIEWS.index(self._view) + by) % len(VIEWS)]
         if self._views:
             self._views[self._view].forget()
@@ -253,20 +253,20 @@ class CompareScreen(BaseScreen):
         self.refresh_bindings()
 
     def action_scrub(self, by: int) -> None:
-        """All subjects an epoch back or on together."""
+        """Move all subjects an epoch back or on together."""
         if self._view == "faces" and self._faces is not None:
             self._faces.scrub(by, self._subjects, self.snapshot)
             self.repaint()
 
     def action_focus_view(self) -> None:
-        """Into the chart, or into a table that may be longer than the screen, and back to the list."""
+        """Focus the chart, or a table that may be longer than the screen, or go back to the list."""
         target = self._target
         if target is not None and target.display:
             self.set_focus(self.subjects if target.has_focus else target)
 
     @property
     def _target(self) -> Widget | None:
-        """What the shown view has that takes keys."""
+        """Return the widget of the shown view that takes keys."""
         return self._views[self._view].target if self._views else None
 
     def pane_to_zoom(self) -> Widget | None:

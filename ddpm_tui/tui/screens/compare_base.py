@@ -1,5 +1,5 @@
-"""One way to look at what is compared: a box that is told the subjects and the Snapshot. It knows neither the screen's
-keys nor its list.
+"""The base of the comparison's views: a box that is given the subjects and the Snapshot. It knows neither the
+screen's keys nor its list.
 """
 
 from abc import abstractmethod
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CompareView(Container, Abstract):
-    """A picture, or a sentence where there is none. `remark` goes beside the names of the views."""
+    """A picture, or a sentence if there is none. `remark` goes beside the names of the views."""
 
     DEFAULT_CSS = "CompareView { width: 1fr; height: 1fr; display: none; }"
 
@@ -48,10 +48,11 @@ class CompareView(Container, Abstract):
 
     @abstractmethod
     def paint(self, subjects: Sequence[Compared], snapshot: Snapshot) -> None:
-        """Show these. Called with every Snapshot while the view is the shown one; there is at least one subject."""
+        """Show these subjects; there is at least one. Called with every Snapshot while the view is the shown
+        one."""
 
     def forget(self) -> None:
-        """The next `paint` makes everything anew."""
+        """Let the next `paint` make everything anew."""
         self._made = ()
 
     def say(self, text: str) -> None:
@@ -67,7 +68,7 @@ class CompareView(Container, Abstract):
             widget.display = content
 
     def beside(self, work: Callable[..., Any], *args: Any) -> None:
-        """Run it beside the screen; what was begun before is given up, a DdpmError said in the view."""
+        """Run `work` beside the screen and cancel older work; show its DdpmError in the view."""
 
         async def run() -> None:
             try:

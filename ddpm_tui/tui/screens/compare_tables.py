@@ -1,4 +1,4 @@
-"""Tables of what is compared: settings that differ, figures and scores, each score's terms said once below.
+"""Tables of the comparison: settings that differ, figures and scores, each score's terms said once below.
 
 Imported after the first paint.
 """
@@ -27,7 +27,7 @@ NARROWEST = 7
 
 
 class TableView(CompareView):
-    """One row a setting or measure, one column a subject; the words get shorter where there is less room."""
+    """One row a setting or measure, one column a subject; the words get shorter if there is less room."""
 
     def __init__(
         self,
@@ -36,7 +36,8 @@ class TableView(CompareView):
         stamp: Callable[..., object],
         ink: Ink,
     ) -> None:
-        """make: (home, subjects, snapshot) → the table, in a thread · stamp: what it is made from, cheaply."""
+        """make: (home, subjects, snapshot) → the table, in a thread · stamp: a cheap mark of the state it is
+        made from."""
         self._sheet = Sheet()
         super().__init__(name, VerticalScroll(self._sheet))
         self.target = self._content[0]
@@ -61,7 +62,8 @@ class TableView(CompareView):
 def table_lines(
     found: comparing.ComparisonTable, titles: Sequence[str], inks: Sequence[str], width: int
 ) -> list[Line]:
-    """The table in `width` cells: words get shorter where there is less room, names lose their middle."""
+    """Return the table in `width` cells: if there is less room, words get shorter and names lose their
+    middle."""
     labels = [line.label for line in found.rows]
     label = min(max(map(cell_len, labels)), max(SHORTEST, width - len(titles) * (NARROWEST + GAP)))
     room = (width - label) // len(titles) - GAP
@@ -87,12 +89,12 @@ def table_lines(
 
 
 def _form(cell: Cell, room: int) -> str:
-    """The longest words that have room, else the shortest."""
+    """Return the longest words that have room, else the shortest."""
     return next((form for form in cell.forms if cell_len(form) <= room), cell.forms[-1])
 
 
 def _middle(text: str, room: int) -> str:
-    """A name in `room` cells, cut in its middle: runs differ at the beginning or at the end."""
+    """Return a name in `room` cells, cut in its middle: runs differ at the beginning or at the end."""
     if cell_len(text) <= room:
         return cut(text, room)
     end = room // 2
@@ -100,7 +102,7 @@ def _middle(text: str, room: int) -> str:
 
 
 def _below(found: comparing.ComparisonTable) -> list[tuple[str, str]]:
-    """Paragraphs below the table, with their inks."""
+    """Return paragraphs below the table, with their inks."""
     said = [(f"≠ {text}", "warn") for text in found.differing]
     said += [(text, "dim") for text in found.terms]
     if found.terms:
@@ -110,7 +112,7 @@ def _below(found: comparing.ComparisonTable) -> list[tuple[str, str]]:
 
 
 def settings_view(ink: Ink) -> TableView:
-    """Every setting in which the runs differ."""
+    """Return a view of every setting in which the runs differ."""
     return TableView(
         "profiles",
         lambda home, subjects, snapshot: comparing.settings(home, subjects),
@@ -120,7 +122,7 @@ def settings_view(ink: Ink) -> TableView:
 
 
 def figures_view(ink: Ink) -> TableView:
-    """Figures of training, and the scores."""
+    """Return a view of the figures of training and the scores."""
 
     def stamp(subjects: Sequence[Compared], snapshot: Snapshot) -> Any:
         curves = [snapshot.curves.get(s.run) for s in subjects]

@@ -29,7 +29,7 @@ FACES_BYTES = 30_000
 
 
 class FacesBelow(Filmstrip, inherit_css=False):
-    """The faces below the curves; with a style of its own, so that nobody takes it for the view of the faces."""
+    """The faces below the curves; with a style of its own, to set it apart from the view of the faces."""
 
     DEFAULT_CSS = "FacesBelow { width: 1fr; height: 1fr; }"
 
@@ -52,12 +52,12 @@ class CurvesView(CompareView):
         self.plotter = Plotter()
 
     def colour(self, subject: Compared) -> str:
-        """The ink of a subject."""
+        """Return the ink of a subject."""
         red, green, blue = self.chart.look().ink.bright(self.plotter.slot(subject.name))
         return f"#{red:02x}{green:02x}{blue:02x}"
 
     def keep_only(self, subjects: Sequence[Compared]) -> None:
-        """Colours of others are free again."""
+        """Free the colours of all other subjects."""
         self.plotter.forget(set(self.plotter.known) - {s.name for s in subjects})
 
     def paint(self, subjects: Sequence[Compared], snapshot: Snapshot) -> None:
@@ -96,7 +96,8 @@ class CurvesView(CompareView):
             self.film.display = bool(self._faces) and self.size.height >= ROOM_FOR_FACES
 
     def on_loss_chart_inspected(self, event: LossChart.Inspected) -> None:
-        """The faces below go to the epoch of the chart's cursor, each run to its own preview nearest before it."""
+        """Move the faces below to the epoch of the chart's cursor, each run to its own nearest preview before
+        it."""
         self._epoch = event.epoch
         cast("BaseScreen", self.screen).repaint()
 
@@ -147,7 +148,7 @@ class FacesView(CompareView):
         self._back: int | None = None
 
     def rewind(self) -> None:
-        """Every subject at its own moment again."""
+        """Show every subject at its own moment again."""
         self._back = None
 
     def scrub(self, by: int, subjects: Sequence[Compared], snapshot: Snapshot) -> None:
@@ -183,7 +184,9 @@ class FacesView(CompareView):
         self.beside(self._show, frames, run.setting("data", "size") if run else None)
 
     def _step_for(self, subject: Compared, curves: Any) -> int | None:
-        """Scrubbed: the step of that many epochs before the newest they all have; else the subject's own."""
+        """Return the step to show.
+
+        Scrubbed: the step of that many epochs before the newest they all have; else the subject's own."""
         if self._back is None or not curves.previews:
             return subject.step
         return int(curves.previews[max(0, len(curves.previews) - 1 - self._back)])
@@ -196,7 +199,7 @@ class FacesView(CompareView):
 
 
 class SamplesView(CompareView):
-    """Drawn samples, a column each: from the same noise where there are such sets."""
+    """Drawn samples, a column each: from the same noise if there are such sets."""
 
     def __init__(self, film: Filmstrip) -> None:
         super().__init__("samples", film)
@@ -230,7 +233,7 @@ class SamplesView(CompareView):
 
 
 def make_views(terminal: Any, low_colours: bool) -> list[CompareView]:
-    """All of them, in the order in which one goes through them."""
+    """Return all views, in the order of the keys that turn them."""
 
     def film() -> Filmstrip:
         made = Filmstrip((32, 32), terminal=terminal, low_colours=low_colours)
@@ -250,7 +253,7 @@ def make_views(terminal: Any, low_colours: bool) -> list[CompareView]:
 
 
 def _names(run: str, curves: Any, step: int) -> tuple[str, str]:
-    """A run at a step, at length and in short."""
+    """Return a run at a step, at length and in short."""
     steps = curves.epochs.get("step", ())
     for known, epoch in zip(steps, curves.epochs.get("epoch", ()), strict=True):
         if known == step:

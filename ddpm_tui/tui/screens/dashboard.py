@@ -1,4 +1,4 @@
-"""Screen 1: the job at work, its curves and newest faces, the devices, the queue, and what happened.
+"""Screen 1: the job at work, its curves and newest faces, the devices, the queue, and the newest events.
 
 The chart and the faces bring NumPy, so they are put in after the first paint. They repaint by themselves only
 while the link's budget allows it; text always goes out.
@@ -33,7 +33,7 @@ CHART_BYTES = 2500
 
 
 class DashboardScreen(BaseScreen):
-    """What is going on. `n` goes through the running jobs where there are several."""
+    """The work that goes on. `n` goes through the running jobs if there are several."""
 
     NAME = "dashboard"
     BINDINGS = bindings("dashboard", "app")
@@ -73,7 +73,7 @@ class DashboardScreen(BaseScreen):
         self.read(self._bring_pictures)
 
     async def _bring_pictures(self) -> None:
-        """Import what draws, beside the event loop, and put it where the placeholders are."""
+        """Import the drawing widgets beside the event loop, and put them in place of the placeholders."""
         await asyncio.to_thread(_import_drawing)
         from ddpm_tui.tui.state.plotting import Plotter
         from ddpm_tui.tui.widgets.chart import LossChart
@@ -89,7 +89,7 @@ class DashboardScreen(BaseScreen):
     def faces(self) -> RunFaces:
         return self.query_one(RunFaces)
 
-    # What is shown.
+    # The contents.
 
     def paint(self, snapshot: Snapshot) -> None:
         job = self._choose(snapshot)
@@ -122,8 +122,8 @@ class DashboardScreen(BaseScreen):
         self.faces.show(snapshot, run, job)
 
     def _choose(self, snapshot: Snapshot) -> JobView | None:
-        """The job to show: the one chosen while it lives, else the first at work; and its run, which stays when
-        the job is over."""
+        """Return the job to show: the chosen one while it lives, else the first at work; keep its run when it
+        is over."""
         live = snapshot.live
         job = next((j for j in live if j.id == self._job), None) or (live[0] if live else None)
         if job is None:
@@ -175,15 +175,15 @@ class DashboardScreen(BaseScreen):
             self._chart.grew()
 
     def _instead(self, job: JobView | None, coming: str, nothing: str, none: str) -> str:
-        """What stands in place of a picture: `coming` while a training brings it, `nothing` if there is no run, `none`
-        if its run has none and nothing is at work on it."""
+        """Return the text in place of a picture: `coming` while a training brings it, `nothing` if there is
+        no run, `none` if its run has none and nothing is at work on it."""
         if self._run is None:
             return nothing
         if job is not None and job.job.kind == "train" and job.run == self._run:
             return coming
         return none if self._run in self.snapshot.curves else "looking …"
 
-    # One cursor in the epochs: where the chart is inspected, and which preview is shown.
+    # One cursor in the epochs: the inspected place in the chart, and the shown preview.
 
     def on_loss_chart_inspected(self, event: "LossChart.Inspected") -> None:
         self.faces.go_to_step(event.step)
@@ -229,11 +229,11 @@ class DashboardScreen(BaseScreen):
         return True
 
     def action_demo(self) -> None:
-        """One key on a fresh machine: the built-in faces, trained by the service."""
+        """Train on the built-in faces by the service: one key on a fresh machine."""
         self.attempt(self._train_demo())
 
     async def _train_demo(self) -> None:
-        """All epochs of its profile, which may be the user's own."""
+        """Queue all epochs of the demo's profile, which may be the user's own."""
         from ddpm_tui.tui.screens.asks import train
 
         def epochs() -> int:
@@ -269,7 +269,7 @@ class DashboardScreen(BaseScreen):
         self.faces.film()
 
     def action_scrub(self, by: int) -> None:
-        """To an earlier or a later preview; the chart's cursor goes along."""
+        """Go to an earlier or a later preview; the chart's cursor goes along."""
         self.faces.scrub(by)
 
     def action_log(self) -> None:
@@ -283,7 +283,7 @@ class DashboardScreen(BaseScreen):
 
 
 def _import_drawing() -> None:
-    """What the first paint does without."""
+    """Import the modules that the first paint does without."""
     import ddpm_tui.tui.state.plotting
     import ddpm_tui.tui.widgets.chart
     import ddpm_tui.tui.widgets.face_grid  # noqa: F401

@@ -1,4 +1,4 @@
-"""What the dashboard says if no job is at work. Knows no screen."""
+"""The dashboard's text if no job is at work. Knows no screen."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from engine.service.states import State
 
 
 def nothing_lines(snapshot: Snapshot, run: RunView | None, key: Callable[[str], str]) -> list[Line]:
-    """What to say if no job is at work. key: of an action."""
+    """Return the lines to show if no job is at work. key: of an action."""
     if not snapshot.loaded:
         return [[("looking …", "dim")]]
     waiting = snapshot.waiting

@@ -1,4 +1,4 @@
-"""Screen 7: data sets: add a folder or zip, look at its pictures and at what was left out, train on it."""
+"""Screen 7: data sets: add a folder or zip, look at its pictures and at the files left out, train on it."""
 
 import asyncio
 from functools import partial
@@ -37,7 +37,7 @@ BAR = 8
 
 
 class DataScreen(BaseScreen):
-    """Above the data sets, below what there is to say about one, at the right some of its pictures."""
+    """Above the data sets, below the facts about one, at the right some of its pictures."""
 
     NAME = "data"
     LIST = "#left"
@@ -100,7 +100,7 @@ class DataScreen(BaseScreen):
         self._reader = reader(self.ddpm.home)
         self.repaint()
 
-    # What there is.
+    # The list.
 
     def paint(self, snapshot: Snapshot) -> None:
         if self._reader is not None and not self._reading:
@@ -274,7 +274,7 @@ class DataScreen(BaseScreen):
 
 
 def _packs(snapshot: Snapshot, name: str) -> list[JobView]:
-    """Jobs that pack it, those that are over last."""
+    """Return the jobs that pack the data set, those that are over last."""
     jobs = [*snapshot.live, *snapshot.waiting, *snapshot.over]
     return [view for view in jobs if view.job.kind == "pack" and view.job.args.get("dataset") == name]
 

@@ -1,4 +1,4 @@
-"""Dialogs of the data screen: which pictures to add, and what to train on them."""
+"""Dialogs of the data screen: which pictures to add, and the profile to train on them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ REST_S = 0.1
 
 
 class AddData(Dialog[dict[str, Any]]):
-    """A path with completion; what is chosen in the list goes into it. Answers path, name, size and exclude."""
+    """A path with completion; a choice in the list goes into it. Answers path, name, size and exclude."""
 
     BINDINGS = [*bindings("dialog"), *bindings("path")]
     AUTO_FOCUS = "#path"
@@ -89,7 +89,8 @@ class AddData(Dialog[dict[str, Any]]):
         self.query_one(Table).show(rows)
 
     def action_complete(self) -> None:
-        """As far as all agree; where only one is left, all of it. Elsewhere to the next field."""
+        """Complete the path as far as all matches agree, wholly if only one is left. In other fields go to
+        the next one."""
         path = self.query_one("#path", TextLine)
         if not path.has_focus:
             self.app.action_focus_next()
@@ -155,7 +156,7 @@ class AddData(Dialog[dict[str, Any]]):
 
 
 class TrainOn(Form):
-    """Which profile is to be trained on a data set. chosen: its name."""
+    """Asks for the profile to train on a data set. chosen: its name."""
 
     QUESTION = "Train on it"
     FIELDS = (
@@ -191,20 +192,20 @@ class TrainOn(Form):
         )
 
     async def _count(self, chosen: str) -> None:
-        """What the profile needs, in a few words; it comes later than what would be queued."""
+        """Show the profile's needs in a few words; they come later than the line about the job to queue."""
         from ddpm_tui.tui.state.profile_facts import figures_in_short
 
         try:
             said = await figures_in_short(self.ddpm.home, self.ddpm.estimator, chosen)
         except DdpmError:
-            return  # what would be queued is said all the same
+            return  # the job to queue is shown all the same
         if said:
             self._said[chosen] = said
             self._look()
 
 
 def _fitting(data: "DataSet") -> str:
-    """The profile that is put forward: one for any pictures, or for CelebA."""
+    """Return the suggested profile: one for any pictures, or for CelebA."""
     sizes = [manifest.size for _, manifest in data.packed]
     if data.built_in or 32 in sizes:
         return "demo"
@@ -212,8 +213,8 @@ def _fitting(data: "DataSet") -> str:
 
 
 def train_wish(data: "DataSet", profile: str, values: dict[str, Any]) -> dict[str, Any]:
-    """What the service is asked: always a new run, cropped as the data set is packed, of all its pictures unless a
-    number is given."""
+    """Return the request to the service: always a new run, cropped as the data set is packed, of all its
+    pictures unless a number is given."""
     changes = [f"data.dataset={data.name}"]
     if not data.built_in:
         changes += [f"data.recipe={data.recipe}", f"data.limit={values.get('limit') or 'none'}"]

@@ -13,14 +13,14 @@ from engine.base.errors import DdpmError
 
 
 class Confirm(Dialog[bool]):
-    """Asked only where something is lost. True for yes."""
+    """Asked only if something is lost. True for yes."""
 
     BINDINGS = bindings("confirm")
 
     def __init__(
         self, question: str, consequence: str = "", yes: str = "yes", no: str = "change nothing"
     ) -> None:
-        """yes, no: what the two keys do, in words."""
+        """yes, no: the effects of the two keys, in words."""
         super().__init__()
         self._question, self._consequence, self._yes, self._no = question, consequence, yes, no
 
@@ -40,7 +40,8 @@ class Confirm(Dialog[bool]):
 
 
 class Ask(Dialog[str]):
-    """One line of text. `check` raises DdpmError for what cannot be used: it is said while one types."""
+    """One line of text. `check` raises DdpmError for a text that cannot be used: it is shown while one types.
+    """
 
     BINDINGS = bindings("dialog", only=["dialog.close"])
 

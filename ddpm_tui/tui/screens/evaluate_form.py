@@ -1,4 +1,5 @@
-"""The form that asks what a checkpoint is to be scored by, and says how long it will take before anything is queued."""
+"""The form that asks for the measures of a checkpoint, and says how long they will take before anything is
+queued."""
 
 import asyncio
 from collections.abc import Sequence
@@ -78,7 +79,7 @@ class EvaluateForm(Form):
             self._look()
 
     def values(self) -> dict[str, Any]:
-        """The args. Raises UserError for what cannot be scored so."""
+        """Return the args. Raises UserError if the checkpoint cannot be scored so."""
         from engine.runs.evaluations import check_measures
 
         found = super().values()

@@ -1,4 +1,4 @@
-"""Dialogs with a list and a few fields, which say what they will do before one presses enter."""
+"""Dialogs with a list and a few fields, which show the effect of enter before it is pressed."""
 
 import asyncio
 from abc import abstractmethod
@@ -32,8 +32,8 @@ NEW = "profile:"
 
 @dataclass(frozen=True)
 class Field:
-    """One input. kind: "count" (a whole number from 1), "number" (from 0), "choice", "priority"; empty means `value`
-    is not given. choices: what a choice may be."""
+    """One input. kind: "count" (a whole number from 1), "number" (from 0), "choice", "priority"; empty means
+    `value` is not given. choices: the values of a choice."""
 
     name: str
     label: str
@@ -44,18 +44,19 @@ class Field:
 
 
 def choice_field(name: str, value: str, choices: Sequence[str]) -> Field:
-    """One of a few words; any other is answered with the nearest."""
+    """Return a field for one of a few words; any other is answered with the nearest."""
     return Field(name, name, value, "choice", max(map(len, choices)) + 2, tuple(choices))
 
 
 def priority_field(value: Priority) -> Field:
-    """Who goes first."""
+    """Return the field of a job's priority."""
     names = ", ".join(p.name.lower() for p in Priority)
     return Field("priority", f"priority ({names})", value.name.lower(), "priority", 7)
 
 
 def with_turn(says: str, values: dict[str, Any], default: Priority) -> str:
-    """What will be done, and when: as the priority that the form has, or would have, says."""
+    """Return the effect of the form and its turn in the queue, by the priority that the form has or would
+    have."""
     turn = _TURNS[Priority.parse(values["priority"]) if "priority" in values else default]
     return f"{says}; goes {turn}" if says else ""
 
@@ -68,10 +69,10 @@ _TURNS = {
 
 
 class Form(Dialog[dict[str, Any]], Abstract):
-    """A list above, fields below, and a line that says what enter will do.
+    """A list above, fields below, and a line with the effect of enter.
 
     Subclasses give `options` and `preview`; all fields go to the next by tab, enter does it from anywhere.
-    What is typed while the list has the focus narrows it, where FINDS.
+    If FINDS, typing while the list has the focus narrows it.
     """
 
     BINDINGS = bindings("dialog")
@@ -121,7 +122,7 @@ class Form(Dialog[dict[str, Any]], Abstract):
         self._fit()
 
     def _fit(self) -> None:
-        # Frame, question, fields, what is said and the keys stay in sight: the list has what is left of the box.
+        # Frame, question, fields, messages and keys stay in sight: the list has the rest of the box.
         height = self.app.size.height
         lines = 5 if height >= 30 else 4 if height >= 24 else 3
         self.query_one("#says").styles.max_height = lines
@@ -130,14 +131,14 @@ class Form(Dialog[dict[str, Any]], Abstract):
 
     @abstractmethod
     async def options(self) -> Sequence[Row]:
-        """What can be chosen."""
+        """Return the rows to choose from."""
 
     @abstractmethod
     async def preview(self, chosen: str, values: dict[str, Any]) -> str:
-        """One sentence on what would be done. Raises DdpmError where it cannot."""
+        """Return one sentence on the effect. Raises DdpmError if it is impossible."""
 
     def values(self) -> dict[str, Any]:
-        """The fields that are filled in, typed. Raises UserError naming the field."""
+        """Return the filled-in fields, typed. Raises UserError naming the field."""
         found: dict[str, Any] = {}
         for field in self.FIELDS:
             text = self.query_one(f"#field-{field.name}", Input).value.strip()
@@ -151,7 +152,7 @@ class Form(Dialog[dict[str, Any]], Abstract):
                 found[field.name] = text
             else:
                 least, most = (1, MOST) if field.kind == "count" else (0, 2**63 - 1)
-                # Twenty digits may be turned into a number without a thought.
+                # A number of up to twenty digits is cheap to convert.
                 if not text.isdecimal() or len(text) > 20 or not least <= int(text) <= most:
                     short = text if len(text) <= 20 else text[:19] + "…"
                     raise UserError(
@@ -161,7 +162,8 @@ class Form(Dialog[dict[str, Any]], Abstract):
         return found
 
     def on_key(self, event: events.Key) -> None:
-        """Letters find, also those that move in other lists; a space is left to those who mark by it."""
+        """Find by letters, also by those that move in other lists; leave the space to forms that mark with
+        it."""
         if not self.FINDS or not self.query_one(Table).has_focus:
             return
         if event.key == "backspace":
@@ -174,7 +176,7 @@ class Form(Dialog[dict[str, Any]], Abstract):
         event.prevent_default()
 
     def _narrow(self, words: str) -> None:
-        """Only rows with `words` in them, the cursor on the first."""
+        """Show only rows with `words` in them, the cursor on the first."""
         self._find = words
         question = f"{self.QUESTION}: find {words}▏" if words else self.QUESTION
         self.query_one(".question", Static).update(question)
@@ -218,13 +220,13 @@ class Form(Dialog[dict[str, Any]], Abstract):
         says.set_class(bad, "bad")
 
     def answer(self, chosen: str) -> dict[str, Any]:
-        """What the form returns for the row that is chosen. Raises UserError."""
+        """Return the form's answer for the chosen row. Raises UserError."""
         return {"chosen": chosen, **self.values()}
 
     def action_accept(self) -> None:
         chosen = self.query_one(Table).key
         if chosen is None and self._find:
-            return  # what was typed is nowhere: there is nothing to do
+            return  # no row has the typed words: there is nothing to do
         if chosen is None:
             self.dismiss(None)
             return
@@ -247,7 +249,7 @@ class Form(Dialog[dict[str, Any]], Abstract):
 
 
 class TrainForm(Form):
-    """What to train, and how far. chosen: a run's name, or NEW + a profile's."""
+    """The run or profile to train, and how far. chosen: a run's name, or NEW + a profile's."""
 
     QUESTION = "Queue training"
     FIELDS = (
@@ -271,7 +273,7 @@ class TrainForm(Form):
 
 
 def wish(chosen: str, values: dict[str, Any]) -> dict[str, Any]:
-    """A TrainForm's answer as the service takes it: a profile always means a new run."""
+    """Return a TrainForm's answer as the service takes it: a profile always means a new run."""
     to_epoch = values.get("to_epoch")
     chunks = None if to_epoch else values.get("chunks")
     asked = {"chunks": chunks, "to_epoch": to_epoch, "priority": values.get("priority")}
@@ -322,7 +324,7 @@ def _run_row(run: RunView) -> Row:
 
 
 def _in_turn(snapshot: Snapshot) -> tuple[list[RunView], list[RunView]]:
-    """Runs newest first, and apart from them those of studies: many, and seldom what one is after."""
+    """Return runs newest first, and apart from them those of studies, which are many and seldom wanted."""
     names = [run.name for run in snapshot.runs]
     groups = gather(names, {run.name: run.parent for run in snapshot.runs})
     of_studies = {name for group in groups if group.study for name in group.runs}
@@ -342,7 +344,7 @@ def _references(run: RunView) -> list[tuple[str, str]]:
 
 
 def _in_rows(fields: tuple[Field, ...], width: int = 64) -> list[list[Field]]:
-    """Fields that fit on a line together."""
+    """Group fields that fit on a line together."""
     rows: list[list[Field]] = [[]]
     used = 0
     for field in fields:

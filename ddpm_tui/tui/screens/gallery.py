@@ -75,7 +75,7 @@ class GalleryScreen(BaseScreen):
 
     def filtered(self, words: str) -> None:
         self._words = words.strip()
-        self._list()  # what a study folds away is found too
+        self._list()  # runs folded into a study are found too
         self.sets.filter(words)
 
     def painted_first(self) -> None:
@@ -94,7 +94,7 @@ class GalleryScreen(BaseScreen):
         self._reader = reader(self.ddpm.home)
         self.repaint()
 
-    # What there is.
+    # The list.
 
     def paint(self, snapshot: Snapshot) -> None:
         if self._reader is not None and not self._reading:
@@ -118,7 +118,7 @@ class GalleryScreen(BaseScreen):
             self._move_to(self._follow)
 
     def _move_to(self, key: str) -> None:
-        """Put the cursor there, unfolding its study; where it is not there yet, when it comes."""
+        """Put the cursor there, unfolding its study; if it is not there yet, do it when it comes."""
         self._follow = key
         run = key.partition("/")[0]
         runs = list(dict.fromkeys(entry.run for entry in self._entries))
@@ -188,7 +188,7 @@ class GalleryScreen(BaseScreen):
     # Keys.
 
     def action_open(self) -> None:
-        """From the list to its faces, from a face to it large, and back from there; a study unfolds."""
+        """Go from the list to its faces, from a face to it large, and back from there; unfold a study."""
         key = self.sets.key
         if self.sets.has_focus and key is not None and is_study(key):
             self._open ^= {key}

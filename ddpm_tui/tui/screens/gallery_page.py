@@ -34,7 +34,7 @@ class GalleryPage(Container):
 
     @property
     def plays(self) -> bool:
-        """Whether the denoising of a shown face was kept."""
+        """Return whether the denoising of a shown face was kept."""
         return (
             self.mode in ("grid", "large")
             and self._pictures is not None
@@ -48,7 +48,7 @@ class GalleryPage(Container):
 
     @property
     def predicts(self) -> bool:
-        """Whether what the network took for the finished faces was kept."""
+        """Return whether the network's predictions of the finished faces were kept."""
         return self.plays and self._pictures is not None and self._pictures.predicted is not None
 
     def _play_page(self) -> None:
@@ -76,7 +76,7 @@ class GalleryPage(Container):
             self._page_at(min(self._last_moment, at + 4))
 
     def _page_at(self, moment: int) -> None:
-        """All faces of the page as they were at a frame; those that were not kept as they are."""
+        """Show all faces of the page as they were at a frame; those that were not kept as they are."""
         pictures = self._pictures
         if pictures is None or pictures.trajectory is None:
             return
@@ -90,7 +90,7 @@ class GalleryPage(Container):
         self._say_moment()
 
     def predicted(self) -> None:
-        """Show what the network takes for the finished faces, or what is still noisy. Raises UserError."""
+        """Show the network's predictions of the finished faces, or the noisy faces. Raises UserError."""
         if not self.predicts:
             raise UserError(
                 "what the network predicted was not kept", "newer sets keep it with the trajectory"
@@ -106,7 +106,7 @@ class GalleryPage(Container):
         self._say_moment()
 
     def _say_moment(self) -> None:
-        """The slider below the page."""
+        """Show the slider below the page."""
         line = self.query_one("#moment", Static)
         shown = self.mode == "grid" and self.plays
         line.display = shown

@@ -1,4 +1,4 @@
-"""What the gallery says about sample sets: rows of the list, and the facts of one. Knows no screen."""
+"""The gallery's texts about sample sets: rows of the list, and the facts of one. Knows no screen."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -20,14 +20,14 @@ FIGURES = 3
 
 
 def columns(entries: Sequence["GalleryEntry"]) -> tuple[Column, ...]:
-    """Of the list: wider where some sets must be told apart by their spacing too."""
+    """Return the columns of the list: wider if some sets must be told apart by their spacing too."""
     how = 15 if any(entry.spacing for entry in entries) else 9
     return Column("set", 13, grow=1), Column("n", 4, right=True), Column("how", how, drop=1)
 
 
 def set_rows(entries: Sequence["GalleryEntry"], opened: Collection[str], everything: bool) -> list[Row]:
-    """The list, those of a study's runs folded below its name unless its key is among `opened`, or with
-    `everything`."""
+    """Return the list's rows, those of a study's runs folded below its name unless its key is among `opened`,
+    or with `everything`."""
     of: dict[str, list[GalleryEntry]] = {}
     for entry in entries:
         of.setdefault(entry.run, []).append(entry)
@@ -67,7 +67,7 @@ def _row(entry: "GalleryEntry", study: str) -> Row:
 
 
 def fact_lines(entry: "GalleryEntry", scores: Mapping[str, "Score"], width: int) -> list[Line]:
-    """How a set was made, and the scores that its checkpoint has, never without their terms."""
+    """Describe how a set was made, and the scores that its checkpoint has, never without their terms."""
     if entry.problem:
         return paragraph(entry.problem, width, "bad", "")
     if entry.previews:
@@ -92,7 +92,7 @@ def fact_lines(entry: "GalleryEntry", scores: Mapping[str, "Score"], width: int)
             lines.append([(f"{words(name)} ", "dim"), figure])
         shared = terms_of(names, [dict(scores)], [""])[0]
         for terms in shared:
-            # Of whom they are need not be said where they are everybody's.
+            # The attributes need not be named if the pictures are of everybody.
             unit = scores[names[0]].unit
             short = ", ".join(part for part in (unit, terms.partition(": ")[2]) if part)
             lines += paragraph(short if len(names) == 1 else terms, width, "dim", " ")

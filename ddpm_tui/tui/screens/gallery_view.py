@@ -1,5 +1,5 @@
-"""The right side of the gallery: all faces of a set, one of them large, or the film of a run. Knows no list and queues
-nothing. What draws faces is imported only after the first paint.
+"""The right side of the gallery: all faces of a set, one of them large, or the film of a run. Knows no list
+and queues nothing. The drawing widgets are imported only after the first paint.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class GalleryView(GalleryPage):
         return cast("BaseScreen", self.screen)
 
     async def bring(self) -> None:
-        """Import and mount what draws."""
+        """Import and mount the drawing widgets."""
 
         def load() -> tuple[Any, ...]:
             from ddpm_tui.tui.widgets.face_grid import FaceGrid, Filmstrip
@@ -77,12 +77,12 @@ class GalleryView(GalleryPage):
         self._widgets = made
         self._show(self.mode)
 
-    # What is shown.
+    # The contents.
 
     def look_at(self, entry: "GalleryEntry | None") -> None:
-        """A set, from its beginning; None: nothing."""
+        """Show a set from its beginning; nothing for None."""
         if self._entry is not None or entry is None:
-            self._then = None  # it was asked of another set
+            self._then = None  # the request was for another set
         self._loading = entry is not None
         self._entry = entry
         self._pictures = None
@@ -96,13 +96,13 @@ class GalleryView(GalleryPage):
             self._screen.read(partial(self._load, entry), group="load")
 
     def grown(self, entry: "GalleryEntry") -> None:
-        """The shown set as it is now: a film of a run that trains gets longer."""
+        """Take the shown set's new state: a film of a run that trains gets longer."""
         before, self._entry = self._entry, entry
         if before is not None and len(before.previews) != len(entry.previews) and self.mode == "film":
             self._screen.beside(partial(self._load, entry), "load")
 
     def say(self, text: str) -> None:
-        """A sentence where there is nothing to look at."""
+        """Show a sentence if there is no picture."""
         self.query_one("#note", Static).update(text)
         self._show("note")
 
@@ -149,7 +149,7 @@ class GalleryView(GalleryPage):
         self._show("film")
 
     async def _load_moment(self, entry: "GalleryEntry", path: Path) -> None:
-        """The faces of one preview as a page."""
+        """Load the faces of one preview as a page."""
         import numpy as np
 
         from ddpm_tui.tui.state.previews import load_faces
@@ -162,7 +162,7 @@ class GalleryView(GalleryPage):
         self.take_focus()
 
     def _show(self, mode: str) -> None:
-        """The focus goes along where it was on what goes."""
+        """Show a mode. The focus goes along if it was on a widget that is hidden."""
         self.mode = mode
         focused = self.screen.focused
         inside = focused is not None and self in focused.ancestors
@@ -192,10 +192,10 @@ class GalleryView(GalleryPage):
             _, path = self._entry.previews[event.index]
             self._screen.beside(partial(self._load_moment, self._entry, path), "load", holds=True)
 
-    # What the keys do.
+    # The actions of the keys.
 
     def enlarge(self) -> None:
-        """From the page to the face under its cursor, and back from there."""
+        """Go from the page to the face under its cursor, and back from there."""
         if self._loading:
             self._then = self.enlarge
         elif self.mode == "large":
@@ -235,7 +235,7 @@ class GalleryView(GalleryPage):
             self._widgets["grid"].action_move(by, 0)
 
     def play(self) -> None:
-        """The denoising. Raises UserError where it was not kept."""
+        """Play the denoising. Raises UserError if it was not kept."""
         if self._loading:
             self._then = self.play
             return

@@ -11,7 +11,7 @@ from ddpm_tui.tui.widgets.table import Row
 
 
 class GoTo(Form):
-    """Answers with the row's key: the screen, and behind a colon what it is to show."""
+    """Answers with the row's key: the screen, and behind a colon the object to show."""
 
     QUESTION = "Go to"
 

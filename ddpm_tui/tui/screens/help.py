@@ -41,7 +41,7 @@ class Help(Dialog[None]):
 
 
 def key_groups(screen: Screen[object]) -> dict[str, list[tuple[str, str]]]:
-    """{group: [(keys, sentence)]} of what is bound on a screen, by the live bindings."""
+    """Return {group: [(keys, sentence)]} of the keys on a screen, by the live bindings."""
     live: dict[str, list[str]] = {}
     for active in screen.active_bindings.values():
         if active.binding.id in BY_ID and active.enabled and offered(active.node, active.binding.id):

@@ -1,4 +1,4 @@
-"""A job's log, followed: what its worker said, newest at the end."""
+"""A job's log, followed: its worker's messages, newest at the end."""
 
 import asyncio
 import re
@@ -40,7 +40,7 @@ class LogLines(Rows, can_focus=True):
         self.repaint()
 
     def _wrap(self, width: int) -> None:
-        """(text, ink) of every line as shown: today's date is left out, long lines go on indented."""
+        """Return (text, ink) of every line as shown: today's date is left out, long lines go on indented."""
         self._wrapped = []
         for line in self.text:
             line = re.sub(r"^\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d )", r"\1", line)
@@ -83,7 +83,7 @@ class LogTail:
         self._stamp: tuple[int, int] | None = None
 
     def read(self) -> list[str] | None:
-        """Its last lines; None if it is as it was."""
+        """Return the last lines; None if they are unchanged."""
         try:
             status = self._folder.log.stat()
             stamp = (status.st_size, status.st_mtime_ns)

@@ -1,4 +1,4 @@
-"""What every screen can do with its panes: one alone over the whole screen, and the list out of the way."""
+"""The panes of every screen: one alone can fill the screen, and the list can be hidden."""
 
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ class Panes:
     _zoomed = False
 
     def pane_to_zoom(self) -> Widget | None:
-        """Which pane fills the screen; by default what has the focus."""
+        """Return the pane that fills the screen; by default the focused one."""
         return cast(Screen[Any], self).focused
 
     def action_zoom_pane(self) -> None:
@@ -38,7 +38,7 @@ class Panes:
         screen.refresh_bindings()
 
     def action_hide_list(self) -> None:
-        """Give the list's room to what it lists, or show it again."""
+        """Give the list's room to the details of its rows, or show it again."""
         screen = cast(Screen[Any], self)
         if not self.LIST:
             return

@@ -1,4 +1,4 @@
-"""What the profiles screen does on the disk, in threads, each with what is said and how it is taken back."""
+"""The profiles screen's changes on the disk, in threads, each with its message and its undo."""
 
 import asyncio
 import contextlib
@@ -23,13 +23,13 @@ class ProfileChanges:
         self.changed = changed
 
     def check_free(self, name: str) -> None:
-        """Raise UserError where the user has such a profile, or none can be called so."""
+        """Raise UserError if the user has such a profile, or if the name is not allowed."""
         from engine.config.store import check_new_name
 
         check_new_name(self.app.home, name)
 
     async def save(self, name: str, text: str) -> None:
-        """As the user's profile `name`, new or in place of what it was. Raises ProfileError."""
+        """Save as the user's profile `name`, new or in place of the old one. Raises ProfileError."""
         from engine.config.store import profile_text, save_profile, write_profile
 
         path = self.app.home.user_profile(name)
@@ -65,8 +65,10 @@ class ProfileChanges:
         self.changed(entry.name)
 
     def edit(self, entry: "ProfileEntry") -> str | None:
-        """A copy of it in the user's editor, which has the terminal meanwhile. Returns a text that can be saved, None
-        where nothing was changed. Raises UserError; what was typed wrongly is kept as a draft."""
+        """Open a copy of it in the user's editor, which has the terminal meanwhile.
+
+        Returns a text that can be saved, None if nothing was changed. Raises UserError; a text with errors is
+        kept as a draft."""
         from engine.config.store import ProfileError, parse_profile, profile_text
 
         before = profile_text(entry.path)
@@ -80,7 +82,7 @@ class ProfileChanges:
         try:
             parse_profile(text, entry.path.name)
         except ProfileError as error:
-            # Beside the profiles, where no list looks.
+            # Beside the profiles, in a place that no list reads.
             draft = self.app.home.profiles / f"{entry.name}.toml.draft"
             with contextlib.suppress(OSError):
                 draft.write_text(text, encoding="utf-8")

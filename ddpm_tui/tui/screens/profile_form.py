@@ -27,7 +27,7 @@ COLUMNS = (Column("setting", 24, grow=1), Column("value", 18, grow=1))
 
 
 class Costs(Rows):
-    """What the profile would cost: lines of (name, value)."""
+    """The profile's costs: lines of (name, value)."""
 
     def __init__(self) -> None:
         super().__init__(id="costs")
@@ -49,7 +49,7 @@ class ProfileForm(Dialog[str]):
     CSS_PATH = "profiles.tcss"
 
     def __init__(self, entry: "ProfileEntry", naming: "Callable[[str], Ask] | None" = None) -> None:
-        """naming: makes the dialog that saves a text under another name, where this one is not the user's."""
+        """naming: makes the dialog that saves a text under another name, if this one is not the user's."""
         super().__init__()
         self.entry = entry
         self._naming = naming
@@ -100,7 +100,7 @@ class ProfileForm(Dialog[str]):
     # The list.
 
     def _now(self, key: str) -> str:
-        """The value as text: typed, else the file's."""
+        """Return the value as text: typed, else the file's."""
         from ddpm_tui.tui.state.profile_facts import get
         from engine.config.store import value_text
 
@@ -123,12 +123,12 @@ class ProfileForm(Dialog[str]):
         self.query_one(Table).show(rows)
 
     def _setting(self) -> "Setting | None":
-        """Under the cursor; None if no setting has the words that are looked for."""
+        """Return the setting under the cursor; None if no setting has the searched words."""
         key = self.query_one(Table).key
         return next((s for s in self._settings if s.key == key), None)
 
     def _go(self) -> None:
-        """The line below shows the setting under the cursor."""
+        """Show the setting under the cursor in the line below."""
         setting = self._setting()
         if setting is None or setting.key == self._key:
             return
@@ -136,7 +136,7 @@ class ProfileForm(Dialog[str]):
         field = self.query_one("#value", Input)
         with field.prevent(Input.Changed):
             field.value = self._now(setting.key)
-        field.select_all()  # as in every other field: what is typed replaces it
+        field.select_all()  # as in every other field: typing replaces it
         choices = f"one of {', '.join(setting.choices)}" if setting.choices else ""
         about = "; ".join(part for part in (setting.about, choices) if part)
         self.query_one("#about-setting", Static).update(f"{setting.key}{': ' + about if about else ''}")
@@ -151,7 +151,7 @@ class ProfileForm(Dialog[str]):
         self.query_one(Table).action_page(by)
 
     def action_choice(self, by: int) -> None:
-        """The next allowed value; where there is no list of them, nothing."""
+        """Take the next allowed value; do nothing if there is no list of them."""
         setting = self._setting()
         choices = setting.choices if setting else ()
         if not choices or not self.query_one("#value").has_focus:
@@ -162,7 +162,7 @@ class ProfileForm(Dialog[str]):
         field.cursor_position = len(field.value)
 
     def action_back(self) -> None:
-        """This setting as the file has it."""
+        """Set this setting back to the file's value."""
         setting = self._setting()
         if setting is not None:
             self._typed.pop(setting.key, None)
@@ -173,7 +173,8 @@ class ProfileForm(Dialog[str]):
     # Finding.
 
     def action_find(self) -> None:
-        """Show only the settings with the words that are typed; after enter, all of them with the cursor on the one."""
+        """Show only the settings with the typed words; after enter, all of them with the cursor on the one.
+        """
         line = self.query_one("#find", TextLine)
         if line.has_focus:
             self._found()
@@ -192,14 +193,14 @@ class ProfileForm(Dialog[str]):
         self._go()
 
     def action_enter(self) -> None:
-        """To the setting that was found, else to the next one."""
+        """Go to the setting that was found, else to the next one."""
         if self.query_one("#find").has_focus:
             self._found()
         else:
             self.action_cursor(1)
 
     def action_changed(self) -> None:
-        """Only the settings that were changed, or all of them."""
+        """Show only the settings that were changed, or all of them."""
         self._only_changed = not self._only_changed
         self._show()
         self._go()
@@ -224,7 +225,7 @@ class ProfileForm(Dialog[str]):
         self.action_cursor(1)
 
     def text(self) -> str:
-        """The TOML with the changes."""
+        """Return the TOML with the changes."""
         from ddpm_tui.tui.state.profile_facts import typed
         from engine.config.store import edit_toml
 
@@ -249,7 +250,7 @@ class ProfileForm(Dialog[str]):
         self._show()
         self._count()
 
-    # What it costs.
+    # The costs.
 
     def _count(self) -> None:
         self._stop.set()
@@ -274,7 +275,7 @@ class ProfileForm(Dialog[str]):
             show([("", str(error)), *facts])
             return
         if figures is None:
-            return  # overtaken
+            return  # a newer question was asked
         self._figures = costs(profile, figures)
         show([*self._figures, ("", f"{self.ddpm.key('form.estimate')} measures the speed"), *facts])
 
@@ -306,7 +307,7 @@ class ProfileForm(Dialog[str]):
 
     def action_save(self) -> None:
         if self._profile is None:
-            return  # why is said below already
+            return  # the reason is shown below already
         if not self._typed:
             self.dismiss(None)
             return

@@ -20,7 +20,7 @@ MOST_RUNS = 8
 
 
 class ProfileLook(Vertical):
-    """`show` says which profile. Hidden by the style sheet where there is no room; then it reads nothing."""
+    """`show` says which profile. Hidden by the style sheet if there is no room; then it reads nothing."""
 
     def __init__(self) -> None:
         super().__init__(id="look")
@@ -40,7 +40,7 @@ class ProfileLook(Vertical):
         return cast("BaseScreen", self.screen)
 
     async def bring(self) -> None:
-        """Import and mount what draws."""
+        """Import and mount the drawing widgets."""
 
         def load() -> tuple[Any, ...]:
             from ddpm_tui.tui.state import profile_drawings
@@ -62,7 +62,7 @@ class ProfileLook(Vertical):
         self._look()
 
     def show(self, entry: "ProfileEntry | None", snapshot: Snapshot) -> None:
-        """With every Snapshot, and when the cursor moves."""
+        """Update with every Snapshot, and when the cursor moves."""
         self._entry = entry
         if not self.display:
             return

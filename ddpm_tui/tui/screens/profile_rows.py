@@ -1,4 +1,5 @@
-"""What the profiles screen says about profiles: rows, facts and differences, of plain values. Knows no screen."""
+"""The profiles screen's texts about profiles: rows, facts and differences, of plain values. Knows no screen.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,12 @@ class AboutProfile(Rows):
         self.diff: list[tuple[str, str, str]] = []
 
     def show(self, facts: list[tuple[str, str]], tone: str = "") -> None:
-        """Names and values, in one ink where `tone` is given."""
+        """Show names and values, in one ink if `tone` is given."""
         self.facts, self.diff, self.tone = facts, [], tone
         self.repaint()
 
     def show_diff(self, diff: list[tuple[str, str, str]]) -> None:
-        """(key, here, there); the first row is the two names."""
+        """Show rows of (key, here, there); the first row is the two names."""
         self.facts, self.diff, self.tone = [], diff, ""
         self.repaint()
 
@@ -50,7 +51,7 @@ class AboutProfile(Rows):
 
 
 def profile_row(entry: "ProfileEntry", marked: bool) -> Row:
-    """One profile, and whose it is."""
+    """Return the row of one profile, and whose it is."""
     mark = ("●", "accent") if marked else ""
     whose = ("broken", "bad") if entry.problems else ("yours", "good") if entry.own else ("shipped", "dim")
     words = f"{entry.name} {whose[0]} {entry.profile.description if entry.profile else ''}"
@@ -58,7 +59,7 @@ def profile_row(entry: "ProfileEntry", marked: bool) -> Row:
 
 
 def facts_of(p: "Profile") -> list[tuple[str, str]]:
-    """What a profile says, the most telling of it."""
+    """Return the most telling settings of a profile."""
     return [
         ("data", f"{p.data.dataset}, {p.data.size} px, {p.data.recipe}{', mirrored' if p.data.flip else ''}"),
         ("network", f"{p.model.block}, width {p.model.width}, {p.model.blocks_per_level} blocks a level"),
@@ -71,7 +72,7 @@ def facts_of(p: "Profile") -> list[tuple[str, str]]:
 
 
 def diff_rows(a: "ProfileEntry", b: "ProfileEntry") -> list[tuple[str, str, str]]:
-    """The two names, then (key, value in a, value in b) for what differs. Both are usable."""
+    """Return the two names, then (key, value in a, value in b) for each difference. Both are usable."""
     from engine.config.store import diff_profiles, value_text
 
     assert a.profile is not None

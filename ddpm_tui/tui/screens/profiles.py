@@ -1,4 +1,4 @@
-"""Screen 5: profiles: what each says and would cost, how it differs from another; editing and queueing them."""
+"""Screen 5: profiles: their settings and costs, differences from another; editing and queueing them."""
 
 import asyncio
 import threading
@@ -30,7 +30,8 @@ REST_S = 0.3
 
 
 class ProfilesScreen(BaseScreen):
-    """Left the profiles, right what the one under the cursor is, or how it differs from the marked one."""
+    """Left the profiles, right the settings of the one under the cursor, or its differences from the marked
+    one."""
 
     NAME = "profiles"
     LIST = "#list"
@@ -98,7 +99,7 @@ class ProfilesScreen(BaseScreen):
         self.repaint()
         await self.query_one(ProfileLook).bring()
 
-    # What there is.
+    # The list.
 
     def paint(self, snapshot: Snapshot) -> None:
         if self._reader is not None and not self._reading:
@@ -179,7 +180,7 @@ class ProfilesScreen(BaseScreen):
             ("profile", f"{entry.name}, {'yours' if entry.own else 'shipped'}"),
             ("for", profile.description),
         ]
-        # What was asked for comes where it is in sight; what is only counted has time.
+        # Measured costs come first, in sight; merely counted ones come last.
         measured, note = self._measured.get(entry.text), self._notes.get(entry.text)
         facts += [("cost", note)] if note else []
         facts += measured or []
@@ -195,7 +196,7 @@ class ProfilesScreen(BaseScreen):
         return facts
 
     async def _count(self, entry: "ProfileEntry") -> None:
-        """What can be told without training, for the profile that the cursor rests on."""
+        """Show the figures that need no training, for the profile that the cursor rests on."""
         from ddpm_tui.tui.state.profile_facts import costs, counted
 
         profile = entry.profile
@@ -244,11 +245,12 @@ class ProfilesScreen(BaseScreen):
         await asks.train(self.ddpm, **wish(answer.pop("chosen"), answer))
 
     def action_edit(self) -> None:
-        """A profile of the user's is replaced; a shipped one becomes one of the user's with a name of its own."""
+        """Edit a profile: a user's is replaced; a shipped one becomes one of the user's with a name of its
+        own."""
         entry = self._usable()
 
         def left(_: str | None) -> None:
-            self._counting = ""  # the form's questions may have overtaken ours
+            self._counting = ""  # the form's newer questions may have replaced ours
             self._about()
 
         form = ProfileForm(entry, None if entry.own else partial(self._naming, entry))
@@ -261,7 +263,7 @@ class ProfilesScreen(BaseScreen):
     def _naming(
         self, entry: "ProfileEntry", text: str, question: str = "Name of your profile", hint: str = ""
     ) -> Ask:
-        """Asks under which name of the user's `text` is to be saved, and saves it."""
+        """Return a dialog that asks for the name of the user's profile for `text`, and saves it."""
         hint = hint or "included ones stay unchanged"
         ask = Ask(question, f"my-{entry.name}", hint, self._changes.check_free)
         ask.do = lambda name: self._changes.save(name, text)
@@ -276,7 +278,8 @@ class ProfilesScreen(BaseScreen):
         self.app.push_screen(self._naming(entry, entry.text, f"New profile from {entry.name}", "its name"))
 
     def action_editor(self) -> None:
-        """A copy in the user's editor; checked and saved afterwards. A broken one of the user's is opened just so."""
+        """Open a copy in the user's editor; check and save it afterwards. A broken profile of the user's
+        opens as it is."""
         entry = self._chosen()
         text = self._changes.edit(entry)
         if text is None:

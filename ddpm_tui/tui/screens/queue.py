@@ -1,4 +1,4 @@
-"""Screen 2: every job in order, and what can be done with each."""
+"""Screen 2: every job in order, and the actions on each."""
 
 import asyncio
 from collections.abc import Sequence
@@ -30,8 +30,9 @@ _OF_A_JOB = ("queue.log", "queue.pause", "queue.cancel", "queue.retry", "queue.m
 
 
 class QueueScreen(BaseScreen):
-    """Jobs that are over first (as many as were lately), then what works, then what waits, in order, with the clock
-    when each starts and ends. If there is room, the job under the cursor beside them and the devices' hours below."""
+    """Jobs that are over first (recent ones only), then jobs at work, then waiting ones, in order, with the
+    times at which each starts and ends. If there is room, the job under the cursor beside them and the
+    devices' hours below."""
 
     NAME = "queue"
     LIST = "#jobs-box"
@@ -134,7 +135,7 @@ class QueueScreen(BaseScreen):
         self.action_log()
 
     def action_mark(self) -> None:
-        """Put the job among those that the verbs are about, or take it out; and on to the next."""
+        """Mark the job for the next actions, or unmark it, and go to the next."""
         view = self._chosen()
         if view.id in self._marks:
             self._marks.remove(view.id)
@@ -148,7 +149,7 @@ class QueueScreen(BaseScreen):
         self.repaint()
 
     def _meant(self) -> list[JobView]:
-        """The marked jobs, else the one under the cursor. Raises UserError."""
+        """Return the marked jobs, else the one under the cursor. Raises UserError."""
         return chosen(self.snapshot.jobs, self._marks, None) or [self._chosen()]
 
     # Keys.
@@ -207,7 +208,7 @@ class QueueScreen(BaseScreen):
         self._go_to(await asks.add(self.ddpm, "sample", args))
 
     def _go_to(self, reply: dict[str, Any]) -> None:
-        """The cursor onto what was just added, as soon as it is there."""
+        """Put the cursor on the new job as soon as it is there."""
         self._follow = str((reply.get("job") or {}).get("id", ""))
         self.repaint()
 
@@ -225,7 +226,7 @@ class QueueScreen(BaseScreen):
         self.attempt(asks.retry(self.ddpm, self._meant()))
 
     def action_move(self, by: int) -> None:
-        """One place up or down among the jobs that are not over."""
+        """Move the job one place up or down among the jobs that are not over."""
         view = self._chosen()
         ids = [v.id for v in self.snapshot.jobs if not v.job.over]
         if view.id not in ids:

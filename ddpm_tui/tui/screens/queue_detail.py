@@ -1,6 +1,6 @@
 """Beside the queue: the job under the cursor with its curve, its run's newest faces, its log and its command.
 
-What draws is imported after the first paint; what is not shown is not read.
+The drawing widgets are imported after the first paint; hidden parts are not read.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ REST_S = 0.2
 
 
 class AboutJob(Rows):
-    """What there is to say about one job, and the command that queues it."""
+    """The facts about one job, and the command that queues it."""
 
     def __init__(self) -> None:
         super().__init__(id="about")
@@ -41,7 +41,7 @@ class AboutJob(Rows):
         self.turn: tuple[int, float | None] | None = None
 
     def show(self, view: JobView | None, snapshot: Snapshot, resume: str) -> None:
-        """resume: the key."""
+        """Describe this job. resume: the key."""
         self.view, self.now, self.resume = view, snapshot.time, resume
         self.turn = snapshot.turn(view) if view else None
         entitle(self, f" job {job_number(view.id)} " if view else "")
@@ -85,12 +85,12 @@ class AboutJob(Rows):
 
 
 def _plain(value: object) -> str:
-    """A value as people write it: 2, not 2.0."""
+    """Return a value as people write it: 2, not 2.0."""
     return f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
 
 
 class JobPane(Vertical):
-    """`show` says which job. Hidden by the style sheet where there is no room; then it reads nothing."""
+    """`show` says which job. Hidden by the style sheet if there is no room; then it reads nothing."""
 
     def __init__(self) -> None:
         super().__init__(id="pane")
@@ -122,11 +122,11 @@ class JobPane(Vertical):
 
     @property
     def run(self) -> str | None:
-        """The run whose curve is wanted."""
+        """Return the run whose curve is wanted."""
         return self._view.run if self.display and self._view is not None else None
 
     async def bring(self) -> None:
-        """Import and mount what draws."""
+        """Import and mount the drawing widgets."""
 
         def load() -> tuple[Any, ...]:
             from ddpm_tui.tui.state.plotting import Plotter
@@ -145,7 +145,7 @@ class JobPane(Vertical):
         await self.query_one("#pane-faces").mount(self._grid)
 
     def show(self, view: JobView | None, snapshot: Snapshot) -> None:
-        """With every Snapshot, and when the cursor moves."""
+        """Update with every Snapshot, and when the cursor moves."""
         other = (view and view.id) != (self._view and self._view.id)
         self._view = view
         if not self.display:

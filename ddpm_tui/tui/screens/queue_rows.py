@@ -1,4 +1,5 @@
-"""What the queue's screen says about jobs: rows, the line of those that ended, lanes of devices. Knows no screen."""
+"""The queue screen's texts about jobs: rows, the line of those that ended, lanes of devices. Knows no screen.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -31,7 +32,7 @@ ENDED = "ended"
 
 
 def what(view: JobView) -> str:
-    """What the job does, short enough for a list, with the settings that tell two of them apart."""
+    """Describe the job, short enough for a list, with the settings that tell two of them apart."""
     job = view.job
     if job.kind == "train":
         start = job.args.get("from_epoch")
@@ -75,7 +76,7 @@ def job_row(view: JobView, snapshot: Snapshot, times: Times, marked: bool) -> Ro
 
 
 def _why(view: JobView, snapshot: Snapshot, silent: str) -> tuple[str, str]:
-    """Why it is where it is, or how long still; and its ink."""
+    """Return the reason for the job's state, or its time left; and its ink."""
     job = view.job
     if job.intent:
         says = {"pause": "pausing", "cancel": "stopping", "kill": "stopping", "resume": "resuming"}
@@ -104,7 +105,7 @@ def _why(view: JobView, snapshot: Snapshot, silent: str) -> tuple[str, str]:
 
 
 def ended_row(over: Sequence[JobView], key: str) -> Row:
-    """All that is over, folded into one line. key: what unfolds it."""
+    """Return one line for all jobs that are over. key: the one that unfolds it."""
     counts = Counter(view.state for view in over)
     signs = " ".join(f"{STATES[state].sign}{n}" for state, n in sorted(counts.items(), key=lambda e: -e[1]))
     cells: tuple[Piece, ...] = (
@@ -121,8 +122,9 @@ def ended_row(over: Sequence[JobView], key: str) -> Row:
 
 
 def lanes(snapshot: Snapshot, times: Forecast, width: int) -> list[Line]:
-    """One line a device from now to when all is done, jobs by their numbers; and the hours below. Nothing where no end
-    is known."""
+    """Draw one line a device from now to the end of all jobs, jobs by their numbers; and the hours below.
+
+    Empty if no end is known."""
     now = snapshot.time
     ends = [
         (view, found) for view in (*snapshot.live, *snapshot.waiting) if (found := times.jobs.get(view.id))
@@ -160,6 +162,6 @@ def lanes(snapshot: Snapshot, times: Forecast, width: int) -> list[Line]:
 
 
 def chosen(views: Sequence[JobView], marks: Collection[str], cursor: JobView | None) -> list[JobView]:
-    """What a verb is about: the marked jobs, else the one under the cursor."""
+    """Return the objects of an action: the marked jobs, else the one under the cursor."""
     found = [view for view in views if view.id in marks]
     return found or ([cursor] if cursor is not None else [])

@@ -1,6 +1,8 @@
-"""The faces of a run on the dashboard: the newest preview, an earlier one, or all as a film. One cursor in the epochs.
+"""The faces of a run on the dashboard: the newest preview, an earlier one, or all as a film. One cursor in
+the epochs.
 
-They repaint by themselves only while the link's budget allows it. What draws is imported after the first paint.
+They repaint by themselves only while the link's budget allows it. The drawing widgets are imported after the
+first paint.
 """
 
 import asyncio
@@ -36,7 +38,7 @@ class RunFaces(Container):
     """`show` with every Snapshot. `at`: which preview is shown, None for the newest, also when another comes."""
 
     class Moved(Message):
-        """Somebody went to the preview of this step; None: to the newest, whichever it is."""
+        """The user went to the preview of this step; None: to the newest, whichever it is."""
 
         def __init__(self, step: int | None) -> None:
             super().__init__()
@@ -72,7 +74,7 @@ class RunFaces(Container):
 
     @property
     def filming(self) -> bool:
-        """Whether all moments are shown: as chosen, else where there is room for a wall of them."""
+        """Return whether all moments are shown: as chosen, else if there is room for a wall of them."""
         if self._filming is not None:
             return self._filming
         curves = self._curves
@@ -80,12 +82,12 @@ class RunFaces(Container):
 
     @property
     def scrubs(self) -> bool:
-        """Whether there is an earlier moment."""
+        """Return whether there is an earlier moment."""
         curves = self._curves
         return curves is not None and len(curves.previews) > 1
 
     async def bring(self) -> None:
-        """Mount what draws, which is imported by now."""
+        """Mount the drawing widgets, which are imported by now."""
         from ddpm_tui.tui.widgets.face_grid import FaceGrid, Filmstrip
 
         ddpm = self._screen.ddpm
@@ -97,10 +99,10 @@ class RunFaces(Container):
         self._grid.display = self._film.display = False
         await self.mount(self._grid, self._film)
 
-    # What is shown.
+    # The contents.
 
     def show(self, snapshot: Snapshot, run: RunView | None, job: JobView | None) -> None:
-        """job: the one that is shown beside it."""
+        """Show a run's faces. job: the one that is shown beside it."""
         if (run and run.name) != (self._run and self._run.name):
             self.at = self._shown = None
         self._run = run
@@ -136,7 +138,7 @@ class RunFaces(Container):
         return last if self.at is None else max(0, min(self.at, last))
 
     def _instead(self, snapshot: Snapshot, job: JobView | None) -> str:
-        """What stands in place of faces."""
+        """Return the text in place of faces."""
         if self._run is None:
             return "no faces yet"
         if job is not None and job.job.kind == "train" and job.run == self._run.name:
@@ -144,8 +146,10 @@ class RunFaces(Container):
         return "no previews" if self._run.name in snapshot.curves else "looking …"
 
     async def _load_stand_ins(self, run: RunView) -> None:
-        """Until the first preview: what a branch's parent drew where it branched, or what the run learns from, so that
-        one sees at once what it is about."""
+        """Load pictures to show until the first preview.
+
+        They are the parent's faces at the branch, or the training pictures, so that one sees the subject at
+        once."""
         faces, title = await asyncio.to_thread(_stand_ins, self._screen.ddpm.home, self._screen.snapshot, run)
         if faces and self._shown is None and self._run is not None and run.name == self._run.name:
             self._learns, self._faces = run.name, faces
@@ -214,12 +218,12 @@ class RunFaces(Container):
     # The cursor in the epochs.
 
     def film(self) -> None:
-        """All moments, or one again."""
+        """Switch between all moments and one."""
         self._filming = not self.filming
         self._draw()
 
     def scrub(self, by: int) -> None:
-        """So many previews later; behind the newest one is the newest, whichever it is."""
+        """Go so many previews later; behind the newest one is the newest, whichever it is."""
         curves = self._curves
         if curves is None or not curves.previews:
             return
@@ -228,7 +232,7 @@ class RunFaces(Container):
         self.post_message(self.Moved(None if self.at is None else int(curves.previews[self.at])))
 
     def go_to_step(self, step: float | None) -> None:
-        """To the preview nearest to a step; None: to the newest."""
+        """Go to the preview nearest to a step; None: to the newest."""
         curves = self._curves
         if curves is None or not curves.previews:
             return
@@ -243,7 +247,7 @@ class RunFaces(Container):
 
 
 def slider(place: int, count: int, width: int = 10) -> str:
-    """A place among `count` as a knob on a line."""
+    """Return a place among `count` as a knob on a line."""
     at = round((width - 1) * place / max(1, count - 1))
     return "━" * at + "●" + "─" * (width - 1 - at)
 
@@ -255,7 +259,7 @@ def _epochs_by_step(curves: Any) -> dict[int, float]:
 
 
 def _stand_ins(home: Home, snapshot: Snapshot, run: RunView) -> tuple[list[Any], str]:
-    """Faces to show for a run that has no preview yet, and what they are."""
+    """Return faces to show for a run that has no preview yet, and their description."""
     from ddpm_tui.tui.state.previews import epoch_of, load_faces, moment, shown_preview, training_faces
 
     found = shown_preview(home, snapshot, run.name)

@@ -8,7 +8,7 @@ from ddpm_tui.tui.widgets.table import Table
 
 
 class RunTree(Table):
-    """`show_runs` with every Snapshot. `run` and `study` say what the cursor is on."""
+    """`show_runs` with every Snapshot. `run` and `study` name the row under the cursor."""
 
     def __init__(self) -> None:
         super().__init__(RUN_COLUMNS, id="runs")
@@ -18,12 +18,12 @@ class RunTree(Table):
         self._words = ""
 
     def show_runs(self, snapshot: Snapshot, nothing: list[Line]) -> None:
-        """nothing: what to say where there are no runs."""
+        """Show the runs. nothing: the text if there are no runs."""
         self._snapshot, self._nothing = snapshot, nothing
         self._again()
 
     def narrow(self, words: str) -> None:
-        """Only runs with all these words, those that a study folds away too."""
+        """Show only runs with all these words, those folded into a study too."""
         self._words = words
         self._again()
         self.filter(words)
@@ -35,7 +35,7 @@ class RunTree(Table):
             self._again()
 
     def go_to(self, run: str) -> bool:
-        """Put the cursor on a run, unfolding its study. Whether it is there."""
+        """Put the cursor on a run, unfolding its study. Return whether it is there."""
         self._open |= {group.key for group in self._studies() if run in group.runs}
         self._again()
         self.move_to(run)
@@ -43,16 +43,16 @@ class RunTree(Table):
 
     @property
     def run(self) -> str | None:
-        """The name of the run under the cursor."""
+        """Return the name of the run under the cursor."""
         return None if self.study is not None else self.key
 
     @property
     def study(self) -> Group | None:
-        """The study under the cursor, where it is not on a run."""
+        """Return the study under the cursor, if it is not on a run."""
         return next((group for group in self._studies() if group.key == self.key), None)
 
     def study_lines(self, key: str) -> list[Line]:
-        """What there is to say about that study. key: what unfolds it."""
+        """Describe that study. key: the one that unfolds it."""
         study = self.study
         if study is None:
             return []
