@@ -84,7 +84,7 @@ class Keyboard:
             yield from found
 
     def tick(self) -> Iterator[Message]:
-        """Yield messages for an unfinished sequence whose rest has not come in time."""
+        """Yield the messages due when the text that was waited for has not come in time."""
         age = self._clock() - self._held_since
         if self._paste is not None:
             if age > GIVE_UP_S:

@@ -249,8 +249,7 @@ class BaseScreen(Panes, Sturdy, Screen[None], Abstract):
     # Work that may take a while or fail.
 
     def ask(self, dialog: "Dialog[Result]", do: Callable[[Result], Awaitable[object]]) -> None:
-        """Open a dialog that calls `do` with its answer and closes when it is done; `do` may raise DdpmError.
-        """
+        """Open a dialog that calls `do` with its answer and closes when it is done; `do` may raise DdpmError."""
         dialog.do = do
         self.app.push_screen(dialog)
 

@@ -65,8 +65,7 @@ class CheckpointFaces(Vertical):
     def show(
         self, run: RunFolder | None, info: "CheckpointInfo | None" = None, size: int | None = None
     ) -> None:
-        """Show the preview of a run's checkpoint, faces of `size` pixels if it does not say; none for None.
-        """
+        """Show the preview of a run's checkpoint, faces of `size` pixels if it does not say; none for None."""
         if run is None or info is None:
             self._wanted = None
         else:

@@ -40,8 +40,7 @@ class Confirm(Dialog[bool]):
 
 
 class Ask(Dialog[str]):
-    """One line of text. `check` raises DdpmError for a text that cannot be used: it is shown while one types.
-    """
+    """One line of text. `check` raises DdpmError for a text that cannot be used: it is shown while one types."""
 
     BINDINGS = bindings("dialog", only=["dialog.close"])
 

@@ -173,8 +173,7 @@ class ProfileForm(Dialog[str]):
     # Finding.
 
     def action_find(self) -> None:
-        """Show only the settings with the typed words; after enter, all of them with the cursor on the one.
-        """
+        """Show only the settings with the typed words; after enter, all of them with the cursor on the one."""
         line = self.query_one("#find", TextLine)
         if line.has_focus:
             self._found()

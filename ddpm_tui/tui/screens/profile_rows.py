@@ -1,5 +1,4 @@
-"""The profiles screen's texts about profiles: rows, facts and differences, of plain values. Knows no screen.
-"""
+"""The profiles screen's texts about profiles: rows, facts and differences, of plain values. Knows no screen."""
 
 from typing import TYPE_CHECKING
 

@@ -1,5 +1,4 @@
-"""The queue screen's texts about jobs: rows, the line of those that ended, lanes of devices. Knows no screen.
-"""
+"""The queue screen's texts about jobs: rows, the line of those that ended, lanes of devices. Knows no screen."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
