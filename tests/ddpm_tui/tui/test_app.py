@@ -1,4 +1,4 @@
-"""The frame that all screens share: start, modes, keys, messages, undo, errors, small terminals, poor ones."""
+"""The frame that all screens share: start, modes, keys, messages, errors, small terminals, poor ones."""
 
 import subprocess
 import sys
@@ -15,10 +15,6 @@ from ddpm_tui.tui.keymap import BY_ID, SCREENS
 from ddpm_tui.tui.screens.help import Help, key_groups
 from ddpm_tui.tui.state.snapshot import EngineStatus
 from ddpm_tui.tui.widgets.bars import FootBar, live_keys
-from engine.base.errors import DdpmError, UserError
-from engine.base.home import Home
-from engine.client.asynchronous import AsyncClient
-from engine.client.sync import NotRunningError
 from tests.ddpm_tui.fakes import empty, filled, make_app
 from tests.ddpm_tui.tui.screens.homes import until
 
@@ -101,79 +97,6 @@ async def test_footer_help_and_palette_agree_with_the_keymap(tmp_path: Path) -> 
         assert type(app.screen).__name__ == "TrainForm"
 
 
-async def test_undo_takes_the_last_change_back_and_says_so(tmp_path: Path) -> None:
-    app = make_app(tmp_path, empty())
-    done = []
-
-    async def back() -> None:
-        done.append("back")
-
-    async def refuse() -> None:
-        raise UserError("it is gone", "nothing to be done")
-
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("u")
-        await pilot.pause()
-        assert "nothing to undo" in screen_text(app)
-        app.undo.push("checkpoint 12 is back", back)
-        app.undo.push("never", refuse)
-        await pilot.press("u")
-        await pilot.pause()
-        assert "cannot undo: it is gone" in screen_text(app)
-        await pilot.press("u")
-        await pilot.pause()
-        assert done == [], "what was meant has failed: another thing is not taken back unasked"
-        assert "Undo: checkpoint 12 is back?" in screen_text(app)
-        await pilot.press("y")
-        await pilot.pause()
-        assert done == ["back"]
-        assert "undone: checkpoint 12 is back" in screen_text(app)
-        assert app.store.pokes == 1  # type: ignore[attr-defined]
-
-
-async def test_undo_says_what_it_would_do_and_asks_where_another_thing_may_be_meant(tmp_path: Path) -> None:
-    app = make_app(tmp_path, empty())
-    now = 0.0
-    app.monotonic = lambda: now
-    done: list[str] = []
-
-    async def back() -> None:
-        done.append("back")
-
-    def never() -> None:
-        raise UserError("job 5 is done")
-
-    async with app.run_test(size=(160, 30)) as pilot:
-        app.undo.push("job 5 is cancelled", back)
-        await pilot.press("2")
-        await pilot.pause()
-        assert "u undo: job 5 is cancelled" in screen_text(app)
-        await pilot.press("u")
-        await pilot.pause()
-        assert "Undo: job 5 is cancelled?" in screen_text(app), "it was done on another screen"
-        await pilot.press("n", "1", "u")
-        await pilot.pause()
-        assert done == ["back"]
-        app.undo.push("job 6 is cancelled", back)
-        now = 61.0
-        await pilot.press("u")
-        await pilot.pause()
-        assert "Undo: job 6 is cancelled?" in screen_text(app), "a while ago"
-        await pilot.press("n")
-        await pilot.pause()
-        app.undo.push("job 7 is cancelled", back, never)
-        now = 200.0
-        await pilot.press("u")
-        await pilot.pause()
-        assert "cannot undo: job 5 is done" in screen_text(app), "nobody is asked for nothing"
-        assert app.undo.next == "job 6 is cancelled"
-        app.say("that failed", "bad")
-        await pilot.press("u")
-        await pilot.pause()
-        assert "Undo: job 6 is cancelled?" in screen_text(app)
-        assert done == ["back"]
-
-
 async def test_an_error_is_said_to_its_end_where_the_cure_is(tmp_path: Path) -> None:
     app = make_app(tmp_path, filled(tmp_path))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -189,27 +112,6 @@ async def test_an_error_is_said_to_its_end_where_the_cure_is(tmp_path: Path) -> 
         app._foot(lambda foot: foot.quiet())
         await pilot.pause(0.1)
         assert screen_text(app) == before
-
-
-async def test_several_changes_of_one_action_are_taken_back_together(tmp_path: Path) -> None:
-    app = make_app(tmp_path, empty())
-    done: list[int] = []
-
-    def back(number: int) -> Any:
-        async def do() -> None:
-            done.append(number)
-
-        return do
-
-    async with app.run_test(size=(120, 30)) as pilot:
-        with app.undo.together("both jobs are cancelled"):
-            app.undo.push("job 1 is cancelled", back(1))
-            app.undo.push("job 2 is cancelled", back(2))
-        assert app.undo.next == "both jobs are cancelled"
-        await pilot.press("u")
-        await pilot.pause()
-        assert done == [2, 1]
-        assert not app.undo.next
 
 
 async def test_a_terminal_that_is_too_small_is_told_so_and_recovers(tmp_path: Path) -> None:
@@ -305,89 +207,6 @@ async def test_faults_of_actions_handlers_and_workers_are_survived(tmp_path: Pat
         await pilot.pause()
         assert type(app.screen).__name__ == "TrainForm", "keys no longer work"
     assert len(app.faults) == 1
-
-
-async def test_the_engine_going_away_and_coming_back_is_shown(tmp_path: Path) -> None:
-    snapshot = filled(tmp_path)
-    app = make_app(tmp_path, snapshot)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await pilot.pause()
-        assert "1 running, 3 waiting" in screen_text(app)
-        app.store.set(replace(snapshot, engine=EngineStatus("disconnected", "the engine went away")))  # type: ignore[attr-defined]
-        await pilot.pause()
-        assert "engine away, retrying" in screen_text(app)
-        assert "train celeba32-1" in screen_text(app)
-        app.store.set(snapshot)  # type: ignore[attr-defined]
-        await pilot.pause()
-        assert "1 running, 3 waiting" in screen_text(app)
-
-
-async def test_an_older_engine_is_shown_and_a_key_restarts_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    snapshot = filled(tmp_path)
-    app = make_app(tmp_path, snapshot)
-    restarted = []
-
-    class Closing:
-        def close(self) -> None:
-            pass
-
-    def restart(home: Home) -> Closing:
-        restarted.append(home)
-        return Closing()
-
-    monkeypatch.setattr("engine.client.ending.restart_engine", restart)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await pilot.press("ctrl+r")
-        await pilot.pause()
-        assert "the engine is not older than this program" in screen_text(app)
-        assert restarted == []
-        app.store.set(replace(snapshot, engine=EngineStatus("connected", version="0.0.9", old=True)))  # type: ignore[attr-defined]
-        await pilot.pause()
-        assert "engine is older" in screen_text(app)
-        assert "is of ddpm-tui 0.0.9: ^r replaces it; its jobs continue" in screen_text(app)
-        await pilot.press("ctrl+r")
-        await app.workers.wait_for_complete()
-        await pilot.pause()
-        assert restarted == [app.home]
-        assert "the engine was restarted" in screen_text(app)
-    assert app.faults == []
-
-
-async def test_why_the_engine_is_away_or_in_trouble_is_said(tmp_path: Path) -> None:
-    snapshot = filled(tmp_path)
-    app = make_app(tmp_path, snapshot)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await pilot.pause()
-        for link in ("disconnected", "connected"):
-            engine = EngineStatus(link, f"{link}: no room on the disk")  # type: ignore[arg-type]
-            app.store.set(replace(snapshot, engine=engine))  # type: ignore[attr-defined]
-            await pilot.pause()
-            assert f"{link}: no room on the disk" in screen_text(app)
-        app.store.set(snapshot)  # type: ignore[attr-defined]
-        await pilot.pause()
-        assert "the engine works again" in screen_text(app)
-        app.report(OSError(30, "Read-only file system", "/home/tags.json"), "the app")
-        await pilot.pause()
-        assert "read-only file system: /home/tags.json" in screen_text(app)
-    assert app.faults == []
-
-
-async def test_what_is_asked_of_an_engine_that_cannot_start_is_refused_with_the_reason(
-    tmp_path: Path,
-) -> None:
-    home = Home(tmp_path / "a file")
-    home.root.touch()
-    client = AsyncClient(home)
-    with pytest.raises(NotRunningError, match="the engine is not connected"):
-        await client.request("pause", ids=["1"])
-    with pytest.raises(DdpmError) as why:
-        await anext(client.listen())
-    with pytest.raises(NotRunningError) as refused:
-        await client.request("pause", ids=["1"])
-    assert str(refused.value) == str(why.value)
-    assert str(home.root) in refused.value.what
 
 
 async def test_messages_give_the_keys_back_after_a_while(tmp_path: Path) -> None:
