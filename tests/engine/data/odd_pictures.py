@@ -1,7 +1,8 @@
-"""Encoded pictures of every kind people have, made on the spot. A test helper."""
+"""Encoded pictures of every kind people have, made on the spot, in folders and zips. A test helper."""
 
 import io
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -98,3 +99,12 @@ def fill(folder: Path, count: int, start: int = 0) -> Path:
     for number in range(start, start + count):
         (folder / f"{number:06d}.jpg").write_bytes(small_jpeg(number))
     return folder
+
+
+def zipped(folder: Path, path: Path, root: Path | None = None) -> Path:
+    """Zip the files of `folder`, in reverse order, with names from `root` on (else from the folder's parent)."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*"), reverse=True):
+            if file.is_file():
+                archive.write(file, file.relative_to(root or folder.parent))
+    return path
