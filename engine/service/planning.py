@@ -6,7 +6,7 @@ queue's thread: it reads runs and may create one.
 
 import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,11 @@ from engine.base.text import shell_word
 from engine.jobs.kinds import ADDED
 from engine.service import runs
 from engine.service.job_states import LOST
+from engine.service.rate_notes import says_of_branch, says_of_new, says_of_run
 from engine.service.states import Job, State, job_number
 
 if TYPE_CHECKING:
     from engine.config.profile import Profile
-    from engine.runs.rate_plan import RatePlan
-    from engine.runs.record import RunRecord
 
 
 @dataclass(frozen=True)
@@ -200,44 +199,8 @@ def _continue(home: Home, jobs: list[Job], run: str, request: TrainRequest) -> T
             f"{run} was queued to epoch {queued} already (job {job_number(last.id)}, {last.state}); "
             "this is added to it"
         )
-    says += _says_of_rates(home, run, here, [*sorted(job.to_epoch for job in waiting), to_epoch])
+    says += says_of_run(home, run, here, [*sorted(job.to_epoch for job in waiting), to_epoch])
     return TrainPlan(run, to_epoch, says=tuple(says), from_epoch=start)
-
-
-def says_of_new(profile: "Profile", to_epoch: int) -> list[str]:
-    """Return notes on the learning rate for a new run that trains to an epoch."""
-    from engine.runs.rate_plan import RatePlan
-
-    rates = RatePlan.new(profile, to_epoch).reaching(to_epoch, 0)
-    planned, epochs = [], profile.training.epochs
-    if to_epoch > epochs and rates.horizon == to_epoch and profile.optim.schedule == "cosine":
-        planned = [
-            f"the learning rate is planned for {to_epoch} epochs, instead of the profile's {epochs}; this is final"
-        ]
-    return [*planned, *rates.says(0, to_epoch)]
-
-
-def _says_of_rates(home: Home, run: str, here: float, targets: list[int]) -> list[str]:
-    """Return notes on the learning rate for the last of `targets`, to which a run is trained in turn."""
-    from engine.runs.record import load_run
-
-    with contextlib.suppress(DdpmError):  # its worker reports the problem
-        rates, at = _rates_after(load_run(home, run), here, targets[:-1])
-        if rates is None:
-            rates = load_run(home, run).rates_to(targets[-1], here)
-        return rates.reaching(targets[-1], at).says(at, targets[-1])
-    return []
-
-
-def _rates_after(record: "RunRecord", here: float, targets: list[int]) -> "tuple[RatePlan | None, float]":
-    """Return a run's learning-rate plan after training to each of `targets` in turn, and its epoch then. None: it has
-    no plan and is not trained further.
-    """
-    rates = record.rates_to(targets[0], here) if targets else record.rates
-    for target in targets:
-        assert rates is not None
-        rates, here = rates.reaching(target, here), max(here, target)
-    return rates, here
 
 
 def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainPlan:
@@ -260,39 +223,9 @@ def _future_branch(home: Home, jobs: list[Job], request: TrainRequest) -> TrainP
     record = read_record(runs.find(home, base))
     profile, _ = branch_profile(record.profile, list(beginning.changes))  # raises for an impossible branch
     says = [f"{name}: a branch of {beginning.checkpoint}, to epoch {request.to_epoch}"]
-    says += _says_of_branch(home, jobs, record, profile, checkpoint, request.to_epoch)
+    says += says_of_branch(home, jobs, record, profile, checkpoint, request.to_epoch)
     branch = Beginning(checkpoint, beginning.changes).to_args()
     return TrainPlan(name, request.to_epoch, says=tuple(says), branch=branch)
-
-
-def _says_of_branch(
-    home: Home, jobs: list[Job], base: "RunRecord", profile: "Profile", checkpoint: str, to_epoch: int
-) -> list[str]:
-    """Return notes on the learning rate for training a branch of `base` with `profile` that begins at `checkpoint`.
-    Nothing if its beginning is not known yet.
-    """
-    from engine.runs.branch import rates_of_branch
-    from engine.runs.checkpoints import resolve
-
-    reached = runs.newest(home.run(base.name))
-    trained = reached.epochs_seen if reached else 0.0
-    targets = sorted(j.to_epoch for j in jobs if j.run == base.name and j.kind == "train" and not j.over)
-    which = checkpoint.partition("@")[2]
-    if which == "best":
-        return []
-    if which == "latest":
-        here = max([trained, *targets])
-    elif which[:1] == "e":
-        here = float(which[1:])
-        first = next((n for n, target in enumerate(targets) if target >= here), len(targets))
-        targets = targets[: first + 1]
-    else:
-        here, targets = resolve(home, checkpoint)[1].whole().epochs_seen, []
-    rates, _ = _rates_after(base, trained, targets)
-    if rates is not None:
-        frozen = {"horizon_epochs": rates.horizon, "segments": [s.to_json() for s in rates.segments]}
-        base = replace(base, frozen=base.frozen | frozen)
-    return rates_of_branch(base, profile, here).reaching(to_epoch, here).says(here, to_epoch)
 
 
 def _is_queued(run: str, job: Job) -> TrainPlan:

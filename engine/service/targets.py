@@ -13,7 +13,8 @@ from engine.runs.branch import require_beginning
 from engine.runs.pictures import require_pictures
 from engine.runs.record import create_run, find_run, free_run_name, load_run, run_names
 from engine.service.machine import require_device
-from engine.service.planning import profile_for, says_of_new
+from engine.service.planning import profile_for
+from engine.service.rate_notes import says_of_new
 from engine.service.runs import newest
 
 Resume = Literal["auto", "never"]
