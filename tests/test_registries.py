@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ddpm_tui.cli.data import add as add_command
+from ddpm_tui.cli.data_add import add as add_command
 from ddpm_tui.cli.evaluate import evaluate as evaluate_command
 from ddpm_tui.cli.sample import sample as sample_command
 from ddpm_tui.tui.screens.evaluate_form import OFFERED
