@@ -19,9 +19,10 @@ from engine.base.home import Home
 from engine.base.named import load
 from engine.config.optimizers import OPTIMIZERS
 from engine.config.problems import named_values
-from engine.config.profile import DiffusionSection, Profile, SamplingSection
+from engine.config.profile import Profile
 from engine.config.recipes import CROP_RECIPES
 from engine.config.sampling_settings import Settings
+from engine.config.sections import DiffusionSection, SamplingSection
 from engine.config.store import parse_profile
 from engine.data.recipes import check_recipe, crop_box
 from engine.diffusion.noise import PictureNoise

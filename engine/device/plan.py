@@ -14,7 +14,8 @@ from engine.base.errors import UserError
 from engine.base.text import plural
 from engine.base.typed import typed
 from engine.config.names import Precision
-from engine.config.profile import Profile, TrainingSection
+from engine.config.profile import Profile
+from engine.config.sections import TrainingSection
 
 Layout = Literal["contiguous", "channels_last"]
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from engine.config.profile import IDLE_RATE, OptimSection, Profile
+from engine.config.profile import Profile
+from engine.config.sections import IDLE_RATE, OptimSection
 from engine.runs.timeline import Timeline
 
 WARM_UP_SHARE = 10

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.config.asked import asked_values
-from engine.config.profile import LabelsSection
 from engine.config.sampling_settings import Settings
+from engine.config.sections import LabelsSection
 from engine.device.plan import DevicePlan, autocast
 from engine.diffusion.guidance import guided
 from engine.diffusion.reverse import Denoiser

@@ -15,8 +15,8 @@ from engine.base.errors import UsageError, UserError
 from engine.base.picture_files import open_picture
 from engine.base.records import read_bytes
 from engine.config.asked import asked_text, asked_values, find_label
-from engine.config.profile import LabelsSection
 from engine.config.sampling_settings import Settings
+from engine.config.sections import LabelsSection
 from engine.data.decode import MAX_BYTES, BrokenPictureError, decode
 from engine.diffusion.editing import FIXED_POINTS, inpaint, invert, slerp
 from engine.diffusion.noise import PictureNoise

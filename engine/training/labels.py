@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.config.profile import LabelsSection
+from engine.config.sections import LabelsSection
 from engine.data.labels import Labels
 from engine.diffusion.randomness import generator_for
 

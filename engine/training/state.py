@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from engine.base.folders import CheckpointFolder
-from engine.config.profile import OptimSection, Profile
+from engine.config.profile import Profile
+from engine.config.sections import OptimSection
 from engine.device.plan import DevicePlan
 from engine.models.build import check_fits, read_weights, unet_config
 from engine.models.ema import Ema

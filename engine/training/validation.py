@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.config.profile import ObjectiveSection
+from engine.config.sections import ObjectiveSection
 from engine.device.plan import DevicePlan, autocast
 from engine.diffusion.bands import BANDS, timesteps
 from engine.diffusion.forward import add_noise, target

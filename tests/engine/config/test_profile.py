@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from engine.config.profile import DataSection, ModelSection, Profile
+from engine.config.profile import Profile
+from engine.config.sections import DataSection, ModelSection
 from engine.config.store import ProfileError, build_profile
 
 IMPOSSIBLE = [

@@ -8,7 +8,8 @@ import torch
 from engine.base.errors import UserError
 from engine.base.home import Home, shipped_profiles
 from engine.bench.memory import counted
-from engine.config.profile import ModelSection, Profile, TrainingSection
+from engine.config.profile import Profile
+from engine.config.sections import ModelSection, TrainingSection
 from engine.config.store import load_profile
 from engine.device.plan import DeviceFacts, DevicePlan, apply, decide, gather
 from engine.models.build import unet_config

@@ -9,7 +9,8 @@ import pytest
 
 from engine.base.errors import DamagedError
 from engine.base.home import Home
-from engine.config.profile import IDLE_RATE, LrStep, OptimSection, Profile, TrainingSection
+from engine.config.profile import Profile
+from engine.config.sections import IDLE_RATE, LrStep, OptimSection, TrainingSection
 from engine.runs.rate_plan import RatePlan, Segment
 from engine.runs.record import freeze, load_run, read_record
 from engine.runs.timeline import Origin, Timeline

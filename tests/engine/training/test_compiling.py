@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from engine.base.home import Home
-from engine.config.profile import Profile, TrainingSection
+from engine.config.profile import Profile
+from engine.config.sections import TrainingSection
 from engine.config.store import build_profile
 from engine.device.plan import DeviceFacts, decide, gather
 from engine.jobs.files import read_result

@@ -11,7 +11,7 @@ import torch
 from engine.base.errors import UserError
 from engine.base.folders import RunFolder
 from engine.base.home import Home
-from engine.config.profile import LabelsSection
+from engine.config.sections import LabelsSection
 from engine.data.catalog import add_source
 from engine.data.labelled import named_labels
 from engine.data.labelling import edit_labels, label_source
