@@ -46,25 +46,25 @@ class TerminalAnswer(Message):
 
 
 class OpenApp(App[None]):
-    """An App with the inner doors that are needed, each under a name of its own."""
+    """An App with public names for the private members that are needed."""
 
     def to_terminal(self, update: Update) -> CompositorUpdate | None:
-        """What to write in place of `update`; None for nothing."""
+        """Return the update to write in place of `update`; None for nothing."""
         return update
 
     def faulted(self, error: Exception) -> bool:
-        """A widget's handler failed. Whether the app goes on all the same."""
+        """Handle the failure of a widget's handler. Return whether the app goes on all the same."""
         return False
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        # Textual's only way to the terminal: whoever wants to leave out what is there already has to stand here.
+        # Textual's only way to the terminal: the only place to leave out cells that are shown already.
         shown = not self._batch_count and self._running and not self.is_headless
         if shown and isinstance(renderable, Update):
             renderable = self.to_terminal(renderable)
         super()._display(screen, renderable)
 
     def _handle_exception(self, error: Exception) -> None:
-        # Textual ends the app at the first fault of any widget, and asks nobody.
+        # Textual ends the app at the first fault of any widget, without asking.
         if not self._running or not self.faulted(error):
             super()._handle_exception(error)
 
@@ -75,32 +75,33 @@ class OpenApp(App[None]):
 
     @property
     def all_screens(self) -> Iterator[Screen[Any]]:
-        """Those of every mode: `screen_stack` tells only the present one's."""
+        """Yield the screens of every mode: `screen_stack` has only the present one's."""
         for stack in self._screen_stacks.values():
             yield from stack
 
     @property
     def changed_keys(self) -> dict[str, str]:
-        """What `set_keymap` was given: there is no way to read it back."""
+        """Return the keys given to `set_keymap`: there is no way to read them back."""
         return dict(self._keymap)
 
     @property
     def line_filters(self) -> list[LineFilter]:
-        """What changes lines on their way to the terminal. The list is the app's own: there is no other way in."""
+        """Return the filters of lines on their way to the terminal. The list is the app's own: there is no other
+        access."""
         return self._filters
 
     def hand_on(self, event: events.Event) -> bool:
-        """`post_message` as it is without `OpenApp`'s subclasses."""
+        """Post a message as `post_message` does without `OpenApp`'s subclasses."""
         return super().post_message(event)
 
     @property
     def at_rest(self) -> bool:
-        """Whether every widget has done all that it was told, and the shown screen has nothing left to call.
+        """Return whether every widget has handled all its messages, and the shown screen has nothing left to call.
 
-        Textual tells it to its tests only, by a message to every widget, which says nothing of what that message's
-        forerunners have posted meanwhile. A pump that waits for its next message waits for its queue's event.
+        Textual tells it to its tests only, by a message to every widget, which says nothing of the messages posted
+        meanwhile by earlier ones. A pump that waits for its next message waits for its queue's event.
         """
-        if self._resize_event is not None:  # kept for a moment, in case that more sizes come
+        if self._resize_event is not None:  # kept for a moment, as more sizes may come
             return False
         pumps: list[MessagePump] = [self, *self._registry]
         if not all(map(_waits, pumps)):
@@ -108,12 +109,12 @@ class OpenApp(App[None]):
         if not self.screen_stack:
             return True
         screen = self.screen
-        # What a page is depends on the layout, which is made anew at the next refresh only.
+        # The page's size depends on the layout, which is made anew at the next refresh only.
         return not (screen._callbacks or screen._layout_required or screen._recompose_required)
 
 
 def _waits(pump: MessagePump) -> bool:
-    """Whether it waits for a message, or will never take one again."""
+    """Return whether it waits for a message, or will never take one again."""
     ended = pump._task is None or pump._task.done()
     if pump._closing or pump._closed or (ended and not isinstance(pump, App)):
         return True
@@ -122,16 +123,16 @@ def _waits(pump: MessagePump) -> bool:
 
 
 class OpenScreen:
-    """Comes before Screen in a class: what Textual calls there, under names that can be overridden."""
+    """Comes before Screen in a class: Textual's hooks of a screen, under names that can be overridden."""
 
     def dispatch_failed(self, error: Exception) -> None:
-        """One of the screen's own handlers failed."""
+        """Handle the failure of one of the screen's own handlers."""
 
     def resized(self, size: Size) -> None:
-        """The screen has taken the size."""
+        """Act on the screen's new size."""
 
     async def _dispatch_message(self, message: Message) -> None:
-        # An error that leaves a handler ends the screen's message loop: it would be there and answer nothing.
+        # An error that leaves a handler ends the screen's message loop: it would be shown but answer nothing.
         try:
             await super()._dispatch_message(message)  # type: ignore[misc]
         except Exception as error:
@@ -139,14 +140,14 @@ class OpenScreen:
 
     def _screen_resized(self, size: Size) -> None:
         # Textual sends a screen its new size once more after each layout. Two sizes under way at once would send
-        # each other again for ever, so the only one that counts is what the terminal has now.
+        # each other again for ever, so only the terminal's present size counts.
         size = cast(Screen[None], self).app.size
         super()._screen_resized(size)  # type: ignore[misc]
         self.resized(size)
 
 
 class Sequences:
-    """What one whole escape sequence or one character means: Textual's tables, without its parser's clock.
+    """The meaning of one whole escape sequence or one character: Textual's tables, without its parser's clock.
 
     That parser takes every packet's end for the end of a sequence, after a moment, and hands out its rest as keys.
     """
@@ -155,12 +156,12 @@ class Sequences:
         self._parser = XTermParser()
 
     def key(self, text: str, alt: bool = False) -> list[Message]:
-        """Of one character, or of a sequence that is a key; nothing where it is none."""
+        """Return the messages of one character, or of a sequence that is a key; none if it is not a key."""
         found = self._parser._sequence_to_key_events(text, alt)
         return [event for event in found if event.key != Keys.Ignore]
 
     def report(self, sequence: str) -> list[Message]:
-        """Of a whole sequence that is no key: the mouse, the focus, the terminal's answers."""
+        """Return the messages of a whole sequence that is no key: the mouse, the focus, the terminal's answers."""
         if sequence == "\x1b[I":
             return [events.AppFocus()]
         if sequence == "\x1b[O":

@@ -61,7 +61,7 @@ LIGHT = NAMES[1]
 
 
 def themes() -> list[Theme]:
-    """The three, for `App.register_theme`."""
+    """Return the three themes, for `App.register_theme`."""
     made = []
     for name, palette in PALETTES.items():
         background, surface, panel, dark = _GROUNDS[name]
@@ -101,13 +101,13 @@ def themes() -> list[Theme]:
 
 
 def palette(theme: str) -> Palette:
-    """Of one of ours; Textual's own themes get the dark one."""
+    """Return the palette of one of our themes; Textual's own themes get the dark one."""
     return PALETTES.get(theme, PALETTES[DEFAULT])
 
 
 @lru_cache(maxsize=1024)
 def ink(theme: str, name: str) -> Style:
-    """A Rich style by name in a theme: "dim", "bold accent", "cursor", "series3", "" (plain text)."""
+    """Return a Rich style by name in a theme: "dim", "bold accent", "cursor", "series3", "" (plain text)."""
     colours = palette(theme)
     style = Style(color=colours.text)
     for word in name.split():

@@ -1,8 +1,8 @@
-"""What comes from the terminal, one thing after the other: a key has done all it does before the next one is seen.
+"""Input from the terminal, in turn: a key's action is complete before the next key is handled.
 
-A terminal's packet holds several keys, and Textual lets each start while the one before is still on its way up through
-the widgets, so that Backspace came after the letters typed behind it and a new dialog missed its first ones. Knows
-neither keys' meanings nor widgets.
+A terminal's packet holds several keys, and Textual lets each start while the one before is still on its way up
+through the widgets, so that Backspace came after the letters typed behind it and a new dialog missed its first ones.
+Knows neither keys' meanings nor widgets.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class PacedWork(Protocol):
 class Turns:
     """`take` is given everything from the terminal; `hand_on` gets one thing at a time.
 
-    at_rest: whether the last one has done all it does · quit: what ctrl+q means when it has waited too long.
+    at_rest: whether the last one's action is complete · quit: the action of ctrl+q when it has waited too long.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Turns:
         """Whether the last one took too long."""
 
     def take(self, event: events.Event) -> None:
-        """From the event loop: its turn comes."""
+        """Queue an event from the event loop until its turn comes."""
         if (
             self._waiting
             and isinstance(event, events.Resize)
@@ -74,12 +74,12 @@ class Turns:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def wait_for(self, work: PacedWork) -> None:
-        """It belongs to what was pressed last: those behind wait for it."""
+        """Make later keys wait for this work, which belongs to the last key."""
         self._work.append(work)
 
     @property
     def through(self) -> bool:
-        """Whether nothing is waiting or under way."""
+        """Return whether nothing is waiting or under way."""
         return self._task is None or self._task.done()
 
     async def _run(self) -> None:
@@ -88,14 +88,14 @@ class Turns:
             try:
                 self._hand_on(event)
                 await self._finished()
-            except Exception:  # without this task no key would ever do anything again
+            except Exception:  # without this task no key would ever be handled again
                 log.exception("after %r", event)
 
     async def _finished(self) -> None:
-        """Until all that the last one does is done, or has taken too long."""
+        """Wait until the last key's action is complete, or has taken too long."""
         end = time.monotonic() + (IMPATIENT_S if self._tired else self.limit)
         looks = quiet = 0
-        while quiet < 2:  # a task that no widget waits for may just be handing something over
+        while quiet < 2:  # a task that no widget waits for may be about to post a message
             looks += 1
             await asyncio.sleep(0 if looks < _BRISK else _PAUSE_S)
             self._work = [work for work in self._work if not work.is_finished]
@@ -108,11 +108,12 @@ class Turns:
                 return
 
     def _called_off(self) -> bool:
-        """ctrl+c that has waited long enough throws away what waits, ctrl+q quits."""
+        """Handle ctrl+c and ctrl+q that have waited long enough: the one discards the waiting input, the other
+        quits."""
         late = time.monotonic() - GRACE_S
         for place, (since, event) in enumerate(self._waiting):
             if since > late:
-                break  # those behind came later still
+                break  # later ones have waited even less
             if not _urgent(event):
                 continue
             if event.key == "ctrl+q":  # type: ignore[attr-defined]

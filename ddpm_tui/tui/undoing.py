@@ -1,4 +1,4 @@
-"""The app's keys for taking back and doing again. What there is to take back is kept in `state.undo`."""
+"""The app's keys for taking back and doing again. The changes are kept in `state.undo`."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ class Undoing:
             self.in_turn(self._undo(change, asks=not self.undo.expected))
 
     async def _undo(self, change: UndoableChange, asks: bool) -> None:
-        """Refuse what cannot be taken back before asking; ask where something else may be meant."""
+        """Refuse an impossible undo before asking; ask if another change may be meant."""
         from ddpm_tui.tui.screens.dialogs import Confirm
 
         if not await self._can(change.check, change):

@@ -1,1 +1,1 @@
-"""What the app knows: one Snapshot, made by one Store; screens only show it."""
+"""The app's state: one Snapshot, made by one Store; screens only show it."""

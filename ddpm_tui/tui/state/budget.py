@@ -1,4 +1,4 @@
-"""How many bytes may go over the link. What is written is counted; pictures and charts wait for room. Pure."""
+"""How many bytes may go over the link. Written bytes are counted; pictures and charts wait for room. Pure."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ WINDOW_S = 30.0
 class Budget:
     """Bytes a second, averaged over half a minute. `now` arguments are monotonic seconds.
 
-    What a person's key causes is not held against the budget: it is written whatever it costs, and forgotten.
+    Output caused by a person's key does not count: it is written at any cost, and forgotten.
     """
 
     per_second: float
@@ -22,7 +22,7 @@ class Budget:
         self._free_until = 0.0
 
     def spend(self, count: int, now: float) -> None:
-        """`count` bytes were written."""
+        """Count `count` written bytes."""
         self.total += count
         if now < self._free_until:
             return
@@ -30,17 +30,18 @@ class Budget:
         self._sum += count
 
     def forgive(self, now: float, seconds: float = 0.7) -> None:
-        """A key was pressed: what follows in the next moment is wanted."""
+        """Leave the output of the next moment out of the count, as a key was pressed."""
         self._free_until = max(self._free_until, now + seconds)
 
     def rate(self, now: float) -> float:
-        """Bytes a second over the last half minute."""
+        """Return bytes a second over the last half minute."""
         self._forget(now)
         return self._sum / WINDOW_S
 
     def allows(self, cost: float, now: float) -> bool:
-        """Whether about `cost` more bytes keep the half minute within its budget. What costs more than all of that
-        is allowed when nearly nothing else was spent: better late than never."""
+        """Return whether about `cost` more bytes keep the half minute within its budget.
+
+        A larger cost than the whole budget is allowed when nearly nothing else was spent: better late than never."""
         self._forget(now)
         limit = self.per_second * WINDOW_S
         return self._sum + min(cost, 0.9 * limit) <= limit

@@ -1,4 +1,4 @@
-"""What the compare screen puts side by side: settings that differ, figures, scores, pictures. Runs in threads.
+"""The data of the compare screen: settings that differ, figures, scores, pictures. Runs in threads.
 
 Reads run folders; knows no widgets. Imported after the first paint.
 """
@@ -34,13 +34,13 @@ class Compared:
 
     @classmethod
     def parse(cls, text: str) -> "Compared":
-        """ "run" or "run@1200"."""
+        """Parse "run" or "run@1200"."""
         run, _, step = text.partition("@")
         return cls(run, int(step) if step.isdecimal() else None)
 
 
 def titles(subjects: Sequence[Compared]) -> list[str]:
-    """Names as short as tells them apart: of one run, the steps alone; of one study, without its name."""
+    """Return names as short as tells them apart: of one run, the steps alone; of one study, without its name."""
     if (
         len(subjects) > 1
         and len({s.run for s in subjects}) == 1
@@ -62,7 +62,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """label: what the cells say, one a subject · apart: they were taken in different ways."""
+    """label: the subject of the cells, one cell a compared subject · apart: they were taken in different ways."""
 
     label: str
     cells: tuple[Cell, ...]
@@ -74,8 +74,8 @@ NOTHING = Cell(("–",))
 
 @dataclass(frozen=True)
 class ComparisonTable:
-    """note: what there is to say where there are no rows · terms: what the figures depend on · differing: in which of
-    these the subjects differ · problems: what could not be read."""
+    """note: the text if there are no rows · terms: the conditions the figures depend on · differing: those in which
+    the subjects differ · problems: the unreadable parts."""
 
     rows: tuple[Line, ...] = ()
     note: str = ""
@@ -85,7 +85,8 @@ class ComparisonTable:
 
 
 def settings(home: Home, subjects: Sequence[Compared]) -> ComparisonTable:
-    """Every setting in which the runs differ, one column a subject. Raises DdpmError for a run that cannot be read."""
+    """Return every setting in which the runs differ, one column a subject. Raises DdpmError for a run that cannot be
+    read."""
     from engine.config.store import diff_profiles, value_text
     from engine.runs.record import load_run
 
@@ -102,8 +103,8 @@ def settings(home: Home, subjects: Sequence[Compared]) -> ComparisonTable:
 
 
 def figures(home: Home, subjects: Sequence[Compared], curves: Mapping[str, RunCurves]) -> ComparisonTable:
-    """Figures of each subject (the whole run's best, or the checkpoint's own), then the scores that were measured: of
-    a run, those of its checkpoint that was scored last."""
+    """Return figures of each subject (the whole run's best, or the checkpoint's own), then the scores that were
+    measured: of a run, those of its checkpoint that was scored last."""
     columns = [_figures(subject, curves.get(subject.run)) for subject in subjects]
     labels = list(dict.fromkeys(label for column in columns for label in column))
     rows = [Line(label, tuple(column.get(label, NOTHING) for column in columns)) for label in labels]
@@ -176,7 +177,7 @@ class ShownSamples:
 
 
 def sample_sets(run: RunFolder, step: int | None, most: int = 16) -> list[ShownSamples]:
-    """The sample sets of a run (of one checkpoint, if given), newest first; damaged ones are left out."""
+    """Return the sample sets of a run (of one checkpoint, if given), newest first; damaged ones are left out."""
     try:
         folders = sorted(run.samples.iterdir(), reverse=True)
     except OSError:
@@ -197,19 +198,19 @@ def sample_sets(run: RunFolder, step: int | None, most: int = 16) -> list[ShownS
 
 
 def alike(sets: Sequence[Sequence[ShownSamples]]) -> list[ShownSamples | None]:
-    """One set a subject, all drawn in the same way where there is such a way for most of them; else the newest."""
+    """Return one set a subject, all drawn in the same way if there is such a way for most of them; else the newest."""
     ways = [how for group in sets for how in dict.fromkeys(s.how for s in group)]
     best = max(dict.fromkeys(ways), key=ways.count, default="")
     return [next((s for s in group if s.how == best), group[0] if group else None) for group in sets]
 
 
 def sheet(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pictures (n, H, W, 3) one below the other."""
+    """Stack pictures (n, H, W, 3) one below the other."""
     return np.ascontiguousarray(pictures).reshape(-1, *pictures.shape[2:])
 
 
 def preview_of(curves: RunCurves, step: int | None) -> tuple[int, Path] | None:
-    """The preview at a step, else the last before it; the newest where no step is given."""
+    """Return the preview at a step, else the last before it; the newest if no step is given."""
     if not curves.previews:
         return None
     at = len(curves.previews) - 1

@@ -16,7 +16,8 @@ Columns = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True, eq=False)
 class RunCurves:
-    """What metrics.jsonl and previews/ hold now. Arrays are float64 (n,) with NaN where a line had none.
+    """The present contents of metrics.jsonl and previews/. Arrays are float64 (n,) with NaN for values that a line
+    lacks.
 
     train: step, epoch (with fraction), images, loss, lr, grad_norm, … · epochs: one entry a whole epoch, with
     train_loss, val_loss, eps_error · events: chunk borders, rate changes, NaN · generation: changes when the
@@ -38,7 +39,7 @@ class RunCurves:
 
 
 class RunFollower:
-    """Reads one run again and again; `poll` is cheap where nothing changed."""
+    """Reads one run again and again; `poll` is cheap if nothing changed."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
@@ -50,7 +51,7 @@ class RunFollower:
         self.curves = RunCurves(folder.name)
 
     def poll(self) -> RunCurves:
-        """The curves now; the same object as before where nothing changed. A deleted run keeps its last."""
+        """Return the present curves; the same object as before if nothing changed. A deleted run keeps its last."""
         changed = self._metrics.poll()
         # A file that was emptied is forgotten by the reader without a word.
         changed = changed or len(self._metrics.train["step"]) < self._points

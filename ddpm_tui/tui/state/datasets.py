@@ -40,7 +40,7 @@ class DataSet:
 
     @property
     def recipe(self) -> str:
-        """How a run on it crops: as its newest packed form, else the usual way for such pictures."""
+        """Return how a run on it crops: as its newest packed form, else the usual way for such pictures."""
         if self.packed and not self.built_in:
             return self.packed[-1][1].recipe
         return "center178" if self.source.celeba else "whole"
@@ -66,7 +66,7 @@ class DataReader:
         return self._all
 
     def _look(self) -> tuple[object, ...]:
-        """What changes when a data set comes, goes or is packed."""
+        """Return a stamp that changes when a data set comes, goes or is packed."""
         try:
             entries = sorted(os.scandir(self.home.data), key=lambda entry: entry.name)
         except OSError:
@@ -81,7 +81,7 @@ class DataReader:
 
 
 def thumbnails(data: DataSet, count: int = 24) -> list[Pixels]:
-    """Some of its pictures, spread over all, uint8 (H, W, 3) each; [] if it is not packed or cannot be read."""
+    """Return some of its pictures, spread over all, uint8 (H, W, 3) each; [] if it is not packed or cannot be read."""
     if data.built_in:
         return [draw_face(attributes(0, index), FACE) for index in range(count)]
     for folder, _ in reversed(data.packed):
@@ -95,7 +95,7 @@ def thumbnails(data: DataSet, count: int = 24) -> list[Pixels]:
 
 
 def facts(data: DataSet) -> list[tuple[str, str]]:
-    """What there is to say about it: where it is, what was left out and why, how it is packed."""
+    """Return the facts about it: its folder, the files left out and why, how it is packed."""
     source = data.source
     left_out = LeftOut.from_json(source.left_out)
     said = [
@@ -130,7 +130,7 @@ def facts(data: DataSet) -> list[tuple[str, str]]:
 
 
 def check(home: Home, data: DataSet) -> tuple[str, bool]:
-    """Read every packed byte and look whether the originals changed: a sentence, and whether all is whole."""
+    """Read every packed byte and look whether the originals changed; return a sentence, and whether all is whole."""
     problems = [problem for folder, _ in data.packed for problem in verify_packed(folder)]
     changed = check_source(home, data.name) if not data.built_in else None
     if problems:
@@ -142,7 +142,8 @@ def check(home: Home, data: DataSet) -> tuple[str, bool]:
 
 
 def completions(text: str, most: int = 200) -> list[str]:
-    """Folders and archives whose path begins with `text`, folders with a slash, hidden ones only if asked for."""
+    """Return folders and archives whose path begins with `text`, folders with a slash, hidden ones only if asked
+    for."""
     path = Path(text or "~/").expanduser()
     folder, begun = (path, "") if text.endswith("/") or not text else (path.parent, path.name)
     try:
@@ -166,7 +167,7 @@ def completions(text: str, most: int = 200) -> list[str]:
 
 
 def common_start(paths: Sequence[str]) -> str:
-    """What all of them begin with, letter by letter."""
+    """Return the beginning shared by all of them, letter by letter."""
     first, last = min(paths), max(paths)
     same = next(
         (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))

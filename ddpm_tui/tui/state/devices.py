@@ -1,4 +1,4 @@
-"""What the devices are doing: NVML where there is one, psutil for the machine itself. Reads; starts nothing."""
+"""The devices' utilisation: by NVML if there is one, by psutil for the machine itself. Reads; starts nothing."""
 
 import logging
 import shutil
@@ -11,10 +11,11 @@ log = logging.getLogger(__name__)
 
 
 class MeterReader:
-    """Reads all meters; what cannot be read is None. A driver that goes away takes its meters with it."""
+    """Reads all meters; unreadable ones are None. A driver that goes away takes its meters with it."""
 
     def __init__(self, folder: Path, nvml: Any = None) -> None:
-        """folder: where free disk space matters. nvml: pynvml, or one like it for tests; absent: the real one."""
+        """folder: the one whose free disk space matters. nvml: pynvml, or one like it for tests; absent: the real
+        one."""
         self._folder = folder
         self._nvml = _open_nvml() if nvml is None else nvml
 
@@ -49,7 +50,7 @@ class MeterReader:
 
 
 def _open_nvml() -> Any:
-    """pynvml, initialised, or None where this machine has no NVIDIA driver."""
+    """Return pynvml, initialised, or None if this machine has no NVIDIA driver."""
     try:
         import pynvml
 
@@ -60,7 +61,7 @@ def _open_nvml() -> Any:
 
 
 def _maybe(read: Any) -> Any:
-    """What some cards do not have is None."""
+    """Read one value; return None if the card does not have it."""
     try:
         return read()
     except Exception:

@@ -1,4 +1,4 @@
-"""What a profile costs, while one types: one process that has torch loaded answers all questions of this session.
+"""The costs of a profile, while one types: one process that has torch loaded answers all questions of this session.
 
 It is started when something is asked for the first time, ends with the app (its input ends, however the app ends),
 and after some minutes without a question. This module knows pipes and JSON; torch is on the other side.
@@ -35,12 +35,12 @@ LONGEST = 32 << 10
 
 
 class Estimating(Protocol):
-    """What the screens use."""
+    """The part of the estimator that the screens use."""
 
     async def figures(self, profile: dict[str, Any]) -> dict[str, Any] | None:
-        """The unmeasured figures of `engine.training.estimate`; None where a newer question was asked meanwhile.
+        """Return the unmeasured figures of `engine.training.estimate`; None if a newer question was asked meanwhile.
 
-        Raises UserError where they cannot be told.
+        Raises UserError if they cannot be told.
         """
 
     async def close(self) -> None:
@@ -70,7 +70,7 @@ class Estimator:
 
     @property
     def pid(self) -> int | None:
-        """Of the living process."""
+        """Return the living process's id."""
         return self._process.pid if self._process is not None else None
 
     async def figures(self, profile: dict[str, Any]) -> dict[str, Any] | None:
@@ -94,7 +94,7 @@ class Estimator:
         try:
             if os.write(process.stdin.fileno(), line) < len(line):
                 raise BlockingIOError
-        except BlockingIOError:  # it has not read for dozens of questions: stopped, or out of its mind
+        except BlockingIOError:  # it has not read for dozens of questions: stopped, or hanging
             process.kill()
         except OSError:
             pass  # it has ended; the reader says how
@@ -117,7 +117,7 @@ class Estimator:
             raise UserError(f"the estimator ended {self._ends} times without an answer", f"see {self.log}")
         environment = {**os.environ, "DDPM_HOME": str(self.home.root), "PYTHONPATH": python_path()}
         slots = read_settings(self.home.settings)[0].devices
-        if slots and all(slot == "cpu" for slot in slots):  # what is queued will not see a card either
+        if slots and all(slot == "cpu" for slot in slots):  # a queued job will not see a GPU either
             environment = worker_environment(environment, "cpu")
         try:
             with open(self.log, "wb") as log:
@@ -143,7 +143,7 @@ class Estimator:
         return process
 
     def _read(self, process: "subprocess.Popen[bytes]", loop: asyncio.AbstractEventLoop) -> None:
-        """The thread."""
+        """Read the answers, in the thread."""
         assert process.stdout is not None
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
             with process.stdout:
@@ -189,7 +189,7 @@ class Estimator:
             process.stdin.close()
 
     async def close(self) -> None:
-        """End the process; what was asked is answered with None."""
+        """End the process; open questions are answered with None."""
         self._overtake()
         if self._idle is not None:
             self._idle.cancel()

@@ -1,6 +1,7 @@
-"""When each job of the queue will start and end, from what jobs took before. Pure; what nobody can know stays unknown.
+"""When each job of the queue will start and end, from the times of past jobs. Pure; times that cannot be known stay
+unknown.
 
-A training's epochs take what they took in the run's ended jobs, or what its worker says now; drawing takes what it took
+A training's epochs take as long as in the run's ended jobs, or as its worker says now; drawing as long as before for
 a picture and network call; any other job as long as the last ones of its kind.
 """
 
@@ -31,15 +32,15 @@ class Forecast:
     done: float | None = None
 
     def of(self, view: JobView) -> Times:
-        """Also of a job that is over: its own clock."""
+        """Return the times of a job; of one that is over, its own clock."""
         job = view.job
         return Times(job.started, job.ended) if job.over else self.jobs.get(view.id, Times())
 
 
 def forecast(snapshot: Snapshot) -> Forecast:
-    """In the queue's order, each job on the device that is free first, no run twice at once.
+    """Forecast in the queue's order, each job on the device that is free first, no run twice at once.
 
-    Who stands still (paused, held) is not counted on; nobody starts while the queue is on hold.
+    Paused and held jobs are left out; no job starts while the queue is on hold.
     """
     now = snapshot.time
     known = _Durations(snapshot)
@@ -100,7 +101,7 @@ def _pending(snapshot: Snapshot, job_id: str) -> bool:
 
 
 class _Durations:
-    """What jobs took."""
+    """The durations of past jobs."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -108,7 +109,7 @@ class _Durations:
         self._ended.reverse()
 
     def of(self, view: JobView) -> float | None:
-        """Seconds that a waiting job will take."""
+        """Return the seconds that a waiting job will take."""
         job = view.job
         if job.kind == "train":
             first = view.progress.epoch if view.progress and view.progress.epoch is not None else None
@@ -126,7 +127,7 @@ class _Durations:
         return _middle([_took(other) for other in near[:RECENT]]) if near else None
 
     def _epoch_of(self, run: str | None) -> float | None:
-        """Seconds an epoch of that run takes."""
+        """Return the seconds an epoch of that run takes."""
         live = self._snapshot.job_of(run)
         progress = live.progress if live is not None and live.job.kind == "train" else None
         if progress and progress.eta_s and progress.epoch is not None and progress.to_epoch:
@@ -143,7 +144,7 @@ def _took(job: Job) -> float:
 
 
 def _epochs(job: Job, first: float | None) -> float | None:
-    """How many epochs a training has to do, from `first` or from where its run was when it was asked for."""
+    """Return how many epochs a training has to do, from `first` or from the run's epoch when it was asked for."""
     to, start = job.args.get("to_epoch"), first if first is not None else job.args.get("from_epoch")
     if not isinstance(to, int | float) or not isinstance(start, int | float):
         return None
@@ -151,7 +152,7 @@ def _epochs(job: Job, first: float | None) -> float | None:
 
 
 def _calls(args: Mapping[str, object]) -> float:
-    """Pictures times network calls; calls count as one where the profile decides."""
+    """Return pictures times network calls; calls count as one if the profile decides."""
     n, steps = args.get("n"), args.get("steps")
     return float(n) * (float(steps) if isinstance(steps, int) else 1.0) if isinstance(n, int) else 0.0
 

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Twig:
-    """A run in the tree: what stands before its name, and the run."""
+    """A run in the tree: the branch lines before its name, and the run."""
 
     stem: str
     run: RunView
 
 
 def tree(runs: Sequence[RunView]) -> list[Twig]:
-    """Runs in the order given, each followed by its branches; branches of a run that is gone stand for themselves."""
+    """Return runs in the order given, each followed by its branches; branches of a deleted run stand for themselves."""
     names = {run.name for run in runs}
     children: dict[str | None, list[RunView]] = {}
     for run in runs:
@@ -55,7 +55,7 @@ class CheckpointReader:
         self._found: tuple[CheckpointInfo, ...] = ()
 
     def read(self, run: "RunFolder") -> "tuple[CheckpointInfo, ...]":
-        """Newest first; a run that is gone has none. Cheap where nothing changed."""
+        """Return checkpoints, newest first; a deleted run has none. Cheap if nothing changed."""
         from engine.runs.checkpoints import list_checkpoints
 
         now = (run.path, stamp(run.checkpoints, run.tags))

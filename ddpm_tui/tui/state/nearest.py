@@ -33,10 +33,9 @@ class Neighbour:
 
 
 def training_data(home: Home, of: str) -> Packed:
-    """The packed pictures that this run, or the run of this exported folder, began with, also where its data set holds
-    others by now.
+    """Return the packed pictures that this run, or the run of this exported folder, began with.
 
-    Raises DdpmError where they are gone.
+    Its data set may hold others by now. Raises DdpmError if they are gone.
     """
     if not of:
         raise UserError("the set does not say to which folder its checkpoint was exported")
@@ -56,7 +55,8 @@ class Neighbours:
     def nearest(
         self, picture: NDArray[np.uint8], count: int = 8, stop: Callable[[], bool] = lambda: False
     ) -> list[Neighbour]:
-        """The `count` training pictures nearest to `picture`, uint8 (H, W, 3), nearest first; none if stopped."""
+        """Return the `count` training pictures nearest to `picture`, uint8 (H, W, 3), nearest first; none if
+        stopped."""
         with self._lock:
             small = self._shrunk(stop)
         if small is None:
@@ -95,7 +95,7 @@ class Neighbours:
 
 
 def shrink(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8 (n, 3, H, W) to (n, 3, h, w) with h, w ≤ 16: means of blocks, then of 3×3 neighbours."""
+    """Shrink uint8 (n, 3, H, W) to (n, 3, h, w) with h, w ≤ 16: means of blocks, then of 3×3 neighbours."""
     n, channels, height, width = pictures.shape
     by = max(1, -(-height // EDGE))
     rows, columns = height // by, width // by

@@ -1,4 +1,4 @@
-"""From a run's curves to what the chart draws: points that grow, and marks. Imported after the first paint."""
+"""A run's curves as the chart's data: points that grow, and marks. Imported after the first paint."""
 
 import math
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from ddpm_tui.tui.state.snapshot import RunView
 
 
 class Plotter:
-    """Keeps one Series a run and appends only what is new. A run keeps its colour as long as it is known here."""
+    """Keeps one Series a run and appends only new points. A run keeps its colour as long as it is known here."""
 
     def __init__(self) -> None:
         self._series: dict[str, Series] = {}
@@ -19,24 +19,24 @@ class Plotter:
         self._slots: dict[str, int] = {}
 
     def slot(self, run: str) -> int:
-        """The run's colour: the first free one when it is first seen, the same from then on."""
+        """Return the run's colour: the first free one when it is first seen, the same from then on."""
         taken = set(self._slots.values())
         return self._slots.setdefault(run, next(n for n in range(len(taken) + 1) if n not in taken))
 
     @property
     def known(self) -> tuple[str, ...]:
-        """Runs that have a colour."""
+        """Return the runs that have a colour."""
         return tuple(self._slots)
 
     def forget(self, runs: Iterable[str]) -> None:
-        """These are shown no more: their colours are free again."""
+        """Free the colours of these runs, which are shown no more."""
         for run in runs:
             self._series.pop(run, None)
             self._done.pop(run, None)
             self._slots.pop(run, None)
 
     def series(self, curves: RunCurves) -> tuple[Series, bool]:
-        """The run's series with everything in `curves`, and whether anything was appended."""
+        """Return the run's series with everything in `curves`, and whether anything was appended."""
         name = curves.run
         generation, train, epochs = self._done.get(name, (curves.generation, 0, 0))
         series = self._series.get(name)
@@ -58,8 +58,8 @@ class Plotter:
 
 
 def marks(curves: RunCurves, run: RunView | None = None) -> tuple[Mark, ...]:
-    """Chunk borders, learning-rate steps and troubles of a run as vertical lines; from its record, where a segment of
-    its learning-rate plan begins."""
+    """Return chunk borders, learning-rate steps and troubles of a run as vertical lines; from its record, the
+    beginning of each segment of its learning-rate plan."""
     found = []
     for event in curves.events:
         kind = event.get("event")
@@ -78,12 +78,12 @@ def marks(curves: RunCurves, run: RunView | None = None) -> tuple[Mark, ...]:
 
 
 def mark_at(curves: RunCurves, step: int, text: str | None = None) -> Mark:
-    """A checkpoint of the run as a vertical line. text: what is written at it; by default its step."""
+    """Return a checkpoint of the run as a vertical line. text: its label; by default its step."""
     return Mark(step, *_place(curves, step), f"@{step}" if text is None else text, "event")
 
 
 def target(curves: RunCurves, to_epoch: float | None) -> Mark | None:
-    """The end of a job as a mark, so that the axis is there before the curve is."""
+    """Return the end of a job as a mark, so that the axis is there before the curve is."""
     if not to_epoch:
         return None
     step, images = _at_epoch(curves, to_epoch)
@@ -91,8 +91,8 @@ def target(curves: RunCurves, to_epoch: float | None) -> Mark | None:
 
 
 def _at_epoch(curves: RunCurves, epoch: float) -> tuple[float, float]:
-    """(steps, pictures) at an epoch: from the lines around it, and past the newest at the pace of the newest ones; the
-    epoch itself before there are any."""
+    """Return (steps, pictures) at an epoch: from the lines around it, and past the newest at the pace of the newest
+    ones; the epoch itself before there are any."""
     steps, epochs, images = (curves.train.get(k, np.empty(0)) for k in ("step", "epoch", "images"))
     if not len(steps) or not epochs[-1] > 0:
         return float(epoch), float(epoch)
@@ -110,7 +110,7 @@ def _at_epoch(curves: RunCurves, epoch: float) -> tuple[float, float]:
 
 
 def last_finite(columns: Columns, name: str) -> float | None:
-    """The newest value of a column that is a number, near its end."""
+    """Return the newest value of a column that is a number, near its end."""
     values = columns.get(name)
     if values is None:
         return None
@@ -125,7 +125,7 @@ def _number(value: object) -> float | None:
 
 
 def _place(curves: RunCurves, step: float) -> tuple[float, float]:
-    """(epochs, pictures) at a step, from the lines around it."""
+    """Return (epochs, pictures) at a step, from the lines around it."""
     steps = curves.train.get("step", np.empty(0))
     if not len(steps):
         return 0.0, 0.0

@@ -19,7 +19,7 @@ Pixels = NDArray[np.uint8]
 
 
 def load_faces(path: Path, size: int | None = None) -> list[Pixels]:
-    """The faces of a sheet, uint8 (size, size, 3) each. Raises UserError naming a bad file.
+    """Return the faces of a sheet, uint8 (size, size, 3) each. Raises UserError naming a bad file.
 
     Sheets say in their metadata how many faces there are and how large; `size` is for those that do not.
     """
@@ -37,7 +37,7 @@ def load_faces(path: Path, size: int | None = None) -> list[Pixels]:
 
 
 def epoch_of(path: Path) -> int | None:
-    """The epoch that a sheet says it was drawn after; None where it says nothing.
+    """Return the epoch that a sheet says it was drawn after; None if it says nothing.
 
     The run's metrics say it only later: an epoch's line is written when its preview is there.
     """
@@ -45,14 +45,14 @@ def epoch_of(path: Path) -> int | None:
 
 
 def moment(step: int, epoch: float | None) -> tuple[str, str]:
-    """When a preview was drawn, at length and in short."""
+    """Return the time of a preview, at length and in short."""
     if epoch is None:
         return f"step {step:,}", f"{step:,}"
     return f"epoch {epoch:g}, step {step:,}", f"epoch {epoch:g}"
 
 
 def newest_preview(run: RunFolder, step: int) -> int | None:
-    """The step of the newest preview that is not after `step`; None where there is none."""
+    """Return the step of the newest preview that is not after `step`; None if there is none."""
     try:
         stems = [path.stem for path in run.previews.glob("*.png")]
     except OSError:
@@ -63,8 +63,10 @@ def newest_preview(run: RunFolder, step: int) -> int | None:
 def shown_preview(
     home: Home, runs: Snapshot, run: str, step: int | None = None
 ) -> tuple[RunFolder, int] | None:
-    """The run and the step of what shows how a run draws at `step` (now, where none is given): its newest preview; of a
-    branch that has none yet, the newest of its parent up to where it branched. None where there is none."""
+    """Return the run and the step of the preview that shows how a run draws at `step` (now, if None).
+
+    It is the run's newest preview; for a branch that has none yet, the newest of its parent up to the branch. None
+    if there is none."""
     at, asked = sys.maxsize if step is None else step, set[str]()
     while run not in asked:
         asked.add(run)
@@ -80,9 +82,9 @@ def shown_preview(
 
 
 def training_faces(home: Home, run: str, count: int = 16) -> list[Pixels]:
-    """Some of the pictures that this run learns from, also where its data set holds others by now.
+    """Return some of the pictures that this run learns from; its data set may hold others by now.
 
-    [] while they are not packed, or where they cannot be read.
+    [] while they are not packed, or if they cannot be read.
     """
     from engine.data.packed import open_packed
     from engine.runs.pictures import pictures_of
@@ -96,7 +98,7 @@ def training_faces(home: Home, run: str, count: int = 16) -> list[Pixels]:
 
 
 def _told(path: Path) -> dict[str, object]:
-    """What a PNG's text says; {} where there is none."""
+    """Return the text entries of a PNG; {} if there are none."""
     try:
         with open_picture(path) as image:
             return {str(key): value for key, value in image.info.items()}
@@ -109,7 +111,7 @@ def _number(text: object) -> int | None:
 
 
 def worth_showing(count: int, own: int, width: int, height: int) -> int:
-    """How many of `count` faces of `own` pixels make best use of width×height cells: many, but not tiny ones."""
+    """Return how many of `count` faces of `own` pixels make best use of width×height cells: many, but not tiny ones."""
     best, most = 1, 0.0
     for n in range(1, count + 1):
         edge = largest_edge(n, own, width, height)
@@ -120,7 +122,8 @@ def worth_showing(count: int, own: int, width: int, height: int) -> int:
 
 
 def largest_edge(n: int, own: int, width: int, height: int) -> int:
-    """Pixels a side at which n square faces fit, with a cell between; whole multiples above their own size."""
+    """Return the pixels a side at which n square faces fit, with a cell between; whole multiples above their own
+    size."""
     best = 0
     for columns in range(1, n + 1):
         rows = math.ceil(n / columns)

@@ -1,4 +1,4 @@
-"""What a profile looks like: its noise schedule and its learning rate as curves, and some of its pictures. No torch."""
+"""Drawings of a profile: its noise schedule and its learning rate as curves, and some of its pictures. No torch."""
 
 import math
 from dataclasses import dataclass
@@ -68,8 +68,8 @@ def _steps_per_epoch(home: Home, profile: Profile) -> int:
 
 
 def _faces(home: Home, profile: Profile, count: int) -> list[NDArray[np.uint8]]:
-    """Some of the pictures that it trains on, in another packed form if there is none of its own yet; [] if there is
-    none at all."""
+    """Return some of the pictures that it trains on, in another packed form if its own is missing; [] if there is
+    none."""
     data = profile.data
     if data.dataset == "faces":
         return [draw_face(attributes(0, index), data.size) for index in range(count)]

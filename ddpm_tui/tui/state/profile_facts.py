@@ -40,7 +40,7 @@ class ProfileReader:
         self._all: tuple[ProfileEntry, ...] = ()
 
     def read(self) -> tuple[ProfileEntry, ...]:
-        """By name. The same object where nothing changed."""
+        """Return the profiles by name; the same object if nothing changed."""
         known, self._known = self._known, {}
         for file in list_profiles(self.home):
             try:
@@ -69,7 +69,7 @@ def _read(name: str, path: Path, own: bool) -> ProfileEntry:
 
 @dataclass(frozen=True)
 class Setting:
-    """One key of a profile. choices: all values it may have, where these are few."""
+    """One key of a profile. choices: all values it may have, if these are few."""
 
     key: str
     about: str
@@ -85,7 +85,7 @@ class Setting:
 
 
 def settings() -> list[Setting]:
-    """Every key that a profile can have, in the order of its file."""
+    """Return every key that a profile can have, in the order of its file."""
     found = [Setting("description", "a description in one line")]
     for section, model in SECTIONS.items():
         for name, field in model.model_fields.items():
@@ -105,13 +105,13 @@ def _choices(annotation: Any) -> tuple[str, ...]:
 
 
 def get(profile: Profile, key: str) -> Any:
-    """The value of 'section.key' (or 'description')."""
+    """Return the value of 'section.key' (or 'description')."""
     section, _, name = key.partition(".")
     return getattr(getattr(profile, section), name) if name else getattr(profile, section)
 
 
 def typed(key: str, text: str) -> Any:
-    """What was typed as a plain value for `edit_toml`; None for nothing. Raises ProfileError."""
+    """Return the typed text as a plain value for `edit_toml`; None for nothing. Raises ProfileError."""
     text = text.strip()
     if key == "description":
         return text
@@ -122,7 +122,7 @@ def typed(key: str, text: str) -> Any:
 
 
 def counted(home: Home, profile: Profile) -> list[tuple[str, str]]:
-    """What can be told without the model: levels, pictures, steps, chunks, the last learning rate."""
+    """Return the figures that need no model: levels, pictures, steps, chunks, the last learning rate."""
     from engine.data.catalog import packed_folder
     from engine.data.manifest import load_manifest
 
@@ -165,7 +165,7 @@ def counted(home: Home, profile: Profile) -> list[tuple[str, str]]:
 
 
 def costs(profile: Profile, figures: dict[str, Any]) -> list[tuple[str, str]]:
-    """An estimate job's figures in names and values; measured ones only where they were measured."""
+    """Return an estimate job's figures in names and values; measured ones only if they were measured."""
     batch = profile.micro_batch or profile.training.batch_size
     facts = [
         (
@@ -186,7 +186,7 @@ def costs(profile: Profile, figures: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 async def figures_in_short(home: Home, estimator: "Estimating", name: str) -> str:
-    """What a profile needs, in a few words: "1.35 M parameters, 206 MB at a time". Raises DdpmError."""
+    """Return a profile's needs in a few words: "1.35 M parameters, 206 MB at a time". Raises DdpmError."""
     from engine.config.store import load_profile
 
     profile = await asyncio.to_thread(load_profile, home, name)
@@ -200,9 +200,10 @@ async def figures_in_short(home: Home, estimator: "Estimating", name: str) -> st
 def estimate(
     home: Home, profile: Profile, measure: bool, stop: threading.Event, report: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Do an estimate job in a worker of our own and wait for it; its figures. Raises UserError with what it said.
+    """Do an estimate job in a worker of our own, wait for it, and return its figures. Raises UserError with its
+    message.
 
-    `report` hears what the worker is doing. Called in a thread; setting `stop` ends the worker.
+    `report` is called with the worker's progress. Called in a thread; setting `stop` ends the worker.
     """
     from engine.jobs.files import read_progress
     from engine.service.launchers.local import LocalLauncher

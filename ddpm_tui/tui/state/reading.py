@@ -1,6 +1,6 @@
 """Runs and jobs from their folders, as cheaply as files allow: no pydantic, no NumPy, stamps before contents.
 
-What the service says wins over what is read here; this is what an app without a service shows.
+The service's word wins over these readings; an app without a service shows them.
 """
 
 import contextlib
@@ -23,7 +23,8 @@ _JOB_FIELDS = {f.name for f in fields(Job)}
 
 
 def job_from_wire(wire: dict[str, Any]) -> Job:
-    """The row as the service sends it (and leaves in queue.json). Raises ValueError, KeyError, TypeError."""
+    """Return the job of a row as the service sends it (and leaves in queue.json). Raises ValueError, KeyError,
+    TypeError."""
     values = {key: value for key, value in wire.items() if key in _JOB_FIELDS}
     values["state"] = State(values["state"])
     values["intent"] = Intent(values["intent"]) if values.get("intent") else None
@@ -34,7 +35,8 @@ def job_from_wire(wire: dict[str, Any]) -> Job:
 
 
 def jobs_on_disk(home: Home, newest: int = 200) -> tuple[Job, ...]:
-    """The newest queued jobs by the notes in their folders, in the queue's order; foreground jobs are left out."""
+    """Return the newest queued jobs by the notes in their folders, in the queue's order; foreground jobs are left
+    out."""
     found = []
     for folder in list_job_folders(home)[-newest:]:
         try:
@@ -60,7 +62,7 @@ class RunReader:
         self._known: dict[str, tuple[tuple[int, ...], RunView]] = {}
 
     def read(self) -> tuple[RunView, ...]:
-        """Every run, oldest first by creation."""
+        """Return every run, oldest first by creation."""
         try:
             names = [e.name for e in os.scandir(self.home.runs) if NAME.fullmatch(e.name) and e.is_dir()]
         except OSError:
@@ -77,8 +79,9 @@ class RunReader:
 
 
 def stamp(*paths: Path) -> tuple[int, ...]:
-    """What changes when one of these is replaced or a folder among them gains or loses a name; zeros for what is not
-    there."""
+    """Return a stamp that changes when one of these is replaced or a folder among them gains or loses a name.
+
+    Zeros stand for missing files."""
     found = []
     for path in paths:
         try:
@@ -141,7 +144,7 @@ class ProfileName:
 
 
 def profile_names(home: Home) -> list[ProfileName]:
-    """Shipped profiles and the user's, which hide shipped ones of the same name, by name."""
+    """Return shipped profiles and the user's, which hide shipped ones of the same name, by name."""
     found: dict[str, ProfileName] = {}
     for folder, own in ((shipped_profiles(), False), (home.profiles, True)):
         try:

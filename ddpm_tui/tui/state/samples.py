@@ -22,8 +22,8 @@ from engine.runs.sample_record import read_sample
 class GalleryEntry:
     """One line of the gallery: a sample set, or (sample "") a run's previews over its epochs.
 
-    run: "" where the set was drawn from an exported checkpoint · path: the set's folder, None for previews ·
-    facts: sample.json as it is · spacing: of the timesteps, where it is not the one that the sampler has by itself ·
+    run: "" if the set was drawn from an exported checkpoint · path: the set's folder, None for previews ·
+    facts: sample.json as it is · spacing: of the timesteps, if it is not the sampler's default ·
     problem: why the set cannot be shown · previews: (step, file), oldest first.
     """
 
@@ -41,7 +41,7 @@ class GalleryEntry:
 
     @property
     def called(self) -> str:
-        """As people are told of it: below the home where it is no run's."""
+        """Return the name for people: a path below the home if it is no run's."""
         return self.key if self.run else f"samples/{self.sample}"
 
     @property
@@ -51,7 +51,7 @@ class GalleryEntry:
 
     @property
     def reference(self) -> str:
-        """What it was drawn from: RUN@STEP or the exported folder; "" where that is not known."""
+        """Return its source: RUN@STEP or the exported folder; "" if that is not known."""
         if self.run:
             return self.run if self.step is None else f"{self.run}@{self.step}"
         return str(self.facts.get("export") or "")
@@ -59,17 +59,17 @@ class GalleryEntry:
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """pictures: uint8 (N, H, W, 3) · trajectory: uint8 (frames, n, H, W, 3), frame 0 is noise; None if it was not kept
-    · predicted: what the network took for the finished picture at each frame; None if it was not kept."""
+    """pictures: uint8 (N, H, W, 3) · trajectory: uint8 (frames, n, H, W, 3), frame 0 is noise; None if it was not
+    kept · predicted: the network's prediction of the finished picture at each frame; None if it was not kept."""
 
     pictures: NDArray[np.uint8]
     trajectory: NDArray[np.uint8] | None
     predicted: NDArray[np.uint8] | None = None
 
     def frames(self, index: int, predicted: bool = False) -> list[NDArray[np.uint8]]:
-        """The denoising of one picture, or the picture alone if it was not kept.
+        """Return the denoising of one picture, or the picture alone if it was not kept.
 
-        predicted: what the network took for the finished picture, instead of what was still noisy.
+        predicted: the network's predictions of the finished picture, instead of the noisy ones.
         """
         kept = self.predicted if predicted and self.predicted is not None else self.trajectory
         if kept is not None and index < kept.shape[1]:
@@ -78,7 +78,7 @@ class Pictures:
 
 
 class GalleryReader:
-    """Lists what there is; a run's folders are read again only when their stamps change."""
+    """Lists sample sets and previews; a run's folders are read again only when their stamps change."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -86,8 +86,10 @@ class GalleryReader:
         self._all: tuple[GalleryEntry, ...] = ()
 
     def read(self, runs: Sequence[str]) -> tuple[GalleryEntry, ...]:
-        """Of these runs, newest run first, each one's newest set first; then of exported checkpoints. The same object
-        where nothing changed."""
+        """Return the entries of these runs, newest run first, each one's newest set first; then of exported
+        checkpoints.
+
+        The same object if nothing changed."""
         known, self._known = self._known, {}
         for name in ("", *runs):
             folders = self._folders(name)
@@ -100,7 +102,7 @@ class GalleryReader:
         return self._all
 
     def _folders(self, run: str) -> tuple[Path, ...]:
-        """Of its samples and previews; of exported checkpoints' samples for ""."""
+        """Return the folders of a run's samples and previews; of exported checkpoints' samples for ""."""
         folder = RunFolder(self.home.runs / run)
         return (folder.samples, folder.previews) if run else (self.home.samples,)
 

@@ -15,7 +15,7 @@ from engine.runs.evaluations import USUAL, Score, read_evaluations, standing
 
 @dataclass(frozen=True)
 class Scores:
-    """The standing score of each name of one checkpoint (None: there is none), and what could not be read."""
+    """The standing score of each name of one checkpoint (None: there is none), and the unreadable ones."""
 
     step: int | None = None
     by_name: dict[str, Score] = field(default_factory=dict)
@@ -23,7 +23,8 @@ class Scores:
 
 
 def newest_scores(run: RunFolder, step: int | None = None) -> Scores:
-    """Of a checkpoint, or of the one that was scored last; of those that training scored, of the newest."""
+    """Return the scores of a checkpoint, or of the one that was scored last; of those that training scored, of the
+    newest."""
     problems: list[str] = []
     found = sorted(read_evaluations(run, step, problems.append), key=lambda e: (e.order[0], e.checkpoint))
     if not found:
@@ -33,8 +34,9 @@ def newest_scores(run: RunFolder, step: int | None = None) -> Scores:
 
 
 def scores_of_set(run: RunFolder | ExportPlace, facts: Mapping[str, Any]) -> dict[str, Score]:
-    """The newest scores of samples drawn from a sample set's checkpoint in the set's way; where there are none, of
-    samples drawn in whatever way, else all that the checkpoint has. facts: sample.json."""
+    """Return the newest scores of samples drawn from a sample set's checkpoint in the set's way.
+
+    If there are none, those of samples drawn in any way, else all that the checkpoint has. facts: sample.json."""
     step = facts.get("checkpoint")
     if not isinstance(step, int):
         return {}
@@ -50,14 +52,14 @@ def scores_of_set(run: RunFolder | ExportPlace, facts: Mapping[str, Any]) -> dic
 
 
 def _drawn(score: Score) -> dict[str, Any]:
-    """What a sample set and a score of samples both say about how they were drawn."""
+    """Return the facts that both a sample set and a score of samples hold about how they were drawn."""
     own = {"sampler": score.sampler, "steps": score.steps, "spacing": score.spacing, "weights": score.weights}
     return own | {key: score.detail[key] for key in USUAL if key in score.detail}
 
 
 def figures(score: Score) -> tuple[str, ...]:
-    """A figure in words, longest first: with its interval as it is, with the larger half of it, alone. Its unit is
-    among the terms."""
+    """Return a figure in words, longest first: with its interval as it is, with the larger half of it, alone. Its
+    unit is among the terms."""
     value = number(score.value)
     if score.low is None or score.high is None:
         return (value,)
@@ -67,8 +69,8 @@ def figures(score: Score) -> tuple[str, ...]:
 
 
 def best(scores: Sequence[Score | None]) -> frozenset[int]:
-    """Places of the best; none where fewer than two can be compared, where all are equal, or where some were taken in
-    another way."""
+    """Return the places of the best; none if fewer than two can be compared, if all are equal, or if some were taken
+    in another way."""
     there = [(place, score) for place, score in enumerate(scores) if score is not None]
     there = [(place, score) for place, score in there if score.value == score.value]
     if len(there) < 2 or not alike([score for _, score in there]):
@@ -82,7 +84,7 @@ def best(scores: Sequence[Score | None]) -> frozenset[int]:
 
 
 def alike(scores: Sequence[Score | None]) -> bool:
-    """Whether all differ in nothing but the weights and the seed."""
+    """Return whether all differ in nothing but the weights and the seed."""
     there = [score for score in scores if score is not None]
     return all(a.comparable(b) for a, b in pairwise(there))
 
@@ -90,7 +92,8 @@ def alike(scores: Sequence[Score | None]) -> bool:
 def terms_of(
     names: Sequence[str], columns: Sequence[dict[str, Score]], titles: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """What the scores of those names depend on. columns: of each subject, by name; titles: of the subjects.
+    """Return the terms that the scores of those names depend on. columns: of each subject, by name; titles: of the
+    subjects.
 
     (lines of terms that all columns share, names with the same terms together;
     lines that say in which terms the columns differ).
@@ -123,7 +126,7 @@ def terms_of(
 
 
 def words(name: str) -> str:
-    """A measure as it is called on screens."""
+    """Return a measure's name on screens."""
     return name.replace("_", " ")
 
 

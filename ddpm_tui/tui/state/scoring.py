@@ -1,4 +1,4 @@
-"""How long scoring a checkpoint would take, from what drawing and scoring took in the same run before. Reads run
+"""How long scoring a checkpoint would take, from the times of drawing and scoring in the same run before. Reads run
 folders, so it runs in threads; knows no widgets.
 """
 
@@ -22,8 +22,10 @@ class KnownTimes:
 
 
 def known_times(run: RunFolder) -> KnownTimes:
-    """Of the largest sample set, where starting up weighs least, and of the newest score of each measure; what cannot
-    be read is passed over."""
+    """Return the times of the largest sample set, in which starting up weighs least, and of the newest score of each
+    measure.
+
+    Unreadable files are passed over."""
     drawing, most = None, 0
     try:
         folders = sorted(run.samples.iterdir(), reverse=True)
@@ -45,7 +47,7 @@ def known_times(run: RunFolder) -> KnownTimes:
 
 
 def estimate(known: KnownTimes, measures: Sequence[str], n: int, steps: int) -> str:
-    """In words, with what is not known said as such."""
+    """Return the time in words; unknown parts are named as such."""
     draws = any(name in SAMPLED for name in measures)
     seconds = sum(known.measuring.get(name, 0.0) * n for name in measures)
     untimed = [name.replace("_", " ") for name in measures if name not in known.measuring]

@@ -1,4 +1,4 @@
-"""What the screen does, as the commands that do the same: for people who write scripts. Pure."""
+"""The screen's actions as equivalent commands, for people who write scripts. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,12 +35,12 @@ _OPTIONS = {
 
 
 def line(*words: object) -> str:
-    """A command with its words quoted for a shell."""
+    """Return a command with its words quoted for a shell."""
     return shell_line(PROGRAM, *words)
 
 
 def request(do: str, args: Mapping[str, Any]) -> str:
-    """The command of a request to the engine; "" if there is none."""
+    """Return the command of a request to the engine; "" if there is none."""
     ids = [job_number(str(job_id)) for job_id in args.get("ids") or ()]
     if do in ("pause", "resume", "cancel", "retry", "hold"):
         return line("queue", do, *ids)
@@ -63,7 +63,7 @@ def request(do: str, args: Mapping[str, Any]) -> str:
 
 
 def job_command(job: Job) -> str:
-    """What would queue the same job again; "" if no command of the queue does."""
+    """Return the command that would queue the same job again; "" if no command of the queue does."""
     if job.kind not in ("train", *DRAWN):
         return ""
     if job.kind == "train":

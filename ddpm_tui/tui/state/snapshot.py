@@ -21,7 +21,7 @@ LinkState = Literal["starting", "connected", "disconnected", "stopped"]
 
 @dataclass(frozen=True)
 class EngineStatus:
-    """The service as seen from here. problem: why it is not reached, or what it says is wrong (a full disk) · old:
+    """The service as seen from here. problem: why it is not reached, or its own problem (a full disk) · old:
     whether it is an older program's, which a restart renews."""
 
     link: LinkState = "starting"
@@ -34,8 +34,8 @@ class EngineStatus:
 
 @dataclass(frozen=True)
 class JobView:
-    """A job with where its worker is. wait: why it has not started, in words · changed: the service's number of
-    its last transition, 0 where it has not said; unlike times it always grows."""
+    """A job with its worker's progress. wait: why it has not started, in words · changed: the service's number of
+    its last transition, 0 if it has sent none; unlike times it always grows."""
 
     job: Job
     progress: Progress | None = None
@@ -59,13 +59,14 @@ class JobView:
         return title(self.job.kind, self.job.run, self.job.args)
 
     def silence(self, now: float) -> str:
-        """ "no sign of life for 45 s" where the worker at work on it should have said something by now; else ""."""
+        """Return "no sign of life for 45 s" if the worker at work on it should have sent a message by now; else ""."""
         return silence(self.progress, now) if self.job.live else ""
 
     @property
     def fraction(self) -> float | None:
-        """How much of the job is done, 0 to 1; None if nobody knows. What its run had learned before is no part of it;
-        what the job did before a pause is."""
+        """Return how much of the job is done, 0 to 1; None if unknown.
+
+        Earlier training of its run does not count; the job's own work before a pause does."""
         progress = self.progress
         if self.job.state is State.DONE:
             return 1.0
@@ -96,13 +97,13 @@ class RunView:
     problem: str = ""
 
     def setting(self, section: str, key: str, default: Any = None) -> Any:
-        """One value of its profile."""
+        """Return one value of its profile."""
         table = self.profile.get(section)
         return table.get(key, default) if isinstance(table, dict) else default
 
     @property
     def segments(self) -> "tuple[Segment, ...]":
-        """What was added to its learning-rate plan; nothing if that cannot be read, which its training says."""
+        """Return the additions to its learning-rate plan; none if they cannot be read, which its training reports."""
         from engine.runs.rate_plan import Segment
 
         try:
@@ -124,7 +125,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Device:
-    """One GPU, or the machine itself. Fractions 0 to 1; None where it is not known."""
+    """One GPU, or the machine itself. Fractions 0 to 1; None if not known."""
 
     name: str
     busy: float | None = None
@@ -138,7 +139,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Meters:
-    """gpus: as NVML has them · machine: CPU and RAM · disk_free: bytes where $DDPM_HOME is."""
+    """gpus: as NVML has them · machine: CPU and RAM · disk_free: bytes on the disk of $DDPM_HOME."""
 
     gpus: tuple[Device, ...] = ()
     machine: Device | None = None
@@ -169,27 +170,29 @@ class Snapshot:
 
     @property
     def over(self) -> tuple[JobView, ...]:
-        """Jobs that have ended, the last one last, also where the clock was set back."""
+        """Return jobs that have ended, the last one last, even if the clock was set back."""
         ended = (j for j in self.jobs if j.job.over)
         return tuple(sorted(ended, key=lambda j: (j.changed, j.job.ended or 0.0, j.id)))
 
     @property
     def live(self) -> tuple[JobView, ...]:
-        """Jobs with a worker, training first."""
+        """Return jobs with a worker, training first."""
         return tuple(sorted((j for j in self.jobs if j.job.live), key=lambda j: j.job.kind != "train"))
 
     @property
     def waiting(self) -> tuple[JobView, ...]:
-        """Jobs that are neither over nor at work, in order."""
+        """Return jobs that are neither over nor at work, in order."""
         return tuple(j for j in self.jobs if not j.job.over and not j.job.live)
 
     def job_of(self, run: str | None) -> JobView | None:
-        """The live job of a run."""
+        """Return the live job of a run."""
         return next((j for j in self.live if j.run == run), None)
 
     def turn(self, view: JobView) -> tuple[int, float | None] | None:
-        """For a job that goes between two chunks: the epoch at which the training that works now ends its chunk, and
-        the seconds until then where they are known. None for a job that waits for something else."""
+        """Return the turn of a job that goes between two chunks.
+
+        That is the epoch at which the present training ends its chunk, and the seconds until then if they are known.
+        None for a job that waits for something else."""
         if view.state is not State.QUEUED or view.job.priority is not Priority.HIGH:
             return None
         for other in self.live:

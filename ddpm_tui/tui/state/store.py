@@ -1,6 +1,6 @@
-"""The one maker of Snapshots: looks at files in a thread, listens to the service, publishes what differs.
+"""The one maker of Snapshots: looks at files in a thread, listens to the service, publishes the changes.
 
-A Store is asked for nothing but to follow runs; screens never read the disk for what it knows. The app shows
+A Store is asked for nothing but to follow runs; screens never read the disk for its data. The app shows
 whatever Snapshot comes last, so a test can publish its own (`FakeStore` in tests/ddpm_tui/fakes.py).
 """
 
@@ -46,7 +46,7 @@ class Link(Protocol):
     """The connection to the service: `engine.client.asynchronous.AsyncClient` is one."""
 
     async def request(self, do: str, **args: Any) -> Any:
-        """One request. Raises DdpmError: refused, or not connected."""
+        """Send one request. Raises DdpmError: refused, or not connected."""
 
     def listen(self, start: bool = True) -> AsyncIterator[dict[str, Any]]:
         """Connect (starting the service if there is none and `start`) and yield {"event": "hello", "status": …,
@@ -56,7 +56,7 @@ class Link(Protocol):
 
 
 class SnapshotStore(Protocol):
-    """Where the app's Snapshots come from."""
+    """The source of the app's Snapshots."""
 
     link: Link
 
@@ -64,20 +64,20 @@ class SnapshotStore(Protocol):
         """Publish from now on, in the running event loop."""
 
     def follow(self, who: str, runs: Iterable[str]) -> None:
-        """`who` (a screen) shows these runs: their curves are wanted in the Snapshot."""
+        """Put the curves of these runs, which `who` (a screen) shows, into the Snapshot."""
 
     def poke(self) -> None:
         """Look at once: something was just changed."""
 
     async def caught_up(self) -> None:
-        """Look at once, and return when what was found is published, or after some seconds."""
+        """Look at once, and return when the new state is published, or after some seconds."""
 
     async def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What was heard of the service."""
+    """The state as heard from the service."""
 
     engine: EngineStatus
     jobs: tuple[Job, ...]
@@ -112,7 +112,7 @@ class LiveStore:
         self._tasks: list[asyncio.Task[None]] = []
 
     def first(self) -> Snapshot:
-        """What the disk says at once, for the first paint: jobs and runs, no curves, no meters."""
+        """Return the quickly read state of the disk, for the first paint: jobs and runs, no curves, no meters."""
         self._jobs = {job.id: job for job in jobs_on_disk(self.home)}
         return self._look(self._known(), curves=False)
 
@@ -165,13 +165,13 @@ class LiveStore:
             await asyncio.sleep(0.05)  # several events in a row make one look
 
     def _known(self) -> "_Known":
-        """What was heard so far, as one piece: the thread that looks must not see half an event."""
+        """Return all state heard so far, as one piece: the thread that looks must not see half an event."""
         return _Known(
             self._engine, tuple(self._jobs.values()), self._waits, tuple(self._events), self._changes
         )
 
     def _look(self, known: "_Known", curves: bool) -> Snapshot:
-        """Everything as it is now. Runs in a thread."""
+        """Return everything as it is now. Runs in a thread."""
         jobs = sorted(known.jobs, key=lambda job: (job.rank, job.id))
         views = tuple(self._view(job, known) for job in jobs)
         runs = self._runs.read()
@@ -216,7 +216,7 @@ class LiveStore:
     # Listening.
 
     async def _stay_connected(self) -> None:
-        """Listen; where the service goes away, say so and come back to it, ever more patiently."""
+        """Listen; when the service goes away, say so and reconnect after ever longer waits."""
         patience = 0.5
         while True:
             try:
@@ -236,7 +236,7 @@ class LiveStore:
             patience = min(10.0, patience * 1.7)
 
     def _hear(self, event: dict[str, Any]) -> None:
-        """Take one event of the service into what is known."""
+        """Add one event of the service to the known state."""
         kind = event.get("event")
         if kind == "progress":
             return  # read from the file, at this side's own pace
@@ -274,14 +274,14 @@ class LiveStore:
         self.poke()
 
     def _note_change(self, before: Job | None, after: Job) -> None:
-        """A line for the dashboard's events where a job's state changed."""
+        """Add a line to the dashboard's events if a job's state changed."""
         if before is not None and before.state == after.state:
             return
         if before is None and (after.over or after.state is State.QUEUED) and self._engine.link == "starting":
             return  # history, on the first connection
         view = JobView(after)
         facts = STATES[after.state]
-        words = f"{facts.sign} {view.title}"  # the sign first: what is long is cut at its end
+        words = f"{facts.sign} {view.title}"  # the sign first: a long line is cut at its end
         if after.reason and after.reason not in (str(after.state), "queued"):
             says_state = after.reason.startswith(str(after.state))  # "running on cpu"
             words += f": {after.reason if says_state else f'{after.state}, {after.reason}'}"
@@ -292,5 +292,5 @@ class LiveStore:
 
 
 def _same(a: Snapshot, b: Snapshot) -> bool:
-    """Whether nothing is worth a paint: times that say "3 min ago" may be ten seconds behind."""
+    """Return whether nothing is worth a paint: times that say "3 min ago" may be ten seconds behind."""
     return abs(a.time - b.time) < 10 and replace(a, time=0.0) == replace(b, time=0.0)

@@ -22,12 +22,12 @@ class Group:
 
 
 def is_study(key: str | None) -> bool:
-    """Whether a list's key is a study's, not a run's."""
+    """Return whether a list's key is a study's, not a run's."""
     return key is not None and key.startswith(_KEY)
 
 
 def gather(names: Sequence[str], parents: Mapping[str, str | None] | None = None) -> list[Group]:
-    """Runs of a study together where the first of them stands; a branch of one of them belongs to it too.
+    """Group runs of a study at the place of the first of them; a branch of one of them belongs to it too.
 
     A lonely run with such a name is a run like any other.
     """
@@ -55,12 +55,12 @@ def _study_of(name: str, parents: Mapping[str, str | None]) -> str:
 
 
 def within(study: str, name: str) -> str:
-    """A run's name below its study's: "schedules.cosine.s0" is "cosine.s0"."""
+    """Return a run's name below its study's: "schedules.cosine.s0" is "cosine.s0"."""
     return name.removeprefix(f"{study}.") if study else name
 
 
 def variants(names: Iterable[str]) -> dict[str, list[str]]:
-    """Runs of a study by variant."""
+    """Return the runs of a study by variant."""
     found: dict[str, list[str]] = {}
     for name in names:
         match = _RUN_OF_STUDY.fullmatch(name)

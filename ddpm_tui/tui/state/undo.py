@@ -1,4 +1,4 @@
-"""What `u` takes back and `U` does again: the last few actions, each with the way back. Knows no screens."""
+"""The actions that `u` undoes and `U` does again: the last few, each with its undo. Knows no screens."""
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
@@ -11,9 +11,9 @@ FRESH_S = 60.0
 
 @dataclass(frozen=True)
 class UndoableChange:
-    """said: what undoing does, in words ("checkpoint 1200 is back") · back: does it; may raise DdpmError ·
-    check: raises DdpmError if it cannot be done any more · does, again: what the action did, in words, and doing it
-    once more, which pushes a change of its own · where, at: the screen and the moment it was made."""
+    """said: the effect of undoing, in words ("checkpoint 1200 is back") · back: does it; may raise DdpmError ·
+    check: raises DdpmError if it cannot be done any more · does, again: the action's effect in words, and the call
+    that repeats it and pushes a change of its own · where, at: the screen and the moment it was made."""
 
     said: str
     back: Callable[[], Awaitable[object]]
@@ -40,22 +40,22 @@ class Undo:
 
     @property
     def next(self) -> str:
-        """What undoing would do now, in words; "" where there is nothing to undo."""
+        """Return the effect of undoing now, in words; "" if there is nothing to undo."""
         return self._changes[-1].said if self._changes else ""
 
     @property
     def next_again(self) -> str:
-        """What doing again would do now, in words; "" if nothing was taken back since the last action."""
+        """Return the effect of doing again now, in words; "" if nothing was taken back since the last action."""
         return self._undone[-1].does if self._undone else ""
 
     @property
     def last(self) -> UndoableChange | None:
-        """What would be taken back now."""
+        """Return the change that would be taken back now."""
         return self._changes[-1] if self._changes else None
 
     @property
     def expected(self) -> bool:
-        """Whether it is surely what somebody means who presses the key: done here, just now, and nothing since."""
+        """Return whether a press of the key surely means this change: made here, just now, and nothing since."""
         if not self._changes or self._stale:
             return False
         where, now = self._here()
@@ -77,28 +77,28 @@ class Undo:
         self._changes = [*self._changes, change][-DEPTH:]
         self._stale = False
         if not self._redoing:
-            self._undone = []  # what was taken back before it belongs to a past that is no longer
+            self._undone = []  # changes taken back before it no longer apply
 
     def failed(self) -> None:
-        """Something was tried since and came to nothing: the key is not meant for what was done before it."""
+        """Note that a later action failed: the key is not meant for the change before it."""
         self._stale = bool(self._changes)
 
     def drop(self, change: UndoableChange) -> None:
-        """It is taken back, or can never be."""
+        """Forget a change: it is taken back, or can never be."""
         self._changes = [kept for kept in self._changes if kept is not change]
 
     def taken_back(self, change: UndoableChange) -> None:
-        """It was taken back: it can be done again if it says how."""
+        """Note that a change was taken back: it can be done again if it says how."""
         self.drop(change)
         self._undone = [*self._undone, change][-DEPTH:] if change.again else []
 
     def take_again(self) -> UndoableChange | None:
-        """What is to be done again now; it is no longer kept here."""
+        """Return the change to do again now, and keep it no longer."""
         return self._undone.pop() if self._undone else None
 
     @contextlib.contextmanager
     def redoing(self) -> Iterator[None]:
-        """What is pushed meanwhile was done before: what else was taken back stays to be done again."""
+        """Mark changes pushed meanwhile as done again: other changes that were taken back stay available."""
         self._redoing = True
         try:
             yield
@@ -107,7 +107,7 @@ class Undo:
 
     @contextlib.contextmanager
     def together(self, said: str) -> Iterator[None]:
-        """What is pushed meanwhile is one action; taken back in the other order."""
+        """Make one action of the changes pushed meanwhile; they are taken back in reverse order."""
         outer, self._group = self._group, []
         try:
             yield

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 
 class Abstract:
-    """What `abc.ABC` does, without its metaclass: Textual's classes have one of their own."""
+    """The same as `abc.ABC`, without its metaclass: Textual's classes have one of their own."""
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         missing = [

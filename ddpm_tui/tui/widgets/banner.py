@@ -1,4 +1,4 @@
-"""A line below the screens' names while something is missing, with what mends it; nothing is there if nothing is."""
+"""A line below the screens' names while something is missing, with its remedy; else nothing."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ class Banner(Rows):
         self._lines: list[Line] = []
 
     def show(self, snapshot: Snapshot, key: Callable[[str], str]) -> None:
-        """key: of an action."""
+        """Update with every Snapshot. key: of an action."""
         self._lines = missing(snapshot, key)
         self.display = bool(self._lines)
         self.repaint()
@@ -30,7 +30,7 @@ class Banner(Rows):
 
 
 def missing(snapshot: Snapshot, key: Callable[[str], str]) -> list[Line]:
-    """What keeps work from being done, the worst of it in one line."""
+    """Return the worst obstacle to work, in one line."""
     if snapshot.engine.link == "stopped":
         start = (key("app.restart_engine"), "accent bold")
         return [[(" the engine was stopped, so nothing is trained: ", "warn"), start, (" starts it", "dim")]]

@@ -1,4 +1,4 @@
-"""The line above and the line below every screen, made of what is live: screens, engine, keys, messages."""
+"""The line above and the line below every screen, made of live state: screens, engine, keys, messages."""
 
 import textwrap
 from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ class TopBar(Rows):
 
 
 class FootBar(Rows):
-    """What can be pressed here; for some seconds, what was just said instead."""
+    """The keys that work here; instead of them, for some seconds, a new message."""
 
     def __init__(self) -> None:
         super().__init__(id="foot")
@@ -103,7 +103,7 @@ class FootBar(Rows):
             self.repaint()
 
     def _fit(self) -> None:
-        """As many lines as the message needs: of an error the cure comes last."""
+        """Take as many lines as the message needs: an error ends with its remedy."""
         self.styles.height = max(1, len(self._wrapped(self.app.size.width)))
 
     def _wrapped(self, width: int) -> list[str]:
@@ -139,7 +139,7 @@ class FootBar(Rows):
         yield [*line, *self._undo(at, width)]
 
     def _undo(self, at: int, width: int) -> list[Piece]:
-        """What the keys for it would do again and take back now, where there is room left to say it."""
+        """Return the effects of the redo and undo keys, if there is room left for them."""
         app = cast("DdpmApp", self.app)
         line: list[Piece] = []
         for key_id, name, words in (
@@ -164,7 +164,7 @@ class FootBar(Rows):
 
 
 def offered(node: object, key_id: str) -> bool:
-    """Whether a key of that screen or widget does something in its present state."""
+    """Return whether a key of that screen or widget has an effect in its present state."""
     if key_id.startswith("app."):
         node = node.app  # type: ignore[attr-defined]
     if key_id.startswith("pane."):
@@ -174,8 +174,8 @@ def offered(node: object, key_id: str) -> bool:
 
 
 def live_keys(screen: object) -> list[tuple[str, str, str, str]]:
-    """(key as shown, label, action, id) of every binding of the footer that works now: those of what has the focus,
-    then the screen's own, then the app's."""
+    """Return (key as shown, label, action, id) of every binding of the footer that works now: those of the focused
+    widget, then the screen's own, then the app's."""
     found: dict[str, tuple[str, str, str, str]] = {}
     rank: dict[str, int] = {}
     label: Callable[[str], str] = getattr(screen, "label", lambda name: "")

@@ -57,7 +57,7 @@ class LossChart(LinesWidget, can_focus=True):
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
-        """`terminal`: what can be drawn (all of it by default). `rate`: paintings a second at most, for new points."""
+        """`terminal`: its capabilities (all by default). `rate`: paintings a second at most, for new points."""
         super().__init__(name=name, id=id, classes=classes)
         self.plot = Plot()
         self.rate = rate
@@ -66,15 +66,15 @@ class LossChart(LinesWidget, can_focus=True):
         self._stale = False
         self.set_reactive(LossChart.view, View(unit=unit, half_life=half_life, log=log))
 
-    # What to show
+    # Data
 
     def show(self, series: Sequence[Series], marks: Sequence[Mark] = (), target: Mark | None = None) -> None:
-        """Other runs, marks or target. Painted at once."""
+        """Show other runs, marks or target, painted at once."""
         self.plot = Plot(tuple(series), tuple(marks), target)
         self.repaint()
 
     def grew(self) -> None:
-        """New points were appended: paint, now or as soon as `rate` allows."""
+        """Paint new points that were appended, now or as soon as `rate` allows."""
         if self._pending is not None:
             self._stale = True
             return
@@ -94,7 +94,7 @@ class LossChart(LinesWidget, can_focus=True):
         return chart_rows(self.plot, self.view, width, height, self.look())
 
     def look(self) -> Look:
-        """Colours from the app's theme, glyphs from the terminal."""
+        """Return colours from the app's theme, glyphs from the terminal."""
         terminal = self._terminal
         ink = theme_ink(self.app.theme, self.app.theme_variables, self.has_focus)
         if terminal is None:
@@ -116,7 +116,7 @@ class LossChart(LinesWidget, can_focus=True):
         self.action_zoom(2.0)
 
     def on_click(self, event: events.Click) -> None:
-        """The cursor to where one clicks."""
+        """Move the cursor to the click."""
         frame = frame_of(*self.size)
         if not 0 <= event.x - frame.x < frame.columns or not self.plot.series:
             return
@@ -156,7 +156,7 @@ class LossChart(LinesWidget, can_focus=True):
         self.view = self.view.zoomed(self.plot, factor)
 
     def action_move(self, columns: int) -> None:
-        """While inspecting the cursor moves; else the view does, if it is zoomed."""
+        """Move the cursor while inspecting; else move the view, if it is zoomed."""
         if self.view.cursor is not None:
             self.view = self.view.stepped(self.plot, columns, self._columns())
         else:
@@ -169,7 +169,7 @@ class LossChart(LinesWidget, can_focus=True):
             self.view = self.view.panned(self.plot, -1e9)
 
     def action_follow(self) -> None:
-        """To the newest point, and stay with it."""
+        """Go to the newest point, and stay with it."""
         view = self.view.panned(self.plot, 1e9)
         self.view = replace(view, follow=True) if view.cursor is None else view.inspecting(self.plot)
 
@@ -194,7 +194,7 @@ class LossChart(LinesWidget, can_focus=True):
         self.view = self.view.in_unit(self.plot, UNITS[(UNITS.index(self.view.unit) + 1) % len(UNITS)])
 
     def action_smoother(self, steps: int) -> None:
-        """To the next half-life up or down a 1-2-5 ladder; below its first rung smoothing is off."""
+        """Go to the next half-life up or down a 1-2-5 ladder; below its first rung smoothing is off."""
         ladder = (0.0, *_HALF_LIVES)
         at = min(range(len(ladder)), key=lambda i: abs(ladder[i] - self.view.half_life))
         self.view = replace(self.view, half_life=ladder[min(len(ladder) - 1, max(0, at + steps))])
@@ -208,9 +208,10 @@ class LossChart(LinesWidget, can_focus=True):
 
 
 def theme_ink(theme: str, variables: Mapping[str, str], focused: bool = False) -> Ink:
-    """The chart's colours: those of our themes as they stand; for Textual's own, Okabe-Ito on the theme's ground.
+    """Return the chart's colours: those of our themes as they are; for Textual's own, Okabe-Ito on the theme's
+    ground.
 
-    focused: the axes are in the colour of what takes the keys.
+    focused: the axes have the colour of the focus.
     """
 
     def rgb(name: str, otherwise: str) -> RGB:
@@ -218,7 +219,7 @@ def theme_ink(theme: str, variables: Mapping[str, str], focused: bool = False) -
             colour = Color.parse(variables.get(name, otherwise))
         except ColorParseError:
             colour = Color.parse(otherwise)
-        # The "ansi" themes name the terminal's colours, which nobody here can know.
+        # The "ansi" themes name the terminal's colours, which are unknown here.
         colour = Color.parse(otherwise) if colour.ansi is not None else colour
         return colour.r, colour.g, colour.b
 

@@ -61,18 +61,18 @@ class FaceGrid(PictureWidget, can_focus=True):
         self._edge: int | None = None
 
     def show(self, pictures: Sequence[Picture], labels: Sequence[str] = (), selected: int = 0) -> None:
-        """Other pictures, all of one size; `labels` below them, one each."""
+        """Show other pictures, all of one size; `labels` below them, one each."""
         self.pictures, self.labels, self._edge = pictures, labels, None
         self.selected = self._inside(selected)
         self.repaint()
 
     def change(self, pictures: Sequence[Picture]) -> None:
-        """The same pictures at another moment: cursor and size stay."""
+        """Show the same pictures at another moment: cursor and size stay."""
         self.pictures = pictures
         self.repaint()
 
     def layout_now(self) -> GridLayout:
-        """How the pictures are laid out in the widget's present size."""
+        """Return the layout of the pictures in the widget's present size."""
         return self._layout(*self.size)
 
     def build_rows(self, width: int, height: int) -> Rows:
@@ -115,7 +115,7 @@ class FaceGrid(PictureWidget, can_focus=True):
         self.selected = self._inside(to if to >= 0 else len(self.pictures) - 1)
 
     def action_zoom(self, steps: int) -> None:
-        """One step larger or smaller: by a whole multiple above the pictures' own size, by halves below it."""
+        """Zoom one step in or out: by a whole multiple above the pictures' own size, by halves below it."""
         own = self._picture_size()[0]
         now = self.layout_now().width
         if steps > 0:
@@ -154,7 +154,7 @@ class FaceGrid(PictureWidget, can_focus=True):
         return _UNKNOWN_SIZE
 
     def _band(self, indices: range, layout: GridLayout) -> Rows:
-        """The cell rows of one row of pictures, with the cursor in the gaps beside the one selected."""
+        """Return the cell rows of one row of pictures, with the cursor in the gaps beside the selected one."""
         left, right = ("▐", "▌") if self.unicode else ("[", "]")
         rows: Rows = []
         chosen = self.selected if self.can_focus else -1  # a grid that takes no keys has no cursor
@@ -197,7 +197,7 @@ class FilmFrame:
 
 
 def split_sheet(sheet: Pixels, size: tuple[int, int]) -> list[Pixels]:
-    """The faces of `size` (wide, tall) pixels in a sheet uint8 (H, W, 3), row by row."""
+    """Return the faces of `size` (wide, tall) pixels in a sheet uint8 (H, W, 3), row by row."""
     wide, tall = size
     rows, columns = max(1, sheet.shape[0] // tall), max(1, sheet.shape[1] // wide)
     return [
@@ -250,7 +250,7 @@ class Filmstrip(PictureWidget, can_focus=True):
         self.frames: Sequence[FilmFrame] = ()
 
     def show(self, frames: Sequence[FilmFrame], selected: int | None = None) -> None:
-        """Another film, with the last moment selected unless said otherwise."""
+        """Show another film, with the last moment selected unless said otherwise."""
         self.frames = frames
         self.selected = self._inside(len(frames) - 1 if selected is None else selected)
         self.repaint()
@@ -296,14 +296,16 @@ class Filmstrip(PictureWidget, can_focus=True):
         return [found] if self.face is None else split_sheet(found, self.face)
 
     def _plan(self, width: int, height: int) -> tuple[tuple[int, int], int, int, int]:
-        """Pixels of a face as shown, moments across, seeds down: as many of both as make faces worth looking at. And
-        where all moments leave room, seeds in a row of each."""
+        """Return the pixels of a face as shown, moments across, seeds down, and seeds in a row of each moment.
+
+        As many moments and seeds as leave faces worth looking at. If all moments leave room, a moment shows several
+        seeds in a row."""
         faces = next((f for frame in self.frames if (f := self._faces(frame))), None)
         size = self.face or ((faces[0].shape[1], faces[0].shape[0]) if faces else _UNKNOWN_SIZE)
         n = len(faces) if faces else 1
         best: tuple[float, tuple[int, int], int, int] | None = None
         for seeds, wanted in product(range(1, n + 1), range(1, 4)):
-            # As large as the height lets it, and smaller where only so do two or three moments find room.
+            # As large as the height allows, and smaller if two or three moments have no room otherwise.
             room = min(2 * ((height - 1) // seeds), size[1] * ((width + 1) // wanted - 1) // size[0])
             tall = size[1] * (room // size[1]) if room >= size[1] else room - room % 2
             wide = max(1, round(size[0] * tall / size[1])) if tall else 0
@@ -324,7 +326,7 @@ class Filmstrip(PictureWidget, can_focus=True):
         return edge, columns, seeds, across
 
     def _column(self, frame: FilmFrame, edge: tuple[int, int], seeds: tuple[int, int], height: int) -> Rows:
-        """seeds: how many in a row, and rows."""
+        """Draw one moment. seeds: how many in a row, and rows."""
         wide, tall = edge
         across, down = seeds
         faces = self._faces(frame)
@@ -342,7 +344,7 @@ class Filmstrip(PictureWidget, can_focus=True):
 
 
 def thinned(n: int, room: int, keep: int) -> list[int]:
-    """At most `room` of 0…n−1, evenly spread with both ends, `keep` among them."""
+    """Return at most `room` of 0…n−1, evenly spread with both ends, `keep` among them."""
     if n <= room:
         return list(range(n))
     if room <= 1:

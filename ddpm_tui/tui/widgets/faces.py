@@ -12,7 +12,7 @@ from ddpm_tui.tui.widgets.pictures import Picture, PictureWidget, Rows, centred,
 
 
 class FaceView(PictureWidget):
-    """One picture as large as the widget allows, in whole steps where one fits, with a caption below."""
+    """One picture as large as the widget allows, in whole steps if one fits, with a caption below."""
 
     DEFAULT_CSS = """
     FaceView { width: 1fr; height: 1fr; }
@@ -36,7 +36,7 @@ class FaceView(PictureWidget):
         self.empty = empty
 
     def show(self, picture: Picture | None, caption: str = "") -> None:
-        """Another picture; None for none. A file that is still to be read leaves the old picture up until then."""
+        """Show another picture; None for none. A file that is still to be read leaves the old picture up until then."""
         self.picture, self.caption = picture, caption
         if picture is not None:
             self.want([picture])
@@ -99,7 +99,7 @@ class TrajectoryPlayer(FaceView, can_focus=True):
     def show_frames(
         self, frames: Sequence[Picture], labels: Sequence[str] = (), at: int | None = None
     ) -> None:
-        """A new sequence, shown at frame `at` (the last by default) and not playing. `labels`: one a frame."""
+        """Show a new sequence at frame `at` (the last by default), not playing. `labels`: one a frame."""
         self.pause()
         self.frames, self.labels = frames, labels
         self.want(frames)
@@ -108,7 +108,7 @@ class TrajectoryPlayer(FaceView, can_focus=True):
         self._show_frame()
 
     def play(self) -> None:
-        """Play on from here, or from the start where this is the end."""
+        """Play on from here, or from the start if this is the end."""
         if self.playing or len(self.frames) < 2:
             return
         if self.frame >= len(self.frames) - 1:

@@ -1,4 +1,4 @@
-"""`/`: a line in which one types words that narrow a list. Knows only whom to tell."""
+"""`/`: a line in which one types words that narrow a list. Knows only its listener."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from ddpm_tui.tui.widgets.line import TextLine
 
 
 class FilterBar(Horizontal):
-    """The line, what it is, and how to be rid of it. Shown while one types and as long as it holds words."""
+    """The line with its label and the key that closes it. Shown while one types and as long as it holds words."""
 
     def __init__(self, filtered: Callable[[str], None]) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class FilterLine(TextLine):
         self.focus()
 
     def clear_words(self) -> None:
-        """All lines again."""
+        """Show all lines again."""
         self.value = ""
         self._leave() if self.has_focus else self._show(False)
 

@@ -1,4 +1,4 @@
-"""The dashboard's text: the shown job with its bars, the queue in short, and what happened lately."""
+"""The dashboard's text: the shown job with its bars, the queue in short, and the newest events."""
 
 import re
 import textwrap
@@ -25,13 +25,13 @@ PHASES = {
 
 
 def sign_and_tone(state: State) -> tuple[str, str]:
-    """How a job's state is shown."""
+    """Return the sign and ink of a job's state."""
     facts = STATES[state]
     return facts.sign, facts.tone
 
 
 class JobPanel(Rows):
-    """One job: what, how far in epochs and within the epoch, how fast, how long still."""
+    """One job: its title, progress in epochs and within the epoch, speed, and time left."""
 
     DEFAULT_CSS = "JobPanel { height: 3; }"
 
@@ -47,7 +47,7 @@ class JobPanel(Rows):
     def show(
         self, view: JobView | None, now: float, loss: float | None, empty: list[Line], resume: str = ""
     ) -> None:
-        """loss: the newest of the run's metrics · empty: what to say where no job is shown · resume: the key."""
+        """Show a job. loss: the newest of the run's metrics · empty: the text if no job is shown · resume: the key."""
         self.resume = resume
         self.view, self.now, self.loss, self.empty = view, now, loss, empty
         self.repaint()
@@ -156,12 +156,12 @@ class JobPanel(Rows):
 
 
 def with_key(hint: str, key: str) -> str:
-    """The service's hints are commands for a shell; here a key does the same."""
+    """Replace the command in a service's hint by the key that has the same effect here."""
     return re.sub(r"`queue resume( \d+)?`", key, hint) if key else hint
 
 
 def job_line(view: JobView, width: int, snapshot: Snapshot, times: Times | None = None) -> Line:
-    """One job in one line: sign, title, and at the right where it stands."""
+    """Return one job in one line: sign, title, and its state at the right."""
     sign, tone = sign_and_tone(view.state)
     fraction = view.fraction
     if view.job.live and fraction is not None:
@@ -198,7 +198,7 @@ class _SnapshotRows(Rows):
 
 
 class QueueSummary(_SnapshotRows):
-    """The queue from the jobs at work on, as many as there is room for; the last ended ones where room is left."""
+    """The queue from the jobs at work on, as many as there is room for; the last ended ones if room is left."""
 
     DEFAULT_CSS = "QueueSummary { height: 1fr; }"
 
@@ -222,7 +222,7 @@ class QueueSummary(_SnapshotRows):
 
 
 class EventList(_SnapshotRows):
-    """What happened, newest first: of each job its newest event, on as many lines as it needs."""
+    """The events, newest first: of each job only its newest one, on as many lines as it needs."""
 
     DEFAULT_CSS = "EventList { height: 1fr; }"
 

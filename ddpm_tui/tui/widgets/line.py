@@ -1,4 +1,4 @@
-"""A line in which one types, no longer than anything that is asked for here. Knows nothing of what it is for."""
+"""A line in which one types, no longer than anything that is asked for here. Knows nothing of its purpose."""
 
 from textual import events
 from textual.message import Message
@@ -16,7 +16,7 @@ class TextLine(Input):
         self.cursor_blink = False
 
     def on_paste(self, event: events.Paste) -> None:
-        """The first line that has something in it, without control characters; all of it or, too long, nothing."""
+        """Insert the first line with text in it, without control characters; all of it or, too long, nothing."""
         event.stop()
         event.prevent_default()
         line = next((line for line in event.text.splitlines() if line.strip()), "")

@@ -1,8 +1,8 @@
-"""The base of our widgets: owns its rows as Segments and repaints only what changed in them. Knows nothing of what
-they show; `rows.Rows` is this for lines of text.
+"""The base of our widgets: owns its rows as Segments and repaints only the changes in them. Knows nothing of their
+contents; `rows.Rows` is this for lines of text.
 
-Textual sends a dirty region again whole; a widget that says `refresh()` at every update would cost kilobytes. What
-goes over the link is cut further to single cells by `frame.Frame`.
+Textual sends a dirty region again whole; a widget that says `refresh()` at every update would cost kilobytes.
+`frame.Frame` cuts the output further to single cells.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,17 +27,17 @@ class LinesWidget(Widget):
         self.rows: list[Strip] = []
 
     def build_rows(self, width: int, height: int) -> Iterable[Row]:
-        """The rows to show in that many cells. The default keeps what `set_rows` was given."""
+        """Return the rows to show in that many cells; by default those given to `set_rows`."""
         return self.rows
 
     def repaint(self) -> None:
-        """Build the rows anew and repaint what changed. Does nothing while the widget has no size."""
+        """Build the rows anew and repaint the changes. Does nothing while the widget has no size."""
         width, height = self.content_size
         if width and height and self.is_mounted:
             self.set_rows(self.build_rows(width, height))
 
     def set_rows(self, rows: Iterable[Row]) -> None:
-        """Show these rows, from the top. Where they are shorter than the widget it is blank."""
+        """Show these rows, from the top. The rest of a taller widget is blank."""
         old = self.rows
         width, height = self.content_size
         self.rows = [_of_width(row, width) for row in rows]
@@ -63,11 +63,11 @@ class LinesWidget(Widget):
         self.repaint()
 
     def terminal_is(self, terminal: Terminal) -> None:
-        """The terminal shows more than was thought when the widget was made."""
+        """Use a terminal that shows more than was thought when the widget was made."""
         self.repaint()
 
     def notify_style_update(self) -> None:
-        """A new theme: the rows carry colours of the old one."""
+        """Draw anew for a new theme: the rows have colours of the old one."""
         super().notify_style_update()
         self.repaint()
 
@@ -78,7 +78,7 @@ def _of_width(row: Row, width: int) -> Strip:
 
 
 def changed_cells(a: Strip, b: Strip) -> tuple[int, int]:
-    """The first and one past the last cell in which two strips of one width differ; (0, 0) where none does."""
+    """Return the first and one past the last cell in which two strips of one width differ; (0, 0) if none does."""
     left, right = list(a), list(b)
     start = 0
     while left and right and left[0] == right[0]:
@@ -98,7 +98,7 @@ def changed_cells(a: Strip, b: Strip) -> tuple[int, int]:
 
 
 def _common(a: str, b: str) -> int:
-    """Cells of the shared beginning. Characters of other widths than one end it, to stay in step."""
+    """Return the cells of the shared beginning. Characters of other widths than one end it, to stay in step."""
     cells = 0
     for x, y in zip(a, b, strict=False):
         if x != y or ord(x) > 0x2E7F:

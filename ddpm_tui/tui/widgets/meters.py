@@ -1,4 +1,4 @@
-"""Bars for what devices do: utilisation, memory, temperature, power. Shows what it is handed; measures nothing."""
+"""Bars of the devices' utilisation, memory, temperature and power. Shows given values; measures nothing."""
 
 from ddpm_tui.tui.state.snapshot import Device, Meters
 from ddpm_tui.tui.widgets.rows import Line, Piece, Rows, length
@@ -8,12 +8,12 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def eighths(fraction: float, width: int) -> str:
-    """A bar of `width` cells as text of one ink."""
+    """Return a bar of `width` cells as text of one ink."""
     return "".join(piece if isinstance(piece, str) else piece[0] for piece in bar(fraction, width))
 
 
 def bar(fraction: float | None, width: int, style: str = "bar", unicode: bool = True) -> list[Piece]:
-    """A bar of `width` cells, to an eighth of a cell where the terminal can; unknown is an empty one."""
+    """Return a bar of `width` cells, to an eighth of a cell if the terminal can; unknown is an empty one."""
     fraction = min(1.0, max(0.0, fraction or 0.0))
     if not unicode:
         full = round(fraction * width)
@@ -26,7 +26,7 @@ def bar(fraction: float | None, width: int, style: str = "bar", unicode: bool = 
 
 
 class MeterPanel(Rows):
-    """One block a device; where rows are short, GPUs come first."""
+    """One block a device; if rows are short, GPUs come first."""
 
     DEFAULT_CSS = "MeterPanel { height: 1fr; }"
 
@@ -69,7 +69,7 @@ class MeterPanel(Rows):
     def _row(self, label: str, fraction: float | None, remark: str, width: int) -> Line:
         share = "  –" if fraction is None else f"{fraction * 100:3.0f}"
         room = max(4, width - len(label) - 7)
-        # A device that is busy does what it is there for: only full memory is a warning.
+        # A busy device is as it should be: only full memory is a warning.
         if remark and room - len(remark) - 1 >= 10:
             room -= len(remark) + 1
             busy = bar(fraction, room, "bar", self.unicode)

@@ -1,4 +1,4 @@
-"""What the face widgets share: pictures given as arrays or as files, loaded in a thread, drawn once, kept a while."""
+"""The base of the face widgets: pictures given as arrays or as files, loaded in a thread, drawn once, kept a while."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -67,11 +67,11 @@ class PictureWidget(LinesWidget):
 
     @property
     def _images(self) -> "PlaceholderImages | None":
-        """What shows real images here."""
+        """Return the drawer of real images here."""
         return None if self._low_colours else getattr(self.app, "placeholders", None)
 
     def pixels_of(self, picture: Picture) -> Pixels | str | None:
-        """The picture's pixels; a sentence if it cannot be read; None while it is on its way."""
+        """Return the picture's pixels; a sentence if it cannot be read; None while it is being read."""
         if not isinstance(picture, Path):
             return picture
         found = self._files.get(picture)
@@ -80,7 +80,7 @@ class PictureWidget(LinesWidget):
         return found
 
     def want(self, pictures: Iterable[Picture]) -> None:
-        """Have these files read, those that are not here yet."""
+        """Have those of these files read that are not loaded yet."""
         missing = [
             p for p in pictures if isinstance(p, Path) and p not in self._files and p not in self._asked
         ]
@@ -109,11 +109,11 @@ class PictureWidget(LinesWidget):
             self.pictures_came()
 
     def pictures_came(self) -> None:
-        """Files that were wanted are here."""
+        """Act on wanted files that are loaded now."""
         self.repaint()
 
     def tile(self, picture: Picture, width: int, height: int) -> Rows:
-        """The picture at width×height pixels as ⌈height/2⌉ rows of `width` cells, or a notice as large."""
+        """Return the picture at width×height pixels as ⌈height/2⌉ rows of `width` cells, or a notice as large."""
         found = self.pixels_of(picture)
         if found is None or isinstance(found, str):
             return self.notice(
@@ -136,24 +136,24 @@ class PictureWidget(LinesWidget):
         return half_block_rows(resize(pixels, width, height), self.depth, self.unicode)
 
     def notice(self, text: str, width: int, height: int) -> Rows:
-        """One line of text in the middle of that many cells, cut to fit."""
+        """Return one line of text in the middle of that many cells, cut to fit."""
         rows: Rows = [blank(width) for _ in range(height)]
         if height:
             rows[height // 2] = centred(text, width, self.muted())
         return rows
 
     def muted(self) -> Style:
-        """The style of captions and notices."""
+        """Return the style of captions and notices."""
         return Style(dim=True) if self.depth is Depth.NONE else self.rich_style + Style(dim=True)
 
 
 def blank(width: int) -> list[Segment]:
-    """That many empty cells."""
+    """Return that many empty cells."""
     return [Segment(" " * width)] if width > 0 else []
 
 
 def centred(text: str, width: int, style: Style | None = None) -> list[Segment]:
-    """The text in the middle of `width` cells, cut on the right if it is longer."""
+    """Return the text in the middle of `width` cells, cut on the right if it is longer."""
     length = cell_len(text)
     if length > width:
         return [Segment(set_cell_size(text, max(0, width)), style)]
@@ -162,7 +162,7 @@ def centred(text: str, width: int, style: Style | None = None) -> list[Segment]:
 
 
 def framed(rows: Rows, used: int, width: int, height: int) -> Rows:
-    """The rows (each `used` cells) in the middle of width×height cells."""
+    """Return the rows (each `used` cells) in the middle of width×height cells."""
     left, above = max(0, (width - used) // 2), max(0, (height - len(rows)) // 2)
     out: Rows = [blank(width) for _ in range(above)]
     out += [[*blank(left), *row, *blank(width - used - left)] for row in rows]

@@ -23,7 +23,7 @@ Line = Sequence[Piece]
 
 
 class Rows(LinesWidget, Abstract):
-    """Subclasses give `lines`; `repaint` shows what changed.
+    """Subclasses give `lines`; `repaint` shows the changes.
 
     Lines longer than the widget are cut with "…", shorter ones filled up.
     """
@@ -32,7 +32,7 @@ class Rows(LinesWidget, Abstract):
 
     @abstractmethod
     def lines(self, width: int, height: int) -> Iterable[Line]:
-        """What to show in width×height cells, from the top; missing lines are blank."""
+        """Return the lines to show in width×height cells, from the top; missing lines are blank."""
 
     def build_rows(self, width: int, height: int) -> list[Strip]:
         theme = self.app.theme
@@ -43,7 +43,7 @@ class Rows(LinesWidget, Abstract):
 
 
 def to_strip(line: Line, width: int, theme: str) -> Strip:
-    """One line in exactly `width` cells, control characters written out."""
+    """Return one line in exactly `width` cells, control characters written out."""
     segments: list[Segment] = []
     room = width
     for piece in line:
@@ -64,14 +64,14 @@ def to_strip(line: Line, width: int, theme: str) -> Strip:
 
 
 def _fill_style(line: Line, theme: str) -> Style | None:
-    """A line whose last piece has a ground of its own (the cursor) keeps it to the edge."""
+    """Return the style of the rest of a line: if its last piece has a ground of its own (the cursor), that ground."""
     if line and not isinstance(line[-1], str) and {"cursor", "resting"} & set(line[-1][1].split()):
         return ink(theme, line[-1][1])
     return None
 
 
 def spread(left: Line, right: Line, width: int) -> Line:
-    """`left` and `right` at the two edges of a line; the right one gives way where both do not fit."""
+    """Put `left` and `right` at the two edges of a line; the right one gives way if both do not fit."""
     used = length(left) + length(right)
     if used > width:
         return left
@@ -79,7 +79,7 @@ def spread(left: Line, right: Line, width: int) -> Line:
 
 
 def beside(left: Sequence[Line], right: Sequence[Line], width: int) -> list[Line]:
-    """Two columns of lines, the left one in `width` cells. Its lines have to fit in them."""
+    """Join two columns of lines, the left one in `width` cells. Its lines have to fit in them."""
     return [
         [*one, " " * max(0, width - length(one)), *other]
         for one, other in zip_longest(left, right, fillvalue=())
@@ -91,9 +91,10 @@ def length(line: Line) -> int:
 
 
 def scrollbar(count: int, room: int, top: int) -> list[Piece]:
-    """One piece for each of the `room` lines in view of `count`, from line `top`; as Textual's own scrollbars look.
+    """Return one piece for each of the `room` lines in view of `count`, from line `top`; as Textual's own scrollbars
+    look.
 
-    Nothing where all are in view. It is at an end only where there is no more that way.
+    Empty if all are in view. It is at an end only if there is no more that way.
     """
     if count <= room:
         return []
@@ -110,7 +111,7 @@ def entitle(widget: Widget, title: str) -> None:
 
 
 def cut(text: str, width: int) -> str:
-    """`text` in exactly `width` cells, with "…" where it was longer."""
+    """Return `text` in exactly `width` cells, with "…" if it was longer."""
     if width <= 0:
         return ""
     text = visible(text)
@@ -120,7 +121,7 @@ def cut(text: str, width: int) -> str:
 
 
 def fact_lines(facts: Sequence[tuple[str, str]], width: int, label: int = 14) -> list[Line]:
-    """Name and value, the name in `label` cells; a long value on as many lines as it needs.
+    """Return names and values, the name in `label` cells; a long value on as many lines as it needs.
 
     A name that needs more cells takes them from the first line of its value.
     """

@@ -1,4 +1,4 @@
-"""Lines of text as high as they need to be at their width. Knows nothing of what they say."""
+"""Lines of text as high as they need to be at their width. Knows nothing of their content."""
 
 import textwrap
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from engine.base.text import visible
 
 
 class Sheet(Rows):
-    """Shows what a function makes of the width that there is."""
+    """Shows the lines that a function makes for the present width."""
 
     DEFAULT_CSS = "Sheet { height: auto; }"
 
@@ -17,7 +17,7 @@ class Sheet(Rows):
         self._draw: Callable[[int], list[Line]] = lambda width: []
 
     def show(self, draw: Callable[[int], list[Line]]) -> None:
-        """draw: lines for a width in cells."""
+        """Show lines. draw: returns them for a width in cells."""
         before = len(self._draw(self.content_size.width))
         self._draw = draw
         if len(draw(self.content_size.width)) == before:
@@ -34,6 +34,6 @@ class Sheet(Rows):
 
 
 def paragraph(text: str, width: int, ink: str, indent: str = "  ") -> list[Line]:
-    """`text` on as many lines as it needs, all but the first indented; "" is an empty line."""
+    """Break `text` into as many lines as it needs, all but the first indented; "" is an empty line."""
     parts = textwrap.wrap(visible(text), max(20, width), subsequent_indent=indent)
     return [[(part, ink)] for part in parts] or [[""]]

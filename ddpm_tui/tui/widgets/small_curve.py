@@ -1,4 +1,4 @@
-"""One curve with its ends said: what a profile's schedule looks like at a glance. Is handed numbers."""
+"""One curve with its end values: a profile's schedule at a glance. Is given numbers."""
 
 import numpy as np
 from rich.segment import Segment
@@ -24,7 +24,7 @@ class SmallCurve(LinesWidget):
         self.title = ""
 
     def show(self, values: Reals, title: str) -> None:
-        """title: what it is, and its ends."""
+        """Show values. title: the curve's name and ends."""
         self.values, self.title = values, title
         self.repaint()
 

@@ -27,7 +27,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """key: what the row is about · cells: one a column, text or (text, ink) · search: what a filter looks at."""
+    """key: the row's subject · cells: one a column, text or (text, ink) · search: the text a filter searches."""
 
     key: str
     cells: tuple[Piece, ...]
@@ -47,7 +47,7 @@ class Table(Rows, can_focus=True):
     DEFAULT_CSS = "Table { height: 1fr; width: 1fr; }"
 
     class Moved(Message):
-        """The cursor is on another row; key is None where there is none."""
+        """The cursor is on another row; key is None if there is none."""
 
         def __init__(self, table: "Table", key: str | None) -> None:
             super().__init__()
@@ -70,7 +70,7 @@ class Table(Rows, can_focus=True):
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
-        """empty: what to say where there are no rows."""
+        """Make a table. empty: the text if there are no rows."""
         super().__init__(id=id, classes=classes)
         self.columns = tuple(columns)
         self.header = header
@@ -81,7 +81,7 @@ class Table(Rows, can_focus=True):
         self._at = 0
         self._top = 0
 
-    # What is in it.
+    # The contents.
 
     def show(self, rows: Sequence[Row], empty: Sequence[Line] | None = None) -> None:
         """Replace the rows. The cursor stays with its key, else at its place."""
@@ -92,7 +92,7 @@ class Table(Rows, can_focus=True):
         self._apply(before)
 
     def filter(self, words: str) -> None:
-        """Only rows that have all these words."""
+        """Show only rows that have all these words."""
         before = self.key
         self._filter = words.lower().split()
         self._apply(before)
@@ -111,16 +111,16 @@ class Table(Rows, can_focus=True):
 
     @property
     def key(self) -> str | None:
-        """Of the row under the cursor."""
+        """Return the key of the row under the cursor."""
         return self._rows[self._at].key if self._rows else None
 
     @property
     def keys(self) -> list[str]:
-        """Of all rows that the filter leaves, in order."""
+        """Return the keys of all rows that the filter leaves, in order."""
         return [row.key for row in self._rows]
 
     def move_to(self, key: str | None, above: int | None = None) -> None:
-        """Put the cursor on that row, if it is there. above: rows that stay in view over it, where there are more."""
+        """Put the cursor on that row, if it is there. above: rows that stay in view over it, if there are more."""
         if key is not None and key in self.keys:
             index = self.keys.index(key)
             if above is not None:
@@ -211,7 +211,7 @@ class Table(Rows, can_focus=True):
         return [*line, (" " * max(0, width - sum(w + 1 for _, w, _ in shown)), ground)]
 
     def _fit(self, width: int) -> list[tuple[Column, int, int]]:
-        """(column, its width, its place among the cells) of those that fit, growing ones with the spare room."""
+        """Return (column, its width, its place among the cells) of those that fit, growing ones with the spare room."""
         kept = list(enumerate(self.columns))
         while len(kept) > 1 and sum(c.width + 1 for _, c in kept) - 1 > width:
             worst = max(kept, key=lambda entry: (entry[1].drop, entry[0]))
