@@ -333,19 +333,10 @@ class DdpmApp(Undoing, TerminalApp):
         self.turns.wait_for(self.run_worker(work, exit_on_error=False))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Yield the palette's commands: all that have a key here, and each screen once with all its keys."""
-        found: dict[str, list[Any]] = {}
-        for active in screen.active_bindings.values():
-            key = BY_ID.get(active.binding.id or "")
-            if key is not None and active.enabled and key.group != "list" and key.id != "app.palette":
-                found.setdefault(key.id, []).append(active)
-        for key_id, actives in found.items():
-            key, first = BY_ID[key_id], actives[0]
-            keys = " ".join(shown(active.binding.key) for active in actives)
-            title = f"{key.label[:1].upper()}{key.label[1:]} ({keys})"
-            yield SystemCommand(title, key.help, _runner(self, first.binding.action, first.node))
-        for name in themes.NAMES:
-            yield SystemCommand(f"Theme {name.removeprefix('ddpm-')}", "colours", _themer(self, name))
+        """Return the commands of the palette."""
+        from ddpm_tui.tui.palette import commands
+
+        return commands(self, screen)
 
     def offers(self, key_id: str) -> bool:
         """See `BaseScreen.offers`."""
@@ -384,20 +375,6 @@ class DdpmApp(Undoing, TerminalApp):
         await self.action_go(mode)
         screen = self.screen_stack[0]
         self.call_after_refresh(lambda: screen.open(**subject))  # type: ignore[attr-defined]
-
-
-def _runner(app: DdpmApp, action: str, target: Any) -> Callable[[], None]:
-    def use() -> None:
-        app.call_later(app.run_action, action, target)
-
-    return use
-
-
-def _themer(app: DdpmApp, name: str) -> Callable[[], None]:
-    def use() -> None:
-        app.theme = name
-
-    return use
 
 
 def _encoding() -> str:
