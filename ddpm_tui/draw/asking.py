@@ -1,8 +1,8 @@
-"""What a terminal says of itself when it is asked: its name, its background, whether it keeps 24-bit colours, images.
+"""A terminal's answers about itself: its name, its background, whether it keeps 24-bit colours, images.
 
-Environment variables do not travel over ssh; questions do. Pure: gives what to send and judges what came back. Only
-CSI and OSC questions go to a terminal that nobody knows yet, as some print the text of a DCS that they do not know
-(Terminal.app); the rest goes to one that has said its name. Answers are believed whatever order they come in.
+Environment variables do not travel over ssh; questions do. Pure: gives the questions to send and judges the answers.
+Only CSI and OSC questions go to a terminal that nobody knows yet, as some print the text of a DCS that they do not
+know (Terminal.app); the rest goes to one that has said its name. Answers are believed whatever order they come in.
 
 Sources: XTerm Control Sequences (XTVERSION, OSC 11, DECRQSS, DA1); the graphics protocol of kitty.
 """
@@ -60,7 +60,7 @@ class Answers:
 
     @property
     def light(self) -> bool | None:
-        """Whether the background is a light one; None if it is not known."""
+        """Return whether the background is a light one; None if it is not known."""
         if self.background is None:
             return None
         red, green, blue = self.background
@@ -68,7 +68,7 @@ class Answers:
 
 
 def may_be_asked(terminal: Terminal, environ: Mapping[str, str]) -> bool:
-    """Whether questions do no harm there. GNU screen, the Linux console and old terminals are left alone."""
+    """Return whether questions do no harm there. GNU screen, the Linux console and old terminals are left alone."""
     term = environ.get("TERM", "").strip().lower()
     tmux = terminal.multiplexer == "tmux"
     if not terminal.tty or not term or terminal.multiplexer == "screen" or environ.get("DDPM_ASK") == "0":
@@ -83,7 +83,7 @@ def first_round(multiplexer: Multiplexer | None) -> str:
 
 
 def second_round(answers: Answers) -> str:
-    """The colours, of one that has said its name; "" if nothing more is to be asked."""
+    """Return the questions about colours, for a terminal that has given its name; "" if nothing more is to be asked."""
     return SGR + DA1 if answers.name and answers.name != "tmux" else ""
 
 
@@ -95,7 +95,7 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?: [A-Za-z]+)*")
 
 
 def hear(answers: Answers, sequence: str) -> Answers:
-    """What is known after one whole sequence; what is no answer changes nothing."""
+    """Return the answers known after one whole sequence; a sequence that is no answer changes nothing."""
     if match := _NAME.match(sequence):
         name, version = _name(match[1])
         if answers.name and (name == "tmux" or answers.name == "tmux"):
@@ -126,13 +126,14 @@ def _name(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _has_probe(sgr: str) -> bool:
-    """Whether the colour came back: 48:2:1:2:3, 48:2::1:2:3 or 48;2;1;2;3."""
+    """Return whether the colour came back: 48:2:1:2:3, 48:2::1:2:3 or 48;2;1;2;3."""
     red, green, blue = PROBE
     return re.search(rf"48[:;]2[:;](?:[0-9]*:)?{red}[:;]{green}[:;]{blue}(?![0-9])", sgr) is not None
 
 
 def better(terminal: Terminal, answers: Answers, environ: Mapping[str, str]) -> Terminal:
-    """The terminal as it is now known: more colours than the environment told, never fewer, never against NO_COLOR."""
+    """Return the terminal as it is now known: more colours than the environment told, never fewer, never against
+    NO_COLOR."""
     if environ.get("NO_COLOR") or environ.get("FORCE_COLOR") or terminal.depth is Depth.NONE:
         return terminal
     known = answers.name.startswith(_KEEPS_COLOURS) and answers.name != "tmux"
@@ -143,7 +144,7 @@ def better(terminal: Terminal, answers: Answers, environ: Mapping[str, str]) -> 
 
 
 def images(terminal: Terminal, answers: Answers, sixel_wanted: bool = False) -> Images:
-    """How pictures can be shown. Placeholders go by the name alone; sixel only if somebody asked for it."""
+    """Return how pictures can be shown. Placeholders go by the name alone; sixel only if somebody asked for it."""
     outer = answers.name == "tmux"
     name, version = (answers.outer, answers.outer_version) if outer else (answers.name, answers.version)
     least = _PLACEHOLDERS.get(name)
@@ -154,7 +155,7 @@ def images(terminal: Terminal, answers: Answers, sixel_wanted: bool = False) -> 
 
 
 def in_words(terminal: Terminal, answers: Answers) -> str:
-    """What was found, for people."""
+    """Describe the answers for people."""
     if not answers.closed and not answers.name:
         return "the terminal answers no questions"
     version = ".".join(map(str, answers.version))

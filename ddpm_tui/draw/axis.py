@@ -14,7 +14,7 @@ class Tick:
 
 
 def nice_step(span: float, most: int) -> float:
-    """The smallest of 1, 2, 5 · 10^k that puts at most `most` steps into `span` (> 0)."""
+    """Return the smallest of 1, 2, 5 · 10^k that puts at most `most` steps into `span` (> 0)."""
     rough = span / max(1, most)
     power = 10.0 ** math.floor(math.log10(rough))
     return next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= rough * (1 - 1e-9))
@@ -35,7 +35,7 @@ def linear_ticks(low: float, high: float, most: int, whole: bool = False) -> lis
 
 
 def log_ticks(low: float, high: float, most: int) -> list[Tick]:
-    """Values for a log axis over [low, high], both > 0: decades, with 2 and 5 between them where there is room.
+    """Return values for a log axis over [low, high], both > 0: decades, with 2 and 5 between them if there is room.
 
     Over less than a good half decade a log axis is labelled like a linear one.
     """
@@ -55,7 +55,7 @@ def log_ticks(low: float, high: float, most: int) -> list[Tick]:
 
 
 def label_for(value: float, step: float, largest: float) -> str:
-    """A tick's label with just the digits that tell it from its neighbours: 0.05, 12k, 1.5M, 1e-5.
+    """Return a tick's label with just the digits that tell it from its neighbours: 0.05, 12k, 1.5M, 1e-5.
 
     `step` is the distance to the next tick and `largest` the axis's largest value, so that one axis keeps one form.
     """
@@ -76,7 +76,7 @@ def label_for(value: float, step: float, largest: float) -> str:
 
 
 def short(value: float, digits: int = 3) -> str:
-    """A value in `digits` digits for a readout: 0.0312, 12.3k, 1.5M, 2.10e-5; "–" where there is none."""
+    """Return a value in `digits` digits for a readout: 0.0312, 12.3k, 1.5M, 2.10e-5; "–" if there is none."""
     if not math.isfinite(value):
         return "–"
     value = float(f"{value:.{digits - 1}e}")
@@ -92,7 +92,7 @@ def short(value: float, digits: int = 3) -> str:
 
 
 def snug(low: float, high: float, log: bool) -> tuple[float, float]:
-    """The range widened to round ends, so that it stays the same while a curve creeps: redrawing it all is dear."""
+    """Widen the range to round ends, so that it stays the same while a curve creeps: redrawing it all is expensive."""
     if log:
         return _ladder_down(low), _ladder_up(high)
     if not high > low:

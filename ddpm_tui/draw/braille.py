@@ -15,7 +15,7 @@ _ASCII = np.array([ord(c) for c in " '-'.:.|"])
 
 
 class BrailleCanvas:
-    """Cells (rows, columns) of dots. What is painted later covers what was there, a whole cell at a time:
+    """Cells (rows, columns) of dots. Later painting covers earlier painting, a whole cell at a time:
 
     a cell has one colour, so two curves in it could not be told apart anyhow.
     """
@@ -29,12 +29,12 @@ class BrailleCanvas:
 
     @property
     def width(self) -> int:
-        """Dots across."""
+        """Return the number of dots across."""
         return self.columns * self.dots_x
 
     @property
     def height(self) -> int:
-        """Dots down."""
+        """Return the number of dots down."""
         return self.rows * self.dots_y
 
     def spans(self, top: Reals, bottom: Reals, ink: int, glyph: str | None = None, dash: int = 0) -> None:
@@ -62,7 +62,7 @@ class BrailleCanvas:
         self._ink[touched] = ink
 
     def text(self, column: int, row: int, text: str, ink: int) -> None:
-        """Write over the cells from (column, row) on; what is outside is left out. One cell a character."""
+        """Write over the cells from (column, row) on; text outside is left out. One cell a character."""
         if not 0 <= row < self.rows:
             return
         for i, char in enumerate(text, start=column):
@@ -70,7 +70,7 @@ class BrailleCanvas:
                 self._code[row, i], self._ink[row, i] = ord(char), ink
 
     def is_blank(self, column: int, row: int, width: int) -> bool:
-        """Whether those cells have nothing in them (cells outside count as taken)."""
+        """Return whether those cells are empty (cells outside count as taken)."""
         if column < 0 or column + width > self.columns or not 0 <= row < self.rows:
             return False
         return bool((self._ink[row, column : column + width] == -1).all())
@@ -82,7 +82,7 @@ class BrailleCanvas:
             self._code[blank, column], self._ink[blank, column] = ord(glyph), ink
 
     def segments(self, style_of: Callable[[int], Style | None]) -> list[list[Segment]]:
-        """The rows, equal inks joined; `style_of` gives an ink's style. Blanks join whatever they follow."""
+        """Return the rows, equal inks joined; `style_of` gives an ink's style. Blanks join whatever they follow."""
         return [self._row(code, ink, style_of) for code, ink in zip(self._code, self._ink, strict=True)]
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The chart's one line of text: the legend, or the values at the inspect cursor. Says less where there is less room."""
+"""The chart's one line of text: the legend, or the values at the inspect cursor. Says less if there is less room."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ class Look:
 
     @property
     def lettered(self) -> bool:
-        """Neither colours nor dots: each run is drawn in its letter."""
+        """Return whether there are no colours and no dots, so that each run is drawn in its letter."""
         return self.depth is Depth.NONE and not (self.braille and self.unicode)
 
 
@@ -38,14 +38,14 @@ _WORD = re.compile(r"@?(?:[^-._@]|(?<=\de)-(?=\d)|(?<=\d)\.(?=\d))+[-._]*|[-._@]
 
 
 def legend_line(plot: Plot, view: View, look: Look, width: int) -> Line:
-    """Which colour is which run, and which line is raw, smoothed and validation, in `width` cells."""
+    """Return the legend in `width` cells: the runs' colours, and the raw, smoothed and validation lines."""
     runs = plot.series
     if not runs:
         return _fitted([[Segment("no curves yet", text_style(look.ink.muted, look.depth))]], width)
     names = [s.name for s in runs]
     ways = [(names, 0), (names, 1), (names, 2), (apart(names), 1), (apart(names), 2)]
     if len(runs) == 1:
-        # What the lines are is said nowhere else; of which run they are is.
+        # The kinds of the lines are named nowhere else; the runs are.
         ways += [([""], 1)]
     ways += [(names, 3), (apart(names), 3)]
     shortest = _length(_legend(runs, [""] * len(runs), view, look, 3))
@@ -55,7 +55,7 @@ def legend_line(plot: Plot, view: View, look: Look, width: int) -> Line:
 
 
 def readout_line(plot: Plot, view: View, look: Look, width: int) -> Line:
-    """The values at the cursor in `width` cells: step, epoch, then each run's raw, smoothed, last validation."""
+    """Return the values at the cursor in `width` cells: step, epoch, then each run's raw, smoothed, last validation."""
     runs = plot.series
     names = [s.name for s in runs]
     ways = [(names, 0), (names, 1), (apart(names), 1), (names, 2), (apart(names), 2), (apart(names), 3)]
@@ -68,20 +68,20 @@ def readout_line(plot: Plot, view: View, look: Look, width: int) -> Line:
 
 
 def letter_of(slot: int) -> str:
-    """The letter that stands for a run where there are no colours."""
+    """Return the letter that stands for a run if there are no colours."""
     return "abcdefghijklmnopqrstuvwxyz"[slot % 26]
 
 
 def validation_style(slot: int, look: Look) -> Style:
-    """The run's colour on its way to that of text: the same run, yet not the training line."""
+    """Return a mix of the run's colour and the text colour: recognisably the run's, but not the training line's."""
     if look.depth is Depth.ANSI16:
         return text_style(look.ink.text, look.depth)
     return text_style(blend(look.ink.bright(slot), look.ink.text, 0.55), look.depth)
 
 
 def apart(names: Sequence[str]) -> list[str]:
-    """Names without the words that all begin and end with: "size.small.s0" and "size.large.s0" are "…small…" and
-    "…large…"."""
+    """Return names without the words that all begin and end with: "size.small.s0" and "size.large.s0" are "…small…"
+    and "…large…"."""
     words = [_WORD.findall(name) for name in names]
     least = min(map(len, words), default=0) - 1  # something is left of each
     if len(names) < 2 or least < 1:
@@ -98,7 +98,7 @@ def apart(names: Sequence[str]) -> list[str]:
 
 
 def middle_cut(name: str, width: int) -> str:
-    """A name in at most `width` cells, with "…" for its middle: both ends tell runs apart."""
+    """Return a name in at most `width` cells, with "…" for its middle: both ends tell runs apart."""
     if len(name) <= width:
         return name
     tail = (width - 1) // 2
@@ -139,7 +139,7 @@ def _legend(runs: Sequence[Series], names: Sequence[str], view: View, look: Look
 
 
 def _readout(plot: Plot, names: Sequence[str], view: View, look: Look, brief: int) -> Line:
-    """`brief` 1 leaves the raw value out where several runs are shown, 2 the validation too, 3 says less of where."""
+    """`brief` 1 leaves the raw value out if several runs are shown, 2 the validation too, 3 shortens the position."""
     muted = text_style(look.ink.muted, look.depth)
     plain = text_style(look.ink.text, look.depth)
     at = view.cursor if view.cursor is not None else 0.0
@@ -188,7 +188,7 @@ def _length(line: Line) -> int:
 
 
 def _fitted(lines: "Iterator[Line] | list[Line]", width: int) -> Line:
-    """The first of the lines that fits, padded to exactly `width` cells; the last one cut if none does."""
+    """Return the first of the lines that fits, padded to exactly `width` cells; the last one cut if none does."""
     line: Line = []
     for line in lines:
         length = _length(line)

@@ -78,7 +78,7 @@ def luminance(pixels: Pixels) -> Floats:
 
 
 def palette(depth: Depth) -> tuple[NDArray[np.int64], Pixels]:
-    """Colour numbers (n,) a picture may use at this depth, and what they look like, sRGB bytes (n, 3).
+    """Return the colour numbers (n,) a picture may use at this depth, and their colours, sRGB bytes (n, 3).
 
     At 256 colours the first sixteen are left out, since a theme may have turned them into anything.
     """
@@ -106,7 +106,7 @@ def quantise(pixels: Pixels, depth: Depth, dither: Dither = "ordered") -> NDArra
 
 @lru_cache(maxsize=65536)
 def terminal_colour(number: int, depth: Depth) -> Color:
-    """The Rich colour for palette entry `number`; at truecolor `number` is 0xRRGGBB.
+    """Return the Rich colour for palette entry `number`; at truecolor `number` is 0xRRGGBB.
 
     A palette colour carries its triplet as well: Textual turns palette colours without one into RGB, which
     Rich then matches back to the palette by another rule, and thirteen of the greys come back as other greys.
@@ -120,7 +120,7 @@ def terminal_colour(number: int, depth: Depth) -> Color:
 
 
 def nearest_colour(rgb: tuple[int, int, int], depth: Depth) -> Color | None:
-    """One colour for text and lines at this depth: exact at truecolor, None where there are no colours."""
+    """Return one colour for text and lines at this depth: exact at truecolor, None if there are no colours."""
     if depth is Depth.NONE:
         return None
     if depth is Depth.TRUECOLOR:

@@ -1,4 +1,4 @@
-"""What may be drawn: no control character, and plain ASCII for signs that the terminal's encoding does not have."""
+"""The allowed characters: no control character, and plain ASCII for signs that the terminal's encoding lacks."""
 
 from rich.cells import get_character_cell_size
 from rich.segment import Segment
@@ -55,7 +55,7 @@ class NoControl(LineFilter):
 
 
 class PlainText(LineFilter):
-    """Replaces what the terminal's encoding cannot write, on the way out: whatever a widget draws, borders
+    """Replaces characters that the terminal's encoding lacks, on the way out: whatever a widget draws, borders
     included, no escape like `\\u2500` gets onto the screen."""
 
     def __init__(self, encoding: str) -> None:

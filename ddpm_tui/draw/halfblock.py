@@ -1,6 +1,6 @@
 """Pictures as rows of rich Segments: two pixels a cell with the upper half block, or the nearest thing to it.
 
-Where there is no half block a cell is one coloured blank; where there is no colour, an ASCII ramp.
+Without half blocks a cell is one coloured blank; without colours, a character of an ASCII ramp.
 """
 
 from functools import lru_cache
@@ -30,7 +30,7 @@ _CLEAR = -1
 def half_block_rows(
     pixels: NDArray[np.uint8], depth: Depth, unicode: bool = True, dither: Dither = "ordered"
 ) -> list[list[Segment]]:
-    """A picture, uint8 (H, W, 3) or (H, W, 4), as ⌈H/2⌉ rows of Segments, each W cells wide.
+    """Return a picture, uint8 (H, W, 3) or (H, W, 4), as ⌈H/2⌉ rows of Segments, each W cells wide.
 
     With alpha, pixels below 128 show the terminal's own background. Equal neighbours share a Segment.
     Truecolor is exact; 256 and 16 colours as `quantise` does it; without colours characters make the picture.
@@ -46,7 +46,7 @@ def half_block_rows(
 
 
 def _numbers(pixels: Pixels, opaque: NDArray[np.bool_], depth: Depth, dither: Dither) -> NDArray[np.int64]:
-    """What each pixel is called in the terminal: 0xRRGGBB or a palette number, −1 where it is clear."""
+    """Return each pixel's colour number in the terminal: 0xRRGGBB or a palette number, −1 for transparent ones."""
     numbers = pack(pixels) if depth is Depth.TRUECOLOR else quantise(pixels, depth, dither)
     return np.where(opaque, numbers, _CLEAR)
 

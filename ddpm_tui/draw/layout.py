@@ -1,4 +1,4 @@
-"""Where pictures go on a terminal page: sizes, grids, contact sheets. Pixels are half a cell tall, so square.
+"""The layout of pictures on a terminal page: sizes, grids, contact sheets. Pixels are half a cell tall, so square.
 
 A picture of W×H pixels takes W cells by ⌈H/2⌉ cells. Knows no colours and no glyphs.
 """
@@ -27,12 +27,12 @@ class GridLayout:
 
     @property
     def tile_cells(self) -> tuple[int, int]:
-        """Cells (wide, tall) of one picture with its label and without the gap."""
+        """Return the cells (wide, tall) of one picture with its label and without the gap."""
         return self.width, (self.height + 1) // 2 + self.label_rows
 
     @property
     def cells(self) -> tuple[int, int]:
-        """Cells (wide, tall) of the whole page."""
+        """Return the cells (wide, tall) of the whole page."""
         wide, tall = self.tile_cells
         return self.columns * (wide + self.gap) - self.gap, self.rows * (tall + self.row_gap) - self.row_gap
 
@@ -46,7 +46,7 @@ class GridLayout:
         return self.columns * self.rows
 
     def pages(self, n: int) -> int:
-        """Pages that n pictures take; at least one."""
+        """Return the pages that n pictures take; at least one."""
         return max(1, -(-n // self.per_page))
 
     def place(self, slot: int) -> tuple[int, int]:
@@ -57,7 +57,7 @@ class GridLayout:
 
 
 def shown_size(size: tuple[int, int], cells_w: int, cells_h: int) -> tuple[int, int]:
-    """Pixels (wide, tall) a picture of `size` pixels gets in that room: whole multiples where one fits."""
+    """Return the pixels (wide, tall) a picture of `size` pixels gets in that room: a whole multiple if one fits."""
     width, height = size
     room_w, room_h = max(1, cells_w), max(1, 2 * cells_h)
     scale = min(room_w // width, room_h // height)
@@ -68,7 +68,7 @@ def shown_size(size: tuple[int, int], cells_w: int, cells_h: int) -> tuple[int, 
 
 
 def resize(pixels: Pixels, width: int, height: int) -> Pixels:
-    """The picture at exactly width×height: pixels repeated for whole multiples, else areas averaged."""
+    """Resize the picture to exactly width×height: repeat pixels for whole multiples, else average areas."""
     old_h, old_w = pixels.shape[:2]
     if (old_w, old_h) == (width, height):
         return pixels
@@ -90,7 +90,7 @@ def grid_layout(
     edge: int | None = None,
     smallest: int = SMALLEST_FACE,
 ) -> GridLayout:
-    """How to show n pictures of `size` (wide, tall) pixels in that room.
+    """Return the layout of n pictures of `size` (wide, tall) pixels in that room.
 
     The largest whole multiple at which all fit; if not even the pictures' own size does, the largest smaller
     size (down to `smallest` pixels wide) at which all fit, and pages of that size otherwise. `edge` sets the
@@ -116,7 +116,7 @@ def grid_layout(
 
 
 def contact_sheet(pictures: Sequence[Pixels], layout: GridLayout, page: int = 0) -> NDArray[np.uint8]:
-    """One page as a picture, RGBA bytes (H, W, 4): gaps, labels and empty places are transparent."""
+    """Return one page as a picture, RGBA bytes (H, W, 4): gaps, labels and empty places are transparent."""
     wide, tall = layout.cells
     sheet = np.zeros((2 * tall, wide, 4), dtype=np.uint8)
     start = page * layout.per_page
@@ -130,7 +130,7 @@ def contact_sheet(pictures: Sequence[Pixels], layout: GridLayout, page: int = 0)
 
 
 def _edges(own: int, smallest: int, width_cells: int) -> list[int]:
-    """Widths to try, best first: whole multiples, then every smaller width down to the smallest."""
+    """Return the widths to try, best first: whole multiples, then every smaller width down to the smallest."""
     multiples = [own * k for k in range(max(1, width_cells // own), 0, -1)]
     return multiples + list(range(own - 1, smallest - 1, -1))
 
@@ -138,7 +138,7 @@ def _edges(own: int, smallest: int, width_cells: int) -> list[int]:
 def _packed(
     n: int, size: tuple[int, int], width: int, width_cells: int, height_cells: int, gap: int, label_rows: int
 ) -> GridLayout | None:
-    """The page of pictures this wide, or None where not one fits."""
+    """Return the page of pictures this wide, or None if no picture fits."""
     height = max(1, round(size[1] * width / size[0]))
     one = GridLayout(1, 1, width, height, gap, label_rows)
     wide, tall = one.tile_cells

@@ -26,7 +26,7 @@ _LEAST_CONTRAST = 0.5  # of OKLab lightness, between a curve and its ground
 
 @dataclass(frozen=True)
 class Ink:
-    """What the chart is drawn with: one RGB a curve slot, and the ground, text and muted colours of the theme."""
+    """The chart's colours: one RGB a curve slot, and the ground, text and muted colours of the theme."""
 
     curves: tuple[RGB, ...] = OKABE_ITO
     ground: RGB = (18, 18, 18)
@@ -34,17 +34,17 @@ class Ink:
     muted: RGB = (128, 128, 128)
 
     def bright(self, slot: int) -> RGB:
-        """A slot's colour, moved away from the ground until it can be seen on it."""
+        """Return a slot's colour, moved away from the ground until it can be seen on it."""
         return legible(self.curves[slot % len(self.curves)], self.ground)
 
     def dim(self, slot: int) -> RGB:
-        """The same colour half sunk into the ground: for what a smoother line is drawn over."""
+        """Return the same colour mixed half with the ground: for lines below a smoother one."""
         # Light is mixed, so half of a white ground leaves less of a colour than half of a black one.
         return blend(self.bright(slot), self.ground, 0.3 if lightness(self.ground) > 0.6 else 0.5)
 
 
 def curve_style(ink: Ink, slot: int, depth: Depth, dim: bool = False) -> Style:
-    """The style of a run's line, bright or dim, at this depth.
+    """Return the style of a run's line, bright or dim, at this depth.
 
     With 16 colours the six hues are given out in both their strengths, since the nearest to a dim colour is grey.
     """
@@ -64,7 +64,7 @@ def blend(colour: RGB, other: RGB, part: float) -> RGB:
 
 
 def legible(colour: RGB, ground: RGB) -> RGB:
-    """The colour itself, or a lighter or darker one of its hue that stands off the ground."""
+    """Return the colour itself, or a lighter or darker one of its hue that stands off the ground."""
     light = lightness(ground)
     towards: RGB = (0, 0, 0) if light > 0.6 else (255, 255, 255)
     for part in (0.0, 0.15, 0.3, 0.45, 0.6, 0.75):
@@ -80,7 +80,7 @@ def lightness(colour: RGB) -> float:
 
 
 def text_style(colour: RGB, depth: Depth, bold: bool = False, dim: bool = False) -> Style:
-    """A Rich style in that colour at this depth. Without colours, bold and dim have to do."""
+    """Return a Rich style in that colour at this depth. Without colours, bold and dim have to do."""
     nearest = nearest_colour(colour, depth)
     if nearest is None:
         return Style(bold=bold or None, dim=dim or None)

@@ -1,7 +1,7 @@
 """Real images in a terminal by kitty's unicode placeholders: ordinary text, so they survive tmux and overlap.
 
-An image is sent once, identified by its content. Where it is shown stand cells of one private character: their colour
-is the image's number, their combining marks are the row and the column in it. Source: kitty's graphics protocol.
+An image is sent once, identified by its content. It is shown by cells of one private character: their colour is the
+image's number, their combining marks are the row and the column in it. Source: kitty's graphics protocol.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""The loss chart as rows of Segments: curves, axes, marks, caption. A pure function of what it is given."""
+"""The loss chart as rows of Segments: curves, axes, marks, caption. A pure function of its arguments."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _ROW_OF_TICKS, _COLUMN_OF_TICKS = 3, 12  # about so many cells a tick
 
 @dataclass(frozen=True)
 class PlotArea:
-    """Where the plot area lies in the widget, in cells: for the inspect cursor and the mouse."""
+    """The place of the plot area in the widget, in cells: for the inspect cursor and the mouse."""
 
     x: int
     y: int
@@ -33,7 +33,7 @@ class PlotArea:
 
 
 def frame_of(width: int, height: int, label_width: int = 6) -> PlotArea:
-    """The plot area of a chart that size: legend above, labels left and below, each only where there is room."""
+    """Return the plot area of a chart that size: legend above, labels left and below, each only if there is room."""
     left = label_width + 1 if width >= 18 else 0
     top = 1 if height >= 4 else 0
     bottom = 1 if height >= 6 else 0
@@ -43,7 +43,7 @@ def frame_of(width: int, height: int, label_width: int = 6) -> PlotArea:
 def chart_rows(
     plot: Plot, view: View, width: int, height: int, look: Look | None = None
 ) -> list[list[Segment]]:
-    """The chart as `height` rows of Segments, each `width` cells."""
+    """Return the chart as `height` rows of Segments, each `width` cells."""
     look = look or Look()
     left, right = view.range(plot)
     frame = frame_of(width, height)
@@ -136,7 +136,7 @@ class _Scale:
 def _dots(
     canvas: BrailleCanvas, curve: _Curve, points: Points, view: View, left: float, right: float, scale: _Scale
 ) -> None:
-    """A point of two dots for each value, where the values are few enough to be told apart."""
+    """Draw a point of two dots for each value, if the values are few enough to be told apart."""
     x, y = points.x(view.unit), points.y
     seen = (x >= left) & (x <= right) & np.isfinite(y)
     if not seen.any() or seen.sum() > canvas.columns // 3:
@@ -174,7 +174,7 @@ def _marks(canvas: BrailleCanvas, plot: Plot, view: View, left: float, right: fl
 
 
 def _end_letters(canvas: BrailleCanvas, curves: list[_Curve], scale: _Scale) -> None:
-    """Without colours, each run's letter where its line ends."""
+    """Without colours, write each run's letter at the end of its line."""
     for curve in curves:
         drawn = np.flatnonzero(np.isfinite(curve.low))
         if len(drawn) and curve.kind == _SMOOTH:
@@ -237,7 +237,7 @@ def _x_labels(
 
 
 def _between(line: list[str], unit: str) -> None:
-    """Put the unit into the widest gap between two ticks, where it stands clear of both."""
+    """Put the unit into the widest gap between two ticks, clear of both."""
     gaps = [(gap.end() - gap.start(), gap.start()) for gap in re.finditer(r"(?<=\S) +(?=\S)", "".join(line))]
     wide, at = max(gaps, default=(0, 0))
     if wide >= len(unit) + 4:
@@ -266,7 +266,7 @@ def _styles(look: Look) -> Callable[[int], Style]:
 
 
 def _plain_glyph(curve: _Curve, look: Look) -> str | None:
-    """Without colours and dots, the run's letter in capitals for validation and a point for what is raw."""
+    """Without colours and dots, the run's letter in capitals for validation and a point for raw values."""
     if not look.lettered:
         return None
     letter = letter_of(curve.series.slot)

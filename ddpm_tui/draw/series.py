@@ -30,18 +30,18 @@ class Points:
 
     @property
     def y(self) -> Reals:
-        """The values as logged (n,)."""
+        """Return the values as logged (n,)."""
         return self._table[3, : self._size]
 
     def x(self, unit: Unit) -> Reals:
-        """Where they are, in that unit (n,)."""
+        """Return the values' positions, in that unit (n,)."""
         return self._table[UNITS.index(unit), : self._size]
 
     def extend(self, steps: ArrayLike, epochs: ArrayLike, pictures: ArrayLike, y: ArrayLike) -> None:
         """Append values, all four of one length (or scalars).
 
-        Steps that do not go on from the last one rewind to there: a run resumed from a checkpoint has forgotten
-        what came after it, and inside one call the later value of a step wins too.
+        Steps that do not go on from the last one rewind to there: a run resumed from a checkpoint has lost the later
+        steps, and inside one call the later value of a step wins too.
         """
         new = np.stack(
             np.broadcast_arrays(
@@ -63,7 +63,8 @@ class Points:
         self._size = needed
 
     def smoothed(self, half_life: float) -> Reals:
-        """The values smoothed over `half_life` pictures (n,); see `smooth`. Kept, and extended as points come."""
+        """Return the values smoothed over `half_life` pictures (n,); see `smooth`. Kept, and extended as points
+        come."""
         return self._smooth.upto(self.x("pictures"), self.y, half_life)
 
     def _truncate(self, size: int) -> None:
@@ -182,10 +183,10 @@ def _scan(decay: Reals, gain: Reals, carry: float) -> Reals:
 
 
 def columns(x: Reals, y: Reals, left: float, right: float, count: int) -> tuple[Reals, Reals]:
-    """The curve as `count` columns between left and right: the lowest and highest it gets in each (NaN: nowhere).
+    """Return the curve as `count` columns between left and right: its lowest and highest value in each (NaN: none).
 
     Every finite value is inside its column's span, so no minimum or maximum is lost however many points fall in
-    one column; where points are sparse the spans follow the straight line between them, but not across a gap.
+    one column; if points are sparse the spans follow the straight line between them, but not across a gap.
     """
     low, high = np.full(count, np.nan), np.full(count, np.nan)
     if not len(x) or not right > left:
@@ -226,7 +227,7 @@ def columns(x: Reals, y: Reals, left: float, right: float, count: int) -> tuple[
 
 
 def nearest_index(x: Reals, at: float) -> int | None:
-    """Index of the point nearest to `at`, None where there is no point."""
+    """Return the index of the point nearest to `at`, None if there is no point."""
     if not len(x):
         return None
     i = int(np.clip(np.searchsorted(x, at), 1, max(1, len(x) - 1)))

@@ -1,4 +1,4 @@
-"""Faces on a plain terminal: what `--show` prints. Writes to a stream it is given; knows no app, no runs."""
+"""Faces on a plain terminal: the output of `--show`. Writes to a stream it is given; knows no app, no runs."""
 
 import shutil
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def print_faces(
     """Print pictures, uint8 (H, W, 3) of one size, as one page of half blocks; returns how many were shown.
 
     The page is the terminal's size less two lines for the prompt and the line before it, unless `width` and
-    `height` (cells) say otherwise. Where not all fit the last line says how many more there are.
+    `height` (cells) say otherwise. If not all fit, the last line says how many more there are.
     """
     if not pictures:
         return 0
@@ -54,7 +54,7 @@ def print_faces(
 
 
 def ansi_line(row: Sequence[Segment], terminal: Terminal) -> str:
-    """One row of Segments as text with the escapes this terminal understands, none left open at its end."""
+    """Return one row of Segments as text with the escapes this terminal understands, none left open at its end."""
     names = {
         Depth.ANSI16: ColorSystem.STANDARD,
         Depth.ANSI256: ColorSystem.EIGHT_BIT,
@@ -67,7 +67,7 @@ def ansi_line(row: Sequence[Segment], terminal: Terminal) -> str:
 
 
 def load_picture(path: Path) -> Pixels:
-    """A picture file as uint8 (H, W, 3), with transparency over black. Raises UserError naming a bad file."""
+    """Load a picture file as uint8 (H, W, 3), with transparency over black. Raises UserError naming a bad file."""
     from PIL import Image, ImageOps
 
     try:
@@ -87,7 +87,7 @@ def load_picture(path: Path) -> Pixels:
 
 
 def _trimmed(row: Sequence[Segment]) -> list[Segment]:
-    """The row without blank cells at its end, so that a copied page has no trailing spaces."""
+    """Return the row without blank cells at its end, so that a copied page has no trailing spaces."""
     kept = list(row)
     while kept and kept[-1].style is None and not kept[-1].text.strip():
         kept.pop()

@@ -1,7 +1,7 @@
-"""What this terminal can show: how many colours, and which glyphs. Judges facts it is handed; asks nothing.
+"""This terminal's capabilities: how many colours, and which glyphs. Judges given facts; asks nothing.
 
-Guessing low costs beauty, guessing high costs legibility, so every rule below guesses what is safe: a missing
-COLORTERM (ssh does not forward it) means 256 colours where TERM says so, and never more than that.
+Guessing low costs beauty, guessing high costs legibility, so every rule below takes the safe guess: a missing
+COLORTERM (ssh does not forward it) means 256 colours if TERM says so, and never more than that.
 """
 
 import codecs
@@ -59,7 +59,7 @@ def detect(environ: Mapping[str, str], isatty: bool, encoding: str | None) -> Te
     """Judge a terminal from its environment variables, whether the stream is one, and the stream's encoding.
 
     NO_COLOR (non-empty; no-color.org) wins over everything; FORCE_COLOR=1|2|3 asks for 16, 256 or 24-bit
-    colours even where the output is no terminal.
+    colours even if the output is no terminal.
     """
     term = environ.get("TERM", "").strip().lower()
     multiplexer = _multiplexer(environ, term)
@@ -94,7 +94,7 @@ def _multiplexer(environ: Mapping[str, str], term: str) -> Multiplexer | None:
         return "tmux"
     if environ.get("STY"):
         return "screen"
-    # TERM=screen* alone is either of the two seen through ssh, where neither variable travels.
+    # TERM=screen* alone is either of the two seen through ssh, which carries neither variable.
     return "screen" if term.startswith("screen") else None
 
 
@@ -118,7 +118,7 @@ def _claimed(environ: Mapping[str, str], term: str, multiplexer: Multiplexer | N
     if environ.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
         return Depth.TRUECOLOR
     if multiplexer == "tmux":
-        # tmux maps 256 colours to what the terminal outside has, even where its own TERM says `screen`.
+        # tmux maps 256 colours to those of the outer terminal, even if its own TERM says `screen`.
         return Depth.ANSI256
     programs = {environ.get(name, "").strip().lower() for name in ("TERM_PROGRAM", "LC_TERMINAL")}
     if programs & (_TRUECOLOR_PROGRAMS | {"iterm2"}) or environ.get("WT_SESSION"):
@@ -129,7 +129,7 @@ def _claimed(environ: Mapping[str, str], term: str, multiplexer: Multiplexer | N
 
 
 def _glyphs(encoding: str | None) -> tuple[bool, bool]:
-    """Whether blocks, and braille, can be written in this encoding (code page 437 has blocks only)."""
+    """Return whether blocks, and braille, can be written in this encoding (code page 437 has blocks only)."""
     try:
         name = codecs.lookup(encoding or "ascii").name
     except LookupError:
@@ -154,7 +154,7 @@ def _advice(
     multiplexer: Multiplexer | None,
     ssh: bool,
 ) -> str | None:
-    """One sentence on what would make the pictures better here, or None."""
+    """Return one sentence on how to get better pictures here, or None."""
     if not isatty:
         return None
     if not unicode:

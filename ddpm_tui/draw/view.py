@@ -15,9 +15,9 @@ _JUMPS = 8  # a view that follows moves on by this part of its width
 
 @dataclass(frozen=True)
 class Plot:
-    """What there is to draw: the runs, in painting order (the last on top), and the vertical marks.
+    """The contents of the chart: the runs, in painting order (the last on top), and the vertical marks.
 
-    `target` is where a running job will end, in each unit: with it the axis stands still while the run grows.
+    `target` is the end of a running job, in each unit: with it the axis stands still while the run grows.
     """
 
     series: Sequence[Series] = ()
@@ -25,7 +25,7 @@ class Plot:
     target: Mark | None = None
 
     def extent(self, unit: Unit) -> tuple[float, float]:
-        """From the first to the last point of any curve, (0, 1) where there is none yet."""
+        """Return the range from the first to the last point of any curve, (0, 1) if there is none yet."""
         xs = [p.x(unit) for s in self.series for p in (s.train, s.validation) if len(p)]
         if not xs:
             return 0.0, 1.0
@@ -49,7 +49,7 @@ class View:
     raw: bool = True
 
     def range(self, plot: Plot) -> tuple[float, float]:
-        """The stretch of x shown, in the view's unit."""
+        """Return the stretch of x shown, in the view's unit."""
         first, last = plot.extent(self.unit)
         if self.span is None:
             end = last if plot.target is None else max(last, plot.target.x(self.unit))
@@ -96,7 +96,7 @@ class View:
         return replace(self, span=None, follow=True)
 
     def in_unit(self, plot: Plot, unit: Unit) -> "View":
-        """The same stretch and cursor in another unit, by the run that reaches farthest."""
+        """Return the same stretch and cursor in another unit, by the run that reaches farthest."""
         if unit == self.unit:
             return self
         longest = max(
@@ -122,14 +122,14 @@ class View:
         return replace(self, cursor=min(near, key=lambda x: abs(x - wanted), default=None))
 
     def stepped(self, plot: Plot, columns: int, width: int) -> "View":
-        """The cursor moved by that many screen columns of `width`, at least to the next point; pans at the edge."""
+        """Move the cursor by that many screen columns of `width`, at least to the next point; pans at the edge."""
         if self.cursor is None or not columns:
             return self.inspecting(plot)
         left, right = self.range(plot)
         target = self.cursor + columns * (right - left) / max(1, width)
         sign = 1 if columns > 0 else -1
         xs = [c.x(self.unit) for s in plot.series for c in (s.train, s.validation)]
-        # Of each curve the point nearest to a whole column on and, where points are sparser than columns, the next.
+        # Of each curve the point nearest to a whole column on and, if points are sparser than columns, the next.
         near = [
             float(x[i])
             for x in xs
@@ -159,7 +159,7 @@ class View:
 
 
 def y_range(lows: Sequence[np.ndarray], highs: Sequence[np.ndarray], log: bool) -> tuple[float, float]:
-    """Round ends around everything drawn; (0, 1), or (0.1, 1) on a log axis, where nothing is."""
+    """Return round ends around everything drawn; (0, 1), or (0.1, 1) on a log axis, if nothing is drawn."""
     low = np.concatenate([*lows, np.empty(0)])
     high = np.concatenate([*highs, np.empty(0)])
     if log:
@@ -171,13 +171,14 @@ def y_range(lows: Sequence[np.ndarray], highs: Sequence[np.ndarray], log: bool) 
 
 
 def _beside(x: Reals, at: float, sign: int) -> int | None:
-    """Index of the point next to `at` on that side, None where there is none."""
+    """Return the index of the point next to `at` on that side, None if there is none."""
     i = int(np.searchsorted(x, at, "right")) if sign > 0 else int(np.searchsorted(x, at, "left")) - 1
     return i if 0 <= i < len(x) else None
 
 
 def _steady_end(start: float, end: float, known: bool) -> float:
-    """The right end of a whole view: the target itself, else rounded up, so that not every point moves them all."""
+    """Return the right end of a whole view: the target itself, else rounded up, so that not every point moves them
+    all."""
     if not end > start:
         return start + 1.0
     if known:

@@ -50,8 +50,10 @@ def band_losses(
     batch: int = 64,
     device: torch.device | str = "cpu",
 ) -> Bands:
-    """Each picture, uint8 (N, 3, H, W), is noised once in each of `bands` equal parts of 0 … T−1, at a timestep of
-    that band and with noise that are functions of (seed, band). Unweighted; raises UserError for fewer than 2."""
+    """Return each picture's loss in each of `bands` equal parts of 0 … T−1.
+
+    Each picture, uint8 (N, 3, H, W), is noised once in each band, at a timestep of that band and with noise that are
+    functions of (seed, band). Unweighted; raises UserError for fewer than 2."""
     check_pictures(pictures, "the set")
     if not 1 <= bands <= schedule.steps:
         raise UserError(f"{bands} bands of {schedule.steps} timesteps", f"1 to {schedule.steps} are possible")
@@ -84,9 +86,9 @@ def eps_errors(
     batch: int = 64,
     device: torch.device | str = "cpu",
 ) -> tuple[list[float], NDArray[np.float64]]:
-    """The log-SNR levels that the schedule reaches, and E‖ε̂ − ε‖² a value at each: float64 (levels, N).
+    """Return the log-SNR levels that the schedule reaches, and E‖ε̂ − ε‖² a value at each: float64 (levels, N).
 
-    What `@best` goes by: the levels are those of `engine.training.validation`, which has the mean at every epoch
+    `@best` uses this figure: the levels are those of `engine.training.validation`, which has the mean at every epoch
     of fewer pictures; here each picture is at every level. `denoiser` is told how many calls there will be.
     pictures: uint8 (N, 3, H, W); the noise is a function of (seed, level, batch). Raises UserError for fewer than
     2 pictures, or a schedule that reaches no level.
@@ -116,7 +118,7 @@ def _denoised(
     batch: int,
     device: torch.device | str,
 ) -> Iterator[tuple[slice, Tensor, Tensor, Tensor, Tensor, Tensor]]:
-    """Batch by batch: which rows, their x_0, ε, t and x_t, and what the network says of them, float32."""
+    """Yield for each batch: its rows, their x_0, ε, t and x_t, and the network's output for them, float32."""
     for start in range(0, len(pictures), batch):
         part = np.ascontiguousarray(pictures[start : start + batch])
         rows = slice(start, start + len(part))

@@ -25,7 +25,7 @@ OnBatch = Callable[[int, int], None]
 class BitsPerDim:
     """The bound, smaller is better, and its known parts, which add up to it (Ho et al. 2020, eq. 5).
 
-    total: the mean over pictures with its interval · prior: L_T, what is left in x_T · transitions: Σ L_t, the
+    total: the mean over pictures with its interval · prior: L_T, the rest in x_T · transitions: Σ L_t, the
     denoising steps · decoder: L_0, the last step down to the byte · variance: of p; the bound is one on that p.
     """
 
@@ -52,12 +52,12 @@ def bits_per_dim(
     device: torch.device | str = "cpu",
     on_batch: OnBatch = lambda done, total: None,
 ) -> BitsPerDim:
-    """The bound on pictures uint8 (N, 3, H, W), clipped as the samplers clip.
+    """Return the bound on pictures uint8 (N, 3, H, W), clipped as the samplers clip.
 
-    The noise is a function of (seed, picture). Every `stride`-th timestep is computed, and the ones between are
-    taken to be like them. fixed_large is the default because its bound is the tighter one by far: with few steps,
-    and where a network is not perfect, β̃ promises a precision that it does not keep.
-    Raises UserError for fewer than 2 pictures or a stride below 1.
+    The noise is a function of (seed, picture). Every `stride`-th timestep is computed and stands for the ones
+    between. fixed_large is the default because its bound is the tighter one by far: with few steps, and if a network
+    is not perfect, β̃ promises a precision that it does not keep. Raises UserError for fewer than 2 pictures or a
+    stride below 1.
     """
     check_pictures(pictures, "the set")
     if stride < 1:

@@ -1,4 +1,4 @@
-"""How sure a figure is: percentile intervals from resampling (Efron 1979). Must not know what is measured."""
+"""The certainty of a figure: percentile intervals from resampling (Efron 1979). Must not know the measures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ def bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """The mean of `values` (N,), or another statistic, with its percentile interval.
+    """Return the mean of `values` (N,), or another statistic, with its percentile interval.
 
-    `statistic` takes values drawn anew, (resamples, N), and gives (resamples,); it is also applied to the values
+    `statistic` takes values drawn anew, (resamples, N), and returns (resamples,); it is also applied to the values
     themselves, (1, N). Raises UserError for fewer than 2 values.
     """
     given = np.asarray(values, np.float64).reshape(-1)
@@ -51,7 +51,7 @@ def bootstrap(
 
 
 def interval_of(value: float, estimates: ArrayLike, level: float = 0.95) -> Interval:
-    """The percentile interval around `value` from estimates (R,) that were made by resampling."""
+    """Return the percentile interval around `value` from estimates (R,) that were made by resampling."""
     tail = (1 - level) / 2
     low, high = np.quantile(np.asarray(estimates, np.float64), [tail, 1 - tail])
     return Interval(value, float(low), float(high))

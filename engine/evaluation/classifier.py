@@ -1,5 +1,6 @@
 """A small network that says which labels a picture has: trained on packed pictures and their labels alone, never on
-samples, and kept beside them. It judges what was asked for and drawn; it is no measure of how real pictures are.
+samples, and kept beside them. It judges whether samples have the requested labels; it is no measure of how real
+pictures are.
 """
 
 import hashlib
@@ -64,7 +65,7 @@ class _Network(nn.Module):
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained one. kind, names: of what it tells."""
+    """A trained one. kind, names: of its labels."""
 
     network: nn.Module
     kind: Kind
@@ -103,9 +104,10 @@ def classifier_of(
     report: Report = lambda done, total: None,
     pictures: int = PICTURES,
 ) -> Classifier:
-    """The classifier of these pictures and labels: read where it was kept, else trained on the training pictures.
+    """Return the classifier of these pictures and labels: the stored one if there is one, else one trained on the
+    training pictures.
 
-    Raises UserError if one of the labels is present, or absent, in none of them.
+    Raises UserError if, for one of the labels, no training picture is known to have it, or none to lack it.
     """
     rows = packed.train
     known = signs(labels)[rows]
@@ -149,7 +151,7 @@ def _train(
     device: torch.device,
     report: Report,
 ) -> None:
-    """Both answers of a label weigh alike, however rare one of them is: balanced accuracy is what counts."""
+    """Weigh both answers of a label alike, however rare one of them is: balanced accuracy is the aim."""
     present, absent = (np.maximum(1, (known == sign).sum(0)) for sign in (1, -1))
     weight = torch.tensor(np.minimum(absent / present, 50.0), dtype=torch.float32, device=device)
     y_all = torch.from_numpy(known)

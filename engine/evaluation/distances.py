@@ -1,6 +1,7 @@
-"""Distances between the features of samples and of reference pictures, each with its interval and what it stands on.
+"""Distances between the features of samples and of reference pictures, each with its interval and the sets it stands
+on.
 
-Must not know how samples are drawn, which weights drew them, or where scores are kept.
+Must not know how samples are drawn, which weights drew them, or the place of scores.
 """
 
 from collections.abc import Callable
@@ -44,7 +45,7 @@ class Distances:
     """The distances of one set of samples. Features are extracted once, when the first distance is asked for.
 
     Every method takes the name that is reported while it works, and raises UserError for fewer than 2 pictures or,
-    where neighbours are counted, too few for them.
+    if neighbours are counted, too few for them.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Distances:
         self._shares: tuple[float, float] | None = None
 
     def frechet(self, name: str) -> Distance:
-        """The Fréchet distance, FID's arithmetic; the reference is taken as it is."""
+        """Return the Fréchet distance, FID's arithmetic; the reference is taken as it is."""
         fake, real, reference = self._both()
         known = frechet.FeatureStatistics.of(real)
 
@@ -72,7 +73,7 @@ class Distances:
         return Distance(self._resampled(name, fake, distance, distance(fake)), len(fake), reference)
 
     def kid(self, name: str) -> Distance:
-        """The mean kernel distance of random subsets."""
+        """Return the mean kernel distance of random subsets."""
         fake, real, reference = self._both()
         size = min(len(fake), len(real), KID_SUBSET)
         value = frechet.kid(fake, real, subset_size=size, seed=SEED, on_part=self._parts(name)).value
@@ -86,11 +87,11 @@ class Distances:
         return Distance(figure, len(fake), reference, {"subset": size})
 
     def precision(self, name: str) -> Distance:
-        """The share of samples within the reference's neighbourhoods."""
+        """Return the share of samples within the reference's neighbourhoods."""
         return self._neighbours(name, 0)
 
     def recall(self, name: str) -> Distance:
-        """The share of the reference within the samples' neighbourhoods."""
+        """Return the share of the reference within the samples' neighbourhoods."""
         return self._neighbours(name, 1)
 
     def _neighbours(self, name: str, which: int) -> Distance:
@@ -104,7 +105,7 @@ class Distances:
         return Distance(figure, len(fake), reference, {"neighbours": NEIGHBOURS, "compared_with": len(real)})
 
     def _both(self) -> tuple[Rows, Rows, Reference]:
-        """Features of the samples and of the reference, float64 (n, D) and (m, D)."""
+        """Return features of the samples and of the reference, float64 (n, D) and (m, D)."""
         if self._features is None:
             extractor = self.extractor
             chosen = choose(self.packed, self.part, MOST)

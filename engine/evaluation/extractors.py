@@ -1,6 +1,6 @@
-"""What turns pictures into features: torch-fidelity's Inception, or a user's ONNX file. Pictures in, features out.
+"""Networks that turn pictures into features: torch-fidelity's Inception, or a user's ONNX file.
 
-Knows nothing of runs or of which distance is taken afterwards. Weights are read without unpickling anything but
+Knows nothing of runs or of the distance taken afterwards. Weights are read without unpickling anything but
 tensors.
 """
 
@@ -56,7 +56,7 @@ class Inception:
             raise UserError(f"torch-fidelity cannot be imported ({error})", METRICS_EXTRA) from None
         state = _read(weights) if weights is not None else _fetch(URL_INCEPTION_V3)
         self.identity = _identity(state)
-        # The network reads its weights itself, by unpickling; what it is handed here is our own copy of the tensors.
+        # The network reads its weights itself, by unpickling; it is given our own copy of the tensors here.
         copy = io.BytesIO()
         torch.save(state, copy)
         copy.seek(0)
@@ -86,7 +86,7 @@ class Inception:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """A file of tensors by name. Anything else in it is refused, unexecuted."""
+    """Read a file of tensors by name. Refuse anything else in it, unexecuted."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -141,7 +141,7 @@ class OnnxExtractor:
     batch = 64
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        """Raises UserError where the file is not ONNX or does not take pictures."""
+        """Open the file. Raises UserError if the file is not ONNX or does not take pictures."""
         try:
             import onnxruntime
         except ImportError as error:
@@ -157,7 +157,7 @@ class OnnxExtractor:
         self.identity = _onnx_identity(path, content)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        options.log_severity_level = 4  # what is wrong is said once, by us
+        options.log_severity_level = 4  # the fault is reported once, by us
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
@@ -177,7 +177,8 @@ class OnnxExtractor:
     def features(
         self, pictures: NDArray[np.uint8], on_batch: OnBatch = lambda done, total: None
     ) -> NDArray[np.float32]:
-        """Raises UserError where the network wants pictures of another shape or answers with anything but (N, D)."""
+        """Extract features. Raises UserError if the network wants pictures of another shape or answers with anything
+        but (N, D)."""
         for wanted, given, what in zip(
             self._shape[1:], pictures.shape[1:], ("channels", "high", "wide"), strict=True
         ):
@@ -226,9 +227,9 @@ _LOCATION = re.compile(rb"\x0a\x08location\x12([\x80-\xff]{0,4}[\x00-\x7f])")
 
 
 def _onnx_identity(path: Path, content: bytes) -> str:
-    """SHA-256 over the file and those that keep weights for it, as torch.onnx.export leaves them beside it.
+    """Return the SHA-256 over the file and its weight files, as torch.onnx.export leaves them beside it.
 
-    Raises UserError where such a file is anywhere but beside it, or is no file: its bytes would be read as weights.
+    Raises UserError if such a file is anywhere but beside it, or is no file: its bytes would be read as weights.
     """
     digest = hashlib.sha256(content)
     for name in _beside(content):
@@ -247,7 +248,7 @@ def _onnx_identity(path: Path, content: bytes) -> str:
 
 
 def _beside(content: bytes) -> list[str]:
-    """The files that an ONNX file says its weights are in."""
+    """Return the files that an ONNX file names as holding its weights."""
     names = set()
     for found in _LOCATION.finditer(content):
         length = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(found[1]))
@@ -258,7 +259,7 @@ def _beside(content: bytes) -> list[str]:
 def open_extractor(
     file: str | None, inception_weights: str | None, device: torch.device, threads: int = 0
 ) -> Extractor:
-    """The user's file where one is given, else Inception. Raises UserError."""
+    """Open the user's file if one is given, else Inception. Raises UserError."""
     if file is not None:
         return OnnxExtractor(Path(file), threads)
     return Inception(Path(inception_weights) if inception_weights else None, device)
@@ -266,6 +267,6 @@ def open_extractor(
 
 def _first_line(error: BaseException) -> str:
     lines = [line.strip().rstrip(":") for line in str(error).splitlines() if line.strip()]
-    # A KeyError's words are a key: an opcode's number, where a file is no pickle.
+    # A KeyError's words are a key: an opcode's number, if a file is no pickle.
     said = bool(lines) and not isinstance(error, KeyError)
     return (lines[0] if said else type(error).__name__)[:160]

@@ -22,7 +22,8 @@ Parts = Callable[[int], Iterator[int]]
 
 
 def check_features(a: Features, b: Features | None = None) -> None:
-    """Raises UserError for fewer than 2 rows, anything but (N, D), infinite values, or widths that differ."""
+    """Check features. Raises UserError for fewer than 2 rows, anything but (N, D), infinite values, or widths that
+    differ."""
     for features in (a,) if b is None else (a, b):
         if features.ndim != 2 or features.shape[1] < 1:
             raise UserError(f"features have the shape {features.shape}", "they are (N, D)")
@@ -48,7 +49,7 @@ class FeatureStatistics:
 
     @classmethod
     def of(cls, features: Features) -> "FeatureStatistics":
-        """Raises UserError for fewer than 2 rows."""
+        """Compute the statistics of features. Raises UserError for fewer than 2 rows."""
         check_features(features)
         exact = np.asarray(features, np.float64)
         mean, n = exact.mean(axis=0), len(exact)
@@ -57,17 +58,17 @@ class FeatureStatistics:
 
     @cached_property
     def root(self) -> NDArray[np.float64]:
-        """The covariance's symmetric square root (D, D); kept, for one reference is compared with many sets."""
+        """Return the covariance's symmetric square root (D, D); kept, for one reference is compared with many sets."""
         values, vectors = np.linalg.eigh(self.covariance)
         found: NDArray[np.float64] = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
         return found
 
 
 def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
-    """‖μ_a − μ_b‖² + tr(Σ_a + Σ_b − 2 (Σ_a Σ_b)^½) (Heusel et al. 2017), never below 0.
+    """Return ‖μ_a − μ_b‖² + tr(Σ_a + Σ_b − 2 (Σ_a Σ_b)^½) (Heusel et al. 2017), never below 0.
 
     The trace of the root is taken from the eigenvalues of the symmetric Σ_a^½ Σ_b Σ_a^½, which are those of
-    Σ_a Σ_b: real and stable also where there are fewer rows than features. With Σ_b = RᵀR of few rows they are
+    Σ_a Σ_b: real and stable even if there are fewer rows than features. With Σ_b = RᵀR of few rows they are
     those of the small (R Σ_a^½)(R Σ_a^½)ᵀ too.
     """
     if a.mean.shape != b.mean.shape:
@@ -103,7 +104,7 @@ def kid(
     seed: int = 0,
     on_part: OnPart = lambda done, total: None,
 ) -> Interval:
-    """The mean kernel distance over random subsets of both sets, and the interval of the subsets' mean.
+    """Return the mean kernel distance over random subsets of both sets, and the interval of the subsets' mean.
 
     `subset_size` is at most the smaller set's; `on_part` is called before each subset and may raise to stop.
     Raises UserError for fewer than 2 rows or widths that differ.
@@ -128,11 +129,11 @@ def precision_recall(
     chunk: int = 1000,
     on_part: OnPart = lambda done, total: None,
 ) -> tuple[float, float]:
-    """Improved precision and recall (Kynkäänniemi et al. 2019): the share of fakes within the real pictures' balls,
-    and of real ones within the fakes'. A ball reaches to its k-th nearest neighbour.
+    """Return improved precision and recall (Kynkäänniemi et al. 2019): the share of fakes within the real pictures'
+    balls, and of real ones within the fakes'. A ball reaches to its k-th nearest neighbour.
 
     `on_part` is called before each `chunk` of rows and may raise to stop.
-    Raises UserError where a set has k rows or fewer.
+    Raises UserError if a set has k rows or fewer.
     """
     check_features(real, fake)
     if min(len(real), len(fake)) <= k:

@@ -30,10 +30,10 @@ GOES_ON = "run it again; it continues with the finished measures and the samples
 
 
 def run_evaluation(work: Work) -> Result:
-    """Score what the spec asks for. args: checkpoint (RUN@WHICH, or an exported folder), n, measures, sampler, steps,
-    spacing, seed, weights, guidance, guide, guide_weights, guidance_interval, extractor, inception_weights, reference,
-    batch. A measure that cannot be taken is named in
-    the result, which is then a failure; the others are stored. Raises UserError where none can be had."""
+    """Do an evaluation job's scoring. args: checkpoint (RUN@WHICH, or an exported folder), n, measures, sampler,
+    steps, spacing, seed, weights, guidance, guide, guide_weights, guidance_interval, extractor, inception_weights,
+    reference, batch. A measure that cannot be taken is named in the result, which is then a failure; the others are
+    stored. Raises UserError if none can be taken."""
     args = work.spec.args
     trained = find_trained(work.home, args["checkpoint"])
     if trained.passed_over:
@@ -138,7 +138,7 @@ def _identity(trained: Trained, loaded: Loaded, pictures: str, wanted: Wanted) -
 
 
 class _Clock:
-    """What is left of one measure, from what was done of it."""
+    """The time left of one measure, from the progress so far."""
 
     def __init__(self) -> None:
         self._measure, self._since = "", 0.0

@@ -1,7 +1,7 @@
-"""What an evaluation that was stopped or killed had already: its finished measures and the samples drawn so far.
+"""The partial results of a stopped or killed evaluation: its finished measures and the samples drawn so far.
 
-evaluations/.kept-<digest>/ where the scores will be, named by everything that decides the figures, so that only the
-same wish finds it. Its loss costs time alone: what cannot be written is not kept, what cannot be read is made again.
+evaluations/.kept-<digest>/ beside the future scores, named by everything that decides the figures, so that only the
+same request finds it. Its loss costs time alone: unwritable parts are not kept, unreadable ones are made again.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from engine.runs.evaluations import KEPT, Score, score_from_wire, score_to_wire
 
 class KeptEvaluation:
     """scores: by measure · pairs: uint8 (H, W, 3), the picture of memorisation · samples: uint8 (n, size, size, 3),
-    the first n that are to be drawn · seconds: what drawing them took."""
+    the first n to be drawn · seconds: the time of drawing them."""
 
     def __init__(self, size: int, folder: Path | None = None, lock: FileLock | None = None) -> None:
         """size: pixels of a sample's edge. Without a folder nothing is kept."""
@@ -38,7 +38,8 @@ class KeptEvaluation:
 
     @classmethod
     def open(cls, evaluations: Path, identity: Mapping[str, Any], size: int) -> "KeptEvaluation":
-        """What there is of this wish; where another process is at it at this moment, nothing."""
+        """Open the partial results of this request; if another process uses them at this moment, return an empty
+        one."""
         text = json.dumps(identity, sort_keys=True, default=str)
         folder = evaluations / f"{KEPT}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         with contextlib.suppress(OSError, DdpmError):
@@ -49,7 +50,7 @@ class KeptEvaluation:
         return cls(size)
 
     def add_score(self, measure: str, score: Score, pairs: NDArray[np.uint8] | None) -> None:
-        """A measure is done; `pairs` is what there is of them by now."""
+        """Keep a finished measure's score; `pairs`: the pairs so far."""
         self.scores[measure] = score
         if self._folder is None:
             return
@@ -60,7 +61,7 @@ class KeptEvaluation:
             write_json(self._folder / "scores.json", wire, durable=False)
 
     def add_samples(self, pictures: NDArray[np.uint8], seconds: float) -> None:
-        """The next ones, uint8 (n, size, size, 3), and what they took. They are the caller's to hold."""
+        """Keep the next samples, uint8 (n, size, size, 3), and their seconds. The caller holds them in memory."""
         self.seconds += seconds
         if self._folder is None:
             return
@@ -70,13 +71,13 @@ class KeptEvaluation:
             write_json(self._folder / "seconds.json", self.seconds, durable=False)
 
     def clear(self) -> None:
-        """All of it is stored where it belongs."""
+        """Delete everything, as all of it is stored in its final place."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
         self.close()
 
     def close(self) -> None:
-        """Let others go on with what there is; where that is nothing, nothing is left."""
+        """Let other processes use the partial results; delete them if they are empty."""
         if self._folder is not None and not self.scores and not self.seconds:
             shutil.rmtree(self._folder, ignore_errors=True)
         if self._lock is not None:
@@ -96,7 +97,9 @@ class KeptEvaluation:
 
 
 def _whole(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The pictures of `shape` that a file holds. What a kill left of one more is cut off: others are put behind."""
+    """Return the pictures of `shape` that a file holds.
+
+    The rest of one cut short by a kill is cut off, as others are appended."""
     each = int(np.prod(shape))
     count = path.stat().st_size // each
     os.truncate(path, count * each)

@@ -1,5 +1,5 @@
-"""What measures share while one network is scored: its samples are drawn, and its features extracted, once, when the
-first of them asks. Knows no run folder and no queue.
+"""The work that measures share while one network is scored: its samples are drawn, and its features extracted, once,
+when the first of them asks. Knows no run folder and no queue.
 """
 
 import time
@@ -32,7 +32,7 @@ NOISE_SEED = 0
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be scored. `measures` are checked names; `settings` says how samples are drawn, and which weights."""
+    """A request for scores. `measures` are checked names; `settings` says how samples are drawn, and which weights."""
 
     measures: tuple[str, ...]
     n: int
@@ -47,11 +47,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Figure:
-    """What a measure found.
+    """A measure's result.
 
-    interval: the figure with its 95 % · n: pictures or samples looked at · detail: by band, by level, … · extractor: of
-    the features, as a score names it · name: of the score, where it is not the measure's · pairs: uint8 (H, W, 3), a
-    picture to keep.
+    interval: the figure with its 95 % · n: pictures or samples looked at · detail: by band, by level, … · extractor:
+    of the features, as a score names it · name: of the score, if it is not the measure's · pairs: uint8 (H, W,
+    3), a picture to keep.
     """
 
     interval: Interval
@@ -74,7 +74,7 @@ class Measuring:
     def __init__(
         self, loaded: Loaded, packed: Packed, wanted: Wanted, report: Report, kept: KeptEvaluation
     ) -> None:
-        """Raises UserError for fewer than 2 pictures."""
+        """Prepare. Raises UserError for fewer than 2 pictures."""
         if wanted.n < 2:
             raise UserError(f"-n {wanted.n}: scoring needs at least 2 pictures")
         self.loaded, self.packed, self.wanted, self.report = loaded, packed, wanted, report
@@ -94,12 +94,12 @@ class Measuring:
         self._clock = time.monotonic()
 
     def saw(self, output: Tensor) -> None:
-        """Look at what the network gave: whether it is finite is asked at the end."""
+        """Look at the network's output: whether it is finite is asked at the end."""
         self._finite &= torch.isfinite(output).all()
 
     @property
     def finite(self) -> bool:
-        """Whether the network gave nothing but finite numbers since `start`."""
+        """Return whether the network gave nothing but finite numbers since `start`."""
         return bool(self._finite)
 
     @property
@@ -112,7 +112,7 @@ class Measuring:
         return choose(self.packed, "held_out", most)
 
     def drawn(self) -> NDArray[np.uint8]:
-        """The samples, uint8 (n, H, W, 3): arrays as the sampler left them, never a file read back."""
+        """Return the samples, uint8 (n, H, W, 3): arrays as the sampler left them, never a file read back."""
         if self._samples is None:
             before, settings, n = time.monotonic(), self.wanted.settings, self.wanted.n
             batches = [self._kept.samples]
@@ -131,7 +131,7 @@ class Measuring:
         return self._samples
 
     def extractor(self) -> Extractor:
-        """The network whose features are compared. Raises UserError where it cannot be had."""
+        """Return the network whose features are compared. Raises UserError if it cannot be had."""
         if self._extractor is None:
             self.report("opening the feature extractor", 0, 0, "pictures")
             self._extractor = open_extractor(
@@ -152,11 +152,11 @@ class Measuring:
         return self._distances
 
     def batches(self, chosen: ReferencePictures) -> int:
-        """How many times the network is called to see each of the pictures once."""
+        """Return how many times the network is called to see each of the pictures once."""
         return -(-chosen.reference.n // self.batch)
 
     def ticking(self, name: str, calls: int) -> Callable[[Tensor, Tensor], Tensor]:
-        """The denoiser, which reports after each of so many calls: a long measure can be watched and stopped."""
+        """Return the denoiser, which reports after each of so many calls: a long measure can be watched and stopped."""
         read = self.reading(name, calls, "parts")
 
         def denoise(x_t: Tensor, t: Tensor) -> Tensor:
@@ -170,7 +170,7 @@ class Measuring:
         return denoise
 
     def reading(self, name: str, total: int, unit: str = "pictures") -> Callable[[int], None]:
-        """What is to be called with how many more are done; reports each time."""
+        """Return a function to call with how many more are done; it reports each time."""
         done = 0
 
         def read(count: int) -> None:
@@ -182,7 +182,7 @@ class Measuring:
 
 
 def of_features(of: Measuring, measure: str, take: Callable[[Distances, str], Distance]) -> Figure:
-    """A distance of features: Inception's figures have the plain name, those of a file are called after it."""
+    """Return a distance of features: Inception's figures have the plain name, those of a file are called after it."""
     used = of.extractor()
     name = measure if of.wanted.extractor is None else f"{measure}[{used.name}]"
     found = take(of.distances(), name)

@@ -17,11 +17,11 @@ from engine.evaluation.pictures import Pictures, check_pictures, check_same_size
 
 @dataclass(frozen=True, eq=False)
 class Memorisation:
-    """How near samples are to what was learned from.
+    """How near samples are to the training pictures.
 
-    ratio: median distance of samples to their nearest training picture, over that of held-out pictures; about 1
-    or above where nothing was copied, towards 0 where much was.
-    share_closer: share of samples nearer than 99 % of held-out pictures are; about 0.01 where nothing was copied.
+    ratio: median distance of samples to their nearest training picture, over that of held-out pictures; about 1 or
+    above if nothing was copied, towards 0 if much was. share_closer: share of samples nearer than 99 % of held-out
+    pictures are; about 0.01 if nothing was copied.
     """
 
     sample_nearest: NDArray[np.float32]
@@ -37,7 +37,8 @@ class Memorisation:
 def nearest(
     queries: Pictures, references: Pictures, *, mirrored: bool = True, chunk: int = 8192
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The nearest of `references` (M, 3, H, W) for each of `queries` (N, 3, H, W): pixel RMS in [0, 1], and which.
+    """Return the nearest of `references` (M, 3, H, W) for each of `queries` (N, 3, H, W): pixel RMS in [0, 1], and
+    which.
 
     The references are read `chunk` at a time, so a memory-mapped set may be far larger than memory.
     Raises UserError for empty sets or sizes that differ.
@@ -65,12 +66,12 @@ def nearest(
 
 
 def _flat(pictures: Pictures) -> Tensor:
-    # Centred, so that little is lost where the squares are subtracted.
+    # Centred, so that little precision is lost when the squares are subtracted.
     return torch.from_numpy(np.ascontiguousarray(pictures)).flatten(1).float() / 255 - 0.5
 
 
 def memorisation(samples: Pictures, train: Pictures, held_out: Pictures, *, seed: int = 0) -> Memorisation:
-    """Compare samples (N, 3, H, W) with what was learned from. Raises UserError as `nearest`, or for fewer than 2."""
+    """Compare samples (N, 3, H, W) with the training pictures. Raises UserError as `nearest`, or for fewer than 2."""
     check_pictures(samples, "the samples")
     check_pictures(held_out, "the held-out set")
     mine, index = nearest(samples, train)
@@ -86,7 +87,7 @@ def memorisation(samples: Pictures, train: Pictures, held_out: Pictures, *, seed
 
 
 def closest_pairs(found: Memorisation, samples: Pictures, train: Pictures, pairs: int = 8) -> Pictures:
-    """The samples nearest to a training picture above those pictures: uint8 (3, 2H + 2, pairs × (W + 2) − 2)."""
+    """Return the samples nearest to a training picture above those pictures: uint8 (3, 2H + 2, pairs × (W + 2) − 2)."""
     chosen = np.argsort(found.sample_nearest, kind="stable")[:pairs]
     _, height, width = samples.shape[1:]
     sheet = np.full((3, 2 * height + 2, len(chosen) * (width + 2) - 2), 255, np.uint8)

@@ -1,4 +1,4 @@
-"""What every measure asks of the pictures it is handed, in one place. Must not know of files or runs."""
+"""The checks of every measure's pictures, in one place. Must not know of files or runs."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ Pictures = NDArray[np.uint8]
 
 
 def check_pictures(pictures: Pictures, what: str = "the set", at_least: int = 2) -> None:
-    """Raises UserError for anything but uint8 (N, 3, H, W), or for too few."""
+    """Check pictures. Raises UserError for anything but uint8 (N, 3, H, W), or for too few."""
     if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[1] != 3:
         raise UserError(
             f"{what} is {pictures.dtype} {tuple(pictures.shape)}", "pictures to score are uint8 (N, 3, H, W)"
@@ -23,7 +23,7 @@ def check_pictures(pictures: Pictures, what: str = "the set", at_least: int = 2)
 
 
 def check_same_size(a: Pictures, b: Pictures) -> None:
-    """Raises UserError where the pictures of one set are of another size than those of the other."""
+    """Check that two sets have pictures of one size. Raises UserError if not."""
     if a.shape[1:] != b.shape[1:]:
         sizes = " and ".join(f"{p.shape[3]}×{p.shape[2]}" for p in (a, b))
         raise UserError(

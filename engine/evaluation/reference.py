@@ -27,7 +27,7 @@ MOST = 50_000
 
 @dataclass(frozen=True)
 class ReferencePictures:
-    """Reference pictures, uint8 (n, 3, H, W), and what to call them."""
+    """Reference pictures, uint8 (n, 3, H, W), and their name."""
 
     pictures: NDArray[np.uint8]
     reference: Reference
@@ -58,10 +58,11 @@ def reference_features(
     extractor: Extractor,
     on_batch: OnBatch = lambda done, total: None,
 ) -> NDArray[np.float32]:
-    """float32 (n, D), in the order of `chosen`: from the packed folder where they were kept, else extracted and kept.
+    """Return float32 (n, D), in the order of `chosen`: those kept in the packed folder, else newly extracted and
+    kept.
 
-    A kept file that is damaged, or of other weights or pictures, is replaced. Where the folder cannot be written
-    to, the features are extracted each time.
+    A kept file that is damaged, or of other weights or pictures, is replaced. If the folder cannot be written to,
+    the features are extracted each time.
     """
     terms = {"extractor": extractor.identity, "pictures": chosen.reference.fingerprint}
     name = hashlib.sha256(json.dumps(terms, sort_keys=True).encode()).hexdigest()[:12]
@@ -75,7 +76,7 @@ def reference_features(
 
 
 def cached(path: Path, name: str, terms: dict[str, str]) -> NDArray[np.float32] | None:
-    """The array `name` of a kept file made on the same terms; None where there is none that can be used."""
+    """Return the array `name` of a kept file made on the same terms; None if there is none that can be used."""
     try:
         content = path.read_bytes()
         header = loads_json(content[8 : 8 + int.from_bytes(content[:8], "little")])

@@ -1,6 +1,6 @@
 """Scoring a loaded network: each measure is taken, and each figure gets its terms.
 
-Usable without a job. Knows no run folder and no queue; what is stored where is the caller's business.
+Usable without a job. Knows no run folder and no queue; storing the scores is the caller's business.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from engine.sampling.load import Loaded
 
 @dataclass
 class Scored:
-    """Scores by name, and uint8 (H, W, 3) of the closest pairs where memorisation was asked for. missed: why a measure
+    """Scores by name, and uint8 (H, W, 3) of the closest pairs if memorisation was asked for. missed: why a measure
     could not be taken, by its name."""
 
     scores: dict[str, Score] = field(default_factory=dict)
@@ -42,11 +42,11 @@ def score(
     kept: KeptEvaluation | None = None,
     missed: Callable[[str, DdpmError], None] = lambda measure, error: None,
 ) -> Scored:
-    """Take the measures; `scored` hears of each figure as it is had; what is in `kept` is not made again, and what is
-    made goes into it. One that cannot be had keeps none of the others from being taken; `missed` hears of it: fewer
-    than two pictures, weights or an extractor that do not fit, no memory for it, numbers that are not finite.
+    """Take the measures; `scored` is called with each figure as it comes. Figures in `kept` are not made again, and
+    new ones go into it. One that cannot be had does not stop the others; `missed` is called with it: fewer than two
+    pictures, weights or an extractor that do not fit, no memory for it, numbers that are not finite.
 
-    Raises UserError for fewer than 2 samples, and what kept the first measure from being taken where none could be.
+    Raises UserError for fewer than 2 samples, and with the first measure's reason if none could be taken.
     """
     return _Scoring(loaded, packed, wanted, report, scored, kept or KeptEvaluation(packed.size), missed).run()
 
@@ -69,7 +69,7 @@ class _Scoring:
         self.found = Scored(pairs=kept.pairs)
 
     def run(self) -> Scored:
-        # What may be missing is found out before an hour is spent on the rest.
+        # Missing parts are found before an hour is spent on the rest.
         featured = [measure for measure in self.wanted.measures if measure in FEATURE_MEASURES]
         if featured and (error := self._kept_from(self.measuring.extractor)):
             for measure in featured:
@@ -95,7 +95,7 @@ class _Scoring:
 
     @staticmethod
     def _kept_from(work: Callable[[], object]) -> DdpmError | None:
-        """Why `work` could not be done; None where it is done. A stop and a full disk end all of it."""
+        """Do `work`; return why it could not be done, None if it was done. A stop and a full disk end all of it."""
         try:
             work()
         except (Stopped, DiskFullError):

@@ -1,6 +1,6 @@
 """Sliced Wasserstein distance of pixel patches on a Laplacian pyramid (Karras et al. 2018, section 5).
 
-Needs no network and no weights. Small where two sets have the same statistics at each scale of detail; it says
+Needs no network and no weights. Small if two sets have the same statistics at each scale of detail; it says
 nothing of whether a face is whole.
 """
 
@@ -41,12 +41,13 @@ def sliced_wasserstein(
     seed: int = 0,
     on_part: Callable[[int, int], None] = lambda done, total: None,
 ) -> SlicedWasserstein:
-    """Distance between the patches of two sets, uint8 (N, 3, H, W) and (M, 3, H, W), times 1000 as in the paper.
+    """Return the distance between the patches of two sets, uint8 (N, 3, H, W) and (M, 3, H, W), times 1000 as in the
+    paper.
 
-    From each picture's every level `patches` patches of 7×7 pixels are taken, each colour normalised over its set
-    to mean 0 and deviation 1, and compared along `projections` random directions. Sets of different sizes are
-    compared by their quantiles. The interval is a jackknife over ten parts of the first set (fewer where it is
-    small). Deterministic in `seed`. `on_part` hears how many parts of the work are done; it may raise to stop.
+    From each picture's every level `patches` patches of 7×7 pixels are taken, each colour normalised over its set to
+    mean 0 and deviation 1, and compared along `projections` random directions. Sets of different sizes are compared
+    by their quantiles. The interval is a jackknife over ten parts of the first set (fewer if it is small).
+    Deterministic in `seed`. `on_part` is called with how many parts of the work are done; it may raise to stop.
     Raises UserError for fewer than 2 pictures, or sizes that differ.
     """
     check_pictures(a, "the first set")
@@ -91,7 +92,7 @@ def _sides(shape: tuple[int, ...]) -> list[int]:
 
 
 def _pyramid(pictures: Pictures) -> list[Tensor]:
-    """Laplacian levels (N, 3, H/2^i, W/2^i) float32, finest first; the last is what is left of the picture."""
+    """Return Laplacian levels (N, 3, H/2^i, W/2^i) float32, finest first; the last is the rest of the picture."""
     levels = []
     current = torch.from_numpy(np.ascontiguousarray(pictures)).float() / 127.5 - 1
     for _ in range(len(_sides(pictures.shape[2:])) - 1):
@@ -103,7 +104,7 @@ def _pyramid(pictures: Pictures) -> list[Tensor]:
 
 
 def _blur(x: Tensor) -> Tensor:
-    """The binomial filter of five, in each colour."""
+    """Apply the binomial filter of five, in each colour."""
     row = torch.tensor([1.0, 4, 6, 4, 1]) / 16
     kernel = torch.outer(row, row).expand(3, 1, 5, 5)
     return functional.conv2d(functional.pad(x, (2, 2, 2, 2), mode="reflect"), kernel, groups=3)
@@ -141,7 +142,7 @@ def _distance(a: Projected, b: Projected) -> float:
 def _leave_out(
     a: Projected, b: Projected, pictures: int, patches: int, ticked: Callable[[], None]
 ) -> NDArray[np.float64]:
-    """The distance without one part of the first set's pictures, for each part; b is sorted."""
+    """Return the distance without one part of the first set's pictures, for each part; b is sorted."""
     groups = min(GROUPS, pictures)
     group = np.arange(pictures).repeat(patches) * groups // pictures
     few = slice(0, 64)  # directions: the spread over parts needs fewer than the figure itself

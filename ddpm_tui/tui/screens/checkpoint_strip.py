@@ -123,7 +123,7 @@ class CheckpointStrip(Vertical):
         try:
             faces = await asyncio.to_thread(load_faces, Path(previews[-1][2]), size)
         except DdpmError:
-            return  # the list beside it names what is damaged
+            return  # the list beside it names damaged checkpoints
         self._film.face = (faces[0].shape[1], faces[0].shape[0])
         at = next((n for n, (step, _, _) in enumerate(previews) if step == self._step), len(previews) - 1)
         self._film.show(await asyncio.to_thread(frames), at)

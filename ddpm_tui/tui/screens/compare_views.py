@@ -1,4 +1,4 @@
-"""The ways to look at what is compared: curves, faces of the same seeds, samples. Imported after the first paint."""
+"""The views of the comparison: curves, faces of the same seeds, samples. Imported after the first paint."""
 
 import asyncio
 from collections.abc import Sequence

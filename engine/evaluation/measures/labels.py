@@ -1,5 +1,5 @@
-"""Whether what is asked for is drawn: a classifier's balanced accuracy on samples of each label, beside the same on
-held-out pictures, and how much else changes with one attribute."""
+"""Agreement of samples with the requested labels: a classifier's balanced accuracy on samples of each label, beside
+the same on held-out pictures, and how much else changes with one attribute."""
 
 from dataclasses import replace
 
@@ -24,10 +24,10 @@ held-out picture's other labels)."""
 
 
 def take(of: Measuring) -> Figure:
-    """The mean over labels of the balanced accuracy on samples that were asked for. detail: of each label its name, its
-    `ceiling` on held-out pictures, `asked`, and `leak`: how often the classifier's other answers differ between present
-    and absent at the same seed and the same other labels, with `real`, the same between held-out pictures, each with 95
-    %.
+    """Return the mean over labels of the balanced accuracy on samples that were asked for. detail: of each label its
+    name, its `ceiling` on held-out pictures, `asked`, and `leak`: how often the classifier's other answers differ
+    between present and absent at the same seed and the same other labels, with `real`, the same between held-out
+    pictures, each with 95 %.
 
     With labels in the settings those alone are looked at. Raises UserError for a run without labels.
     """
@@ -85,7 +85,7 @@ def take(of: Measuring) -> Figure:
 
 
 class _Asked:
-    """Draws what a label is to be, present and absent, from the same noise."""
+    """Draws samples asked to have a label, and to lack it, from the same noise."""
 
     def __init__(self, of: Measuring, labels: Labels, total: int) -> None:
         self.of, self.labels = of, labels
@@ -144,7 +144,7 @@ Spread = tuple[float, NDArray[np.float64]]
 
 
 def _balanced(right: NDArray[np.bool_], right_without: NDArray[np.bool_]) -> Spread | None:
-    """The mean of both shares; None where one of them has no picture."""
+    """Return the mean of both shares; None if one of them has no picture."""
     if not len(right) or not len(right_without):
         return None
     rng = np.random.default_rng(NOISE_SEED)
@@ -158,7 +158,7 @@ def _share(values: NDArray[np.float64]) -> Spread:
 
 
 def _between(answers: NDArray[np.bool_], sign: NDArray[np.int8]) -> Spread | None:
-    """How often other answers differ between held-out pictures with and without a label, paired at random."""
+    """Return how often other answers differ between held-out pictures with and without a label, paired at random."""
     have, lack = answers[sign > 0], answers[sign < 0]
     if not len(have) or not len(lack):
         return None
@@ -174,7 +174,7 @@ def _mean(spreads: list[Spread | None]) -> Spread:
 
 
 def _plain(row: dict[str, str | Spread | None]) -> dict[str, object]:
-    """Each figure as [value, low, high], None where it could not be had."""
+    """Return each figure as [value, low, high], None if it could not be had."""
     found: dict[str, object] = {}
     for key, value in row.items():
         if isinstance(value, tuple):
