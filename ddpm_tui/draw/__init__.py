@@ -1,4 +1,4 @@
 """Drawing in a terminal: half-block pictures, braille curves, as rich Segments. Knows no Textual, no runs.
 
-Import what you need from the modules; this package itself imports nothing, so naming it costs nothing.
+Import from the modules; this package itself imports nothing, so importing it is cheap.
 """

@@ -1,6 +1,6 @@
 """The Textual app: modes, themes, keys, messages, and the one Snapshot that every screen shows.
 
-Only what all screens share is here. Screens are imported when they are first shown, so that the first paint
+Only code that all screens share is here. Screens are imported when they are first shown, so that the first paint
 needs neither NumPy nor pydantic; torch is never imported.
 """
 
@@ -227,7 +227,7 @@ class DdpmApp(Undoing, TerminalApp):
     async def run_action(self, action: Any, default_namespace: Any = None, namespaces: Any = None) -> bool:
         """Run an action as Textual does, and report its failure in one line.
 
-        An action that needs data its screen is still reading waits for it, and so do the keys behind it."""
+        An action that needs data its screen is still reading waits for it; later keys wait too."""
         from ddpm_tui.tui.screens.base import BaseScreen
 
         self.budget.forgive(time.monotonic())

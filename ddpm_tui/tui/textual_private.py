@@ -1,7 +1,7 @@
 """Every use of a name that Textual keeps to itself, and why it is needed. No other module may touch one.
 
-When Textual changes, this is the file to look at: tests/ddpm_tui/tui/test_textual_private.py says which name is gone,
-tests/ddpm_tui/test_keys_in_order.py what it broke.
+When Textual changes, this is the file to look at: tests/ddpm_tui/tui/test_textual_private.py says which name is
+gone, tests/ddpm_tui/test_keys_in_order.py which behaviour is broken.
 """
 
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ class OpenApp(App[None]):
             super()._handle_exception(error)
 
     def write_raw(self, text: str) -> None:
-        """Send it to the terminal as it is, behind what was drawn so far; nowhere if there is none."""
+        """Send it to the terminal as it is, after all earlier output; drop it if there is no terminal."""
         if self._driver is not None and self._running and not self.is_headless:
             self._driver.write(text)
 

@@ -1,8 +1,9 @@
-"""Where an epoch's time goes: a real run of a profile on the built-in faces, every part of the loop timed by itself.
+"""The parts of an epoch's time: a real run of a profile on the built-in faces, every part of the loop timed by
+itself.
 
-What happens at every step is given per step. What happens once an epoch, once a chunk or every few minutes is timed
-once, and its share is worked out for an epoch of CelebA's 162,770 training pictures. Nothing is cut out of the loop;
-each part's time is its own, without that of parts it calls.
+Work of every step is given per step. Work once an epoch, once a chunk or every few minutes is timed once, and its
+share is worked out for an epoch of CelebA's 162,770 training pictures. Nothing is cut out of the loop; each part's
+time is its own, without that of parts it calls.
 """
 
 import io
@@ -43,7 +44,7 @@ class Ledger:
         self._inside: list[float] = []
 
     def watch(self, owner: object, method: str, part: str) -> None:
-        """From now on count what `owner.method` takes as `part`."""
+        """Count the time of `owner.method` as `part` from now on."""
         inner = getattr(owner, method)
 
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -71,7 +72,7 @@ class Ledger:
 def measure_epoch(
     work: Work, scratch: Path, name: str, profile: Profile, device: str, options: Options
 ) -> dict[str, Any]:
-    """Train one epoch of `profile` on built-in faces below `scratch` and say where the time went."""
+    """Train one epoch of `profile` on built-in faces below `scratch` and return the time of each part."""
     run_profile = _on_faces(profile, steps=8 if options.quick else 40, scores=not options.quick)
     home = Home(scratch / "epoch").create()
     create_run(home, "bench", run_profile)
@@ -169,7 +170,7 @@ def shares(
 
 
 def _on_faces(profile: Profile, steps: int, scores: bool) -> Profile:
-    """The profile on enough built-in faces for `steps` steps; one in ten or so is held out."""
+    """Return the profile on enough built-in faces for `steps` steps; about one in ten is held out."""
     data = profile.to_dict()
     needed = (steps + WARM_UP_STEPS) * profile.training.batch_size
     data["data"] |= {"dataset": "faces", "limit": int(needed / 0.85) + 64}

@@ -1,7 +1,7 @@
 """`python -m engine.bench.first_step DEVICE STARTED`: a worker's way to its first optimizer step, timed.
 
 STARTED is the starter's monotonic clock, a profile comes as JSON on standard input; seconds of each part go out
-as JSON. Imports stand where they are timed.
+as JSON. Imports stand in the code that times them.
 """
 
 import json
@@ -12,7 +12,7 @@ from engine.device.allocator import keep_memory
 
 
 def main(device: str, started: float) -> dict[str, float]:
-    """Seconds of every part, in order, and of all."""
+    """Return the seconds of every part, in order, and of all."""
     found: dict[str, float] = {}
     last = started
 

@@ -1,4 +1,4 @@
-"""Memory of a profile's step: what is counted, and what a process of its own takes at its peak.
+"""Memory of a profile's step: the counted bytes, and the peak of a process of its own.
 
 `python -m engine.bench.memory DEVICE` is that process: a profile comes in as JSON on standard input. Resident
 memory only ever rises, so each figure needs a process that does nothing else.
@@ -31,7 +31,7 @@ AT_MOST = 1 << 30
 def measure_memory(
     work: Work, facts: precision.DeviceFacts, profiles: dict[str, Profile], options: Options
 ) -> dict[str, Any]:
-    """Counted and measured bytes for every profile; figures for its own micro-batch, and where it was run."""
+    """Return counted and measured bytes for every profile, for its own micro-batch, and the device it ran on."""
     rows = []
     for name, profile in profiles.items():
         work.raise_if_stopping()
@@ -44,7 +44,7 @@ def measure_memory(
 
 
 def counted(name: str, profile: Profile, facts: precision.DeviceFacts) -> dict[str, Any]:
-    """Saved activations by autograd's own hooks, at 1 and 2 pictures, and what the profile's micro-batch makes."""
+    """Count saved activations by autograd's own hooks, at 1 and 2 pictures, and those of the profile's micro-batch."""
     plan = precision.decide(facts, profile)
     model = UNet(unet_config(profile))
     model.activation_checkpointing = plan.activation_checkpointing
@@ -69,7 +69,7 @@ def counted(name: str, profile: Profile, facts: precision.DeviceFacts) -> dict[s
 
 
 def _measured(profile: Profile, facts: precision.DeviceFacts, row: dict[str, Any]) -> dict[str, Any]:
-    """The peak of a real step above the process before it: at the micro-batch where it is small enough."""
+    """Return the peak of a real step above the process before it: at the micro-batch if it is small enough."""
     largest = max(1, int(AT_MOST // row["saved_per_picture"]))
     at = [row["micro_batch"]] if row["micro_batch"] <= largest else [max(1, largest // 2), largest]
     peaks = [_peak_in_a_process(profile, facts.device, micro) for micro in at]
@@ -98,7 +98,8 @@ def _peak_in_a_process(profile: Profile, device: str, micro: int) -> int:
 
 
 def peak_of_a_step(profile: Profile, device: str, micro: int) -> int:
-    """Bytes above the process as it was with torch loaded: state, two micro-batches, clipping, update, average.
+    """Return the bytes above the process as it was with torch loaded: state, two micro-batches, clipping, update,
+    average.
 
     On a CPU peak resident memory; on a GPU the allocator's own peak.
     """

@@ -1,4 +1,4 @@
-"""What a bench is asked to measure and how long it may take. Never imports torch."""
+"""The measurements of a bench and their time limits. Never imports torch."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -30,7 +30,7 @@ TIMED: Final = "celeba32"
 
 
 def timed(names: Iterable[str]) -> str:
-    """The profile that is looked at, of those that are asked for; no names are all that are shipped."""
+    """Return the profile to time, of the named ones; no names stand for all shipped ones."""
     found = tuple(names) or (TIMED,)
     return TIMED if TIMED in found else found[0]
 
@@ -40,7 +40,7 @@ INSTALL_PEERS: Final = "pip install 'ddpm-tui[bench]'"
 
 
 def missing_peers() -> list[str]:
-    """Names of the peers' packages that are not installed."""
+    """Return the names of the peers' packages that are not installed."""
     return [name for module, name in PEERS.items() if find_spec(module) is None]
 
 
@@ -68,17 +68,17 @@ class Options:
 
     @property
     def rounds(self) -> int:
-        """How often each of several things that are compared is timed."""
+        """Return how often each of several compared things is timed."""
         return 3 if self.quick else 7
 
     @property
     def gflop(self) -> float:
-        """Billions of floating-point operations in one timed step: enough pictures to reach it are taken."""
+        """Return the billions of floating-point operations in one timed step: enough pictures to reach it are taken."""
         return 30.0 if self.quick else 120.0
 
 
 def chosen_parts(only: str | None) -> tuple[str, ...]:
-    """The parts meant by `--only a,b`, in the order of PARTS. Raises UsageError for unknown ones."""
+    """Return the parts meant by `--only a,b`, in the order of PARTS. Raises UsageError for unknown ones."""
     names = [name.strip() for name in only.split(",") if name.strip()] if only is not None else list(DEFAULT)
     for name in names:
         if name not in PARTS:

@@ -1,4 +1,4 @@
-"""Packing against what Pillow alone takes: the same JPEGs, the same number of processes, in turns.
+"""Packing against Pillow alone: the same JPEGs, the same number of processes, in turns.
 
 `python -m engine.bench.packing FOLDER FIRST EVERY WAY RECIPE SIZE` is one process that only decodes: every EVERY-th
 file from FIRST, read before the clock starts.
@@ -47,7 +47,7 @@ WAYS: Final = {
 
 
 def measure_packing(work: Work, scratch: Path, size: int, recipe: str, options: Options) -> dict[str, Any]:
-    """Pictures a second: packed at `size`, and by Pillow alone; memory for few pictures and for many."""
+    """Return pictures a second: packed at `size`, and by Pillow alone; memory for few pictures and for many."""
     count, many = (1000, 4000) if options.quick else (COUNT, MANY)
     folder = scratch / "jpegs"
     work.report("packing", text="bench: writing JPEGs")
@@ -109,7 +109,7 @@ def _cpu_seconds() -> float:
 
 @contextmanager
 def _memory(every: float = 0.25) -> Iterator[list[int]]:
-    """The most that this process and its children had to themselves meanwhile, above the start: one figure, bytes."""
+    """Yield a list that gets one figure: the peak of this process's and its children's own bytes, above the start."""
     me, over, peak = psutil.Process(), threading.Event(), [0]
 
     def own() -> int:
@@ -155,7 +155,8 @@ def write_jpegs(folder: Path, count: int) -> float:
 def _decode_all(
     folder: Path, count: int, processes: int, way: str, recipe: str, size: int
 ) -> tuple[float, float]:
-    """Seconds in which `processes` processes do all: pictures over the sum of their speeds; and their CPU seconds."""
+    """Return the seconds in which `processes` processes do all: pictures over the sum of their speeds; and their CPU
+    seconds."""
     children = [
         subprocess.Popen(
             [sys.executable, "-m", "engine.bench.packing", str(folder), str(i), str(processes), way, recipe, str(size)],

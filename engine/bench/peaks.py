@@ -1,4 +1,4 @@
-"""What the device can do at best in each precision: a large matrix product and a large 3×3 convolution."""
+"""The device's highest speed in each precision: a large matrix product and a large 3×3 convolution."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Peak:
 
 
 def peak_cases(device: torch.device, precisions: list[str]) -> list[Peak]:
-    """A matrix product and a convolution for each precision, sized for the device."""
+    """Return a matrix product and a convolution for each precision, sized for the device."""
     gpu = device.type == "cuda"
     side, batch, channels, size = (8192, 64, 256, 64) if gpu else (1024, 8, 128, 32)
     found = []
@@ -62,5 +62,5 @@ def key(peak: Peak) -> str:
 
 
 def best(found: list[dict[str, Any]], precision: str, figure: str = "gflops") -> float:
-    """The highest ceiling of a precision; 0.0 where none was measured."""
+    """Return the highest ceiling of a precision; 0.0 if none was measured."""
     return max((row[figure] for row in found if row["precision"] == precision), default=0.0)

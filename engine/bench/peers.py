@@ -1,9 +1,9 @@
-"""The same plain training step through our network and through the peers', in turns: what a FLOP costs in each.
+"""The same plain training step through our network and through the peers', in turns: the cost of a FLOP in each.
 
 Every network gets its own counted operations, the same pictures, autocast, a fused AdamW and nothing else: no
-average, no clipping. Peers run in both memory layouts, and the faster one stands for them. What is compared is
-GFLOP/s. Wider layers run nearer to the peak, so each peer is held against our network at the width that makes it
-work as much for a picture.
+average, no clipping. Peers run in both memory layouts, and the faster one stands for them. GFLOP/s are compared.
+Wider layers run nearer to the peak, so each peer is held against our network at the width that makes it work as much
+for a picture.
 """
 
 import importlib
@@ -34,7 +34,7 @@ SMALL = (2e6, 4.5e6)
 
 @dataclass(frozen=True)
 class Network:
-    """One network under test. `call(x, t)` gives what it predicts."""
+    """One network under test. `call(x, t)` returns its prediction."""
 
     name: str
     module: nn.Module
@@ -55,7 +55,7 @@ class Network:
 def measure_peers(
     work: Work, facts: precision.DeviceFacts, name: str, profile: Profile, options: Options
 ) -> dict[str, Any]:
-    """GFLOP/s of our network of `profile` and of what is installed of the peers, per precision, and the ratios."""
+    """Return GFLOP/s of our network of `profile` and of the installed peers, per precision, and the ratios."""
     device = prepare(facts)
     missing = missing_peers()
     size = profile.data.size
@@ -125,7 +125,7 @@ def measure_peers(
 
 
 def best_peer(rows: list[dict[str, Any]], precise: str) -> dict[str, Any] | None:
-    """The peer of about our size with the most GFLOP/s, and how many times as many are ours."""
+    """Return the peer of about our size with the most GFLOP/s, and how many times as many are ours."""
     found = [
         row
         for row in rows
@@ -141,7 +141,7 @@ def best_peer(rows: list[dict[str, Any]], precise: str) -> dict[str, Any] | None
 
 
 def equal_width(profile: Profile, flop: float) -> int:
-    """The width at which our network of `profile` comes nearest to `flop` operations a picture."""
+    """Return the width at which our network of `profile` comes nearest to `flop` operations a picture."""
     groups = profile.model.groups
 
     def off(width: int) -> float:
@@ -149,7 +149,7 @@ def equal_width(profile: Profile, flop: float) -> int:
         return abs(training_flop(UNet(unet_config(wide)), profile.data.size) - flop)
 
     widths = range(groups, 64 * groups, groups)
-    # Wider only ever works more: where it begins to be further off, the nearest has been passed.
+    # A wider network always works more: when the difference begins to grow, the nearest has been passed.
     return next(width for width in widths if off(width) <= off(width + groups))
 
 

@@ -1,8 +1,8 @@
 """Time to quality: variants of a profile trained for the same time each, and judged on pictures they never saw.
 
 They take turns of a few seconds, so that whatever else the machine does falls on all of them alike, and on a CPU the
-time is CPU time, which others do not touch. Where cosine decays to is the end of the time, however many steps a variant
-makes of it.
+time is CPU time, which others do not touch. The cosine decay ends with the time, however many steps a variant makes
+in it.
 """
 
 import statistics
@@ -79,7 +79,7 @@ def measure_quality(
 
 @dataclass
 class _Contender:
-    """One variant with one seed: what it is trained with, and how long it has been."""
+    """One variant with one seed: its training, and the time it has had."""
 
     label: str
     profile: Profile
@@ -126,7 +126,8 @@ class _Contender:
         return RatePlan(self.profile.optim, 1, 1).rate(self.state.step, whole)
 
     def judge(self, report: Callable[[str, int, int, str], None]) -> tuple[float | None, float]:
-        """The eps error, and sliced Wasserstein of samples against the held-out pictures; of the averaged weights.
+        """Return the eps error, and sliced Wasserstein of samples against the held-out pictures; of the averaged
+        weights.
 
         report: see `engine.evaluation.score`; it may raise to stop.
         """

@@ -1,4 +1,4 @@
-"""What a bench found, as Markdown. Never imports torch."""
+"""A bench's results as Markdown. Never imports torch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from engine.bench.options import PARTS
 
 
 def markdown(found: Mapping[str, Any], command: str) -> str:
-    """One page: the machine, then a section a part."""
+    """Return one page: the machine, then a section a part."""
     machine = found["machine"]
     parts = [
         "# Bench",
@@ -30,7 +30,7 @@ def _section(part: Mapping[str, Any]) -> list[str]:
         sections.append("\n".join(f"- {_words(k)}: {_value(k, v)}" for k, v in facts.items()))
     for key, value in part.items():
         if isinstance(value, Mapping) and value and all(_plain(v) for v in value.values()):
-            # What the parts are figures of stands in the name of the whole.
+            # The name of the whole says which kind of figure (such as seconds) its parts are.
             lines = "\n".join(f"- {_words(k)}: {_value(f'{key} {k}', v)}" for k, v in value.items())
             sections.append(f"{_words(key).capitalize()}:\n\n{lines}")
         elif isinstance(value, Sequence) and not isinstance(value, str) and value:
@@ -43,7 +43,7 @@ def _section(part: Mapping[str, Any]) -> list[str]:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The plain values of the rows, a column each."""
+    """Return the plain values of the rows, a column each."""
     columns = list(dict.fromkeys(k for row in rows for k, v in row.items() if _plain(v)))
     lines = [f"| {' | '.join(map(_words, columns))} |", f"| {' | '.join('---' for _ in columns)} |"]
     lines += [f"| {' | '.join(_value(c, row.get(c)) for c in columns)} |" for row in rows]

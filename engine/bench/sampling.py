@@ -1,6 +1,6 @@
-"""How fast pictures are drawn: samplers and step counts, with a network of the profile's shape.
+"""The speed of drawing pictures: samplers and step counts, with a network of the profile's shape.
 
-The weights are not trained: they decide what is drawn, not how long it takes.
+The weights are not trained: they decide the pictures, not the time.
 """
 
 from functools import partial
@@ -27,7 +27,7 @@ STEPS = (10, 20, 50)
 def measure_sampling(
     work: Work, facts: precision.DeviceFacts, name: str, profile: Profile, options: Options
 ) -> dict[str, Any]:
-    """Pictures a second of each sampler at each number of steps, and of the ancestral one with all of them."""
+    """Return pictures a second of each sampler at each number of steps, and of the ancestral one with all of them."""
     device = prepare(facts)
     plan = precision.decide(facts, profile)
     model = UNet(unet_config(profile)).to(device)

@@ -1,6 +1,6 @@
-"""Cost must not grow with what has piled up: pictures, lines of metrics, checkpoints, jobs. Small beside large.
+"""Cost must not grow with the amount of stored pictures, lines of metrics, checkpoints and jobs. Small beside large.
 
-Everything that is piled up here is synthetic (black pictures, made-up lines, empty weights) and goes
+Everything stored here is synthetic (black pictures, made-up lines, empty weights) and goes
 through the program's own readers and writers.
 """
 
@@ -28,7 +28,7 @@ from engine.training.batches import Feeder
 
 
 def measure_scale(work: Work, scratch: Path, options: Options) -> dict[str, Any]:
-    """Seconds of each operation with little and with much, and how many times longer the latter takes."""
+    """Return the seconds of each operation with little and with much, and how many times longer the latter takes."""
     shrink = 10 if options.quick else 1
     rows: list[dict[str, Any]] = []
     for measure in (_pictures, _metrics, _checkpoints, _jobs):
@@ -54,7 +54,7 @@ def _compare(
 
 
 def _pictures(folder: Path, shrink: int) -> list[dict[str, Any]]:
-    """A batch of 64 out of 2,000 and out of 200,000 pictures at 32 px, memory-mapped."""
+    """Time a batch of 64 out of 2,000 and out of 200,000 pictures at 32 px, memory-mapped."""
     folder.mkdir()
     amounts = (2_000, 200_000 // shrink)
     batches = []
@@ -114,7 +114,7 @@ def _metrics(folder: Path, shrink: int) -> list[dict[str, Any]]:
 
 
 def _checkpoints(folder: Path, shrink: int) -> list[dict[str, Any]]:
-    """What a save and the checkpoints screen do with the list: it is read whole, so this grows, and is bounded."""
+    """Time a save's and the checkpoints screen's use of the list: it is read whole, so this grows, and is bounded."""
     amounts = (20, 2_000 // shrink)
     lists = []
     for amount in amounts:
@@ -129,7 +129,7 @@ def _checkpoints(folder: Path, shrink: int) -> list[dict[str, Any]]:
 
 
 def _jobs(folder: Path, shrink: int) -> list[dict[str, Any]]:
-    """One durable transition, and reading the queue."""
+    """Time one durable transition, and reading the queue."""
     folder.mkdir()
     amounts = (10, 1_000 // shrink)
     stores, flips = [], []

@@ -27,7 +27,7 @@ ROWS, COLUMNS = 24, 80
 def measure_startup(
     work: Work, scratch: Path, profile: Profile, device: str, options: Options
 ) -> dict[str, Any]:
-    """Seconds of each, in turns; the worker's first step with what it waited for."""
+    """Return the seconds of each, in turns; the worker's first step with the parts it waited for."""
     environment = {**os.environ, "DDPM_HOME": str(scratch / "startup"), "TERM": "xterm-256color"}
     python = sys.executable
     cases: dict[str, Callable[[], object]] = {
@@ -64,7 +64,8 @@ def _children() -> float:
 
 
 def _first_paint(environment: dict[str, str]) -> float:
-    """Seconds from starting the program in a terminal of its own to a screen of text in it; infinite if none came.
+    """Return the seconds from starting the program in a terminal of its own to a screen of text in it; infinite if
+    none came.
 
     Painted means: the alternate screen was entered and as many characters as a fifth of the screen came after it.
     """
@@ -112,7 +113,7 @@ def _first_paint(environment: dict[str, str]) -> float:
 
 
 def _stop_engine(environment: dict[str, str]) -> None:
-    """The screen starts the service of its (here: our scratch) home; it must not stay behind."""
+    """Stop the service that the screen starts for its (here: our scratch) home; it must not stay behind."""
     subprocess.run(
         [sys.executable, "-m", "ddpm_tui.cli.main", "engine", "stop"],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,

@@ -1,6 +1,6 @@
 """One optimizer step of each profile and precision, in turns with the device's ceilings.
 
-A step is what training does for a batch: noise added, forward, backward, clipping, optimizer and average; the
+A step is training's work for a batch: noise added, forward, backward, clipping, optimizer and average; the
 pictures are ready. Shares of peak are of the highest ceiling of that precision, timed in the same rounds.
 """
 
@@ -74,7 +74,7 @@ def _case(subject: Subject) -> str:
 
 
 def step_row(subject: Subject, series: Timings, ceilings: list[dict[str, Any]]) -> dict[str, Any]:
-    """The figures of one subject, given the ceilings of the same rounds."""
+    """Return the figures of one subject, given the ceilings of the same rounds."""
     done = subject.flop * subject.pictures / 1e9
     top = best(ceilings, subject.plan.precision)
     top_cpu = best(ceilings, subject.plan.precision, "gflop_per_cpu_s")
@@ -95,13 +95,13 @@ def step_row(subject: Subject, series: Timings, ceilings: list[dict[str, Any]]) 
 
 
 def plan_of(facts: precision.DeviceFacts, profile: Profile) -> dict[str, Any]:
-    """What was decided for a profile on this device, and why."""
+    """Return the decisions for a profile on this device, and their reasons."""
     plan = precision.decide(facts, profile)
     return {"summary": plan.summary(), "reasons": list(plan.reasons), "plan": plan.to_json()}
 
 
 def precisions(facts: precision.DeviceFacts) -> list[str]:
-    """What is worth measuring: fp32, and the half precision that the device is good at."""
+    """Return the precisions worth measuring: fp32, and the half precision that the device is good at."""
     found = ["fp32"]
     if facts.is_cuda:
         capability = facts.capability or (0, 0)

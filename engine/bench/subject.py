@@ -56,7 +56,8 @@ def make_subject(
         profile = profile.model_copy(
             update={"training": profile.training.model_copy(update={"precision": force})}
         )
-    # What `auto` would compile is timed as it is; a profile that says "on" is a question about compiling.
+    # A network that `auto` would compile is timed uncompiled; a profile that says "on" is a question about
+    # compiling.
     plan = replace(precision.decide(facts, profile), compile=profile.training.compile == "on")
     device = precision.apply(plan)
     flop = training_flop(UNet(unet_config(profile)), profile.data.size)
@@ -85,7 +86,7 @@ def make_subject(
 
 
 def noise(pictures: int, profile: Profile, device: torch.device) -> Batch:
-    """A batch of noise with timesteps spread over the schedule."""
+    """Return a batch of noise with timesteps spread over the schedule."""
     generator = torch.Generator(device=device).manual_seed(0)
     shape = (pictures, 3, profile.data.size, profile.data.size)
     x_0 = torch.rand(shape, generator=generator, device=device) * 2 - 1
@@ -120,5 +121,5 @@ def training_flop(
 
 
 def waiter(device: torch.device) -> Callable[[], None]:
-    """What has to be called before a clock is read."""
+    """Return the function to call before a clock is read."""
     return torch.cuda.synchronize if device.type == "cuda" else lambda: None

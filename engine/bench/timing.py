@@ -1,7 +1,7 @@
-"""How things are timed: in turns, many rounds, medians, by the wall clock and by this process's CPU time.
+"""Timing: in turns, many rounds, medians, by the wall clock and by this process's CPU time.
 
-Turns, because a shared machine's speed drifts: what is compared meets the same minute. CPU time, because what
-others take of the cores is not in it. Never imports torch.
+Turns, because a shared machine's speed drifts: compared things run in the same minute. CPU time, because it leaves
+out other processes' use of the cores. Never imports torch.
 """
 
 import statistics
@@ -19,7 +19,7 @@ class Timings:
     cpu: list[float] = field(default_factory=list)
 
     def add(self, wall: float, cpu: float) -> None:
-        """One round more."""
+        """Add one round."""
         self.wall.append(wall)
         self.cpu.append(cpu)
 
@@ -85,6 +85,6 @@ def in_turns(
 
 
 def ratio(first: Timings, second: Timings, *, cpu: bool = False) -> float:
-    """How many times longer `first` takes than `second`: the median of the rounds' own ratios."""
+    """Return how many times longer `first` takes than `second`: the median of the rounds' own ratios."""
     pairs = zip(first.cpu, second.cpu, strict=True) if cpu else zip(first.wall, second.wall, strict=True)
     return statistics.median(a / b for a, b in pairs if b > 0)

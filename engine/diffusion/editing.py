@@ -22,9 +22,10 @@ FIXED_POINTS = 4
 
 
 def slerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
-    """Between two noises (1, C, H, W) along the sphere that both lie on about; share (N,) in 0 … 1 → (N, C, H, W).
+    """Interpolate between two noises (1, C, H, W) along the sphere on which both approximately lie; share (N,) in 0
+    … 1 → (N, C, H, W).
 
-    A straight line would pass where noise is too quiet (Shoemake 1985; Song et al. 2021a, appendix D.5).
+    A straight line would pass through noise of too small a norm (Shoemake 1985; Song et al. 2021a, appendix D.5).
     """
     one, other = a.flatten().double(), b.flatten().double()
     cosine = float((one @ other) / (one.norm() * other.norm()).clamp(min=1e-12))
@@ -50,10 +51,11 @@ def invert(
     chosen: Sequence[int],
     visit: Visits = lambda calls: None,
 ) -> Tensor:
-    """The noise (N, C, H, W) from which ddim without clipping draws x_0 at the timesteps `chosen`, falling ones.
+    """Return the noise (N, C, H, W) from which ddim without clipping draws x_0 at the timesteps `chosen`, falling
+    ones.
 
-    Each step of ddim (Song et al. 2021a, eq. 12 with η = 0) is solved for its noisier end by a fixed point (Pan et al.
-    2023), because the network is asked there. `visit` may raise to stop.
+    Each step of ddim (Song et al. 2021a, eq. 12 with η = 0) is solved for its noisier end by a fixed point (Pan et
+    al. 2023), because the network is called there. `visit` may raise to stop.
     """
     x, calls = x_0, 0
     levels = [CLEAN, *(NoiseLevel(schedule.log_alpha_bars[t]) for t in reversed(chosen))]
@@ -84,11 +86,11 @@ def inpaint(
     clip: bool = True,
     visit: Visits = lambda calls: None,
 ) -> Tensor:
-    """x_0 (N, C, H, W) with what `mask` (1, 1, H, W), 1 where it is to be drawn, covers drawn anew.
+    """Draw anew the part of x_0 (N, C, H, W) that `mask` (1, 1, H, W) covers with 1.
 
-    RePaint (Lugmayr et al. 2022, algorithm 1) at the timesteps `chosen`, falling ones: what is known is noised to each
-    level and put around what is drawn; each step is done `repeats` times, noised again in between, so that the two
-    fit together. Outside of the mask the result is x_0.
+    RePaint (Lugmayr et al. 2022, algorithm 1) at the timesteps `chosen`, falling ones: the known part is noised to
+    each level and put around the drawn part; each step is done `repeats` times, noised again in between, so that the
+    two fit together. Outside of the mask the result is x_0.
     """
     step = Ddpm(SamplerOptions(noise))
     levels = [*(NoiseLevel(schedule.log_alpha_bars[t]) for t in chosen), CLEAN]

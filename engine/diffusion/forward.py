@@ -30,7 +30,7 @@ def velocity(schedule: Schedule, x_0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
 
 
 def target(schedule: Schedule, prediction: Prediction, x_0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-    """What the network should have said: ε, x_0 or v. Shapes as for `add_noise`; float32.
+    """Return the network's target: ε, x_0 or v. Shapes as for `add_noise`; float32.
 
     Raises ValueError for eps on a zero-terminal-SNR schedule.
     """
@@ -43,7 +43,7 @@ def target(schedule: Schedule, prediction: Prediction, x_0: Tensor, eps: Tensor,
 
 
 def predict_x_0(schedule: Schedule, prediction: Prediction, output: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-    """The x_0 that the network's `output` for x_t stands for; not clipped.
+    """Return the x_0 that the network's `output` for x_t stands for; not clipped.
 
     output, x_t: (N, C, H, W); t: (N,) int64; float32 comes back.
     Raises ValueError for eps on a zero-terminal-SNR schedule.
@@ -54,14 +54,14 @@ def predict_x_0(schedule: Schedule, prediction: Prediction, output: Tensor, x_t:
 
 
 def predict_eps(schedule: Schedule, prediction: Prediction, output: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-    """The noise that the network's `output` for x_t stands for. Shapes and errors as for `predict_x_0`."""
+    """Return the noise that the network's `output` for x_t stands for. Shapes and errors as for `predict_x_0`."""
     check_prediction(schedule, prediction)
     alpha, sigma = _levels(schedule, t)
     return eps_from(prediction, output.float(), x_t.float(), alpha, sigma)
 
 
 def x_0_from(prediction: Prediction, output: Tensor, x_t: Tensor, alpha: _Level, sigma: _Level) -> Tensor:
-    """x_0 where √ᾱ (`alpha`) and √(1 − ᾱ) (`sigma`) are given, as tensors or numbers; dtypes stay."""
+    """Return x_0 for given √ᾱ (`alpha`) and √(1 − ᾱ) (`sigma`), as tensors or numbers; dtypes stay."""
     if prediction == "eps":
         return (x_t - sigma * output) / alpha
     if prediction == "x0":
@@ -70,7 +70,7 @@ def x_0_from(prediction: Prediction, output: Tensor, x_t: Tensor, alpha: _Level,
 
 
 def eps_from(prediction: Prediction, output: Tensor, x_t: Tensor, alpha: _Level, sigma: _Level) -> Tensor:
-    """ε where √ᾱ (`alpha`) and √(1 − ᾱ) (`sigma`) are given, as tensors or numbers; dtypes stay."""
+    """Return ε for given √ᾱ (`alpha`) and √(1 − ᾱ) (`sigma`), as tensors or numbers; dtypes stay."""
     if prediction == "eps":
         return output
     if prediction == "x0":
@@ -79,7 +79,7 @@ def eps_from(prediction: Prediction, output: Tensor, x_t: Tensor, alpha: _Level,
 
 
 def check_prediction(schedule: Schedule, prediction: Prediction) -> None:
-    """Raises ValueError where x_0 cannot be had: from eps, at the step where ᾱ is 0. Never syncs a device."""
+    """Raise ValueError if x_0 cannot be had: from eps, at the step with ᾱ = 0. Never syncs a device."""
     if prediction not in ("eps", "x0", "v"):
         raise ValueError(f"unknown prediction {prediction!r}; there are eps, x0, v")
     if prediction == "eps" and schedule.zero_terminal_snr:

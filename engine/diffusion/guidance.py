@@ -1,7 +1,7 @@
-"""Guidance: away from what a worse denoiser predicts, towards what the better one does. Sampling only.
+"""Guidance: away from a worse denoiser's prediction, towards a better one's. Sampling only.
 
-Knows denoisers and log-SNR; what the worse one is (the same network without labels, or an earlier checkpoint) is its
-caller's business.
+Knows denoisers and log-SNR; the choice of the worse one (the same network without labels, or an earlier checkpoint)
+is its caller's business.
 """
 
 import math
@@ -26,15 +26,15 @@ def guided(
     log_alpha_bars: Sequence[float] = (),
     interval: Interval | None = None,
 ) -> Denoiser:
-    """A denoiser that says g + w (m − g), where m is the main one's output and g the guide's.
+    """Return a denoiser with output g + w (m − g); m is the main one's output and g the guide's.
 
     Ho & Salimans 2022, eq. 6 with w = 1 + their w, if the guide is the same network without labels; Karras et al.
     2024a, eq. 3, if it is a worse version of it. The outputs may be eps, x_0 or v: at one x_t each is linear in the
     others. At weight 1 it is m. Within `interval` alone (Kynkäänniemi et al. 2024) if there is one: outside of it
-    `main` is asked and the guide is not. `log_alpha_bars` is the schedule's, for the interval.
+    `main` is called and the guide is not. `log_alpha_bars` is the schedule's, for the interval.
 
-    All of t must be one timestep, as samplers have it. Raises ValueError for a weight that is no finite number, or an
-    interval whose ends are not in order.
+    All of t must be one timestep, as samplers have it. Raises ValueError for a weight that is no finite number, or
+    an interval whose ends are not in order.
     """
     if not math.isfinite(weight):
         raise ValueError(f"the weight of guidance is {weight}")

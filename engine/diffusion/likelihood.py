@@ -2,7 +2,7 @@
 
     −log p(x_0) ≤ L_T + Σ_{t=1}^{T−1} L_t + L_0
 
-with L_T the rest of the picture in x_T, L_t what is lost by each denoising step, and L_0 the cost of the last
+with L_T the rest of the picture in x_T, L_t the loss of each denoising step, and L_0 the cost of the last
 one, down to the 256 levels of a byte. Every figure is per picture, in bits per dimension, float32. Must not
 know of data sets or of how scores are stored.
 """
@@ -48,11 +48,11 @@ def vlb_terms(
     variance: Variance = "fixed_small",
     clip: bool = True,
 ) -> Tensor:
-    """The term of the bound at each picture's t: (N,) float32, bits per dimension.
+    """Return the term of the bound at each picture's t: (N,) float32, bits per dimension.
 
-    Where t > 0: KL(q(x_{t−1} | x_t, x_0) ‖ p(x_{t−1} | x_t)) (eq. 8). Where t = 0: −log₂ p(x_0 | x_1) by the
+    For t > 0: KL(q(x_{t−1} | x_t, x_0) ‖ p(x_{t−1} | x_t)) (eq. 8). For t = 0: −log₂ p(x_0 | x_1) by the
     discretised Gaussian (eq. 13). p's mean comes from `output`; its variance is β̃_t (fixed_small) or β_t
-    (fixed_large), and β̃ of the next step at t = 0 for both, where β̃ itself is 0. A measure, not a loss: its
+    (fixed_large), and β̃ of the next step at t = 0 for both, as β̃ itself is 0 there. A measure, not a loss: its
     gradient is not defined at t = 0.
 
     output, x_0, x_t: (N, C, H, W), x_0 in [−1, 1] on the byte grid (levels 2/255 apart), x_t from `add_noise`;
@@ -90,7 +90,7 @@ def variational_bound(
     clip: bool = True,
     timesteps: Sequence[int] | None = None,
 ) -> VariationalBound:
-    """The bound for pictures x_0 (N, C, H, W) in [−1, 1] on the byte grid, one sample of x_t for each t.
+    """Return the bound for pictures x_0 (N, C, H, W) in [−1, 1] on the byte grid, one sample of x_t for each t.
 
     `noise.next()` is drawn once for each of `timesteps`, every one of 0 … T−1 by default (T passes of the
     network). A subset must hold t = 0 and makes `total` an estimate: the mean of its other terms, times T − 1.
@@ -132,7 +132,7 @@ def _kl(schedule: Schedule, x_0: Tensor, estimate: Tensor, t: Tensor, variance: 
 
 
 def _decoder_deviation(schedule: Schedule) -> Tensor:
-    """The standard deviation of p(x_0 | x_1), a scalar; a schedule of one step has only its β."""
+    """Return the standard deviation of p(x_0 | x_1), a scalar; a schedule of one step has only its β."""
     return (schedule.posterior_variance[1] if schedule.steps > 1 else schedule.betas[0]).sqrt()
 
 

@@ -10,9 +10,9 @@ from engine.diffusion.schedule import Schedule
 
 
 def loss_per_picture(output: Tensor, target: Tensor, kind: LossKind) -> Tensor:
-    """The mean over each picture's values: (N, C, H, W) twice → (N,) float32, whatever dtype the output has.
+    """Return the mean over each picture's values: (N, C, H, W) twice → (N,) float32, whatever dtype the output has.
 
-    huber is the smooth L1 with β = 1 (½d² where |d| < 1, |d| − ½ beyond), the paper's.
+    huber is the smooth L1 with β = 1 (½d² for |d| < 1, |d| − ½ beyond), the paper's.
     Raises ValueError for shapes that differ or an unknown kind.
     """
     if output.shape != target.shape:
@@ -45,7 +45,7 @@ def eps_error(
 def weights(
     schedule: Schedule, t: Tensor, prediction: Prediction, min_snr_gamma: float | None = None
 ) -> Tensor:
-    """What each picture's loss is multiplied with: t (N,) int64 → (N,) float32, ones without γ.
+    """Return the factor of each picture's loss: t (N,) int64 → (N,) float32, ones without γ.
 
     min-SNR-γ (Hang et al. 2023, section 3.4) with s = ᾱ/(1 − ᾱ): eps min(s, γ)/s, x0 min(s, γ),
     v min(s, γ)/(s + 1).

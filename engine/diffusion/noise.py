@@ -1,4 +1,4 @@
-"""Noise of each picture's own: what sampling starts from and what its steps add."""
+"""Noise of each picture's own: the start of sampling and the noise that its steps add."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,7 +10,7 @@ from engine.diffusion.randomness import generator_for
 
 
 class NoiseSource(Protocol):
-    """Where x_T and the noise of each step come from."""
+    """The source of x_T and of the noise of each step."""
 
     def initial(self) -> Tensor:
         """x_T: (N, C, H, W) from N(0, 1), the same at every call."""
@@ -45,7 +45,7 @@ class PictureNoise:
         return self._draw(self._generators("sampling.initial"))
 
     def next(self) -> Tensor:
-        """The noise of the next step: (N, C, H, W) float32 on the device."""
+        """Return the noise of the next step: (N, C, H, W) float32 on the device."""
         return self._draw(self._steps)
 
     def _generators(self, purpose: str) -> list[torch.Generator]:

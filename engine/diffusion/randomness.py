@@ -14,7 +14,7 @@ _ROUNDS = 4
 
 
 def seed_for(seed: int, purpose: str, counter: int) -> int:
-    """A 64-bit seed in 0 … 2⁶⁴−1, the same on every machine and in every version of Python.
+    """Return a 64-bit seed in 0 … 2⁶⁴−1, the same on every machine and in every version of Python.
 
     `seed` is any integer, `purpose` any name ("noise", "flips" …), `counter` a non-negative integer (images
     seen, an epoch, the index of a picture).
@@ -41,7 +41,7 @@ def seed_for(seed: int, purpose: str, counter: int) -> int:
 def generator_for(
     seed: int, purpose: str, counter: int, device: "torch.device | str" = "cpu"
 ) -> "torch.Generator":
-    """A fresh torch generator on `device`, seeded by `seed_for(seed, purpose, counter)`.
+    """Return a fresh torch generator on `device`, seeded by `seed_for(seed, purpose, counter)`.
 
     The numbers are the same each time on one kind of device; CPU and CUDA draw different ones.
     """

@@ -41,17 +41,15 @@ def sample(
     begin: int = 0,
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """Pictures (N, C, H, W), about in [−1, 1] (exactly so where `clip`), of the dtype and device of x_T.
+    """Draw pictures (N, C, H, W), about in [−1, 1] (exactly so if `clip`), of the dtype and device of x_T.
 
-    - `denoise` is asked once a step; its output may have any floating dtype, the maths stays in that of x_T
-      (float32 from `PictureNoise`).
-    - `shape_or_noise` is x_T itself; None or a shape takes `noise.initial()`, which must have that shape.
-    - `steps` S in 1 … T and `spacing` choose the timesteps; a step leads to the next *selected* one, the last
-      to the clean picture: the x_0 estimated there, with no noise whatever its t.
-    - `sampler` is a name of `engine.diffusion.samplers.SAMPLERS`, which says what it makes of `eta` (0 … 1) and
-      `variance`.
-    - `clip` clamps each estimated x_0 to [−1, 1] and recomputes ε from it. Where 1/√ᾱ_T is in the thousands
-      (cosine), a small error of ε is otherwise a huge one of x_0.
+    - `denoise` is called once a step; its output may have any floating dtype, the maths stays in that of x_T
+    (float32 from `PictureNoise`). - `shape_or_noise` is x_T itself; None or a shape takes `noise.initial()`, which
+    must have that shape. - `steps` S in 1 … T and `spacing` choose the timesteps; a step leads to the next
+    *selected* one, the last to the clean picture: the x_0 estimated there, with no noise whatever its t. - `sampler`
+    is a name of `engine.diffusion.samplers.SAMPLERS`, which gives its use of `eta` (0 … 1) and `variance`. - `clip`
+    clamps each estimated x_0 to [−1, 1] and recomputes ε from it. If 1/√ᾱ_T is in the thousands (cosine), a small
+    error of ε is otherwise a huge one of x_0.
 
     - `begin`: steps that are left out; `shape_or_noise` is then a picture at the noise of the first that is done.
 
@@ -85,7 +83,7 @@ def sample(
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """Pictures as bytes: (N, C, H, W) floating in [−1, 1] → (N, H, W, C) uint8, contiguous, same device.
+    """Return pictures as bytes: (N, C, H, W) floating in [−1, 1] → (N, H, W, C) uint8, contiguous, same device.
 
     Clamped first and then rounded: a value left to wrap around is a speck of a wrong colour. NaN becomes 0.
     """

@@ -1,4 +1,4 @@
-"""The noise schedule as tensors: what training and the bound look up by timestep.
+"""The noise schedule as tensors, which training and the bound look up by timestep.
 
 Tables are built in float64 and kept in float32. Must not know of profiles or files.
 """
@@ -58,13 +58,13 @@ class Schedule:
         zero_terminal_snr: bool = False,
         device: torch.device | str = "cpu",
     ) -> Self:
-        """The named schedule; arguments and errors as for `engine.diffusion.tables.betas`."""
+        """Return the named schedule; arguments and errors as for `engine.diffusion.tables.betas`."""
         table = tables.betas(name, steps, beta_scaling, beta_start, beta_end, zero_terminal_snr)
         return cls.from_betas(table, device)
 
     @classmethod
     def from_betas(cls, betas: Sequence[float], device: torch.device | str = "cpu") -> Self:
-        """The schedule of any β table: each in (0, 1), the last one possibly 1 (zero terminal SNR).
+        """Return the schedule of any β table: each in (0, 1), the last one possibly 1 (zero terminal SNR).
 
         Raises ValueError for an empty table or a β outside that.
         """
@@ -111,11 +111,11 @@ class Schedule:
 
     @property
     def device(self) -> torch.device:
-        """Where the tables are."""
+        """Return the device of the tables."""
         return self.betas.device
 
     def to(self, device: torch.device | str) -> Self:
-        """The same schedule with its tables on `device`."""
+        """Return the same schedule with its tables on `device`."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         moved: dict[str, Any] = {
             name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)

@@ -17,22 +17,20 @@ def timesteps(
     spacing: Spacing = "trailing",
     log_alpha_bars: Sequence[float] | None = None,
 ) -> list[int]:
-    """S different timesteps of 0 … T−1, the noisiest first, for any S in 1 … T (Lin et al. 2024, table 2).
+    """Return S different timesteps of 0 … T−1, the noisiest first, for any S in 1 … T (Lin et al. 2024, table 2).
 
-    - trailing: T − 1 first, then every T/S-th; T − k·T/S rounded, less one.
-    - linspace: both ends, T − 1 and 0, and evenly between; a single step is T − 1.
-    - leading: k·T/S rounded down. It leaves out the noisiest steps, though sampling starts from pure noise;
-      it is here for comparing with work that used it.
-    - logsnr: both ends, and evenly in the log-SNR between (Lu et al. 2022a, section 3.4), which is what a
-      solver of few steps wants; it alone needs the schedule's `log_alpha_bars`, T of them. A log-SNR below
-      −10 gets no steps but the first.
+    - trailing: T − 1 first, then every T/S-th; T − k·T/S rounded, less one. - linspace: both ends, T − 1 and 0, and
+    evenly between; a single step is T − 1. - leading: k·T/S rounded down. It leaves out the noisiest steps, though
+    sampling starts from pure noise; it is here for comparing with work that used it. - logsnr: both ends, and evenly
+    in the log-SNR between (Lu et al. 2022a, section 3.4), which suits a solver of few steps; it alone needs the
+    schedule's `log_alpha_bars`, T of them. A log-SNR below −10 gets no steps but the first.
 
     Raises ValueError for S outside 1 … T, an unknown spacing, or a missing or misfitting `log_alpha_bars`.
     """
     if not 1 <= S <= T:
         raise ValueError(f"steps must be from 1 to the schedule's {T}, not {S}")
     if spacing == "trailing":
-        # Fractions round where floats would guess: at halves, where two steps may fall on one.
+        # Fractions round exactly at halves, for which floats may err so that two steps fall on one.
         return [round(T - k * Fraction(T, S)) - 1 for k in range(S)]
     if spacing == "linspace":
         if S == 1:
@@ -55,6 +53,6 @@ def _even_in_log_snr(count: int, log_alpha_bars: Sequence[float]) -> list[int]:
     for k in range(1, count):
         wanted = noisiest + (cleanest - noisiest) * k / (count - 1)
         nearest = min(range(last + 1), key=lambda t: abs(log_snr[t] - wanted))
-        # Where wanted levels crowd on few timesteps: the next one free, but as many left as are still to come.
+        # If wanted levels crowd on few timesteps, take the next free one, but leave as many as are still to come.
         chosen.append(max(min(nearest, chosen[-1] - 1), count - 1 - k))
     return chosen

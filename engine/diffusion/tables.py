@@ -23,9 +23,9 @@ def betas(
     beta_end: float = 0.02,
     zero_terminal_snr: bool = False,
 ) -> list[float]:
-    """β_t for t = 0 … steps−1, each in (0, 1); exactly 1 only at the last step under zero terminal SNR.
+    """Return β_t for t = 0 … steps−1, each in (0, 1); exactly 1 only at the last step under zero terminal SNR.
 
-    schedule: a name of `engine.diffusion.schedules.SCHEDULES`, whose file says how it is made.
+    schedule: a name of `engine.diffusion.schedules.SCHEDULES`, and its file says how it is made.
 
     `beta_scaling = "steps"` multiplies both ends by 1000/steps, so that ᾱ_T stays about the same for any
     number of steps; "none" takes them as given. A scaled end is capped at 0.999, and so is every cosine β.
@@ -59,9 +59,9 @@ def terminal_alpha_bar(
     beta_end: float = 0.02,
     zero_terminal_snr: bool = False,
 ) -> float:
-    """ᾱ_T = Π(1 − β_t), in [0, 1): the share of the picture's variance left in the last x_t.
+    """Return ᾱ_T = Π(1 − β_t), in [0, 1): the share of the picture's variance left in the last x_t.
 
-    Sampling starts from N(0, 1), which is right only where this is nearly 0. Arguments and errors are
+    Sampling starts from N(0, 1), which is right only if this is nearly 0. Arguments and errors are
     those of `betas`.
     """
     table = betas(schedule, steps, beta_scaling, beta_start, beta_end, zero_terminal_snr)
@@ -69,9 +69,9 @@ def terminal_alpha_bar(
 
 
 def log_alpha_bars(table: list[float] | tuple[float, ...]) -> list[float]:
-    """log ᾱ_t = Σ log(1 − β) up to each t; −inf from a β of 1 on.
+    """Return log ᾱ_t = Σ log(1 − β) up to each t; −inf from a β of 1 on.
 
-    Everything else follows from it without cancellation: 1 − ᾱ_t is −expm1 of it, exact even where ᾱ ≈ 1.
+    Everything else follows from it without cancellation: 1 − ᾱ_t is −expm1 of it, exact even for ᾱ ≈ 1.
     """
     total, sums = 0.0, []
     for beta in table:
@@ -81,7 +81,7 @@ def log_alpha_bars(table: list[float] | tuple[float, ...]) -> list[float]:
 
 
 def _capped(end: float, scale: float) -> float:
-    """A β end times its scale; an unscaled end is the caller's own and stays."""
+    """Return a β end times its scale, at most 0.999; an unscaled end is the caller's own and stays."""
     return end if scale == 1.0 else min(end * scale, MAX_BETA)
 
 

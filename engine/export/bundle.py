@@ -8,10 +8,11 @@ OURS = ("engine.",)
 
 
 def bundle(module: str, note: str) -> str:
-    """The source of `module` with that of each module of this program that it imports, in order, under one head.
+    """Return the source of `module` joined with that of each module of this program that it imports, in order, under
+    one head.
 
-    What they import from elsewhere stands once at the top. Only `from engine.… import NAME` is followed, at the top of
-    a module and without `as`. note: one line that says where the file is from. Raises ValueError for other imports.
+    Imports from elsewhere are written once at the top. Only `from engine.… import NAME` is followed, at the top of
+    a module and without `as`. note: one line on the file's origin. Raises ValueError for other imports.
     """
     found: dict[str, tuple[str, list[str]]] = {}
     _collect(module, found)
@@ -49,7 +50,7 @@ def _collect(module: str, found: dict[str, tuple[str, list[str]]]) -> None:
 
 
 def _single(node: ast.Import | ast.ImportFrom) -> list[str]:
-    """An import as lines of one name each, so that equal ones are met once."""
+    """Return an import as lines of one name each, so that equal ones can be merged."""
     made = []
     for name in node.names:
         one = ast.Import([name]) if isinstance(node, ast.Import) else ast.ImportFrom(node.module, [name], 0)

@@ -14,7 +14,7 @@ MOST = {"float32": 0.5, "float16": 4.0}
 @dataclass(frozen=True)
 class Check:
     """Errors of pixels in steps of 0 … 255. largest, mean: over all pixels of `pictures` seeds · same: share of the
-    numbers that are equal · by: what drew from the export · sampler, steps, spacing: how."""
+    numbers that are equal · by: the program that drew from the export · sampler, steps, spacing: those it used."""
 
     pictures: int
     largest: int

@@ -1,4 +1,4 @@
-"""What an exported sampler has to know: the noise schedule, and how pictures are drawn unless said otherwise."""
+"""The facts for an exported sampler: the noise schedule, and the default way to draw pictures."""
 
 import math
 from typing import Any

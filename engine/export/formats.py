@@ -13,8 +13,8 @@ from engine.base.files import unwritable
 
 @dataclass(frozen=True)
 class Format:
-    """One line. words: what it is, for people · packages: what writing and checking it needs, by the name that is
-    imported · extra: what to install for them."""
+    """One line. words: its description for people · packages: those that writing and checking it needs, by import
+    name · extra: the one that installs them."""
 
     words: str
     packages: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ FORMATS: dict[str, Format] = {
 
 
 def check_packages(formats: Iterable[str]) -> None:
-    """Raise UserError naming the first format of which a package is missing, and what installs it."""
+    """Raise UserError naming the first format that lacks a package, and the extra that installs it."""
     for name in formats:
         for package in FORMATS[name].packages:
             if find_spec(package) is None:
@@ -44,7 +44,7 @@ def check_packages(formats: Iterable[str]) -> None:
 
 
 def check_formats(names: Iterable[str]) -> list[str]:
-    """The formats that are meant, each once, also of names with commas between; the folder if none is named. Raises
+    """Return the named formats, each once, also from names with commas between; the folder if none is named. Raises
     UserError for an unknown one."""
     found = [part.strip() for name in names for part in name.split(",") if part.strip()] or ["folder"]
     for name in found:

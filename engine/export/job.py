@@ -24,7 +24,7 @@ SHOWN = 16
 
 
 def run_export(work: Work) -> Result:
-    """Export what the spec asks for. args: checkpoint (RUN@WHICH, or an exported folder), target (a folder that is new
+    """Do an export job. args: checkpoint (RUN@WHICH, or an exported folder), target (a folder that is new
     or empty), formats, half, weights, license, n (seeds of the check), runtime, command.
 
     One format is written into `target` itself, several into folders of their names in it. In the end all

@@ -43,7 +43,7 @@ def write_onnx(model: nn.Module, size: int, path: Path, half: bool) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Any:
-    """The exporter's own words are for its developers."""
+    """Silence the exporter's messages for its developers."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -53,7 +53,7 @@ def _quiet() -> Any:
 
 
 def _strip(model: Any) -> None:
-    """Drop what the exporter notes for its developers: stack traces, with the paths of this machine in them."""
+    """Drop the exporter's notes for its developers: stack traces, with the paths of this machine in them."""
     for thing in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
         del thing.metadata_props[:]
         thing.doc_string = ""

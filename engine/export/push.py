@@ -12,7 +12,7 @@ _NAME = re.compile(
 
 
 def check_push(repo: str) -> None:
-    """Raise UsageError for what cannot be a repository's name, UserError if the client is not installed."""
+    """Raise UsageError for a text that cannot be a repository's name, UserError if the client is not installed."""
     if not _NAME.fullmatch(repo) or "--" in repo or ".." in repo or len(repo) > 96:
         raise UsageError(
             f"--push {repo}: that is no repository's name", "USER/NAME, of letters, digits, - _ and ."

@@ -1,4 +1,4 @@
-"""ONNX Runtime for browsers, taken from a package that somebody has: node_modules, or what `npm pack` gives."""
+"""ONNX Runtime for browsers, taken from a package on this machine: node_modules, or the output of `npm pack`."""
 
 import tarfile
 from pathlib import Path
@@ -31,7 +31,7 @@ def copy_runtime(given: Path, target: Path) -> None:
 
 
 def check_runtime(given: Path) -> None:
-    """Raise UserError unless `copy_runtime` will find what it needs."""
+    """Raise UserError unless `copy_runtime` will find the files it needs."""
     if not given.exists():
         raise UserError(f"--runtime {given}: there is no such folder or file", f"in it: {GET}")
     if given.is_dir() and _from_folder(given, read=False) is None:

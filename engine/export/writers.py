@@ -1,4 +1,4 @@
-"""Each format: write a folder, and draw pictures from what was written. Needs torch."""
+"""Each format: write a folder, and draw pictures from the written files. Needs torch."""
 
 import json
 import os
@@ -39,7 +39,8 @@ WEB_FILES = ("index.html", "page.js", "draw.js")
 
 @dataclass(frozen=True)
 class Exported:
-    """What is exported: the checkpoint, its network on the CPU in float32, and how pictures are drawn from it."""
+    """The source of an export: the checkpoint, its network on the CPU in float32, and how pictures are drawn from
+    it."""
 
     home: Home
     trained: Trained
@@ -115,7 +116,7 @@ def write_folder(source: Exported, folder: Path) -> Draw:
 
 
 def write_safetensors(source: Exported, folder: Path) -> Draw:
-    """One file of tensors, which says in its metadata what they are of."""
+    """Write one file of tensors, with their origin in its metadata."""
     path = folder / "model.safetensors"
     metadata = {
         "made_by": f"ddpm-tui {VERSION}",
@@ -135,7 +136,7 @@ def write_safetensors(source: Exported, folder: Path) -> Draw:
 
 
 def write_diffusers(source: Exported, folder: Path) -> Draw:
-    """A pipeline folder of diffusers with its own network, scheduler and pipeline code."""
+    """Write a pipeline folder of diffusers with its own network, scheduler and pipeline code."""
     note = f"Part of a model exported by ddpm-tui {VERSION}; MIT licence."
     for part, module in (
         ("unet/ddpm_tui_unet.py", "diffusers_unet"),
@@ -173,7 +174,7 @@ def write_diffusers(source: Exported, folder: Path) -> Draw:
 
 def _by_diffusers(folder: Path, count: int, on_step: Callable[[], None]) -> np.ndarray:
     with tempfile.TemporaryDirectory() as cache:
-        # The loader copies the folder's Python files to where it imports them from: not into the user's cache.
+        # The loader copies the folder's Python files to its import folder, which must not be the user's cache.
         os.environ.setdefault("HF_MODULES_CACHE", cache)
         from diffusers import DiffusionPipeline
 
@@ -185,7 +186,7 @@ def _by_diffusers(folder: Path, count: int, on_step: Callable[[], None]) -> np.n
 
 
 def write_onnx(source: Exported, folder: Path) -> Draw:
-    """The network, and a script that draws from it with NumPy and ONNX Runtime."""
+    """Write the network, and a script that draws from it with NumPy and ONNX Runtime."""
     _write_network(source, folder)
     note = f"Part of a model exported by ddpm-tui {VERSION}; MIT licence."
     script = bundle("engine.export.standalone.numpy_sampler", note)
@@ -194,7 +195,7 @@ def write_onnx(source: Exported, folder: Path) -> Draw:
 
 
 def write_web(source: Exported, folder: Path) -> Draw:
-    """A page that draws from the network in the browser, with ONNX Runtime's files if they were given."""
+    """Write a page that draws from the network in the browser, with ONNX Runtime's files if they were given."""
     _write_network(source, folder)
     for name in WEB_FILES:
         (folder / name).write_bytes((Path(__file__).parent / "web_files" / name).read_bytes())

@@ -12,7 +12,7 @@ from engine.loggers.targets import parse_target
 
 
 def main() -> int:
-    """Log as the command line says; what goes wrong is one line."""
+    """Log as the command line says; report an error in one line."""
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _: stopped.append(got))

@@ -32,8 +32,8 @@ EPOCH = ("train_loss", "val_loss", "eps_error")
 
 @dataclass(frozen=True)
 class Written:
-    """logs/<key>.json of a run: what one target has. step: of the last line of the curves · things: names of previews,
-    sample sets and evaluations."""
+    """logs/<key>.json of a run: the record of one target's contents. step: of the last line of the curves · things:
+    names of previews, sample sets and evaluations."""
 
     target: str
     step: Count | None = None
@@ -48,7 +48,7 @@ def log_run(
     say: Callable[[str], None] = lambda text: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Write all of a run that `target` has not, and with `follow` what comes as long as the run trains.
+    """Write all of a run that `target` lacks, and with `follow` new entries as long as the run trains.
 
     Returns how many steps were written. Raises UserError if the target refuses or another process logs to it.
     """
@@ -89,7 +89,7 @@ class _Following:
         while True:
             trains = is_locked(
                 self._run.lock
-            )  # asked first: what comes after the last look is of a run that trains
+            )  # asked first: entries after the last look belong to a run that trains
             self._look()
             if not (follow and trains) or stopping():
                 return self._steps
@@ -98,7 +98,7 @@ class _Following:
                 time.sleep(0.1)
 
     def _look(self) -> None:
-        """Write what is new, then note that it was written."""
+        """Write new entries, then note that they were written."""
         before = self._state
         for row in self._rows.new():
             self._row(row)
@@ -114,8 +114,8 @@ class _Following:
             write_json(self._record, asdict(self._state), durable=False)
 
     def _row(self, row: dict[str, Any]) -> None:
-        """A line of the curves, unless it was written already: a run that goes on from a checkpoint writes the lines
-        after it once more, with the same numbers."""
+        """Write a line of the curves, unless it was written already: a run that goes on from a checkpoint writes the
+        lines after it once more, with the same numbers."""
         train = row["kind"] == "train"
         step, last = int(row["step"]), self._state.step if train else self._state.epoch_step
         if last is not None and step <= last:
@@ -128,7 +128,8 @@ class _Following:
         self._steps += train
 
     def _things(self) -> Iterator[tuple[str, Callable[[], None]]]:
-        """Previews, sample sets and evaluations that are whole: a name of its own, and what writes it."""
+        """Yield previews, sample sets and evaluations that are whole: a unique name, and the function that writes
+        it."""
         run, sink = self._run, self._sink
         for path in _files(run.previews, "*.png"):
             if path.stem.isdigit():
@@ -173,7 +174,7 @@ def _read_state(path: Path, target: LogTarget) -> Written:
 
 
 def _flat(profile: Profile) -> dict[str, Any]:
-    """The profile as section.key → value."""
+    """Return the profile as section.key → value."""
     found: dict[str, Any] = {}
     for section, values in profile.to_dict().items():
         if isinstance(values, dict):

@@ -14,8 +14,8 @@ from engine.loggers.targets import parse_target
 def start_loggers(
     home: Home, run: RunFolder, targets: Iterable[str], say: Callable[[str], None]
 ) -> list[subprocess.Popen[bytes]]:
-    """Start `python -m engine.loggers` for each target; relative folders are in the home. What cannot be logged to is
-    said, and keeps nothing from training."""
+    """Start `python -m engine.loggers` for each target; relative folders are in the home. A target that cannot be
+    logged to is reported, and does not stop training."""
     started = []
     for text in dict.fromkeys(targets):
         try:

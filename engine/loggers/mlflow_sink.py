@@ -15,7 +15,7 @@ LONGEST = 500
 
 
 class MlflowSink:
-    """One run of an experiment; a logger that starts again finds it by its key, and what it has already."""
+    """One run of an experiment; a logger that starts again finds it by its key, and its present contents."""
 
     def __init__(self, opening: Opening) -> None:
         folder = Path(opening.place)
@@ -41,7 +41,7 @@ class MlflowSink:
             self._client.log_param(self._id, name, str(value)[:LONGEST])
 
     def scalars(self, step: int, values: Mapping[str, float], time: float) -> None:
-        # What it took before it was stopped may not have been noted.
+        # Entries it took before it was stopped may not have been noted.
         if step <= self._known.get(next(iter(values), "").partition("/")[0], -1):
             return
         metrics = [Metric(name, value, int(1000 * time), step) for name, value in values.items()]
@@ -51,7 +51,7 @@ class MlflowSink:
         self._client.log_artifact(self._id, str(png), f"{name}/{step:08d}")
 
     def flush(self) -> None:
-        """Every call writes."""
+        """Do nothing, as every call writes."""
 
     def close(self) -> None:
         self._client.set_terminated(self._id)

@@ -1,4 +1,4 @@
-"""Where a run is logged to: one table of loggers, and the texts that name a target ("tensorboard:DIR", "wandb")."""
+"""The targets of a run's logs: one table of loggers, and the texts that name a target ("tensorboard:DIR", "wandb")."""
 
 import importlib
 from collections.abc import Mapping
@@ -11,26 +11,26 @@ from engine.base.errors import UsageError, UserError, misused, unknown
 
 
 class Sink(Protocol):
-    """What writes into one tool. Everything may raise OSError, or an error of the tool's own."""
+    """A writer into one tool. Every method may raise OSError, or an error of the tool's own."""
 
     def scalars(self, step: int, values: Mapping[str, float], time: float) -> None:
-        """Numbers by name at a step; time: the wall clock, seconds."""
+        """Write numbers by name at a step; time: the wall clock, seconds."""
 
     def picture(self, step: int, name: str, png: Path) -> None:
-        """A picture at a step."""
+        """Write a picture at a step."""
 
     def flush(self) -> None:
-        """Return when what was given is on the disk, or on its way."""
+        """Return when all entries are on the disk, or on their way."""
 
     def close(self) -> None:
-        """No more comes."""
+        """End: no more entries come."""
 
 
 @dataclass(frozen=True)
 class Opening:
-    """What a sink is opened with. place: of the target, "" if none was given · run: its name · key: stands for the run
-    and the target, the same after a restart · last_step: up to which everything was written before, None at first ·
-    config: the profile · text: the same as TOML."""
+    """The arguments for opening a sink. place: of the target, "" if none was given · run: its name · key: stands for
+    the run and the target, the same after a restart · last_step: up to which everything was written before, None at
+    first · config: the profile · text: the same as TOML."""
 
     place: str
     run: str
@@ -42,8 +42,8 @@ class Opening:
 
 @dataclass(frozen=True)
 class Logger:
-    """One line. sink: a class made of an `Opening`, as "module:class" · package: what is imported · extra: what to
-    install · folder: the place is a folder, and has to be given."""
+    """One line. sink: a class made of an `Opening`, as "module:class" · package: the one imported · extra: the one
+    to install · folder: the place is a folder, and has to be given."""
 
     sink: str
     package: str
@@ -74,7 +74,7 @@ class LogTarget:
         return f"{self.logger}:{self.place}" if self.place else self.logger
 
     def open(self, opening: Opening) -> Sink:
-        """The sink. Raises UserError if the tool refuses, in its own first line."""
+        """Open the sink. Raises UserError if the tool refuses, with its own first line."""
         self.check()
         module, _, name = LOGGERS[self.logger].sink.partition(":")
         try:
@@ -96,7 +96,7 @@ class LogTarget:
 
 
 def parse_target(text: str, below: Path) -> LogTarget:
-    """A target from its text; a relative folder is one in `below`. Raises UsageError for what is none."""
+    """Parse a target from its text; a relative folder is one in `below`. Raises UsageError if it is none."""
     name, _, place = text.partition(":")
     if name not in LOGGERS:
         raise misused(unknown("logger", name, LOGGERS, PLACES))
@@ -108,6 +108,6 @@ def parse_target(text: str, below: Path) -> LogTarget:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, on one line."""
+    """Return an error's message on one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines or [type(error).__name__])[0]

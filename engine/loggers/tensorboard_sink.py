@@ -23,7 +23,8 @@ class TensorBoardSink:
         if opening.last_step is None:
             self._add(0, time.time(), _text("profile", opening.text))
         else:
-            # Readers drop what an earlier file has from this step on: it was not known to be written, and comes again.
+            # Readers drop an earlier file's entries from this step on: they were not known to be written, and come
+            # again.
             start = SessionLog(status=SessionLog.START)
             self._writer.add_event(
                 Event(wall_time=time.time(), step=opening.last_step + 1, session_log=start)
@@ -54,7 +55,7 @@ class TensorBoardSink:
 
 
 def _text(name: str, text: str) -> Any:
-    """A text as TensorBoard's text plugin has it; indented, so that it is shown as it is."""
+    """Return a text as TensorBoard's text plugin has it; indented, so that it is shown as it is."""
     shown = "\n".join(f"    {line}" for line in text.splitlines())
     metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="text"))
     shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])

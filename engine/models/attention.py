@@ -51,7 +51,7 @@ def softmax_attention(qkv: Tensor) -> Tensor:
 
 
 def linear_attention(qkv: Tensor) -> Tensor:
-    """The same shapes; what every position reads is one D × D summary of all keys and values."""
+    """Attend with the same shapes; every position reads one D × D summary of all keys and values."""
     q, k, v = qkv.unbind(1)
     q, k = q.softmax(dim=2) * q.shape[2] ** -0.5, k.softmax(dim=3)
     summary = k @ v.transpose(2, 3)

@@ -18,7 +18,7 @@ from engine.models.config import UNetConfig
 
 
 def unet_config(profile: Profile) -> UNetConfig:
-    """The architecture that a profile means. Raises UserError where it cannot be."""
+    """Return the architecture that a profile means. Raises UserError if there is none."""
     try:
         return _config(profile)
     except ValueError as error:
@@ -57,12 +57,12 @@ def _label_count(profile: Profile) -> int:
 
 
 def unlabelled(config: UNetConfig) -> UNetConfig:
-    """The same network without labels."""
+    """Return the same network without labels."""
     return replace(config, labels="none", label_count=0)
 
 
 def architecture(config: UNetConfig) -> str:
-    """A short name for an architecture: equal where weights fit."""
+    """Return a short name for an architecture: equal if weights fit."""
     left_out = {"dropout"} | ({"labels", "label_count"} if config.labels == "none" else set())
     facts = {key: value for key, value in asdict(config).items() if key not in left_out}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:10]
@@ -70,7 +70,7 @@ def architecture(config: UNetConfig) -> str:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file on the CPU. Raises DamagedError naming it, and ScarceError."""
+    """Return tensors of a safetensors file on the CPU. Raises DamagedError naming it, and ScarceError."""
     try:
         with shortage(), open(path, "rb"):
             pass  # safetensors says of a file that cannot be opened now that it is missing
@@ -89,7 +89,7 @@ _OLDER_NAMES = {"enter": "conv_in", "shrink": "downsample", "grow": "upsample", 
 
 
 def _name_now(name: str) -> str:
-    """Return the name of a weight ("enter.bias"), or of what an optimizer keeps for it ("exp_avg.enter.bias")."""
+    """Return the name of a weight ("enter.bias"), or of an optimizer's state for it ("exp_avg.enter.bias")."""
     first, *rest = name.split(".", 2)
     return ".".join(
         [_OLDER_NAMES.get(first, first), *(_OLDER_NAMES.get(part, part) for part in rest[:1]), *rest[1:]]
@@ -112,7 +112,7 @@ def check_fits(parameters: dict[str, nn.Parameter], weights: dict[str, Tensor], 
 
 
 def make_schedule(profile: Profile, device: torch.device | str = "cpu") -> Schedule:
-    """The noise schedule of a profile, its tables on `device`."""
+    """Return the noise schedule of a profile, its tables on `device`."""
     d = profile.diffusion
     return Schedule.create(
         d.schedule, d.steps, d.beta_scaling, d.beta_start, d.beta_end, d.zero_terminal_snr, device=device

@@ -1,4 +1,4 @@
-"""What the network is told of a picture beside the noise, as a vector that is added to the time embedding."""
+"""The network's input about a picture beside the noise: a vector that is added to the time embedding."""
 
 import torch
 from torch import Tensor, nn
@@ -9,8 +9,8 @@ from engine.config.names import LabelKind
 class LabelEmbedding(nn.Module):
     """Labels of N pictures → (N, channels), which is zero at first whatever they are.
 
-    So a network that gets one begins as the same function. kind "class": y (N,) int64 of 0 … count−1, count for
-    unknown; "attributes": y (N, count) of any real dtype, −1 absent, 0 unknown, +1 present, and what lies between.
+    So adding one leaves a network's function unchanged at first. kind "class": y (N,) int64 of 0 … count−1, count
+    for unknown; "attributes": y (N, count) of any real dtype, −1 absent, 0 unknown, +1 present, and values between.
     """
 
     def __init__(self, kind: LabelKind, count: int, channels: int) -> None:
@@ -26,7 +26,7 @@ class LabelEmbedding(nn.Module):
             nn.init.zeros_(self.second.bias)
 
     def forward(self, y: Tensor | None, n: int) -> Tensor:
-        """`n` pictures of which nothing is known if y is None."""
+        """Embed y; for None, `n` pictures with unknown labels."""
         device = next(self.parameters()).device
         if y is None:
             y = self.unknown(n, device)
@@ -38,7 +38,7 @@ class LabelEmbedding(nn.Module):
         return out
 
     def unknown(self, n: int, device: torch.device) -> Tensor:
-        """y of n pictures of which nothing is known."""
+        """Return y of n pictures with unknown labels."""
         if self.kind == "class":
             return torch.full((n,), self.count, dtype=torch.int64, device=device)
         return torch.zeros(n, self.count, device=device)

@@ -11,9 +11,9 @@ class UNetConfig:
     """Everything that decides a UNet's weights, dropout aside.
 
     Level i works on size / 2^i pixels with width × multipliers[i] channels; `attention` has one entry a level.
-    `embedding_dim` is the width of the time embedding, 4 × width where it is None. With `narrow_up` a level on
-    the way up ends with the channels of the level above it, as the paper's notebook has it, and not with its
-    own: a quarter fewer weights and multiply-adds. `label_count` is how many `labels` it is told of. Raises ValueError.
+    `embedding_dim` is the width of the time embedding, 4 × width if None. With `narrow_up` a level on the way up
+    ends with the channels of the level above it, as the paper's notebook has it, and not with its own: a quarter
+    fewer weights and multiply-adds. `label_count` is the number of its `labels`. Raises ValueError.
     """
 
     channels: int = 3
@@ -56,7 +56,7 @@ class UNetConfig:
                 )
 
     def _check_values(self) -> None:
-        """Each value by itself, before anything divides by one."""
+        """Check each value by itself, before anything divides by one."""
         if not self.multipliers:
             raise ValueError("multipliers is empty: a UNet needs at least one level")
         counts = {
@@ -86,7 +86,7 @@ class UNetConfig:
 
     @property
     def level_channels(self) -> tuple[int, ...]:
-        """Channels of each level, full resolution first."""
+        """Return the channels of each level, full resolution first."""
         return tuple(self.width * multiplier for multiplier in self.multipliers)
 
     @property
@@ -96,6 +96,6 @@ class UNetConfig:
 
     @property
     def up_channels(self) -> tuple[int, ...]:
-        """Channels that each level ends with on the way up, full resolution first."""
+        """Return the channels that each level ends with on the way up, full resolution first."""
         own = self.level_channels
         return (own[0], *own[:-1]) if self.narrow_up else own

@@ -1,4 +1,4 @@
-"""What a network costs, counted and not guessed: parameters, multiply-adds, bytes kept for the backward pass."""
+"""A network's costs, counted and not guessed: parameters, multiply-adds, bytes kept for the backward pass."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from engine.models.unet import PARTS, UNet
 
 
 def parameters(model: nn.Module) -> int:
-    """How many weights there are."""
+    """Return how many weights there are."""
     return sum(p.numel() for p in model.parameters())
 
 
@@ -32,11 +32,11 @@ def forward_macs(config: UNetConfig) -> int:
 
 
 def saved_activation_bytes(model: UNet, batch: int, dtype: torch.dtype, channels_last: bool = False) -> int:
-    """Bytes that autograd keeps between forward and backward for `batch` pictures, counted on the CPU.
+    """Return the bytes that autograd keeps between forward and backward for `batch` pictures, counted on the CPU.
 
-    Every storage is counted once and the weights not at all, but autocast's copies of them are. A `dtype` other
-    than float32 is counted as bfloat16 under autocast. With `model.activation_checkpointing` what the largest
-    part needs while it is computed again comes on top.
+    Every storage is counted once and the weights not at all, but autocast's copies of them are. A `dtype` other than
+    float32 is counted as bfloat16 under autocast. With `model.activation_checkpointing` the bytes of the largest
+    part while it is computed again are added.
     """
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
     kept = _kept(model, _inputs(model, batch, channels_last), dtype, weights)
@@ -62,7 +62,7 @@ def saved_activation_bytes(model: UNet, batch: int, dtype: torch.dtype, channels
 
 
 def activation_bytes_per_picture(model: UNet, dtype: torch.dtype, channels_last: bool = False) -> int:
-    """What one more picture in the batch keeps; casts of the weights, which are kept once, are left out."""
+    """Return the bytes that one more picture in the batch keeps; casts of the weights, kept once, are left out."""
     two, one = (saved_activation_bytes(model, batch, dtype, channels_last) for batch in (2, 1))
     return two - one
 
@@ -84,7 +84,7 @@ def _kept(
     dtype: torch.dtype,
     weights: set[int],
 ) -> int:
-    """Bytes of the storages that one forward pass keeps, `inputs` and `weights` (data pointers) left out."""
+    """Return the bytes of the storages that one forward pass keeps, `inputs` and `weights` (data pointers) left out."""
     seen = weights | {tensor.untyped_storage().data_ptr() for tensor in inputs}
     total = 0
 

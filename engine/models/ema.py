@@ -35,7 +35,7 @@ class Ema:
             value.copy_(state[name])
 
     def swapped_in(self) -> "_Swap":
-        """A context in which the model holds the averaged weights; the trained ones are back after it,
+        """Return a context in which the model holds the averaged weights; the trained ones are back after it,
         whatever happens inside."""
         return _Swap(self._source, self.values)
 

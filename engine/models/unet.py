@@ -52,7 +52,7 @@ class Middle(nn.Module):
 
 
 class UNet(nn.Module):
-    """x_t (N, C, H, W), t (N,) int64, y labels → what the objective predicts, (N, C, H, W).
+    """x_t (N, C, H, W), t (N,) int64, y labels → the objective's prediction, (N, C, H, W).
 
     y is as `LabelEmbedding` takes it, None for unknown; a network without labels ignores it.
 
@@ -116,7 +116,7 @@ class UNet(nn.Module):
     def _run(self) -> Run:
         if not self.activation_checkpointing:
             return _straight
-        # The generator's state is fetched (and a GPU waited for) only where dropout draws from it.
+        # The generator's state is fetched (and a GPU waited for) only if dropout draws from it.
         draws = self.training and self.config.dropout > 0
         return partial(checkpoint, use_reentrant=False, preserve_rng_state=draws)
 

@@ -1,6 +1,6 @@
 """A list with columns, a cursor and a filter, that repaints only the cells that changed. Knows no runs or jobs.
 
-2,000 rows cost what the visible ones cost: a row's cells are made by the caller, laid out only while in view.
+2,000 rows cost as much as the visible ones: a row's cells are made by the caller, laid out only while in view.
 """
 
 from collections.abc import Sequence

@@ -18,8 +18,8 @@ SamplerOption = Literal["eta", "variance"]
 class Sampler:
     """A line of the table.
 
-    step: the class as "module:class" · words: what it is, for people · takes: the options that change what it draws ·
-    spacing: of its timesteps when nothing else is said.
+    step: the class as "module:class" · words: its description for people · takes: the options that change its
+    pictures · spacing: of its timesteps by default.
     """
 
     step: str
@@ -55,10 +55,10 @@ else:
 
 
 def sampler_named(name: str) -> Sampler:
-    """Raises UserError, with the nearest name, for one that is not in the table."""
+    """Return the sampler of a name. Raises UserError, with the nearest name, for one that is not in the table."""
     return pick(SAMPLERS, "sampler", name)
 
 
 def samplers_that_take(option: SamplerOption) -> tuple[str, ...]:
-    """The names of the samplers that an option changes anything for."""
+    """Return the names of the samplers that an option changes anything for."""
     return tuple(name for name, sampler in SAMPLERS.items() if option in sampler.takes)

@@ -15,7 +15,7 @@ class Ddim:
         self._eta = options.eta
 
     def __call__(self, here: NoiseLevel, there: NoiseLevel, x: Tensor, x_0: Tensor, eps: Tensor) -> Tensor:
-        # σ² = η² (1 − ᾱ_s)/(1 − ᾱ_t)·(1 − ᾱ_t/ᾱ_s); what it takes, the direction to x_t gives up.
+        # σ² = η² (1 − ᾱ_s)/(1 − ᾱ_t)·(1 − ᾱ_t/ᾱ_s); the direction to x_t has that much less variance.
         share = self._eta**2 * step_beta(here, there) / here.variance
         moved = there.alpha * x_0 + (there.sigma * math.sqrt(max(0.0, 1 - share))) * eps
         if self._eta == 0:

@@ -1,4 +1,4 @@
-"""What every sampler is made of: two noise levels, and a step from one to the other.
+"""The parts of every sampler: two noise levels, and a step from one to the other.
 
 Coefficients are Python floats made from log ᾱ in float64, so a sampler is as exact as the dtype of x_t:
 float32 in use, float64 in tests.
@@ -47,7 +47,7 @@ CLEAN = NoiseLevel(0.0)
 
 @dataclass(frozen=True)
 class SamplerOptions:
-    """What a sampler may use, each as its line of the table says.
+    """The options that a sampler may use, each as its line of the table says.
 
     noise: of the steps · eta: 0 (no noise) to 1 (as much as ddpm's) · variance: of each step of ddpm.
     """
@@ -58,7 +58,7 @@ class SamplerOptions:
 
 
 class SamplerStep(Protocol):
-    """What a sampler is: made anew of `SamplerOptions` for each batch, it may remember the steps before."""
+    """The interface of a sampler: made anew of `SamplerOptions` for each batch, it may remember the steps before."""
 
     def __call__(self, here: NoiseLevel, there: NoiseLevel, x: Tensor, x_0: Tensor, eps: Tensor) -> Tensor:
         """x (N, C, H, W) at the level `there` from x at the noisier level `here`.

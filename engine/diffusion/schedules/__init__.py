@@ -14,7 +14,7 @@ MAX_BETA = 0.999
 
 
 class Betas(Protocol):
-    """What a schedule is."""
+    """The function of a schedule."""
 
     def __call__(self, steps: int, start: float, end: float) -> list[float]:
         """β_t for t = 0 … steps−1, each in (0, 1).
@@ -27,7 +27,7 @@ class Betas(Protocol):
 
 @dataclass(frozen=True)
 class NoiseSchedule:
-    """A line of the table: the function as "module:function", and what it is, for people."""
+    """A line of the table: the function as "module:function", and its description for people."""
 
     function: str
     words: str
@@ -60,5 +60,5 @@ else:
 
 
 def schedule_named(name: str) -> NoiseSchedule:
-    """Raises UserError, with the nearest name, for one that is not in the table."""
+    """Return the schedule of a name. Raises UserError, with the nearest name, for one that is not in the table."""
     return pick(SCHEDULES, "noise schedule", name)

@@ -1,6 +1,6 @@
-"""The samplers as tables of numbers: what each step multiplies. Imports nothing but the standard library.
+"""The samplers as tables of numbers: the factors of each step. Imports nothing but the standard library.
 
-Every sampler is linear in what it has, once the estimated picture is clipped:
+Every sampler is linear in its inputs, once the estimated picture is clipped:
 
     x_0 = clip(from_x · x + from_output · output)
     x   = keep · x + picture · x_0 + before · (x_0 of the step before) + noise · z,   z ~ N(0, 1)
@@ -34,10 +34,10 @@ def coefficients(
     eta: float = 0.0,
     variance: str = "fixed_small",
 ) -> list[SamplingStep]:
-    """The steps of a sampler, the noisiest first.
+    """Return the steps of a sampler, the noisiest first.
 
-    log_alpha_bars: log ᾱ_t for each timestep, None for −inf · prediction: "eps", "x0" or "v" · sampler: "ddpm" (Ho et
-    al. 2020, eq. 6 and 7), "ddim" (Song et al. 2021a, eq. 12) or "dpmpp" (Lu et al. 2022b, algorithm 2) · steps,
+    log_alpha_bars: log ᾱ_t for each timestep, None for −inf · prediction: "eps", "x0" or "v" · sampler: "ddpm" (Ho
+    et al. 2020, eq. 6 and 7), "ddim" (Song et al. 2021a, eq. 12) or "dpmpp" (Lu et al. 2022b, algorithm 2) · steps,
     spacing: which timesteps are visited · eta: of ddim · variance: of ddpm. Raises ValueError for unknown names.
     """
     logs = [-math.inf if value is None else value for value in log_alpha_bars]

@@ -40,7 +40,8 @@ class DdpmTuiPipeline(DiffusionPipeline):
         output_type: str = "pil",
         return_dict: bool = True,
     ) -> Any:
-        """n pictures; picture i depends on the seed and on i alone. What is None is as the configuration says.
+        """Draw n pictures; picture i depends on the seed and on i alone. Arguments that are None are as the
+        configuration says.
 
         sampler: ddpm, ddim or dpmpp · spacing: trailing, linspace, leading or logsnr · output_type: "pil", "np" for
         uint8 (n, H, W, 3), "pt" for float (n, 3, H, W) in [−1, 1].
@@ -64,7 +65,7 @@ class DdpmTuiPipeline(DiffusionPipeline):
         return ImagePipelineOutput(images=images) if return_dict else (images,)
 
     def _denoise(self, seed: int, indices: range, bar: Any) -> Tensor:
-        """Pictures (len(indices), 3, size, size), about in [−1, 1]."""
+        """Return pictures (len(indices), 3, size, size), about in [−1, 1]."""
         size = self.unet.config.unet["size"]
         shape = (len(indices), 3, size, size)
         fresh = [generator_for(seed, "sampling.steps", index) for index in indices]

@@ -48,7 +48,7 @@ class DdpmTuiScheduler(SchedulerMixin, ConfigMixin):
         spacing: Spacing | None = None,
         eta: float | None = None,
     ) -> None:
-        """Choose the timesteps, the noisiest first; what is None is as the configuration says."""
+        """Choose the timesteps, the noisiest first; arguments that are None are as the configuration says."""
         c = self.config
         sampler = sampler or c.sampler
         self._table = coefficients(
@@ -66,11 +66,11 @@ class DdpmTuiScheduler(SchedulerMixin, ConfigMixin):
 
     @property
     def table(self) -> list[SamplingStep]:
-        """The factors of each step."""
+        """Return the factors of each step."""
         return self._table
 
     def scale_model_input(self, sample: Tensor, timestep: int | None = None) -> Tensor:
-        """The network takes x_t as it is."""
+        """Return x_t unchanged: the network takes it as it is."""
         return sample
 
     def step(
@@ -81,7 +81,7 @@ class DdpmTuiScheduler(SchedulerMixin, ConfigMixin):
         noise: Tensor | None = None,
         return_dict: bool = True,
     ) -> DdpmTuiSchedulerOutput | tuple[Tensor]:
-        """The next x from what the network said of this one; noise: for steps that add some, else drawn."""
+        """Return the next x from the network's output for this one; noise: for steps that add some, else drawn."""
         index = [step.t for step in self._table].index(int(timestep))
         step = self._table[index]
         x_0 = step.from_x * sample + step.from_output * model_output

@@ -13,7 +13,7 @@ from engine.models.unet import UNet
 
 
 class DdpmTuiUNet(ModelMixin, ConfigMixin):
-    """sample (N, 3, size, size) in [−1, 1] with noise, timestep: a number or (N,) int64 → what the network predicts."""
+    """sample (N, 3, size, size) in [−1, 1] with noise, timestep: a number or (N,) int64 → the network's prediction."""
 
     @register_to_config
     def __init__(self, unet: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ class Noise:
         self._bits.state = seeded.get_state(legacy=False)
 
     def draw(self, shape: Sequence[int]) -> np.ndarray:
-        """The next numbers, of at least 16 in all."""
+        """Return the next numbers, of at least 16 in all."""
         count = math.prod(shape)
         values, whole = self._uniform(count), count // BLOCK * BLOCK
         values[:whole] = _normal(values[:whole])
@@ -61,9 +61,9 @@ def draw(
     seed: int = 0,
     **changes: Any,
 ) -> np.ndarray:
-    """uint8 (n, size, size, 3): the pictures of these numbers in the set of this seed.
+    """Return uint8 (n, size, size, 3): the pictures of these numbers in the set of this seed.
 
-    network: x_t (n, 3, size, size) float32 and t (n,) int64 → what it predicts, of x_t's shape · facts: model.json ·
+    network: x_t (n, 3, size, size) float32 and t (n,) int64 → its prediction, of x_t's shape · facts: model.json ·
     changes: of facts["settings"]: sampler, steps, spacing, eta, variance, clip.
     """
     settings = {**facts["settings"], **{key: value for key, value in changes.items() if value is not None}}
