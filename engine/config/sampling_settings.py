@@ -41,6 +41,13 @@ class Settings:
     guidance_interval: tuple[float, float] | None = None
     """log-SNR from … to; None is everywhere"""
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as the arguments of a job store them: tuples as lists."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+
     @property
     def guided(self) -> bool:
         return self.guidance != 1.0

@@ -3,7 +3,6 @@
 Every step is identified by its result, so planning twice plans nothing twice. Starts nothing itself.
 """
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -173,7 +172,7 @@ def _evaluate(
     home: Home, there: set[str], run: str, variant: str, epochs: int, n: int, measures: tuple[str, ...],
     how: Settings,
 ) -> StudyStep:  # fmt: skip
-    args: dict[str, Any] = {"n": n, "measures": list(measures), **dataclasses.asdict(how)}
+    args: dict[str, Any] = {"n": n, "measures": list(measures), **how.to_json()}
     point = at_epoch(home.run(run), epochs) if run in there else None
     if point is None:
         return StudyStep("evaluate", run, variant, {"checkpoint": f"{run}@e{epochs}", **args}, epochs)
