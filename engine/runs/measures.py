@@ -62,15 +62,6 @@ MEASURES = {
         better="higher",
         sampled=True,
     ),
-    "labels": Measure(
-        "engine.evaluation.measures.labels:take",
-        "is what is asked for drawn?",
-        "balanced accuracy of a classifier, trained on the packed labels, on samples of each label; beside it the same "
-        "on held-out pictures, and how much else changes with one attribute",
-        better="higher",
-        sampled=True,
-        usual=False,
-    ),
     "fid": Measure(
         "engine.evaluation.measures.fid:take",
         "distance by Inception features",
@@ -107,6 +98,15 @@ MEASURES = {
         better="higher",
         sampled=True,
         extractor="either",
+    ),
+    "labels": Measure(
+        "engine.evaluation.measures.labels:take",
+        "is what is asked for drawn?",
+        "balanced accuracy of a classifier, trained on the packed labels, on samples of each label; beside it the same "
+        "on held-out pictures, and how much else changes with one attribute",
+        better="higher",
+        sampled=True,
+        usual=False,
     ),
 }
 

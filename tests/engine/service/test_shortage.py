@@ -158,5 +158,5 @@ async def test_a_part_of_the_engine_that_dies_is_seen_and_started_again(
         daemon._stop.set()
         await running
     daemon.lock.release()
-    for part in ("Engine.run", "Live.run", "Daemon._guard_place", "while listening"):
+    for part in ("Dispatcher.run", "Live.run", "Daemon._guard_place", "while listening"):
         assert f"Broken: in {part}" in said or f"Broken: {part}" in said, said

@@ -125,7 +125,7 @@ async def test_history_is_no_news_but_what_happened_while_away_is(tmp_path: Path
         assert len(it.last.jobs) == 2, "what was known stays in view"
         await it.say(hello(train(1, State.DONE), train(2, State.FAILED, reason="out of memory")))
         snapshot = await it.until(lambda s: s.engine.link == "connected")
-        assert snapshot.events[-1].text == "train r to epoch 5: failed, out of memory"
+        assert snapshot.events[-1].text == "✗ train r to epoch 5: failed, out of memory"
         assert it.service.connections == 2
 
 
