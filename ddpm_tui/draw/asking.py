@@ -77,7 +77,8 @@ def may_be_asked(terminal: Terminal, environ: Mapping[str, str]) -> bool:
 
 
 def first_round(multiplexer: Multiplexer | None) -> str:
-    """Name and background; in tmux also the name of the terminal around it, by its passthrough if that is allowed."""
+    """Return the questions for name and background; in tmux also for the name of the terminal around it, by its
+    passthrough if that is allowed."""
     around = f"{ESC}Ptmux;{XTVERSION.replace(ESC, ESC * 2)}{ST}" if multiplexer == "tmux" else ""
     return XTVERSION + around + BACKGROUND + DA1
 
@@ -117,7 +118,7 @@ def hear(answers: Answers, sequence: str) -> Answers:
 
 
 def _name(text: str) -> tuple[str, tuple[int, ...]]:
-    """ "kitty(0.32.2)" and "WezTerm 20240203-110809" as a name in small letters and a version."""
+    """Return "kitty(0.32.2)" and "WezTerm 20240203-110809" as a name in small letters and a version."""
     word = _WORD.match(text.strip())
     name = (word[0] if word else text.strip()[:20]).strip().lower()
     found = re.search(r"[0-9]+(?:\.[0-9]+)*", text.strip()[len(word[0]) if word else 0 :])

@@ -21,7 +21,7 @@ def nice_step(span: float, most: int) -> float:
 
 
 def linear_ticks(low: float, high: float, most: int, whole: bool = False) -> list[Tick]:
-    """Round values in [low, high], at most about `most` of them; with `whole`, integers only."""
+    """Return round values in [low, high], at most about `most` of them; with `whole`, integers only."""
     if not high > low or most < 1:
         return []
     step = nice_step(high - low, most)

@@ -106,7 +106,8 @@ def middle_cut(name: str, width: int) -> str:
 
 
 def _legend(runs: Sequence[Series], names: Sequence[str], view: View, look: Look, brief: int) -> Line:
-    """`brief` 1 leaves the half-life out, 2 the explanations of many runs, 3 all but the runs' names."""
+    """Return the legend. `brief` 1 leaves the half-life out, 2 the explanations of many runs, 3 all but the runs'
+    names."""
     many = len(runs) > 1
     slot = runs[0].slot
     line: Line = []
@@ -139,7 +140,8 @@ def _legend(runs: Sequence[Series], names: Sequence[str], view: View, look: Look
 
 
 def _readout(plot: Plot, names: Sequence[str], view: View, look: Look, brief: int) -> Line:
-    """`brief` 1 leaves the raw value out if several runs are shown, 2 the validation too, 3 shortens the position."""
+    """Return the readout. `brief` 1 leaves the raw value out if several runs are shown, 2 the validation too, 3
+    shortens the position."""
     muted = text_style(look.ink.muted, look.depth)
     plain = text_style(look.ink.text, look.depth)
     at = view.cursor if view.cursor is not None else 0.0

@@ -52,27 +52,27 @@ _ERROR_SHARE = 0.75
 
 
 def to_linear(pixels: Pixels) -> Floats:
-    """sRGB bytes (…, 3) to linear light in [0, 1], float32 (IEC 61966-2-1)."""
+    """Convert sRGB bytes (…, 3) to linear light in [0, 1], float32 (IEC 61966-2-1)."""
     table: Floats = _linear_table()[pixels]
     return table
 
 
 def to_bytes(linear: Floats) -> Pixels:
-    """Linear light (…, 3) to sRGB bytes, clamped then rounded."""
+    """Convert linear light (…, 3) to sRGB bytes, clamped then rounded."""
     clipped = np.clip(linear, 0.0, 1.0)
     encoded = np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055)
     return np.rint(encoded * 255.0).astype(np.uint8)
 
 
 def to_oklab(linear: Floats) -> Floats:
-    """Linear light (…, 3) to OKLab (…, 3): L in [0, 1], a and b about ±0.4."""
+    """Convert linear light (…, 3) to OKLab (…, 3): L in [0, 1], a and b about ±0.4."""
     lms = np.maximum(linear @ _TO_LMS.T, 0.0)
     lab: Floats = np.cbrt(lms) @ _TO_LAB.T
     return lab
 
 
 def luminance(pixels: Pixels) -> Floats:
-    """Perceived lightness of sRGB bytes (…, 3): OKLab L, 0 black to 1 white."""
+    """Return the perceived lightness of sRGB bytes (…, 3): OKLab L, 0 black to 1 white."""
     lightness: Floats = to_oklab(to_linear(pixels))[..., 0]
     return lightness
 
@@ -90,10 +90,10 @@ def palette(depth: Depth) -> tuple[NDArray[np.int64], Pixels]:
 
 
 def quantise(pixels: Pixels, depth: Depth, dither: Dither = "ordered") -> NDArray[np.int64]:
-    """Colour numbers (H, W) that show sRGB bytes (H, W, 3) best at 256 or 16 colours.
+    """Return the colour numbers (H, W) that show sRGB bytes (H, W, 3) best at 256 or 16 colours.
 
-    Ordered dithering depends on a pixel's value and place only, so a picture that did not change does not
-    flicker when it is drawn again. "none" takes the nearest colour a pixel: calmer, but skin turns grey.
+    Ordered dithering depends on a pixel's value and place only, so an unchanged picture does not flicker when it is
+    drawn again. "none" takes the nearest colour a pixel: calmer, but skin turns grey.
     """
     if depth not in (Depth.ANSI16, Depth.ANSI256):
         raise ValueError(f"quantise works at 16 or 256 colours, not {depth!r}")
@@ -132,14 +132,14 @@ def nearest_colour(rgb: tuple[int, int, int], depth: Depth) -> Color | None:
 
 
 def pack(pixels: Pixels) -> NDArray[np.int64]:
-    """sRGB bytes (…, 3) as 0xRRGGBB (…)."""
+    """Pack sRGB bytes (…, 3) as 0xRRGGBB (…)."""
     wide = pixels.astype(np.int64)
     packed: NDArray[np.int64] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
     return packed
 
 
 def _nearest(linear: Floats, depth: Depth) -> NDArray[np.int64]:
-    """Index into the palette (n,) of the OKLab-nearest colour of linear (n, 3)."""
+    """Return the index into the palette (n,) of the OKLab-nearest colour of linear (n, 3)."""
     _, _, lab = _palette_space(depth)
     # |p − q|² less |p|², which is the same for every q: one matrix product for the whole picture.
     scores = (lab * lab).sum(axis=1) - 2.0 * (to_oklab(linear) @ lab.T)
@@ -171,7 +171,7 @@ class _Matcher:
         self._depth = depth
 
     def match(self, pixels: Pixels, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Colour numbers (H, W) for bytes (H, W, 3) at places (H, W) of the dithering order."""
+        """Return the colour numbers (H, W) for bytes (H, W, 3) at places (H, W) of the dithering order."""
         bits, keys = self._bits, self._keys(pixels)
         with self._lock:
             new = np.unique(keys[~self._known[keys]])
@@ -201,9 +201,9 @@ def _matcher(depth: Depth, dither: Dither) -> _Matcher:
 
 
 def _mix_two(target: Floats, depth: Depth, count: int) -> NDArray[np.int64]:
-    """For linear (n, 3) colours, `count` entries of at most two kinds with the nearest mean, dark to light.
+    """Return, for linear (n, 3) colours, `count` entries of at most two kinds with the nearest mean, dark to light.
 
-    Kinds far apart are paid for: a checker of red and green makes brown, but nobody wants it on a face.
+    Kinds far apart have a penalty: a checker of red and green makes brown, but looks bad on a face.
     """
     _, linear, lab = _palette_space(depth)
     wanted = to_oklab(target)
@@ -227,7 +227,7 @@ def _mix_two(target: Floats, depth: Depth, count: int) -> NDArray[np.int64]:
 
 
 def _mix_many(target: Floats, depth: Depth, count: int) -> NDArray[np.int64]:
-    """For linear (n, 3) colours, `count` entries, each making up for the errors before it, dark to light.
+    """Return, for linear (n, 3) colours, `count` entries, each correcting the errors before it, dark to light.
 
     Pattern dithering after Knoll (US 6,606,166). The error counts in part, which keeps stray colours away.
     """

@@ -22,7 +22,7 @@ _PLAIN = {
 
 
 def plain(text: str, encoding: str) -> str:
-    """`text` with every character that the encoding cannot write replaced by one of the same width."""
+    """Return `text` with every character that the encoding lacks replaced by one of the same width."""
     try:
         text.encode(encoding)
         return text

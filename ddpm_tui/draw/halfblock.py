@@ -88,7 +88,7 @@ def _ramp_lines(pixels: Pixels, opaque: NDArray[np.bool_]) -> list[str]:
 
 
 def _even(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 3|4) to RGBA with an even number of rows: half a cell that is not there is clear."""
+    """Convert (H, W, 3|4) to RGBA with an even number of rows: a missing half cell is transparent."""
     height, width, channels = pixels.shape
     out = np.zeros((height + height % 2, width, 4), dtype=np.uint8)
     out[:height, :, :channels] = pixels

@@ -38,7 +38,7 @@ class GridLayout:
 
     @property
     def row_gap(self) -> int:
-        """Empty cell rows between pictures; a label already sets them apart."""
+        """Return the empty cell rows between pictures; a label already sets them apart."""
         return 0 if self.label_rows else min(self.gap, 1)
 
     @property
@@ -50,7 +50,7 @@ class GridLayout:
         return max(1, -(-n // self.per_page))
 
     def place(self, slot: int) -> tuple[int, int]:
-        """Cell (x, y) of the top left corner of the picture in this slot of its page."""
+        """Return the cell (x, y) of the top left corner of the picture in this slot of its page."""
         wide, tall = self.tile_cells
         row, column = divmod(slot, self.columns)
         return column * (wide + self.gap), row * (tall + self.row_gap)
@@ -151,7 +151,7 @@ def _packed(
 
 
 def _area_weights(old: int, new: int) -> NDArray[np.float32]:
-    """(new, old) weights of a box filter: the part of a new pixel that each old one covers."""
+    """Return the (new, old) weights of a box filter: the part of a new pixel that each old one covers."""
     edges = np.arange(new + 1) * (old / new)
     cells = np.arange(old)
     overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)

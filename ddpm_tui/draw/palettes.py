@@ -58,7 +58,7 @@ def curve_style(ink: Ink, slot: int, depth: Depth, dim: bool = False) -> Style:
 
 
 def blend(colour: RGB, other: RGB, part: float) -> RGB:
-    """`colour` with that part of `other`, mixed in linear light."""
+    """Return `colour` with that part of `other`, mixed in linear light."""
     a, b = (to_linear(np.array(c, dtype=np.uint8)) for c in (colour, other))
     return _rgb(to_bytes(a * np.float32(1 - part) + b * np.float32(part)))
 
@@ -75,7 +75,7 @@ def legible(colour: RGB, ground: RGB) -> RGB:
 
 
 def lightness(colour: RGB) -> float:
-    """OKLab L of an sRGB colour, 0 to 1."""
+    """Return the OKLab L of an sRGB colour, 0 to 1."""
     return float(to_oklab(to_linear(np.array(colour, dtype=np.uint8)))[0])
 
 

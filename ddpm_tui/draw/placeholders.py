@@ -46,14 +46,15 @@ class PlaceholderImages:
     def __init__(
         self, write: Callable[[str], object], multiplexer: Multiplexer | None = None, first: int | None = None
     ) -> None:
-        """first: the number of the first image, 1 … 2**24 - 1; by default one that another program hardly has."""
+        """Make a drawer of images. first: the number of the first image, 1 … 2**24 - 1; by default one that another
+        program is unlikely to use."""
         self._write = write
         self._tmux = multiplexer == "tmux"
         self._next = first if first is not None else 1 + (os.getpid() % 4093) * 4096
         self._ids: OrderedDict[tuple[bytes, int, int], int] = OrderedDict()
 
     def rows(self, pixels: Pixels, width: int, height: int) -> list[list[Segment]]:
-        """uint8 (H, W, 3) as `height` rows of `width` cells, to which the terminal scales it.
+        """Return uint8 (H, W, 3) as `height` rows of `width` cells, to which the terminal scales it.
 
         Raises ValueError if there are more cells a side than marks.
         """

@@ -96,7 +96,7 @@ class _Curve:
 
 
 def _curves(plot: Plot, view: View, left: float, right: float, count: int) -> list[_Curve]:
-    """Back to front: all raw lines, then validation, then the smoothed ones."""
+    """Return the curves, back to front: all raw lines, then validation, then the smoothed ones."""
     runs = plot.series
     out = []
     smoothing = view.half_life > 0
@@ -266,7 +266,8 @@ def _styles(look: Look) -> Callable[[int], Style]:
 
 
 def _plain_glyph(curve: _Curve, look: Look) -> str | None:
-    """Without colours and dots, the run's letter in capitals for validation and a point for raw values."""
+    """Return the glyph without colours and dots: the run's letter in capitals for validation and a point for raw
+    values."""
     if not look.lettered:
         return None
     letter = letter_of(curve.series.slot)

@@ -98,7 +98,7 @@ class Mark:
 
 
 def smooth(x: ArrayLike, y: ArrayLike, half_life: float) -> Reals:
-    """Debiased exponential smoothing of y (n,) along x (n,), with a half-life in the unit of x.
+    """Smooth y (n,) by a debiased exponential mean along x (n,), with a half-life in the unit of x.
 
     Early on a loss falls by half within a fraction of any fixed half-life, and a mean that long hangs far above it.
     So at v = x − beginning the half-life is h(v) = min(half_life, v/EARLY). Value i stands for the stretch
@@ -154,7 +154,7 @@ class _Smoothed:
 
 
 def _half_lives(v: Reals, half_life: float) -> Reals:
-    """τ(v) of `smooth`, −∞ at the beginning: logarithmic while the half-life grows, then linear."""
+    """Return τ(v) of `smooth`, −∞ at the beginning: logarithmic while the half-life grows, then linear."""
     full = EARLY * half_life
     with np.errstate(divide="ignore"):
         growing = EARLY * (1.0 + np.log(np.minimum(v, full) / full))
@@ -163,7 +163,8 @@ def _half_lives(v: Reals, half_life: float) -> Reals:
 
 
 def _scan(decay: Reals, gain: Reals, carry: float) -> Reals:
-    """s_i = decay_i · s_(i−1) + gain_i with s_(−1) = carry: blocks side by side, then the carries between them."""
+    """Return s_i = decay_i · s_(i−1) + gain_i with s_(−1) = carry: blocks side by side, then the carries between
+    them."""
     n = len(decay)
     width = max(1, int(np.sqrt(n)))
     blocks = -(-n // width)

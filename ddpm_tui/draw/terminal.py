@@ -79,7 +79,7 @@ def detect(environ: Mapping[str, str], isatty: bool, encoding: str | None) -> Te
 
 
 def here(stream: TextIO | None = None, environ: Mapping[str, str] | None = None) -> Terminal:
-    """`detect` for a stream of this process (stderr by default: it is the one Textual draws on)."""
+    """Call `detect` for a stream of this process (stderr by default: it is the one Textual draws on)."""
     stream = sys.stderr if stream is None else stream
     environ = os.environ if environ is None else environ
     try:

@@ -64,7 +64,7 @@ class View:
         return left, right
 
     def zoomed(self, plot: Plot, factor: float) -> "View":
-        """Closer (factor < 1) or farther, about the cursor, else about the newest end when it is in sight."""
+        """Zoom in (factor < 1) or out, about the cursor, else about the newest end when it is in sight."""
         left, right = self.range(plot)
         _, last = plot.extent(self.unit)
         anchor = self.cursor if self.cursor is not None and left <= self.cursor <= right else None
@@ -82,7 +82,7 @@ class View:
         return replace(self, span=span, follow=self.follow and span[1] >= last)
 
     def panned(self, plot: Plot, part: float) -> "View":
-        """Moved by that part of the width; panning away from the newest point stops following it."""
+        """Move by that part of the width; panning away from the newest point stops following it."""
         if self.span is None:
             return self
         left, right = self.range(plot)
@@ -92,7 +92,7 @@ class View:
         return replace(self, span=span, follow=span[1] >= plot.extent(self.unit)[1])
 
     def fitted(self) -> "View":
-        """Everything in sight again, and following."""
+        """Show everything again, and follow."""
         return replace(self, span=None, follow=True)
 
     def in_unit(self, plot: Plot, unit: Unit) -> "View":
@@ -113,7 +113,7 @@ class View:
         )
 
     def inspecting(self, plot: Plot, at: float | None = None) -> "View":
-        """With the cursor on the logged point nearest to `at` (the newest in sight by default)."""
+        """Put the cursor on the logged point nearest to `at` (the newest in sight by default)."""
         left, right = self.range(plot)
         wanted = right if at is None else at
         xs = [c.x(self.unit) for s in plot.series for c in (s.train, s.validation)]

@@ -339,7 +339,7 @@ class DdpmApp(Undoing, TerminalApp):
         return commands(self, screen)
 
     def offers(self, key_id: str) -> bool:
-        """See `BaseScreen.offers`."""
+        """Return whether a key has an effect now; see `BaseScreen.offers`."""
         needed = {
             "app.redo": bool(self.undo.next_again),
             "app.restart_engine": self.snapshot.engine.old or self.snapshot.engine.link == "stopped",

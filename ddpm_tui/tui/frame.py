@@ -36,7 +36,9 @@ class Frame:
         marks: frozenset[str] = frozenset(),
         resting: frozenset[str] = frozenset(),
     ) -> None:
-        """system: the terminal's colours; None leaves colours out, and cells on a ground of `marks` (#rrggbb:
+        """Make an empty frame.
+
+        system: the terminal's colours; None leaves colours out, and cells on a ground of `marks` (#rrggbb:
         the cursor's) are reversed instead, those of `resting` (a cursor's without the focus) underlined.
         """
         self._system = system

@@ -136,7 +136,7 @@ def shares(
     chunk_epochs: int = 1,
     validation_factor: float = 1.0,
 ) -> dict[str, Any]:
-    """From the ledger of `steps` steps to shares of a CelebA epoch.
+    """Convert the ledger of `steps` steps to shares of a CelebA epoch.
 
     seconds: own time by part · total: of everything · checkpoint_every: seconds between rolling checkpoints ·
     chunk_epochs: epochs between scores · validation_factor: how many times more pictures the profile scores than

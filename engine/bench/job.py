@@ -31,7 +31,7 @@ from engine.jobs.files import EXIT_DONE, Result
 
 
 def run_bench(work: Work) -> Result:
-    """args: those of Options. Raises UserError for a profile that is not there."""
+    """Do a bench job. args: those of Options. Raises UserError for a missing profile."""
     options = Options.from_json(work.spec.args)
     work.report("starting", text="bench")
     profiles = _profiles(work, options)
@@ -63,7 +63,7 @@ def run_bench(work: Work) -> Result:
 
 
 def _profiles(work: Work, options: Options) -> dict[str, Profile]:
-    """Those that are asked for, else every shipped one; as `auto` as their precision is on this device."""
+    """Return the named profiles, else every shipped one (two of them if quick), all with device `auto`."""
     shipped = [p.name for p in list_profiles(work.home) if p.origin == "shipped"]
     names = options.profiles or (("demo", TIMED) if options.quick else tuple(shipped))
     found = {}

@@ -131,7 +131,8 @@ def _resident() -> int:
 
 
 def _peak_resident() -> int:
-    """Of this process since it began. The kernel's count also survives a child's exec, so /proc comes first."""
+    """Return the peak bytes of this process since it began. The kernel's count also survives a child's exec, so
+    /proc comes first."""
     import resource
 
     try:

@@ -91,7 +91,7 @@ def measure_packing(work: Work, scratch: Path, size: int, recipe: str, options: 
 
 
 def _pack(work: Work, root: Path, folder: Path, size: int, recipe: str) -> tuple[float, float]:
-    """Pack a folder in a home of its own, removed again: seconds, and CPU seconds of all processes."""
+    """Pack a folder in a home of its own, removed again; return seconds, and CPU seconds of all processes."""
     home = Home(root).create()
     add_source(home, folder, "bench")
     started, cpu = time.perf_counter(), _cpu_seconds()
@@ -102,7 +102,7 @@ def _pack(work: Work, root: Path, folder: Path, size: int, recipe: str) -> tuple
 
 
 def _cpu_seconds() -> float:
-    """Of this process and of the children that have ended."""
+    """Return the CPU seconds of this process and of the children that have ended."""
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in used)
 
@@ -135,7 +135,8 @@ def _memory(every: float = 0.25) -> Iterator[list[int]]:
 
 
 def write_jpegs(folder: Path, count: int) -> float:
-    """`count` JPEGs of CelebA's shape and weight: a few drawn faces with grain, under many names. Mean bytes."""
+    """Write `count` JPEGs of CelebA's shape and size: a few drawn faces with grain, under many names. Return mean
+    bytes."""
     from engine.data.faces import faces
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -178,7 +179,7 @@ def _decode_all(
 def decode_some(
     folder: Path, first: int, every: int, way: str, recipe: str, size: int
 ) -> tuple[int, float, float]:
-    """Pictures, seconds and CPU seconds of this process alone."""
+    """Return pictures, seconds and CPU seconds of this process alone."""
     contents = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))[first::every]]
     random.Random(0).shuffle(contents)
     box = crop_box(recipe, WIDTH, HEIGHT)

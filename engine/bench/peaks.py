@@ -44,7 +44,7 @@ def peak_cases(device: torch.device, precisions: list[str]) -> list[Peak]:
 
 
 def rates(peaks: list[Peak], times: dict[str, Timings]) -> list[dict[str, Any]]:
-    """GFLOP/s of each peak by its times, which are keyed by `key(peak)`."""
+    """Return GFLOP/s of each peak by its times, which are keyed by `key(peak)`."""
     return [
         {
             "name": peak.name,

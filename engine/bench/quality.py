@@ -115,7 +115,7 @@ class _Contender:
             self.spent += self._clock() - before
 
     def _clock(self) -> float:
-        """Seconds; of a CPU those that each of its threads has worked, on average."""
+        """Return seconds; on a CPU the mean CPU time of its threads."""
         return time.process_time() / self.plan.threads if self.device.type == "cpu" else time.monotonic()
 
     def _rate(self) -> float:

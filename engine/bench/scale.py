@@ -74,7 +74,7 @@ def _pictures(folder: Path, shrink: int) -> list[dict[str, Any]]:
 
 
 def _metrics(folder: Path, shrink: int) -> list[dict[str, Any]]:
-    """Writing one more line, and a reader taking it up."""
+    """Time writing one more line, and a reader's reading it."""
     folder.mkdir()
     amounts = (100, 300_000 // shrink)
     line = {

@@ -19,7 +19,7 @@ from engine.jobs.context import Work
 
 
 def measure_peaks(work: Work, facts: precision.DeviceFacts, options: Options) -> dict[str, Any]:
-    """GFLOP/s of a large matrix product and convolution in each precision."""
+    """Return GFLOP/s of a large matrix product and convolution in each precision."""
     device = prepare(facts)
     peaks = peak_cases(device, precisions(facts))
     times = in_turns(
@@ -32,7 +32,7 @@ def measure_peaks(work: Work, facts: precision.DeviceFacts, options: Options) ->
 def measure_steps(
     work: Work, facts: precision.DeviceFacts, profiles: dict[str, Profile], options: Options
 ) -> dict[str, Any]:
-    """images/s, GFLOP/s and share of peak of every profile in every precision that the device has.
+    """Return images/s, GFLOP/s and share of peak of every profile in every precision that the device has.
 
     With variants, of one profile, all of them take turns with it and are held against it.
     """

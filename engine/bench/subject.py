@@ -48,7 +48,8 @@ def make_subject(
     force: str | None = None,
     whole_batch: bool = False,
 ) -> Subject:
-    """`gflop` decides how many pictures a step takes, at most the profile's batch (all of it: `whole_batch`).
+    """Make a subject. `gflop` decides how many pictures a step takes, at most the profile's batch (all of it:
+    `whole_batch`).
 
     force: a precision in place of the one the device's facts decide.
     """
@@ -107,7 +108,8 @@ def fill_zeros(model: nn.Module) -> None:
 def training_flop(
     model: nn.Module, size: int, call: Callable[[Tensor, Tensor], Tensor] | None = None
 ) -> float:
-    """Floating-point operations of one picture, forward and backward, by torch's counter, in fp32 on the CPU.
+    """Return the floating-point operations of one picture, forward and backward, by torch's counter, in fp32 on the
+    CPU.
 
     The plain form of attention is forced, because the counter knows nothing of fused CPU kernels.
     """

@@ -25,7 +25,7 @@ class Timings:
 
     @property
     def seconds(self) -> float:
-        """Median by the wall clock."""
+        """Return the median by the wall clock."""
         return statistics.median(self.wall)
 
     @property
@@ -34,7 +34,7 @@ class Timings:
 
     @property
     def spread(self) -> float:
-        """Half of the distance between the quartiles, as a share of the median: wall clock."""
+        """Return half of the distance between the quartiles, as a share of the median: wall clock."""
         return spread(self.wall)
 
     def to_json(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class Timings:
 
 
 def spread(values: list[float]) -> float:
-    """Half of the distance between the quartiles, as a share of the median; 0 for a single value."""
+    """Return half of the distance between the quartiles, as a share of the median; 0 for a single value."""
     if len(values) < 2:
         return 0.0
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -66,7 +66,7 @@ def in_turns(
     clock: Callable[[], float] = time.perf_counter,
     cpu_clock: Callable[[], float] = time.process_time,
 ) -> dict[str, Timings]:
-    """Call every case once a round, `rounds` times after `warm_up` untimed rounds; each case's times.
+    """Call every case once a round, `rounds` times after `warm_up` untimed rounds; return each case's times.
 
     wait: called before each clock is read (a GPU has to finish) · between: called before each case with its
     name; may raise to stop.

@@ -11,7 +11,7 @@ REACH = 1.0
 
 
 def timesteps(schedule: Schedule) -> list[tuple[int, bool]]:
-    """For each of BANDS the schedule's nearest timestep, and whether it is near enough for a figure."""
+    """Return for each of BANDS the schedule's nearest timestep, and whether it is near enough for a figure."""
     log_snr = schedule.log_snr.cpu()
     nearest = [int((log_snr - band).abs().argmin()) for band in BANDS]
     return [(t, (log_snr[t] - band).abs().item() <= REACH) for t, band in zip(nearest, BANDS, strict=True)]

@@ -15,7 +15,7 @@ _Level = TypeVar("_Level", Tensor, float)
 
 
 def add_noise(schedule: Schedule, x_0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-    """x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε (Ho et al. 2020, eq. 4), always float32.
+    """Return x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε (Ho et al. 2020, eq. 4), always float32.
 
     x_0: (N, C, H, W) in [−1, 1]; eps: the same shape, from N(0, 1); t: (N,) int64 in 0 … T−1.
     """
@@ -24,7 +24,7 @@ def add_noise(schedule: Schedule, x_0: Tensor, eps: Tensor, t: Tensor) -> Tensor
 
 
 def velocity(schedule: Schedule, x_0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-    """v = √ᾱ_t ε − √(1 − ᾱ_t) x_0 (Salimans & Ho 2022, section 4). Shapes as for `add_noise`; float32."""
+    """Return v = √ᾱ_t ε − √(1 − ᾱ_t) x_0 (Salimans & Ho 2022, section 4). Shapes as for `add_noise`; float32."""
     alpha, sigma = _levels(schedule, t)
     return alpha * eps.float() - sigma * x_0.float()
 

@@ -53,7 +53,7 @@ def guided(
 
 
 def log_snr(log_alpha_bar: float) -> float:
-    """log(ᾱ/(1 − ᾱ)) from log ᾱ: −inf for pure noise, +inf for a clean picture."""
+    """Return log(ᾱ/(1 − ᾱ)) from log ᾱ: −inf for pure noise, +inf for a clean picture."""
     if log_alpha_bar == -math.inf:
         return -math.inf
     return log_alpha_bar - math.log(-math.expm1(log_alpha_bar)) if log_alpha_bar < 0 else math.inf

@@ -72,7 +72,8 @@ def vlb_terms(
 
 
 def prior_bits(schedule: Schedule, x_0: Tensor) -> Tensor:
-    """L_T: KL(q(x_T | x_0) ‖ N(0, 1)), (N, C, H, W) → (N,) float32, bits per dimension; 0 at zero terminal SNR."""
+    """Return L_T: KL(q(x_T | x_0) ‖ N(0, 1)), (N, C, H, W) → (N,) float32, bits per dimension; 0 at zero terminal
+    SNR."""
     log_alpha_bar = schedule.log_alpha_bars[-1]
     kept = math.exp(log_alpha_bar)
     power = x_0.float().square().flatten(1).mean(1)
@@ -121,7 +122,7 @@ def variational_bound(
 
 
 def _kl(schedule: Schedule, x_0: Tensor, estimate: Tensor, t: Tensor, variance: Variance) -> Tensor:
-    """eq. 8: both means share the part of x_t, so only the difference in x_0 is left, and nothing cancels."""
+    """Compute eq. 8: both means share the part of x_t, so only the difference in x_0 is left, and nothing cancels."""
     between = schedule.posterior_mean_x_0[t].square() * (x_0 - estimate).square().flatten(1).mean(1)
     small = schedule.posterior_variance[t]
     if variance == "fixed_small":
@@ -137,7 +138,8 @@ def _decoder_deviation(schedule: Schedule) -> Tensor:
 
 
 def _discretised_bits(x_0: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
-    """eq. 13: the Gaussian's mass between the neighbouring half levels; the outermost levels reach to infinity."""
+    """Compute eq. 13: the Gaussian's mass between the neighbouring half levels; the outermost levels reach to
+    infinity."""
     up = (x_0 - mean + _HALF_LEVEL) / deviation
     down = (x_0 - mean - _HALF_LEVEL) / deviation
     up = torch.where(x_0 > 1 - _HALF_LEVEL, math.inf, up)

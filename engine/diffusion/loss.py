@@ -34,7 +34,8 @@ def loss_per_picture(output: Tensor, target: Tensor, kind: LossKind) -> Tensor:
 def eps_error(
     schedule: Schedule, prediction: Prediction, output: Tensor, x_t: Tensor, t: Tensor, eps: Tensor
 ) -> Tensor:
-    """‖ε̂ − ε‖² a value of each picture, (N,) float32, whatever the network predicts: comparable across objectives.
+    """Return ‖ε̂ − ε‖² a value of each picture, (N,) float32, whatever the network predicts: comparable across
+    objectives.
 
     output, x_t, eps: (N, C, H, W); t: (N,) int64. Raises ValueError as `predict_eps`.
     """

@@ -13,10 +13,10 @@ class NoiseSource(Protocol):
     """The source of x_T and of the noise of each step."""
 
     def initial(self) -> Tensor:
-        """x_T: (N, C, H, W) from N(0, 1), the same at every call."""
+        """Return x_T: (N, C, H, W) from N(0, 1), the same at every call."""
 
     def next(self) -> Tensor:
-        """Fresh noise of the same shape for one step."""
+        """Return fresh noise of the same shape for one step."""
 
 
 class PictureNoise:
@@ -41,7 +41,7 @@ class PictureNoise:
         self._steps = self._generators("sampling.steps")
 
     def initial(self) -> Tensor:
-        """x_T: (N, C, H, W) float32 on the device, the same at every call."""
+        """Return x_T: (N, C, H, W) float32 on the device, the same at every call."""
         return self._draw(self._generators("sampling.initial"))
 
     def next(self) -> Tensor:

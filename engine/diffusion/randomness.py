@@ -51,7 +51,7 @@ def generator_for(
 
 
 def _hash(*parts: bytes) -> bytes:
-    """Eight bytes of BLAKE2b; each part with its length before it, so that no two lists run together."""
+    """Return eight bytes of BLAKE2b; each part has its length before it, so that no two lists give the same bytes."""
     state = hashlib.blake2b(digest_size=8)
     for part in parts:
         state.update(len(part).to_bytes(4, "little"))

@@ -106,7 +106,7 @@ class Schedule:
 
     @property
     def steps(self) -> int:
-        """T, the number of timesteps."""
+        """Return T, the number of timesteps."""
         return len(self.log_alpha_bars)
 
     @property
@@ -123,5 +123,5 @@ class Schedule:
         return replace(self, **moved)
 
     def at(self, table: Tensor, t: Tensor) -> Tensor:
-        """`table` (steps,) at t (N,) int64, shaped (N, 1, 1, 1) to meet pictures (N, C, H, W)."""
+        """Return `table` (steps,) at t (N,) int64, shaped (N, 1, 1, 1) to broadcast over pictures (N, C, H, W)."""
         return table[t].view(-1, 1, 1, 1)

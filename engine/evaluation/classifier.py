@@ -74,7 +74,7 @@ class Classifier:
 
     @torch.no_grad()
     def tells(self, pictures: NDArray[np.uint8], batch: int = 256) -> NDArray[np.bool_]:
-        """bool (N, K): which labels it sees in uint8 (N, 3, H, W); of classes exactly one."""
+        """Return bool (N, K): the labels it sees in uint8 (N, 3, H, W); of classes exactly one."""
         found = []
         for start in range(0, len(pictures), batch):
             x = _scaled(torch.from_numpy(pictures[start : start + batch].copy()), self.device)
@@ -87,7 +87,7 @@ class Classifier:
 
 
 def signs(labels: Labels) -> NDArray[np.int8]:
-    """int8 (N, K) of −1, 0, +1, also of classes."""
+    """Return int8 (N, K) of −1, 0, +1, also of classes."""
     if labels.kind == "attributes":
         return labels.values.astype(np.int8)
     found = -np.ones((len(labels), len(labels.names)), np.int8)

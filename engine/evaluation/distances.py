@@ -56,7 +56,7 @@ class Distances:
         samples: Callable[[], NDArray[np.uint8]],
         report: Report,
     ) -> None:
-        """`samples` gives uint8 (N, 3, H, W); it is called once."""
+        """Prepare. `samples` returns uint8 (N, 3, H, W); it is called once."""
         self.extractor, self.packed, self.part = extractor, packed, part
         self.samples, self.report = samples, report
         self._features: tuple[Rows, Rows, Reference] | None = None
@@ -132,8 +132,9 @@ class Distances:
     def _resampled(
         self, name: str, rows: Rows, statistic: Callable[[Rows], float], value: float, shrink: float = 1.0
     ) -> Interval:
-        """value ± 1.96 deviations over samples drawn anew. Drawing anew moves these distances themselves (a row
-        twice is a narrower set), so their quantiles would lie beside the value: only the spread is taken."""
+        """Return value ± 1.96 deviations over samples drawn anew. Drawing anew moves these distances themselves (a
+        repeated row makes a narrower set), so their quantiles would lie beside the value: only the spread is used.
+        """
         random = np.random.default_rng(SEED)
         found = []
         for done in range(RESAMPLES):

@@ -36,7 +36,7 @@ class Extractor(Protocol):
     identity: str
 
     def features(self, pictures: NDArray[np.uint8], on_batch: OnBatch = ...) -> NDArray[np.float32]:
-        """uint8 (N, 3, H, W) → float32 (N, D). `on_batch(done, total)` may raise to stop."""
+        """Extract features: uint8 (N, 3, H, W) → float32 (N, D). `on_batch(done, total)` may raise to stop."""
 
 
 class Inception:
@@ -46,7 +46,8 @@ class Inception:
     batch = 32
 
     def __init__(self, weights: Path | None, device: torch.device) -> None:
-        """`weights`: torch-fidelity's .pth; None fetches it, once, into torch's cache. Raises UserError."""
+        """Load the network. `weights`: torch-fidelity's .pth; None fetches it, once, into torch's cache. Raises
+        UserError."""
         try:
             from torch_fidelity.feature_extractor_inceptionv3 import (
                 URL_INCEPTION_V3,
@@ -118,7 +119,7 @@ def _fetch(url: str) -> dict[str, Tensor]:
 
 @contextmanager
 def _patience() -> Iterator[None]:
-    """torch.hub waits for ever for a server that does not answer."""
+    """Limit torch.hub's wait: it waits for ever for a server that does not answer."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_PATIENCE_S)
     try:

@@ -86,7 +86,8 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
 
 
 def kernel_distance(a: Features, b: Features) -> float:
-    """Unbiased MMD² with the kernel (x·y / D + 1)³ (Bińkowski et al. 2018), all rows; may be a little below 0."""
+    """Return the unbiased MMD² with the kernel (x·y / D + 1)³ (Bińkowski et al. 2018), all rows; may be a little
+    below 0."""
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
     n, m, width = len(x), len(y), x.shape[1]
     xx, yy, xy = ((p @ q.T / width + 1) ** 3 for p, q in ((x, x), (y, y), (x, y)))
@@ -162,7 +163,7 @@ def _squared(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float
 
 
 def _radii(points: NDArray[np.float64], k: int, chunk: int, parts: Parts) -> NDArray[np.float64]:
-    """Squared distance of each point to its k-th nearest other one."""
+    """Return the squared distance of each point to its k-th nearest other one."""
     radii = np.empty(len(points))
     for start in parts(len(points)):
         distances = _squared(points[start : start + chunk], points)

@@ -118,7 +118,7 @@ def run_evaluation(work: Work) -> Result:
 
 
 def _identity(trained: Trained, loaded: Loaded, pictures: str, wanted: Wanted) -> dict[str, Any]:
-    """Everything that decides the figures, but the memory at hand and with it the batch."""
+    """Return everything that decides the figures, except the available memory and with it the batch."""
     files = {path: (Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in
              (wanted.extractor, wanted.inception_weights) if path is not None}  # fmt: skip
     asked = {

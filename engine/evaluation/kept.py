@@ -27,7 +27,7 @@ class KeptEvaluation:
     the first n to be drawn · seconds: the time of drawing them."""
 
     def __init__(self, size: int, folder: Path | None = None, lock: FileLock | None = None) -> None:
-        """size: pixels of a sample's edge. Without a folder nothing is kept."""
+        """Make one. size: pixels of a sample's edge. Without a folder nothing is kept."""
         self.scores: dict[str, Score] = {}
         self.pairs: NDArray[np.uint8] | None = None
         self.samples: NDArray[np.uint8] = np.empty((0, size, size, 3), np.uint8)

@@ -104,11 +104,11 @@ class Measuring:
 
     @property
     def seconds(self) -> float:
-        """Since `start`, but for drawing, which measures share."""
+        """Return the seconds since `start`, without those of drawing, which measures share."""
         return time.monotonic() - self._clock
 
     def held_out(self, most: int) -> ReferencePictures:
-        """At most so many held-out pictures."""
+        """Return at most so many held-out pictures."""
         return choose(self.packed, "held_out", most)
 
     def drawn(self) -> NDArray[np.uint8]:
@@ -143,7 +143,7 @@ class Measuring:
         return self._extractor
 
     def distances(self) -> Distances:
-        """Of the samples from the wished part of the pictures."""
+        """Return the distances of the samples from the chosen part of the pictures."""
         if self._distances is None:
             self._distances = Distances(
                 self.extractor(), self.packed, self.wanted.reference,
@@ -193,5 +193,5 @@ def of_features(of: Measuring, measure: str, take: Callable[[Distances, str], Di
 
 
 def first_last(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(N, H, W, 3), as samplers give them, to (N, 3, H, W), as packed data has them."""
+    """Convert (N, H, W, 3), as samplers give them, to (N, 3, H, W), as packed data has them."""
     return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))

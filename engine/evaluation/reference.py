@@ -34,7 +34,7 @@ class ReferencePictures:
 
 
 def choose(packed: Packed, part: Part, most: int) -> ReferencePictures:
-    """At most `most` pictures of one part, evenly spread over it. Raises UserError for fewer than 2."""
+    """Return at most `most` pictures of one part, evenly spread over it. Raises UserError for fewer than 2."""
     indices = packed.held_out if part == "held_out" else packed.train
     if len(indices) < 2:
         have = f"{plural(len(indices), 'picture')} {PART_WORDS[part]}"

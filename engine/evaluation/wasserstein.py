@@ -111,13 +111,13 @@ def _blur(x: Tensor) -> Tensor:
 
 
 def _places(count: int, shape: tuple[int, ...], patches: int, random: torch.Generator) -> Tensor:
-    """Upper left corners (count, patches, 2)."""
+    """Draw upper left corners (count, patches, 2)."""
     rows, columns = (torch.randint(side - PATCH + 1, (count, patches), generator=random) for side in shape)
     return torch.stack([rows, columns], dim=2)
 
 
 def _projected(level: Tensor, places: Tensor, directions: Tensor) -> Projected:
-    """Normalised patches along each direction: (projections, N × patches), unsorted."""
+    """Return normalised patches along each direction: (projections, N × patches), unsorted."""
     found = torch.empty(len(level), places.shape[1], 3, PATCH, PATCH)
     for start in range(0, len(level), 256):
         part, corner = level[start : start + 256], places[start : start + 256]
@@ -131,7 +131,7 @@ def _projected(level: Tensor, places: Tensor, directions: Tensor) -> Projected:
 
 
 def _distance(a: Projected, b: Projected) -> float:
-    """Mean over directions of the Wasserstein-1 distance of two sorted samples of one dimension."""
+    """Return the mean over directions of the Wasserstein-1 distance of two sorted samples of one dimension."""
     count = min(a.shape[1], b.shape[1])
     if a.shape[1] != b.shape[1]:
         middle = (np.arange(count) + 0.5) / count

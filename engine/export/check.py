@@ -29,7 +29,7 @@ class Check:
         return asdict(self)
 
     def words(self) -> str:
-        """In one sentence."""
+        """Return the check in one sentence."""
         if not self.pictures:
             return f"{self.by}: every picture is the same"
         how = f"{self.sampler}×{self.steps} {self.spacing}, drawn by {self.by}"

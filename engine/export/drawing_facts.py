@@ -10,9 +10,10 @@ from engine.diffusion.schedule import Schedule
 
 
 def drawing_facts(profile: Profile, schedule: Schedule, settings: Settings) -> dict[str, Any]:
-    """Size, prediction, settings, spacings (by sampler) and log_alpha_bars (None for −inf, which JSON has not).
+    """Return size, prediction, settings, spacings (by sampler) and log_alpha_bars (None for −inf, which JSON has
+    not).
 
-    The spacing is among the settings only if it is not the one that the sampler has anyway.
+    The spacing is among the settings only if it is not the sampler's default.
     """
     names = ("sampler", "steps", "eta", "variance", "clip")
     found = {name: getattr(settings, name) for name in names}

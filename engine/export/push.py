@@ -22,7 +22,7 @@ def check_push(repo: str) -> None:
 
 
 def files_to_push(folder: Path) -> list[tuple[str, int]]:
-    """Name and size of everything that would be uploaded."""
+    """Return name and size of everything that would be uploaded."""
     return [
         (path.relative_to(folder).as_posix(), path.stat().st_size)
         for path in sorted(folder.rglob("*"))
@@ -31,9 +31,9 @@ def files_to_push(folder: Path) -> list[tuple[str, int]]:
 
 
 def push(folder: Path, repo: str, private: bool) -> str:
-    """Upload the folder to a repository, which is made if it is not there; returns its address.
+    """Upload the folder to a repository, which is made if missing; return its address.
 
-    Raises UserError, in one line, for whatever keeps it from being done; the folder stays as it is.
+    Raises UserError, in one line, if it cannot be done; the folder stays as it is.
     """
     from huggingface_hub import HfApi
 

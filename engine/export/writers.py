@@ -60,7 +60,7 @@ class Exported:
         return drawing_facts(self.trained.profile, self.loaded.schedule, self.settings)
 
     def weights(self) -> dict[str, Tensor]:
-        """Name → tensor, as it will be stored. Raises UserError if a weight does not fit float16."""
+        """Return name → tensor, as it will be stored. Raises UserError if a weight does not fit float16."""
         found = {name: value.contiguous() for name, value in self.loaded.model.state_dict().items()}
         if not self.half:
             return found
@@ -73,7 +73,7 @@ class Exported:
     def pictures(
         self, count: int, loaded: Loaded | None = None, on_step: Callable[[], None] = lambda: None
     ) -> np.ndarray:
-        """uint8 (count, size, size, 3) as this program draws them."""
+        """Return uint8 (count, size, size, 3) as this program draws them."""
         of = loaded or self.loaded
         drawn = draw(
             of.model, of.schedule, of.profile, of.plan, self.settings, count, BATCH,
@@ -102,7 +102,7 @@ Draw = Callable[[int, Callable[[], None]], np.ndarray]
 
 
 def write_folder(source: Exported, folder: Path) -> Draw:
-    """Weights, profile and record, as this program reads them."""
+    """Write weights, profile and record, as this program reads them."""
     run, of = source.trained.place, source.trained.of
     if not isinstance(of, CheckpointInfo) or source.trained.run is None:
         raise UserError(f"{source.trained.reference} is such a folder already", "leave --format folder out")
@@ -205,7 +205,7 @@ def write_web(source: Exported, folder: Path) -> Draw:
 
 
 def _write_network(source: Exported, folder: Path) -> None:
-    """model.onnx and model.json. Another format's network is copied: tracing one takes many seconds."""
+    """Write model.onnx and model.json. Another format's network is copied: tracing one takes many seconds."""
     from engine.export import onnx_file
 
     there = source.networks[0] if source.networks else None

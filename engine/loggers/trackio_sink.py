@@ -30,7 +30,7 @@ class TrackioSink:
         self._run.log({name: trackio.Image(str(png))}, step=step)
 
     def flush(self) -> None:
-        """trackio writes by a thread of its own."""
+        """Do nothing: trackio writes by a thread of its own."""
 
     def close(self) -> None:
         self._run.finish()

@@ -34,7 +34,7 @@ class WandbSink:
         self._run.log({name: wandb.Image(str(png)), "trainer/step": step})
 
     def flush(self) -> None:
-        """wandb sends by a process of its own."""
+        """Do nothing: wandb sends by a process of its own."""
 
     def close(self) -> None:
         self._run.finish()

@@ -37,7 +37,7 @@ class Attention(nn.Module):
 
 
 def softmax_attention(qkv: Tensor) -> Tensor:
-    """Queries, keys and values (N, 3, heads, D, L) → (N, heads, D, L): softmax(qᵀk / √D) over the keys."""
+    """Attend: queries, keys and values (N, 3, heads, D, L) → (N, heads, D, L): softmax(qᵀk / √D) over the keys."""
     if qkv.device.type == "cpu" and qkv.dtype is torch.bfloat16 and qkv.shape[-1] <= PLAIN_POSITIONS:
         q, k, v = qkv.unbind(1)
         shares = ((q * q.shape[2] ** -0.5).transpose(2, 3) @ k).softmax(dim=3)

@@ -58,7 +58,7 @@ class ConvNextBlock(nn.Module):
 
 
 def _timed_norm(norm: nn.GroupNorm, h: Tensor, scale_shift: Tensor) -> Tensor:
-    """norm(h) · (1 + scale) + shift; h (N, C, H, W), scale and shift (N, C) side by side in `scale_shift`."""
+    """Return norm(h) · (1 + scale) + shift; h (N, C, H, W), scale and shift (N, C) side by side in `scale_shift`."""
     n, c = h.shape[:2]
     scale, shift = scale_shift.chunk(2, dim=1)
     # A graph that is exported has to take any number of pictures, and the layout below has that in its shapes.

@@ -91,7 +91,7 @@ class UNetConfig:
 
     @property
     def time_channels(self) -> int:
-        """Width of the time embedding."""
+        """Return the width of the time embedding."""
         return 4 * self.width if self.embedding_dim is None else self.embedding_dim
 
     @property

@@ -17,7 +17,7 @@ def parameters(model: nn.Module) -> int:
 
 
 def forward_macs(config: UNetConfig) -> int:
-    """Multiply-adds of one forward pass of one picture, by torch's own counter on tensors without memory.
+    """Return the multiply-adds of one forward pass of one picture, by torch's own counter on tensors without memory.
 
     Attention is counted in its plain form: the counter knows nothing of some fused ones.
     """

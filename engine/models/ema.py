@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 def decay(images: int, batch_size: int, halflife: int, warmup: float) -> float:
-    """β of one update after `images` pictures: 0.5^(batch / half-life).
+    """Return β of one update after `images` pictures: 0.5^(batch / half-life).
 
     The half-life is at most `warmup` × images, so that the average forgets the initial noise early on.
     """

@@ -9,7 +9,7 @@ LONGEST_WAVE = 10_000
 
 
 def sinusoids(t: Tensor, dim: int) -> Tensor:
-    """t (N,) → (N, dim) float32: sines and cosines with wavelengths from 2π to 2π·10,000 (Vaswani et al.,
+    """Embed t (N,) → (N, dim) float32: sines and cosines with wavelengths from 2π to 2π·10,000 (Vaswani et al.,
     section 3.5). An odd `dim` ends in a zero."""
     half = dim // 2
     rates = torch.exp(-math.log(LONGEST_WAVE) * torch.arange(half, device=t.device) / max(1, half - 1))
@@ -28,6 +28,6 @@ class TimeEmbedding(nn.Module):
         self.second = nn.Linear(channels, channels)
 
     def forward(self, t: Tensor, labels: Tensor | None = None) -> Tensor:
-        """labels: (N, channels), added before the last SiLU."""
+        """Embed t. labels: (N, channels), added before the last SiLU."""
         hidden = self.second(nn.functional.silu(self.first(sinusoids(t, self.dim))))
         return nn.functional.silu(hidden if labels is None else hidden + labels)

@@ -115,7 +115,7 @@ def _said_of(ids: Sequence[str], words: str) -> str:
 
 
 async def pause_or_resume(app: "DdpmApp", views: Sequence[JobView]) -> None:
-    """Resume those that stand still if all do, else pause those that do not."""
+    """Resume the jobs if all stand still, else pause those that do not."""
     resumable = [
         v.id for v in views if v.job.takes("resume") or (v.job.live and v.job.intent is Intent.PAUSE)
     ]

@@ -36,7 +36,9 @@ class TableView(CompareView):
         stamp: Callable[..., object],
         ink: Ink,
     ) -> None:
-        """make: (home, subjects, snapshot) → the table, in a thread · stamp: a cheap mark of the state it is
+        """Make a view.
+
+        make: (home, subjects, snapshot) → the table, in a thread · stamp: a cheap mark of the state it is
         made from."""
         self._sheet = Sheet()
         super().__init__(name, VerticalScroll(self._sheet))

@@ -20,7 +20,7 @@ class Confirm(Dialog[bool]):
     def __init__(
         self, question: str, consequence: str = "", yes: str = "yes", no: str = "change nothing"
     ) -> None:
-        """yes, no: the effects of the two keys, in words."""
+        """Make a question. yes, no: the effects of the two keys, in words."""
         super().__init__()
         self._question, self._consequence, self._yes, self._no = question, consequence, yes, no
 

@@ -103,7 +103,7 @@ class Form(Dialog[dict[str, Any]], Abstract):
             yield Static(self.keys_line(*self.keys_said()), classes="keys", markup=False)
 
     def keys_said(self) -> list[tuple[str, str]]:
-        """See `keys_line`."""
+        """Return the keys that the form names; see `keys_line`."""
         find = [("type", "to find")] if self.FINDS else []
         return [*find, ("dialog.accept", "do it"), ("tab", "next field"), ("dialog.close", "back")]
 
@@ -296,7 +296,7 @@ class SampleForm(Form):
     )
 
     def __init__(self, current: str = "", more: Sequence[tuple[str, str]] = ()) -> None:
-        """more: further (RUN@STEP or exported folder, remark) to choose from, put first."""
+        """Make a form. more: further (RUN@STEP or exported folder, remark) to choose from, put first."""
         super().__init__(current)
         self._more = more
 

@@ -51,5 +51,5 @@ class Panes:
         screen.refresh_bindings()
 
     def offers_pane(self, key_id: str) -> bool:
-        """See `BaseScreen.offers`."""
+        """Return whether a pane's key has an effect now; see `BaseScreen.offers`."""
         return bool(self.LIST) if key_id == "pane.hide_list" else True

@@ -49,7 +49,7 @@ class ProfileForm(Dialog[str]):
     CSS_PATH = "profiles.tcss"
 
     def __init__(self, entry: "ProfileEntry", naming: "Callable[[str], Ask] | None" = None) -> None:
-        """naming: makes the dialog that saves a text under another name, if this one is not the user's."""
+        """Make a form. naming: makes the dialog that saves a text under another name, if this one is not the user's."""
         super().__init__()
         self.entry = entry
         self._naming = naming

@@ -14,8 +14,8 @@ class MeterReader:
     """Reads all meters; unreadable ones are None. A driver that goes away takes its meters with it."""
 
     def __init__(self, folder: Path, nvml: Any = None) -> None:
-        """folder: the one whose free disk space matters. nvml: pynvml, or one like it for tests; absent: the real
-        one."""
+        """Make a reader. folder: the one whose free disk space matters. nvml: pynvml, or one like it for tests;
+        absent: the real one."""
         self._folder = folder
         self._nvml = _open_nvml() if nvml is None else nvml
 

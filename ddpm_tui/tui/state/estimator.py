@@ -74,7 +74,7 @@ class Estimator:
         return self._process.pid if self._process is not None else None
 
     async def figures(self, profile: dict[str, Any]) -> dict[str, Any] | None:
-        """See Estimating."""
+        """Return the figures; see Estimating."""
         key = json.dumps(profile, sort_keys=True)
         if len(key) > LONGEST:
             raise UserError(

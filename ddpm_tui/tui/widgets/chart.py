@@ -57,7 +57,8 @@ class LossChart(LinesWidget, can_focus=True):
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
-        """`terminal`: its capabilities (all by default). `rate`: paintings a second at most, for new points."""
+        """Make an empty chart. `terminal`: its capabilities (all by default). `rate`: paintings a second at most,
+        for new points."""
         super().__init__(name=name, id=id, classes=classes)
         self.plot = Plot()
         self.rate = rate

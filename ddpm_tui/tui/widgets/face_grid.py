@@ -244,7 +244,7 @@ class Filmstrip(PictureWidget, can_focus=True):
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
-        """`face`: pixels (wide, tall) of one face in a sheet; None: a sheet is one picture."""
+        """Make an empty film. `face`: pixels (wide, tall) of one face in a sheet; None: a sheet is one picture."""
         super().__init__(terminal=terminal, low_colours=low_colours, name=name, id=id, classes=classes)
         self.face, self.empty = face, empty
         self.frames: Sequence[FilmFrame] = ()

@@ -22,22 +22,22 @@ class NoiseLevel:
 
     @property
     def alpha(self) -> float:
-        """√ᾱ."""
+        """Return √ᾱ."""
         return math.exp(0.5 * self.log_alpha_bar)
 
     @property
     def variance(self) -> float:
-        """1 − ᾱ."""
+        """Return 1 − ᾱ."""
         return -math.expm1(self.log_alpha_bar)
 
     @property
     def sigma(self) -> float:
-        """√(1 − ᾱ)."""
+        """Return √(1 − ᾱ)."""
         return math.sqrt(self.variance)
 
     @property
     def lambda_(self) -> float:
-        """log(√ᾱ/√(1 − ᾱ)), half the log-SNR: −inf for pure noise, +inf for a clean picture."""
+        """Return log(√ᾱ/√(1 − ᾱ)), half the log-SNR: −inf for pure noise, +inf for a clean picture."""
         return 0.5 * (self.log_alpha_bar - math.log(self.variance)) if self.variance > 0 else math.inf
 
 
@@ -61,7 +61,7 @@ class SamplerStep(Protocol):
     """The interface of a sampler: made anew of `SamplerOptions` for each batch, it may remember the steps before."""
 
     def __call__(self, here: NoiseLevel, there: NoiseLevel, x: Tensor, x_0: Tensor, eps: Tensor) -> Tensor:
-        """x (N, C, H, W) at the level `there` from x at the noisier level `here`.
+        """Return x (N, C, H, W) at the level `there` from x at the noisier level `here`.
 
         x_0, eps: (N, C, H, W), estimated from the output of the network at `here`, and consistent with x.
         `there` is never the clean picture: the last step is the estimate itself.
@@ -70,5 +70,5 @@ class SamplerStep(Protocol):
 
 
 def step_beta(here: NoiseLevel, there: NoiseLevel) -> float:
-    """1 − ᾱ_here/ᾱ_there: the β of the one step that these two levels are apart."""
+    """Return 1 − ᾱ_here/ᾱ_there: the β of the one step that these two levels are apart."""
     return -math.expm1(here.log_alpha_bar - there.log_alpha_bar)

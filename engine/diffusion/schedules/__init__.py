@@ -17,7 +17,7 @@ class Betas(Protocol):
     """The function of a schedule."""
 
     def __call__(self, steps: int, start: float, end: float) -> list[float]:
-        """β_t for t = 0 … steps−1, each in (0, 1).
+        """Return β_t for t = 0 … steps−1, each in (0, 1).
 
         steps: at least 1; with a single step β should be the end, because that step has to turn the picture into
         noise · start, end: 0 < start ≤ end < 1; a schedule that has no ends ignores them.
@@ -33,7 +33,7 @@ class NoiseSchedule:
     words: str
 
     def betas(self, steps: int, start: float, end: float) -> list[float]:
-        """See `Betas`."""
+        """Return β_t; see `Betas`."""
         function: Betas = load(self.function)
         return function(steps, start, end)
 

@@ -6,7 +6,7 @@ from engine.diffusion.schedules.shares import shares
 
 
 def betas(steps: int, start: float, end: float) -> list[float]:
-    """√β_t evenly between the square roots of the ends; see `engine.diffusion.schedules.Betas`."""
+    """Return β_t with √β_t evenly between the square roots of the ends; see `engine.diffusion.schedules.Betas`."""
     if steps == 1:
         return [end]
     low, high = math.sqrt(start), math.sqrt(end)

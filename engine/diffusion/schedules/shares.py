@@ -2,5 +2,5 @@
 
 
 def shares(steps: int) -> list[float]:
-    """From 0 at the first of `steps` (at least 2) to 1 at the last, evenly."""
+    """Return values spaced evenly from 0 at the first of `steps` (at least 2) to 1 at the last."""
     return [step / (steps - 1) for step in range(steps)]

@@ -9,7 +9,8 @@ BITS_TIMESTEPS = 250
 
 
 def take(of: Measuring) -> Figure:
-    """detail: variance, prior, transitions, decoder, the number of timesteps and their terms."""
+    """Take the bound in bits per dimension. detail: variance, prior, transitions, decoder, the number of timesteps
+    and their terms."""
     chosen = of.held_out(min(of.wanted.n, BITS_PICTURES))
     steps = of.loaded.schedule.steps
     stride = -(-steps // BITS_TIMESTEPS)

@@ -6,7 +6,7 @@ from engine.evaluation.measuring import NOISE_SEED, Figure, Measuring
 
 
 def take(of: Measuring) -> Figure:
-    """detail: log_snr of the bands, and bands as [value, low, high]."""
+    """Take the eps error. detail: log_snr of the bands, and bands as [value, low, high]."""
     chosen = of.held_out(of.wanted.n)
     levels, errors = bands.eps_errors(
         lambda total: of.ticking("eps_error", total), of.loaded.schedule, of.loaded.profile.objective.prediction,

@@ -5,5 +5,5 @@ from engine.evaluation.measuring import Figure, Measuring, of_features
 
 
 def take(of: Measuring) -> Figure:
-    """See `engine.evaluation.distances.Distances.kid`."""
+    """Take the distance; see `engine.evaluation.distances.Distances.kid`."""
     return of_features(of, "kid", Distances.kid)

@@ -92,7 +92,7 @@ class _Asked:
         self.done, self.total = 0, total
 
     def alone(self, place: int, each: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Of nothing else; of a class the others stand for its absence."""
+        """Draw with and without one label and no other known; without a class, the other classes are asked for."""
         name, section = self.labels.names[place], self.of.loaded.profile.labels
         if self.labels.kind == "class":
             others = [other for other in self.labels.names if other != name]
@@ -106,7 +106,7 @@ class _Asked:
     def beside(
         self, place: int, real: NDArray[np.int8], each: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Beside the other labels of held-out pictures."""
+        """Draw with and without one label, beside the other labels of held-out pictures."""
         rows = real[np.linspace(0, len(real) - 1, each).round().astype(int)].astype(np.float32)
         pair = []
         for sign in (1, -1):
@@ -115,7 +115,7 @@ class _Asked:
         return pair[0], pair[1]
 
     def _drawn(self, y: torch.Tensor | None, each: int) -> NDArray[np.uint8]:
-        """uint8 (each, 3, H, W) from noise 0 … each−1 of the settings' seed."""
+        """Return uint8 (each, 3, H, W) from noise 0 … each−1 of the settings' seed."""
         assert y is not None
         loaded, settings = self.of.loaded, replace(self.of.wanted.settings, labels=())
         size = loaded.profile.data.size

@@ -14,7 +14,8 @@ PAIRS, PAIRS_SCALE = 10, 3
 
 
 def take(of: Measuring) -> Figure:
-    """detail: share_closer, held_out (their number), held_out_median, sample_median and the nearest distances."""
+    """Take the measure of memorisation. detail: share_closer, held_out (their number), held_out_median,
+    sample_median and the nearest distances."""
     samples = first_last(of.drawn())
     held_out = of.held_out(of.wanted.n)
     train = _Rows(of.packed.pictures, of.packed.train, of.reading("memorisation", 2 * len(of.packed.train)))

@@ -5,5 +5,5 @@ from engine.evaluation.measuring import Figure, Measuring, of_features
 
 
 def take(of: Measuring) -> Figure:
-    """See `engine.evaluation.distances.Distances.precision`."""
+    """Take the precision; see `engine.evaluation.distances.Distances.precision`."""
     return of_features(of, "precision", Distances.precision)

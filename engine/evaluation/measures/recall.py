@@ -5,5 +5,5 @@ from engine.evaluation.measuring import Figure, Measuring, of_features
 
 
 def take(of: Measuring) -> Figure:
-    """See `engine.evaluation.distances.Distances.recall`."""
+    """Take the recall; see `engine.evaluation.distances.Distances.recall`."""
     return of_features(of, "recall", Distances.recall)

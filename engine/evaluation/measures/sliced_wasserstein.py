@@ -9,7 +9,7 @@ SLICED_PICTURES = 2048
 
 
 def take(of: Measuring) -> Figure:
-    """detail: levels of the pyramid."""
+    """Take the sliced Wasserstein distance. detail: levels of the pyramid."""
     samples = first_last(of.drawn())[:SLICED_PICTURES]
     chosen = choose(of.packed, of.wanted.reference, len(samples))
     found = wasserstein.sliced_wasserstein(

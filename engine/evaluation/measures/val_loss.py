@@ -5,7 +5,7 @@ from engine.evaluation.measuring import NOISE_SEED, Figure, Measuring
 
 
 def take(of: Measuring) -> Figure:
-    """detail: edges, bands and eps_error_bands as [value, low, high]; unit: the loss."""
+    """Take the validation loss. detail: edges, bands and eps_error_bands as [value, low, high]; unit: the loss."""
     objective, chosen = of.loaded.profile.objective, of.held_out(of.wanted.n)
     count = min(bands.BANDS, of.loaded.profile.diffusion.steps)
     found = bands.band_losses(

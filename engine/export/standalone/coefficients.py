@@ -96,15 +96,15 @@ def _dpmpp(earlier: float | None, here: float, there: float) -> tuple[float, flo
 
 
 def _alpha(log_alpha_bar: float) -> float:
-    """√ᾱ."""
+    """Return √ᾱ."""
     return math.exp(0.5 * log_alpha_bar)
 
 
 def _variance(log_alpha_bar: float) -> float:
-    """1 − ᾱ."""
+    """Return 1 − ᾱ."""
     return -math.expm1(log_alpha_bar)
 
 
 def _lambda(log_alpha_bar: float) -> float:
-    """Half the log-SNR."""
+    """Return half the log-SNR."""
     return 0.5 * (log_alpha_bar - math.log(_variance(log_alpha_bar)))

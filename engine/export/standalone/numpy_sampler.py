@@ -47,7 +47,8 @@ class Noise:
 
 
 def _normal(uniform: np.ndarray) -> np.ndarray:
-    """Box-Muller: in each block of 16, the first 8 give the radii and the last 8 the angles."""
+    """Return normal numbers by Box-Muller: in each block of 16, the first 8 give the radii and the last 8 the
+    angles."""
     blocks = uniform.reshape(-1, BLOCK)
     radius = np.sqrt(np.float32(-2) * np.log(np.float32(1) - blocks[:, : BLOCK // 2]))
     angle = np.float32(2 * math.pi) * blocks[:, BLOCK // 2 :]
@@ -87,7 +88,7 @@ def draw(
 
 
 def open_network(folder: Path) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """model.onnx on the CPU."""
+    """Open model.onnx on the CPU."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
@@ -100,7 +101,7 @@ def open_network(folder: Path) -> Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """model.json: the size, the noise schedule, and how pictures are drawn unless said otherwise."""
+    """Read model.json: the size, the noise schedule, and how pictures are drawn unless said otherwise."""
     facts: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     return facts
 
@@ -118,7 +119,7 @@ def save_png(path: Path, picture: np.ndarray) -> None:
 
 
 def sheet(pictures: np.ndarray) -> np.ndarray:
-    """uint8 (n, H, W, 3) → one picture with all of them, near square."""
+    """Join uint8 (n, H, W, 3) → one picture with all of them, near square."""
     count, size = pictures.shape[:2]
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
