@@ -1,8 +1,8 @@
 """A terminal's answers about itself: its name, its background, whether it keeps 24-bit colours, images.
 
 Environment variables do not travel over ssh; questions do. Pure: gives the questions to send and judges the answers.
-Only CSI and OSC questions go to a terminal that nobody knows yet, as some print the text of a DCS that they do not
-know (Terminal.app); the rest goes to one that has said its name. Answers are believed whatever order they come in.
+Only CSI and OSC questions go to a terminal that is not known yet, as some print the text of a DCS that they do not
+know (Terminal.app); the rest goes to one that has given its name. Answers are accepted in any order.
 
 Sources: XTerm Control Sequences (XTVERSION, OSC 11, DECRQSS, DA1); the graphics protocol of kitty.
 """
@@ -45,9 +45,9 @@ Konsole gives it and prints the placeholders."""
 
 @dataclass(frozen=True)
 class Answers:
-    """name, version: of the terminal itself ("kitty", (0, 32)) · outer: the name of the terminal around a multiplexer ·
-    background: RGB 0 … 255 · keeps_colours: whether PROBE came back; None if it was not said · sixel: by DA1 ·
-    closed: whether DA1, the last question of each round, was answered."""
+    """name, version: of the terminal itself ("kitty", (0, 32)) · outer: the name of the terminal around a
+    multiplexer · background: RGB 0 … 255 · keeps_colours: whether PROBE came back; None if not answered · sixel: by
+    DA1 · closed: whether DA1, the last question of each round, was answered."""
 
     name: str = ""
     version: tuple[int, ...] = ()

@@ -17,7 +17,7 @@ _ASCII = np.array([ord(c) for c in " '-'.:.|"])
 class BrailleCanvas:
     """Cells (rows, columns) of dots. Later painting covers earlier painting, a whole cell at a time:
 
-    a cell has one colour, so two curves in it could not be told apart anyhow.
+    a cell has one colour, so two curves in it could not be told apart in any case.
     """
 
     def __init__(self, columns: int, rows: int, braille: bool = True) -> None:

@@ -1,4 +1,5 @@
-"""Colours of curves: told apart by any eye, in a bright and a dim form, on dark and light ground. Knows no Textual."""
+"""Colours of curves: distinct for all common kinds of colour vision, in a bright and a dim form, on dark and light
+ground. Knows no Textual."""
 
 from dataclasses import dataclass
 

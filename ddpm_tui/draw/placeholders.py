@@ -62,7 +62,7 @@ class PlaceholderImages:
             raise ValueError(f"{width}×{height} cells are more than {len(MARKS)} a side")
         number = self._number(pixels, width, height)
         style = Style(color=Color.from_rgb(number >> 16, number >> 8 & 255, number & 255))
-        # A segment a cell: nobody has to cut one between a character and its marks.
+        # A segment a cell, so that none is ever cut between a character and its marks.
         return [
             [Segment(f"{PLACEHOLDER}{MARKS[y]}{MARKS[x]}", style) for x in range(width)]
             for y in range(height)

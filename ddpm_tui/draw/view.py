@@ -1,4 +1,4 @@
-"""Which part of the curves is looked at, and how: zoom, pan, follow, inspect. State and arithmetic; draws nothing."""
+"""The part of the curves in view: zoom, pan, follow, inspect. State and arithmetic; draws nothing."""
 
 import math
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ class View:
             return start, _steady_end(start, end, plot.target is not None)
         left, right = self.span
         if self.follow and self.cursor is None and last > right:
-            # On by whole jumps: between two of them nothing but the newest columns changes on the screen.
+            # Move by whole jumps: between two of them only the newest columns change on the screen.
             jump = (right - left) / _JUMPS
             moved = jump * math.ceil((last - right) / jump)
             return left + moved, right + moved

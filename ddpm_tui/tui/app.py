@@ -188,7 +188,7 @@ class DdpmApp(Undoing, TerminalApp):
     def _foot(self, do: Callable[[Any], None]) -> None:
         from ddpm_tui.tui.widgets.bars import FootBar
 
-        # On every screen: a line said just before one goes to another would else be there again on return.
+        # On every screen: a message shown just before leaving a screen would else reappear on return.
         for screen in self.all_screens:
             for foot in screen.query(FootBar):
                 do(foot)

@@ -28,7 +28,7 @@ _SKIP = 3
 
 
 class Frame:
-    """The cells on the terminal. `update` takes pieces of a new picture, `flush` gives the bytes that show them."""
+    """The cells on the terminal. `update` takes parts of a new picture, `flush` returns the bytes that show them."""
 
     def __init__(
         self,

@@ -51,7 +51,7 @@ def guarded(screen: Callable[[], int]) -> int:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, number)
             if number == signal.SIGHUP:
-                os.kill(child, signal.SIGCONT)  # who leads the session gets both; a stopped child must go too
+                os.kill(child, signal.SIGCONT)  # a session leader gets both; a stopped child must end, too
 
     for number in (*ASKED, signal.SIGTSTP):
         signal.signal(number, pass_on)
@@ -69,7 +69,7 @@ def guarded(screen: Callable[[], int]) -> int:
 
 
 def _give_back(found: list[object]) -> None:
-    with contextlib.suppress(OSError, termios.error):  # a terminal that is gone needs nothing
+    with contextlib.suppress(OSError, termios.error):  # a closed terminal needs no restoring
         termios.tcsetattr(0, termios.TCSANOW, found)  # type: ignore[arg-type]
         termios.tcflush(0, termios.TCIFLUSH)  # reports of the mouse are not for the shell
         os.write(2, LEAVE.encode())

@@ -1,4 +1,4 @@
-"""Bytes from the terminal to keys, mouse and pastes: a sequence counts when it is whole, however packets cut
+"""Bytes from the terminal to keys, mouse and pastes: a sequence is handled when it is whole, however packets split
 it.
 
 No part of a report is ever taken for keys: the late second half of a mouse report used to go to another
@@ -47,8 +47,8 @@ _TAIL_OPEN = re.compile(r"\[[0-?]*[ -/]*\Z")
 class Keyboard:
     """`feed` takes the text that was read, `tick` is called now and then; both yield messages.
 
-    alt: whether an escape and a letter in one packet are alt and that letter; else they are two keys, but for
-    those that move by words.
+    alt: whether an escape and a letter in one packet are alt and that letter; else they are two keys, except those
+    that move by words.
     """
 
     def __init__(self, alt: bool = False, clock: Callable[[], float] = time.monotonic) -> None:

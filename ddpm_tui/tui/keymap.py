@@ -96,7 +96,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "pane.hide_list", "left_square_bracket", "hide_list", "list", "hide the list, or show it again", False
     ),
-    # Lists, wherever there is one.
+    # Lists, on every screen that has one.
     Key("list.up", "up,k", "cursor(-1)", "up", "one up", footer=False),
     Key("list.down", "down,j", "cursor(1)", "down", "one down", footer=False),
     Key("list.page_up", "pageup,ctrl+b", "page(-1)", "page up", "a page up", footer=False),
@@ -290,7 +290,7 @@ def bindings(*groups: str, only: Iterable[str] | None = None) -> "list[BindingTy
             key.action,
             key.label,
             show=key.footer,
-            # The line in which one types has keys of its own (ctrl+e: to its end); the form's come first.
+            # The text line has keys of its own (ctrl+e: to its end); the form's come first.
             priority=name == "form",
             tooltip=key.help,
             id=key.id,

@@ -149,7 +149,7 @@ class OpenScreen:
 class Sequences:
     """The meaning of one whole escape sequence or one character: Textual's tables, without its parser's clock.
 
-    That parser takes every packet's end for the end of a sequence, after a moment, and hands out its rest as keys.
+    That parser takes every packet's end for the end of a sequence, after a moment, and emits its rest as keys.
     """
 
     def __init__(self) -> None:

@@ -48,7 +48,7 @@ def missing_peers() -> list[str]:
 class Options:
     """parts: names from PARTS, in that order · profiles: names, or all that are shipped · quick: less of everything.
 
-    Of step and quality: variants, each overrides parted by spaces. Of quality: seconds and seeds of each.
+    Of step and quality: variants, each overrides separated by spaces. Of quality: seconds and seeds of each.
     """
 
     parts: tuple[str, ...] = DEFAULT

@@ -116,7 +116,7 @@ def _memory(every: float = 0.25) -> Iterator[list[int]]:
         total = 0
         for process in (me, *me.children(recursive=True)):
             with suppress(psutil.Error):
-                # Pages of the packed file that are shared with the kernel's cache are nobody's own.
+                # Pages of the packed file that are shared with the kernel's cache are not counted.
                 total += process.memory_full_info().uss
         return total
 

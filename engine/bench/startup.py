@@ -1,4 +1,4 @@
-"""How long a user waits: for the command line's help, for the screen's first picture, for a worker's first step.
+"""A user's waiting times: for the command line's help, for the screen's first picture, for a worker's first step.
 
 The programs are started as a user starts them; nothing of the terminal's is imported here.
 """
@@ -97,7 +97,7 @@ def _first_paint(environment: dict[str, str]) -> float:
                 break
     finally:
         os.killpg(child.pid, signal.SIGTERM)
-        # Whoever draws may wait for its terminal to take more: it is read until it has left.
+        # A drawing program may wait for its terminal to take more output: read it until the program has ended.
         while child.poll() is None and time.perf_counter() - started < 2 * PAINT_TIMEOUT_S:
             if select.select([ours], [], [], 0.05)[0]:
                 try:

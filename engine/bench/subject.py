@@ -57,8 +57,7 @@ def make_subject(
         profile = profile.model_copy(
             update={"training": profile.training.model_copy(update={"precision": force})}
         )
-    # A network that `auto` would compile is timed uncompiled; a profile that says "on" is a question about
-    # compiling.
+    # A network that `auto` would compile is timed uncompiled; a profile that says "on" asks about compiling.
     plan = replace(precision.decide(facts, profile), compile=profile.training.compile == "on")
     device = precision.apply(plan)
     flop = training_flop(UNet(unet_config(profile)), profile.data.size)

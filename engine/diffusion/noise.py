@@ -24,7 +24,7 @@ class PictureNoise:
 
     `indices` are the pictures' numbers in their sample set, `shape_chw` is (C, H, W). Everything is drawn on
     the CPU in float32 and moved to `device`, so that a seed gives the same noise on every device. `initial`
-    has generators of its own: every sampler starts from the same x_T, and asking twice changes nothing.
+    has generators of its own: every sampler starts from the same x_T, and calling it twice changes nothing.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Which of the T timesteps a sampler visits. Imports nothing but the standard library."""
+"""The timesteps that a sampler visits, out of T. Imports nothing but the standard library."""
 
 import math
 from collections.abc import Sequence

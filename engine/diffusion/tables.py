@@ -1,4 +1,4 @@
-"""Tables of β in plain Python floats, for those who must not import torch (validation, `doctor`).
+"""Tables of β in plain Python floats, for modules that must not import torch (validation, `doctor`).
 
 `engine.diffusion.schedule` makes tensors of them. Must not import torch or numpy.
 """
@@ -46,7 +46,7 @@ def betas(
         raise ValueError(f"β must have 0 < start ≤ end < 1, not start {beta_start}, end {beta_end}")
 
     scale = BETA_ENDS_BELONG_TO / steps if beta_scaling == "steps" else 1.0
-    # The ends are capped, not each β: a capped β again and again would be steps spent on nothing.
+    # The ends are capped, not each β: repeated capped βs would waste steps.
     table = made.betas(steps, *(_capped(end, scale) for end in (beta_start, beta_end)))
     return _with_zero_terminal_snr(table) if zero_terminal_snr else table
 
@@ -89,7 +89,7 @@ def _with_zero_terminal_snr(table: list[float]) -> list[float]:
     if len(table) == 1:
         return [1.0]
     roots = [math.exp(0.5 * value) for value in log_alpha_bars(table)]
-    # Stretching them back is done by keeping the first β: it leaves the ratios of the others as they are.
+    # Keeping the first β stretches them back: the ratios of the others stay as they are.
     moved = [root - roots[-1] for root in roots]
     # A ratio of squares as (1 − q)(1 + q), because q is nearly 1 at the start.
     ratios = [b / a for a, b in pairwise(moved)]

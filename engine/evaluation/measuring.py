@@ -67,8 +67,8 @@ class Figure:
 class Measuring:
     """One evaluation under way, as a measure sees it.
 
-    loaded, packed, wanted: the network, the pictures and the wish · batch: pictures at once · report: hears (measure,
-    done, total, unit), and may raise to stop.
+    loaded, packed, wanted: the network, the pictures and the request · batch: pictures at once · report: called with
+    (measure, done, total, unit), and may raise to stop.
     """
 
     def __init__(

@@ -20,8 +20,8 @@ class Memorisation:
     """How near samples are to the training pictures.
 
     ratio: median distance of samples to their nearest training picture, over that of held-out pictures; about 1 or
-    above if nothing was copied, towards 0 if much was. share_closer: share of samples nearer than 99 % of held-out
-    pictures are; about 0.01 if nothing was copied.
+    above if nothing was copied, towards 0 if much was. share_closer: share of samples that are nearer than 99 % of
+    held-out pictures; about 0.01 if nothing was copied.
     """
 
     sample_nearest: NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""The two kinds of residual block, each told the time by a scale and a shift."""
+"""The two kinds of residual block, each given the time as a scale and a shift."""
 
 import torch
 from torch import Tensor, nn

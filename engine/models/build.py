@@ -73,7 +73,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Return tensors of a safetensors file on the CPU. Raises DamagedError naming it, and ScarceError."""
     try:
         with shortage(), open(path, "rb"):
-            pass  # safetensors says of a file that cannot be opened now that it is missing
+            pass  # safetensors reports a file that cannot be opened now as missing
         tensors = load_file(path)
     except FileNotFoundError:
         raise DamagedError(f"{path} is missing") from None

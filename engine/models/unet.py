@@ -86,7 +86,7 @@ class UNet(nn.Module):
         self.conv_out = nn.Conv2d(channels[0], config.channels, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
-        # The last to be made, so that all other weights begin as those of a network without labels.
+        # Made last, so that all other weights begin as those of a network without labels.
         self.labels = (
             None
             if config.labels == "none"

@@ -56,7 +56,7 @@ class TooSmall(Rows):
 
 
 class Sturdy(OpenScreen):
-    """A screen whose handlers may fail: the error is said in one line and logged, and the screen lives on."""
+    """A screen whose handlers may fail: the error is shown in one line and logged, and the screen goes on."""
 
     def dispatch_failed(self, error: Exception) -> None:
         cast("DdpmApp", self.app).report(error, type(self).__name__)  # type: ignore[attr-defined]

@@ -151,7 +151,7 @@ def whole_path(text: str) -> Path:
     """Return the whole path. Raises UserError if it depends on the folder in which the screen was started."""
     try:
         path = Path(text.strip()).expanduser()
-    except RuntimeError as error:  # ~somebody
+    except RuntimeError as error:  # ~USER
         raise UserError(f"{text}: {error}") from None
     if not path.is_absolute():
         raise UserError(f"{text!r} is not an absolute path", "begin with / or ~/")

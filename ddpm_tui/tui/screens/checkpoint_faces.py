@@ -97,7 +97,7 @@ class CheckpointFaces(Vertical):
         from ddpm_tui.tui.state.previews import epoch_of, load_faces, moment, shown_preview, worth_showing
 
         assert self._grid is not None
-        await asyncio.sleep(0.05)  # while one goes through the list, nothing is read
+        await asyncio.sleep(0.05)  # nothing is read while the cursor moves through the list
         home, runs = self._screen.ddpm.home, self._screen.snapshot
         found = await asyncio.to_thread(shown_preview, home, runs, wanted.run.name, wanted.step)
         if found is None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CheckpointFacts(Sheet):
-    """`tell` says which checkpoint; `look`, with every Snapshot, reads its scores again when one may have come."""
+    """`tell` sets the checkpoint; `look`, with every Snapshot, reads its scores again if there may be new ones."""
 
     def __init__(self) -> None:
         super().__init__(id="about")

@@ -21,7 +21,7 @@ CHART_BYTES = 2500
 
 
 class CheckpointStrip(Vertical):
-    """`show` says which run, checkpoints and cursor. Hidden by the style sheet if there is no room."""
+    """`show` sets run, checkpoints and cursor. Hidden by the style sheet if there is no room."""
 
     def __init__(self) -> None:
         super().__init__(id="strip")

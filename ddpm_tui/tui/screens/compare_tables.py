@@ -1,4 +1,4 @@
-"""Tables of the comparison: settings that differ, figures and scores, each score's terms said once below.
+"""Tables of the comparison: settings that differ, figures and scores, each score's terms once below.
 
 Imported after the first paint.
 """

@@ -169,7 +169,7 @@ class DataScreen(BaseScreen):
         from ddpm_tui.tui.state.datasets import thumbnails
         from ddpm_tui.tui.state.previews import worth_showing
 
-        await asyncio.sleep(0.05)  # while one goes through the list, nothing is read
+        await asyncio.sleep(0.05)  # nothing is read while the cursor moves through the list
         faces = await asyncio.to_thread(thumbnails, data)
         entitle(self.query_one("#faces"), f" pictures of {data.name} ")
         self._grid.empty = "" if faces else "shown once they are packed"

@@ -82,7 +82,7 @@ class AddData(Dialog[dict[str, Any]]):
     async def _look(self) -> None:
         from ddpm_tui.tui.state.datasets import completions
 
-        await asyncio.sleep(REST_S)  # while somebody types, no folder is read
+        await asyncio.sleep(REST_S)  # no folder is read while the user types
         text = self.query_one("#path", Input).value
         found = await asyncio.to_thread(completions, text)
         rows = [Row(path, ((Path(path).name + ("/" if path.endswith("/") else ""), ""),)) for path in found]

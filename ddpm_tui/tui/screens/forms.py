@@ -202,7 +202,7 @@ class Form(Dialog[dict[str, Any]], Abstract):
         self.beside(partial(self._say, self._asked), "preview")
 
     async def _say(self, number: int) -> None:
-        await asyncio.sleep(0.1)  # while somebody types, nothing is asked
+        await asyncio.sleep(0.1)  # no preview is computed while the user types
         back = f"nothing has that name: backspace or {self.ddpm.key('dialog.close')} goes back"
         text, bad = back if self._find else "", False
         chosen = self.query_one(Table).key

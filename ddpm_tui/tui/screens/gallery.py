@@ -179,7 +179,7 @@ class GalleryScreen(BaseScreen):
             place = home.run(entry.run) if entry.run else ExportPlace(home, str(run), str(digest))
             return scores_of_set(place, entry.facts)
 
-        await asyncio.sleep(0.05)  # while one goes through the list, nothing is read
+        await asyncio.sleep(0.05)  # nothing is read while the cursor moves through the list
         self._say_facts(entry, await asyncio.to_thread(load))
 
     def _say_facts(self, entry: "GalleryEntry | None", scores: "dict[str, Score]") -> None:

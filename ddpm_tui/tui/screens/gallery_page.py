@@ -72,7 +72,7 @@ class GalleryPage(Container):
             self._rest()
         elif cast("DdpmApp", self.app).may_write(PAGE_BYTES):
             self._page_at(at + 1)
-        else:  # a slow link sees fewer frames, and still the last one
+        else:  # a slow link shows fewer frames, but always the last one
             self._page_at(min(self._last_moment, at + 4))
 
     def _page_at(self, moment: int) -> None:

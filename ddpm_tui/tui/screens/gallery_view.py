@@ -113,7 +113,7 @@ class GalleryView(GalleryPage):
     async def _load(self, entry: "GalleryEntry") -> None:
         from ddpm_tui.tui.state.samples import load_pictures
 
-        await asyncio.sleep(0.05)  # while one goes through the list, nothing is read
+        await asyncio.sleep(0.05)  # nothing is read while the cursor moves through the list
         try:
             if entry.problem:
                 self.say(f"{entry.called}: {entry.problem}")
@@ -142,7 +142,7 @@ class GalleryView(GalleryPage):
         faces = await asyncio.to_thread(load_faces, entry.previews[-1][1], self._face_size(entry))
         film = self._widgets["film"]
         film.face = (faces[0].shape[1], faces[0].shape[0])
-        # Somebody who looks at an earlier moment stays there when the film gets longer.
+        # The cursor stays at an earlier moment when the film gets longer.
         earlier = self._filmed == entry.key and film.selected < len(film.frames) - 1
         film.show(await asyncio.to_thread(frames), film.selected if earlier else None)
         self._filmed = entry.key

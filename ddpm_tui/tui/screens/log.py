@@ -23,7 +23,7 @@ _SCROLL = ["list.up", "list.down", "list.page_up", "list.page_down", "list.first
 
 
 class LogLines(Rows, can_focus=True):
-    """The lines, with the view at the end until one scrolls up."""
+    """The lines, with the view at the end until the user scrolls up."""
 
     BINDINGS = bindings("list", only=_SCROLL)
     DEFAULT_CSS = "LogLines { height: 1fr; }"

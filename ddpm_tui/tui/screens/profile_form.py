@@ -265,7 +265,7 @@ class ProfileForm(Dialog[str]):
             show([("", "not a valid profile yet: see below")])
             return
         facts = await asyncio.to_thread(counted, self.ddpm.home, profile)
-        # The last figures stay until the new ones come, so that nothing jumps while one types.
+        # The last figures stay until the new ones come, so that the layout stays still while the user types.
         show([*(self._figures or [("", "counting …")]), *facts])
         try:
             figures = await self.ddpm.estimator.figures(profile.to_dict())

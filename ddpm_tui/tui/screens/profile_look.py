@@ -20,7 +20,7 @@ MOST_RUNS = 8
 
 
 class ProfileLook(Vertical):
-    """`show` says which profile. Hidden by the style sheet if there is no room; then it reads nothing."""
+    """`show` sets the profile. Hidden by the style sheet if there is no room; then it reads nothing."""
 
     def __init__(self) -> None:
         super().__init__(id="look")
@@ -86,7 +86,7 @@ class ProfileLook(Vertical):
     async def _draw(self, entry: "ProfileEntry") -> None:
         from ddpm_tui.tui.state.previews import worth_showing
 
-        await asyncio.sleep(0.1)  # while one goes through the list, nothing is drawn
+        await asyncio.sleep(0.1)  # nothing is drawn while the cursor moves through the list
         found = await asyncio.to_thread(self._parts["drawings"], self._screen.ddpm.home, entry.profile)
         self._parts["signal"].show(found.signal, found.signal_title)
         self._parts["rate"].show(found.rate, found.rate_title)

@@ -90,7 +90,7 @@ def _plain(value: object) -> str:
 
 
 class JobPane(Vertical):
-    """`show` says which job. Hidden by the style sheet if there is no room; then it reads nothing."""
+    """`show` sets the job. Hidden by the style sheet if there is no room; then it reads nothing."""
 
     def __init__(self) -> None:
         super().__init__(id="pane")

@@ -53,7 +53,7 @@ class RunFollower:
     def poll(self) -> RunCurves:
         """Return the present curves; the same object as before if nothing changed. A deleted run keeps its last."""
         changed = self._metrics.poll()
-        # A file that was emptied is forgotten by the reader without a word.
+        # The reader forgets an emptied file without reporting it.
         changed = changed or len(self._metrics.train["step"]) < self._points
         previews = self._list_previews()
         if not changed and previews == self._previews:

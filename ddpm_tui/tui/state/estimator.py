@@ -1,6 +1,7 @@
-"""The costs of a profile, while one types: one process that has torch loaded answers all questions of this session.
+"""The costs of a profile, while the user types: one process that has torch loaded answers all questions of this
+session.
 
-It is started when something is asked for the first time, ends with the app (its input ends, however the app ends),
+It is started at the first question, ends with the app (its input ends, however the app ends),
 and after some minutes without a question. This module knows pipes and JSON; torch is on the other side.
 """
 
@@ -97,7 +98,7 @@ class Estimator:
         except BlockingIOError:  # it has not read for dozens of questions: stopped, or hanging
             process.kill()
         except OSError:
-            pass  # it has ended; the reader says how
+            pass  # it has ended; the reader reports how
         figures = await answer
         if figures is not None:
             self._known[key] = figures
@@ -145,7 +146,7 @@ class Estimator:
     def _read(self, process: "subprocess.Popen[bytes]", loop: asyncio.AbstractEventLoop) -> None:
         """Read the answers, in the thread."""
         assert process.stdout is not None
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: there is no listener any more
             with process.stdout:
                 for line in process.stdout:
                     loop.call_soon_threadsafe(self._take, line)
@@ -196,7 +197,7 @@ class Estimator:
         process = self._process
         self._hang_up()
         if process is not None:
-            process.kill()  # its input has ended, but while it loads its libraries that takes a second
+            process.kill()  # its input has ended, but it notices only after loading its libraries (a second)
         if self._reader is not None:
             await asyncio.to_thread(self._reader.join, 2.0)
 

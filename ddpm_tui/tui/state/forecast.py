@@ -87,7 +87,7 @@ def forecast(snapshot: Snapshot) -> Forecast:
         if view.run and view.job.kind == "train":
             busy_until[view.run] = end
         if end is None:
-            heapq.heappop(slots)  # nobody knows when that device will be free again
+            heapq.heappop(slots)  # the time when that device will be free again is unknown
         else:
             heapq.heapreplace(slots, (end, slot))
     ends = [found.get(view.id, Times()).end for view in (*snapshot.live, *queued)]

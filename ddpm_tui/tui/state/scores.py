@@ -1,4 +1,4 @@
-"""Scores of checkpoints as screens show them: never a figure without its terms, and none called better than one that
+"""Scores of checkpoints as screens show them: never a figure without its terms, and never ranked against one that
 was taken in another way. Reads run folders, so it runs in threads; knows no widgets.
 """
 

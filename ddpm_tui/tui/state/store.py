@@ -1,6 +1,6 @@
 """The one maker of Snapshots: looks at files in a thread, listens to the service, publishes the changes.
 
-A Store is asked for nothing but to follow runs; screens never read the disk for its data. The app shows
+Screens ask a Store only to follow runs; screens never read the disk for its data. The app shows
 whatever Snapshot comes last, so a test can publish its own (`FakeStore` in tests/ddpm_tui/fakes.py).
 """
 

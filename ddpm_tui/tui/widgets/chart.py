@@ -37,7 +37,7 @@ class LossChart(LinesWidget, can_focus=True):
     BINDINGS = bindings("chart")
 
     class Inspected(Message):
-        """The cursor stands at this step and epoch of the run on top; None: it was put away."""
+        """The cursor stands at this step and epoch of the run on top; None: it was closed."""
 
         def __init__(self, step: float | None, epoch: float | None) -> None:
             super().__init__()
@@ -201,7 +201,7 @@ class LossChart(LinesWidget, can_focus=True):
         self.view = replace(self.view, half_life=ladder[min(len(ladder) - 1, max(0, at + steps))])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        # Escape is the screen's unless there is a cursor to put away.
+        # Escape is the screen's unless there is a cursor to close.
         return self.view.cursor is not None if action == "leave" else True
 
     def _columns(self) -> int:

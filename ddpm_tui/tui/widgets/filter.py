@@ -1,4 +1,4 @@
-"""`/`: a line in which one types words that narrow a list. Knows only its listener."""
+"""`/`: a text line whose words narrow a list. Knows only its listener."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from ddpm_tui.tui.widgets.line import TextLine
 
 
 class FilterBar(Horizontal):
-    """The line with its label and the key that closes it. Shown while one types and as long as it holds words."""
+    """The line with its label and the key that closes it. Shown while the user types and as long as it holds words."""
 
     def __init__(self, filtered: Callable[[str], None]) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class FilterBar(Horizontal):
 
 
 class FilterLine(TextLine):
-    """Tells `filtered` at every change. Enter keeps the words, escape takes them away."""
+    """Tells `filtered` at every change. Enter keeps the words, escape clears them."""
 
     def __init__(self, filtered: Callable[[str], None]) -> None:
         super().__init__(placeholder="words that must all appear", id="filter")

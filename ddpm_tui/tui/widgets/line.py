@@ -1,4 +1,4 @@
-"""A line in which one types, no longer than anything that is asked for here. Knows nothing of its purpose."""
+"""A text line, limited in length to the longest text that is needed here. Knows nothing of its purpose."""
 
 from textual import events
 from textual.message import Message
@@ -27,7 +27,7 @@ class TextLine(Input):
             self.replace(words, *self.selection)
 
     class TooLong(Message):
-        """More was pasted than the line takes, so nothing was."""
+        """The pasted text was longer than the line allows, so none of it was inserted."""
 
         def __init__(self, line: "TextLine", length: int) -> None:
             super().__init__()

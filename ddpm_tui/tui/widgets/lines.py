@@ -1,7 +1,7 @@
 """The base of our widgets: owns its rows as Segments and repaints only the changes in them. Knows nothing of their
 contents; `rows.Rows` is this for lines of text.
 
-Textual sends a dirty region again whole; a widget that says `refresh()` at every update would cost kilobytes.
+Textual sends a dirty region again whole; a widget that calls `refresh()` at every update would cost kilobytes.
 `frame.Frame` cuts the output further to single cells.
 """
 

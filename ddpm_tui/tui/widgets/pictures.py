@@ -34,7 +34,7 @@ MOST_CELLS = 128
 class PictureWidget(LinesWidget):
     """A widget that shows pictures, uint8 (H, W, 3) arrays or paths of files.
 
-    A file is read in a thread; until it has come its place says so, and a file that cannot be read is one line of
+    A file is read in a thread; until then its place says so, and a file that cannot be read is one line of
     text in the picture's place. `low_colours` draws with 256 colours even in truecolor: fewer bytes.
     """
 

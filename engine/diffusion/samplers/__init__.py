@@ -1,8 +1,8 @@
 """The table of samplers: one line and one file each. Must not import torch or numpy.
 
-To add one, write a file beside this one with a class that is made of a `step.SamplerOptions` and called as
-`step.SamplerStep` says, and add its line to `SAMPLERS`. Profiles, the command line, the forms, the benchmark and the
-docs read its name from here.
+To add one, write a file beside this one with a class that takes a `step.SamplerOptions` and is called like
+`step.SamplerStep`, and add its line to `SAMPLERS`. Profiles, the command line, the forms, the benchmark and the docs
+read its name from here.
 """
 
 from dataclasses import dataclass

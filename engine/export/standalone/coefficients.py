@@ -14,7 +14,7 @@ from engine.diffusion.spacing import Spacing, timesteps
 
 
 class SamplingStep(NamedTuple):
-    """One step: the timestep that the network is told, and the six factors."""
+    """One step: the timestep given to the network, and the six factors."""
 
     t: int
     from_x: float
