@@ -207,7 +207,8 @@ class DdpmApp(Undoing, TerminalApp):
         self.say(f"{where}: {type(error).__name__}: {error} (tui.log has details)", "bad")
 
     def faulted(self, error: Exception) -> bool:
-        """Report one error of any widget and go on; end the app if errors come in a storm."""
+        """Report one error of any widget and go on; end the app if errors come in a storm, as going on would only
+        hide it."""
         now = time.monotonic()
         self._recent_faults = [t for t in self._recent_faults if t > now - 5] + [now]
         if len(self._recent_faults) > 20:

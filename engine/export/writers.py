@@ -161,7 +161,7 @@ def write_diffusers(source: Exported, folder: Path) -> Draw:
     _write_json(folder / "unet" / "config.json", {"_class_name": "DdpmTuiUNet", **version, "unet": unet})
     facts = source.facts
     scheduler = {key: facts[key] for key in ("log_alpha_bars", "prediction", "spacings")} | facts["settings"]
-    if "spacing" in scheduler:  # one that was asked for stands in for the usual one
+    if "spacing" in scheduler:  # the requested spacing replaces the sampler's default
         scheduler["spacings"] = {**scheduler["spacings"], scheduler["sampler"]: scheduler.pop("spacing")}
     _write_json(
         folder / "scheduler" / "scheduler_config.json",

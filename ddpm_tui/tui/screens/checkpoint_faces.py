@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """size: of faces, in pixels."""
+    """A requested preview. size: of its faces, in pixels."""
 
     run: RunFolder
     step: int

@@ -11,7 +11,7 @@ LOW_DISK = 2_000_000_000
 
 
 class Banner(Rows):
-    """`show` with every Snapshot."""
+    """The line; call `show` with every Snapshot."""
 
     DEFAULT_CSS = "Banner { height: 1; width: 1fr; display: none; }"
 
