@@ -54,7 +54,7 @@ class Frame:
             self.forget()
 
     def forget(self) -> None:
-        """Forget the contents: something else wrote to the terminal, or it was cleared."""
+        """Forget the contents: another program wrote to the terminal or cleared it."""
         width, height = self._size
         self._rows = [[_UNKNOWN] * width for _ in range(height)]
         self._changed = {}

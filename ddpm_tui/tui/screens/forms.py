@@ -131,7 +131,7 @@ class Form(Dialog[dict[str, Any]], Abstract):
 
     @abstractmethod
     async def options(self) -> Sequence[Row]:
-        """Return what can be chosen: one row each."""
+        """Return the choices: one row each."""
 
     @abstractmethod
     async def preview(self, chosen: str, values: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class MeterReader:
-    """Reads all meters; unreadable ones are None. If a driver goes away, so do its meters."""
+    """Reads all meters; unreadable ones are None. A driver that goes away loses its meters."""
 
     def __init__(self, folder: Path, nvml: Any = None) -> None:
         """Make a reader. folder: the one whose free disk space matters. nvml: pynvml, or one like it for tests;

@@ -27,7 +27,7 @@ class TextLine(Input):
             self.replace(words, *self.selection)
 
     class TooLong(Message):
-        """The pasted text was longer than the line allows, so none of it was inserted."""
+        """The pasted text was longer than the line allows, so nothing was inserted."""
 
         def __init__(self, line: "TextLine", length: int) -> None:
             super().__init__()
