@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from engine.base.errors import UserError
 from engine.data import unpack, zips
+from engine.data.entry_names import clean_name
 
 NAMES = st.lists(
     st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(
-        lambda name: not name.endswith("/") and "\\" not in name
+        lambda name: (
+            "\\" not in name and clean_name(name) == name
+        )  # others are changed, as test_entry_names says
     ),
     unique=True,
     max_size=6,
