@@ -1,6 +1,5 @@
 """What `data add` does with paths that are not simply one folder or zip: they are copied into a zip of the home."""
 
-import sys
 import time
 
 from ddpm_tui.cli.common import home, note
@@ -32,6 +31,6 @@ def brought_here(paths: tuple[str, ...], name: str | None, quiet: bool) -> tuple
         nonlocal said
         if not quiet and time.monotonic() - said > EVERY_S:
             said = time.monotonic()
-            print(f"{plural(done, 'picture')} copied, now {text}", file=sys.stderr, flush=True)
+            note(f"{plural(done, 'picture')} copied, now {text}")
 
     return str(import_pictures(home(), chosen, wanted, report)), chosen
