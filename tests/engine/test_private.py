@@ -9,7 +9,7 @@ import numpy as np
 from engine.base.home import ExportPlace, Home
 from engine.evaluation.kept import KeptEvaluation
 from engine.sampling.drawing import Drawn
-from engine.sampling.job import _store
+from engine.sampling.job import store
 
 
 def mode(path: Path) -> int:
@@ -22,7 +22,7 @@ def test_what_is_made_of_an_export_is_private(tmp_path: Path) -> None:
         home = Home(tmp_path / "home").create()
         place = ExportPlace(home, "r", "0" * 64)
         pictures = np.zeros((1, 8, 8, 3), np.uint8)
-        _store(place.samples, "000001", [Drawn(range(1), pictures, None)], {"run": "r", "checkpoint": 1})
+        store(place.samples, "000001", [Drawn(range(1), pictures, None)], {"run": "r", "checkpoint": 1})
         KeptEvaluation.open(place.evaluations, {"a": 1}, 8)
     finally:
         os.umask(before)
