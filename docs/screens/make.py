@@ -19,7 +19,7 @@ from ddpm_tui.tui.state.store import LiveStore
 from engine.base.home import Home
 from engine.client.asynchronous import AsyncClient
 
-SIZE = (110, 32)
+SIZE = (130, 38)
 SCREENS = {
     "1": "dashboard",
     "2": "queue",
