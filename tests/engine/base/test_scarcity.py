@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import gc
 import json
 import os
 import resource
@@ -31,6 +32,8 @@ from engine.service.store import QueueStore
 def no_descriptors() -> Iterator[None]:
     """This process cannot open another file."""
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    gc.collect()  # files that other tests forgot must not be closed, and their numbers freed, in between
+    gc.disable()
     free = os.open(os.devnull, os.O_RDONLY)
     os.close(free)
     resource.setrlimit(resource.RLIMIT_NOFILE, (free, most))
@@ -38,6 +41,7 @@ def no_descriptors() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (now, most))
+        gc.enable()
 
 
 def open_files() -> int:
