@@ -148,7 +148,7 @@ def evaluate(reference_: str, device: str, as_json: bool, **options: Any) -> Non
 
 
 def _print_by_label(rows: list[dict[str, Any]]) -> None:
-    """Each label: how often a classifier sees it where it should, and how much else changes with it."""
+    """Print for each label how often a classifier sees it when it was asked for, and how much else changes."""
     print_table(
         ["LABEL", "ASKED FOR", "REAL PICTURES", "LEAK", "OF REAL ONES"],
         [

@@ -20,7 +20,7 @@ Look = tuple[str, str, str]
 Cell = tuple[str, Look]
 
 PLACEHOLDER = "\U0010eeee"
-"""See `draw.placeholders`, which is imported only where it is wanted."""
+"""See `draw.placeholders`, which is imported only when it is needed."""
 _PLAIN: Look = ("", "39", "49")
 _UNKNOWN: Cell = ("\0", _PLAIN)
 _SKIP = 3

@@ -110,7 +110,7 @@ def asked_words(settings: Settings) -> str:
 
 
 GUIDE_WEIGHT = 1.25
-"""Where a guide is given and no weight: what halved the distance to real faces, see docs/guidance.md."""
+"""The weight if a guide is given without one; docs/guidance.md says why."""
 MOST_GUIDANCE = 100.0
 
 

@@ -68,10 +68,10 @@ class _Sheet:
 
 
 def read_label_file(content: bytes, name: str) -> LabelTable:
-    """The table of a file. name: how errors call it; its ending says the form, where the content does not.
+    """Return the table of a file. name: its name in errors; the extension decides the format if the content does not.
 
-    What single values are wrong is counted in the table's remarks. Raises UserError for a file that is no such table,
-    and for two labels of one name.
+    Wrong single values are counted in the table's remarks. Raises UserError for a file that is not such a table,
+    and for two labels of the same name.
     """
     text = _text(content, name)
     sheet = _jsonl(text, name) if name.lower().endswith((".jsonl", ".ndjson")) else _lines(text, name)

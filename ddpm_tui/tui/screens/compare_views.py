@@ -43,7 +43,7 @@ class CurvesView(CompareView):
     def __init__(self, chart: LossChart, film: FacesBelow) -> None:
         super().__init__("curves", chart)
         self.film = film
-        """Comes below the chart where there is room."""
+        """Comes below the chart if there is room."""
         self._epoch: float | None = None
         """Where the chart is inspected."""
         self._faces: tuple[Any, ...] = ()

@@ -48,7 +48,7 @@ class RunFaces(Container):
         super().__init__(id="faces", classes="rule")
         self.at: int | None = None
         self._filming: bool | None = None
-        """What somebody chose; None where it goes by the room."""
+        """Whether the film is shown, if the user chose; None if it depends on the room."""
         self._run: RunView | None = None
         self._grid: FaceGrid | None = None
         self._film: Filmstrip | None = None

@@ -21,7 +21,7 @@ from engine.runs.timeline import Origin, Timeline
 
 POINTS = 240
 ASSUMED = 200
-"""Steps an epoch where the pictures are not packed yet: the curve's form is the same."""
+"""Steps per epoch if the pictures are not packed yet; the shape of the curve is the same."""
 
 
 @dataclass(frozen=True, eq=False)
