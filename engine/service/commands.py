@@ -237,7 +237,7 @@ class Commands:
             return await self.engine.supervisor.ask(job, Intent.PAUSE)
         states = self._allowed(job, "pause", "paused")
         return await self.queue.transition(
-            job, states, State.PAUSED, "paused", hint="`queue resume` puts it back"
+            job, states, State.PAUSED, "paused", hint="`queue resume` continues it"
         )
 
     async def do_resume(self, _: Peer, args: requests.Resume) -> list[dict[str, Any]]:

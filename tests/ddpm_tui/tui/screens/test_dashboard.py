@@ -281,7 +281,7 @@ async def test_nothing_is_wider_than_the_terminal(tmp_path: Path, size: tuple[in
 
 @pytest.mark.parametrize("worked", [True, False])
 async def test_a_paused_job_names_the_key_that_resumes_it(tmp_path: Path, worked: bool) -> None:
-    hint = "`queue resume` puts it back"
+    hint = "`queue resume` continues it"
     paused = job(1, State.PAUSED, run="r-1", hint=hint, progress=training() if worked else None)
     (tmp_path / "keymap.toml").write_text('"dashboard.pause" = "w"\n')
     app = make_app(tmp_path, replace(empty(), jobs=(paused,), runs=(RunView("r-1"),)))
@@ -290,7 +290,7 @@ async def test_a_paused_job_names_the_key_that_resumes_it(tmp_path: Path, worked
         shown = screen_text(app)
         assert "w resumes" in shown
         assert "queue resume" not in shown
-        assert ("w puts it back" in shown) is not worked
+        assert ("w continues it" in shown) is not worked
     assert not app.faults
 
 
